@@ -1,0 +1,234 @@
+"""Train the expression network of the package on FER+ and muxspace.
+
+    python recipes/train_expression.py trunk --packs packs --face-id face_id_mobilefacenet.safetensors --out runs/trunk
+    python recipes/train_expression.py full  --packs packs --trunk runs/trunk/average.safetensors \\
+        --landmarks runs/landmarks/landmarks.safetensors --out runs/expression
+
+First the image trunk alone under global average pooling, from a face-identity network; then POSTER++ in its
+light form with the 68-point trunk frozen. Fifteen outputs: eight FER+ classes (votes as distributions) and
+the seven of the original FER2013 labels, which hold six times the fear. `choose_operating_point.py` folds
+them into eight. Resumes from its last checkpoint; every step draws from its own seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from expression_data import Draw, LabelledFaces
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor, nn
+
+from mien.data import augment
+from mien.labels import FER2013, FERPLUS
+from mien.models.poster_v2 import LIGHT, PosterV2
+from mien.nn.mobilefacenet import MobileFaceNet
+
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+PLACE = augment.Placement(rotate_deg=9, scale=(0.87, 1.15), shift=0.035, flip=0.5)
+EXACT = augment.Placement(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
+
+
+class TrunkClassifier(nn.Module):
+    """The image trunk under average pooling and one linear layer."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.trunk = MobileFaceNet(LIGHT.image)
+        self.dropout = nn.Dropout(0.2)
+        self.head = nn.Linear(self.trunk.out_channels[2], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.dropout(self.trunk(x)[2].mean(dim=(2, 3))))
+
+
+def face_identity_trunk(file: Path) -> dict[str, Tensor]:
+    """foamliu's MobileFaceNet file under the names of our trunk; its identity head is left out."""
+    stages = {0: "conv_23", 5: "conv_34", 12: "conv_45"}
+    stages |= {i: f"conv_3.model.{i - 1}" for i in range(1, 5)}
+    stages |= {i: f"conv_4.model.{i - 6}" for i in range(6, 12)}
+    stages |= {i: f"conv_5.model.{i - 13}" for i in (13, 14)}
+    names = {"conv1.0.": "conv1.conv.", "conv1.1.": "conv1.bn.", "conv2.0.": "conv_6_sep.conv.", "conv2.1.": "conv_6_sep.bn.",
+             "dw_conv.depthwise.": "conv2_dw.conv.", "dw_conv.bn1.": "conv2_dw.bn.",
+             "dw_conv.pointwise.": "conv2_pw.conv.", "dw_conv.bn2.": "conv2_pw.bn."}
+    for index, name in stages.items():
+        parts = {"0.0.": "conv.conv.", "0.1.": "conv.bn.", "1.0.": "conv_dw.conv.", "1.1.": "conv_dw.bn.",
+                 "2.": "project.conv.", "3.": "project.bn."}
+        names |= {f"features.{index}.conv.{old}": f"{name}.{new}" for old, new in parts.items()}
+    state = {}
+    for key, value in load_file(file).items():
+        for old, new in names.items():
+            if key.startswith(old):
+                state[new + key[len(old) :]] = value
+    return state
+
+
+def spoil(x: Tensor, rng: Generator) -> Tensor:
+    """What cameras, compression and hands do to faces."""
+    x = augment.colour(x, rng, light=0.3, contrast=0.3, tint=0.1, gamma=0.25)
+    x = augment.grey(x, rng, share=0.3)
+    x = augment.low_resolution(x, rng, share=0.3, least_px=24)
+    x = augment.blur(x, rng, share=0.1, sigma_px=1.5)
+    x = augment.jpeg(x, rng, share=0.1, quality=(20, 80))
+    x = augment.noise(x, rng, share=0.15, sigma=0.05)
+    return augment.occlude(x, rng, share=0.4, area=(0.02, 0.2))
+
+
+def objective(outputs: Tensor, plus: Tensor, original: Tensor, *, smoothing: float, original_share: float) -> Tensor:
+    """Cross entropy on the vote distribution, and on the original label where there is one."""
+    k = len(FERPLUS)
+    plus = plus * (1 - smoothing) + smoothing / k
+    loss = F.cross_entropy(outputs[:, :k], plus)
+    known = original.sum(dim=1) > 0
+    if known.any():
+        loss = loss + original_share * F.cross_entropy(
+            outputs[known, k:], original[known], label_smoothing=smoothing
+        ) * known.float().mean()
+    return loss
+
+
+@torch.inference_mode()
+def outputs_of(network: nn.Module, faces: LabelledFaces, rows: np.ndarray, size_px: int, *, flip: bool = False) -> np.ndarray:
+    """Network outputs (N, 15) on exactly placed faces."""
+    network.eval()
+    rng = torch.Generator().manual_seed(0)
+    found = []
+    for part in torch.from_numpy(rows).split(128):
+        crops, _ = augment.place(faces.pictures(part), 112, rng, EXACT)
+        if size_px != 112:
+            crops = F.interpolate(crops, size=(size_px, size_px), mode="bilinear", antialias=True)
+        x = ((crops - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+        y = network(x)
+        found.append((y + network(x.flip(-1))) / 2 if flip else y)
+    return torch.cat(found).numpy()
+
+
+def scores(outputs: np.ndarray, truth: np.ndarray) -> dict[str, object]:
+    """Accuracy and mean recall of the FER+ outputs over the classes present."""
+    guess = outputs[:, : len(FERPLUS)].argmax(axis=1)
+    recall = {name: float((guess[truth == i] == i).mean()) for i, name in enumerate(FERPLUS) if (truth == i).any()}
+    return {
+        "accuracy": round(float((guess == truth).mean()), 4),
+        "balanced": round(float(np.mean(list(recall.values()))), 4),
+        "recall": {name: round(value, 3) for name, value in recall.items()},
+    }
+
+
+def build(options: argparse.Namespace) -> nn.Module:
+    outputs = len(FERPLUS) + len(FER2013)
+    if options.network == "trunk":
+        network = TrunkClassifier(outputs)
+        network.trunk.load_state_dict(face_identity_trunk(options.face_id))
+        return network
+    network = PosterV2(replace(LIGHT, classes=outputs))
+    trunk = {k[6:]: v for k, v in load_file(options.trunk).items() if k.startswith("trunk.")}
+    network.image_trunk.load_state_dict(trunk)
+    points = {k[6:]: v for k, v in load_file(options.landmarks).items() if k.startswith("trunk.")}
+    network.landmark_trunk.load_state_dict(points)
+    return network
+
+
+def parameter_groups(network: nn.Module, rate: float, decay: float) -> list[dict[str, object]]:
+    """Pretrained trunk at half the rate; no weight decay on vectors; the landmark trunk stays as it is."""
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in network.named_parameters():
+        if name.startswith("landmark_trunk."):
+            parameter.requires_grad_(False)
+            continue
+        pretrained = name.startswith(("trunk.", "image_trunk."))
+        key = (rate / 2 if pretrained else rate, decay if parameter.dim() > 1 else 0.0)
+        groups.setdefault(key, []).append(parameter)
+    return [{"params": p, "lr": lr, "weight_decay": wd} for (lr, wd), p in groups.items()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=["trunk", "full"])
+    parser.add_argument("--packs", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--face-id", type=Path)
+    parser.add_argument("--trunk", type=Path)
+    parser.add_argument("--landmarks", type=Path)
+    parser.add_argument("--samples", type=int, default=200_000)
+    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--decay", type=float, default=0.02)
+    parser.add_argument("--power", type=float, default=0.5, help="of the class frequency in drawing")
+    parser.add_argument("--muxspace", type=float, default=0.2, help="share of each batch")
+    parser.add_argument("--smoothing", type=float, default=0.05)
+    parser.add_argument("--original-share", type=float, default=0.5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+
+    fer, mux = LabelledFaces(options.packs / "fer"), LabelledFaces(options.packs / "mux")
+    draws = [(Draw(fer, "train", options.power), 1 - options.muxspace), (Draw(mux, "train", options.power), options.muxspace)]
+    judged = {"fer": (fer, fer.rows("valid", labelled=True)), "mux": (mux, mux.rows("valid", labelled=True))}
+    network = build(options).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(parameter_groups(network, options.rate, options.decay), lr=options.rate)
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+    )
+    steps = options.samples // options.batch
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / 200) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps)))
+    )
+    last, first = options.out / "last.pt", 0
+    if last.exists():
+        state = torch.load(last, weights_only=True)
+        for name, part in (("network", network), ("average", average), ("optimizer", optimizer), ("schedule", schedule)):
+            part.load_state_dict(state[name])
+        first = state["step"]
+    log = (options.out / "log.jsonl").open("a")
+    print(json.dumps({"options": {k: str(v) for k, v in vars(options).items()}}), file=log, flush=True)
+    started, total = time.time(), 0.0
+    for step in range(first, steps):
+        rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+        canvas, plus, original = (torch.cat(part) if i else part for i, part in enumerate(
+            zip(*[draw(round(options.batch * share), rng) for draw, share in draws], strict=True)))
+        crops = torch.cat([augment.place(part, options.size, rng, _sized(options.size))[0] for part in canvas])
+        x = ((spoil(crops, rng) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+        network.train()
+        if options.network == "full":
+            network.landmark_trunk.eval()
+        loss = objective(network(x), plus, original, smoothing=options.smoothing, original_share=options.original_share)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(network)
+        total += loss.item()
+        if (step + 1) % 400 == 0 or step + 1 == steps:
+            line: dict[str, object] = {"step": step + 1, "of": steps, "loss": round(total / 400, 4),
+                    "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1)}
+            for name, (faces, rows) in judged.items():
+                line[name] = scores(outputs_of(average.module, faces, rows, options.size), faces.majority[rows])
+            total = 0.0
+            print(json.dumps(line), file=log, flush=True)
+            state = {"network": network.state_dict(), "average": average.state_dict(), "step": step + 1,
+                     "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+            torch.save(state, last.with_suffix(".tmp"))
+            last.with_suffix(".tmp").rename(last)
+            save_file({k: v.contiguous() for k, v in average.module.state_dict().items()}, options.out / "average.safetensors")
+
+
+def _sized(size_px: int) -> augment.Placement:
+    """`PLACE` for crops of another side: canvases hold the aligned face in 112 pixels."""
+    factor = 112 / size_px
+    return replace(PLACE, scale=(PLACE.scale[0] * factor, PLACE.scale[1] * factor))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Distil the published 68-point network into a light one.
+
+    python recipes/train_landmarks.py --packs packs --out runs/landmarks --samples 700000
+
+Student: MobileFaceNet of half width with ReLU6 (PReLU costs six times as much in ONNX Runtime), RGB in
+ImageNet normalisation. Teacher: points placed by `prepare_faces.py --teacher` on FER+ and muxspace
+training faces. Kept apart: FER+ validation and the muxspace test people. Resumes from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Generator, Tensor
+
+from mien.data import augment
+from mien.geometry import MIRROR_68
+from mien.models.landmarks68 import Landmarks68, Landmarks68Config
+from mien.nn.mobilefacenet import MobileFaceNetConfig
+
+CONFIG = Landmarks68Config(
+    trunk=MobileFaceNetConfig(width=0.5, activation="relu6", feature_channels=256), size_px=112
+)
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+NEAR = augment.Placement(rotate_deg=14, scale=(0.78, 1.3), shift=0.06, flip=0.5)
+FAR = augment.Placement(rotate_deg=30, scale=(0.7, 2.1), shift=0.07, flip=0.5)
+
+
+class Faces:
+    """Canvases and teacher points of one pack."""
+
+    def __init__(self, folder: Path) -> None:
+        self.canvas = torch.from_numpy(np.load(folder / "canvas.npy", mmap_mode="c"))
+        self.points = torch.from_numpy(np.load(folder / "landmarks.npy"))
+        found = np.load(folder / "found.npy")
+        with (folder / "faces.csv").open() as file:
+            splits = np.array([row["split"] for row in csv.DictReader(file)])
+        self.rows = {
+            split: torch.from_numpy(np.flatnonzero((splits == split) & found))
+            for split in ("train", "valid", "test")
+        }
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Canvases (B, 3, 192, 192) uint8, points (B, 68, 2) in canvas pixels."""
+        canvas = self.canvas[rows].permute(0, 3, 1, 2)
+        return canvas.expand(-1, 3, -1, -1), self.points[rows]
+
+
+def crops_and_shares(canvas: Tensor, points: Tensor, rng: Generator, how: augment.Placement) -> tuple[Tensor, Tensor]:
+    """Crops in 0..1 and the points as shares of the crop."""
+    crops, matrices = augment.place(canvas, CONFIG.size_px, rng, replace(how, flip=0))
+    shares = augment.move_points(points, matrices) / CONFIG.size_px
+    mirrored = torch.rand(len(crops), generator=rng) < how.flip
+    crops[mirrored] = crops[mirrored].flip(-1)
+    shares[mirrored] = shares[mirrored][:, MIRROR_68] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
+    return crops, shares
+
+
+def spoil(x: Tensor, rng: Generator) -> Tensor:
+    """What cameras, compression and hands do to faces."""
+    x = augment.colour(x, rng, light=0.4, contrast=0.4, tint=0.15, gamma=0.3)
+    x = augment.grey(x, rng, share=0.3)
+    x = augment.low_resolution(x, rng, share=0.35, least_px=20)
+    x = augment.blur(x, rng, share=0.15, sigma_px=2.5)
+    x = augment.jpeg(x, rng, share=0.1, quality=(15, 70))
+    x = augment.noise(x, rng, share=0.2, sigma=0.08)
+    return augment.occlude(x, rng, share=0.25, area=(0.02, 0.2))
+
+
+def wing(found: Tensor, wanted: Tensor, *, width: float = 10.0, curve: float = 2.0) -> Tensor:
+    """Wing loss in crop pixels (Feng et al., 2018, formula 5): small errors count."""
+    gap = (found - wanted).abs() * CONFIG.size_px
+    near = width * torch.log1p(gap / curve)
+    offset = width - width * float(np.log1p(width / curve))
+    return torch.where(gap < width, near, gap - offset).mean()
+
+
+def normalised_error(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean point distance over the distance of the outer eye corners, per face (B,)."""
+    eyes = (wanted[:, 36] - wanted[:, 45]).norm(dim=-1)
+    return (found - wanted).norm(dim=-1).mean(dim=1) / eyes
+
+
+@torch.inference_mode()
+def judge(network: Landmarks68, faces: Faces, split: str, how: augment.Placement, limit: int) -> dict[str, float]:
+    """Normalised mean error on untouched crops placed as `how` says."""
+    network.eval()
+    rng = torch.Generator().manual_seed(1)
+    rows = faces.rows[split]
+    rows = rows[torch.linspace(0, len(rows) - 1, min(limit, len(rows))).long()]
+    errors = []
+    for part in rows.split(128):
+        crops, wanted = crops_and_shares(*faces.take(part), rng, how)
+        errors.append(normalised_error(network((crops - MEAN) / STD), wanted))
+    error = torch.cat(errors)
+    return {"faces": len(error), "mean": error.mean().item(), "median": error.median().item(),
+            "p95": error.quantile(0.95).item()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packs", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--samples", type=int, default=700_000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judge", action="store_true", help="only judge the finished network on all kept faces")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    torch.manual_seed(options.seed)
+    sets = [Faces(options.packs / "fer"), Faces(options.packs / "mux")]
+    network = Landmarks68(CONFIG).to(memory_format=torch.channels_last)
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+    )
+    exact = augment.Placement(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
+    moved = augment.Placement(rotate_deg=8, scale=(0.85, 1.1), shift=0.04, flip=0)
+    last = options.out / "last.pt"
+    if options.judge:
+        average.load_state_dict(torch.load(last, weights_only=True)["average"])
+        for name, faces, split in (("FER+ validation", sets[0], "valid"), ("muxspace test", sets[1], "test")):
+            for geometry, how in (("aligned", exact), ("moved", moved)):
+                print(name, geometry, json.dumps(judge(average.module, faces, split, how, 10**9)))
+        return
+
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
+    steps = options.samples // options.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, options.rate, total_steps=steps + 1, pct_start=0.05, cycle_momentum=False
+    )
+    first = 0
+    if last.exists():
+        state = torch.load(last, weights_only=True)
+        network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        first = state["step"]
+    log = (options.out / "log.jsonl").open("a")
+    started, loss_sum = time.time(), 0.0
+    for step in range(first, steps):
+        rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)  # so that resuming changes nothing
+        parts = []
+        for faces, share in zip(sets, (0.6, 0.4), strict=True):
+            rows = faces.rows["train"]
+            picked = rows[torch.randint(len(rows), (round(options.batch * share),), generator=rng)]
+            canvas, points = faces.take(picked)
+            cut = len(picked) * 3 // 4
+            parts.append(crops_and_shares(canvas[:cut], points[:cut], rng, NEAR))
+            parts.append(crops_and_shares(canvas[cut:], points[cut:], rng, FAR))
+        crops, wanted = (torch.cat(part) for part in zip(*parts, strict=True))
+        x = ((spoil(crops, rng) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+        network.train()
+        loss = wing(network(x), wanted)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(network)
+        loss_sum += loss.item()
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            line = {
+                "step": step + 1, "loss": round(loss_sum / 500, 4),
+                "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1),
+                "fer": judge(average.module, sets[0], "valid", exact, 600)["mean"],
+                "mux": judge(average.module, sets[1], "valid", exact, 600)["mean"],
+                "mux_moved": judge(average.module, sets[1], "valid", moved, 600)["mean"],
+            }
+            loss_sum = 0.0
+            print(json.dumps(line), file=log, flush=True)
+            state = {"network": network.state_dict(), "average": average.state_dict(), "step": step + 1,
+                     "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+            torch.save(state, last.with_suffix(".tmp"))
+            last.with_suffix(".tmp").rename(last)
+    save_file({k: v.contiguous() for k, v in average.module.state_dict().items()}, options.out / "landmarks.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What training is fed: pictures as batches of tensors, changed at random."""

@@ -1,0 +1,62 @@
+"""What can go wrong, as one family. Every message says what was found and what to do.
+
+MienError
+├── UnknownName          a network, weights file or label set that is not in our tables
+├── InputError           something the user handed in cannot be read
+│   └── PictureError     a picture file that gives no pixels
+├── OutputError          a result cannot be written
+├── WeightsError         a weights file is absent, altered, or does not fit its network
+└── MissingPackage       a part of the package that this install does not have
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class MienError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class UnknownName(MienError, KeyError):
+    """A name that is not in our tables. Raised with the nearest known name."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        from difflib import get_close_matches
+
+        known = sorted(known)
+        near = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
+        self.message = f"No {kind} called {name!r}.{hint}"
+        super().__init__(self.message)
+
+    def __str__(self) -> str:  # KeyError would show quotes
+        return self.message
+
+
+class InputError(MienError):
+    """Something the user handed in cannot be read."""
+
+
+class PictureError(InputError):
+    """A picture file that gives no pixels. `source` is the path as given, `reason` one line."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        self.reason = reason
+        super().__init__(f"{source}: {reason}")
+
+
+class OutputError(MienError):
+    """A result cannot be written: folder missing, disk full, unknown table format."""
+
+
+class WeightsError(MienError):
+    """A weights file is absent, altered, or does not fit its network."""
+
+
+class MissingPackage(MienError, ImportError):
+    """A part of the package that this install does not have."""
+
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        super().__init__(f"{feature} needs {package}, which is not installed: pip install 'mien[{extra}]'")

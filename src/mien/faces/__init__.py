@@ -1,0 +1,36 @@
+"""Finding faces and their points. Each part is behind a small protocol and can be replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mien.geometry import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face found by a detector."""
+
+    box: Box
+    score: float  # 0..1
+    points: tuple[tuple[float, float], ...] = ()  # eyes, nose, mouth corners as (x, y), or none
+
+
+class Detector(Protocol):
+    """Anything that finds faces."""
+
+    def detect(self, picture: np.ndarray) -> list[Detection]:
+        """Picture (H, W, 3) uint8 RGB -> its faces by decreasing score; none found: empty."""
+        ...
+
+
+class Landmarker(Protocol):
+    """Anything that places the 68 points of 300-W / Multi-PIE."""
+
+    def locate(self, picture: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+        """Picture (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in picture pixels."""
+        ...

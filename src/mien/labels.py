@@ -1,0 +1,76 @@
+"""Expression classes by name. An index is only legal next to its `LabelSet`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+
+from mien.errors import UnknownName
+
+
+class Expression(StrEnum):
+    """The eight classes of FER+ and AffectNet; sets with seven have no contempt."""
+
+    NEUTRAL = "neutral"
+    HAPPINESS = "happiness"
+    SURPRISE = "surprise"
+    SADNESS = "sadness"
+    ANGER = "anger"
+    DISGUST = "disgust"
+    FEAR = "fear"
+    CONTEMPT = "contempt"
+
+
+class LabelSet(tuple[Expression, ...]):
+    """The classes of one data set or head, in the order of its outputs."""
+
+    def __new__(cls, names: str) -> LabelSet:
+        labels = super().__new__(cls, map(Expression, names.split()))
+        if len(set(labels)) != len(labels):
+            raise ValueError(f"a label appears twice in {names!r}")
+        return labels
+
+    def reorder(self, scores: np.ndarray, *, to: LabelSet) -> np.ndarray:
+        """Scores (..., len(self)) in this order -> (..., len(to)) in the other's.
+
+        Classes that `to` lacks are dropped without renormalising; `restrict` renormalises.
+        Raises ValueError where `to` has a class that this set lacks.
+        """
+        absent = [label for label in to if label not in self]
+        if absent:
+            raise ValueError(
+                f"this head has no output for {', '.join(absent)}; it knows {', '.join(self)}"
+            )
+        return scores[..., [self.index(label) for label in to]]
+
+    def restrict(self, probabilities: np.ndarray, *, to: LabelSet) -> np.ndarray:
+        """Probabilities (..., len(self)) -> (..., len(to)), summing to 1 again.
+
+        The way from eight classes to seven: the answer given that it is one of the seven.
+        """
+        kept = self.reorder(probabilities, to=to)
+        return kept / kept.sum(axis=-1, keepdims=True)
+
+
+# Orders as the sets' own files have them; sources in docs/concepts/labels.md.
+FERPLUS = LabelSet("neutral happiness surprise sadness anger disgust fear contempt")
+FER2013 = LabelSet("anger disgust fear happiness sadness surprise neutral")
+RAF_DB = LabelSet("surprise fear disgust happiness sadness anger neutral")
+AFFECTNET_7 = LabelSet("neutral happiness sadness surprise fear disgust anger")
+AFFECTNET_8 = LabelSet("neutral happiness sadness surprise fear disgust anger contempt")
+
+LABEL_SETS: dict[str, LabelSet] = {
+    "ferplus": FERPLUS,
+    "fer2013": FER2013,
+    "raf-db": RAF_DB,
+    "affectnet-7": AFFECTNET_7,
+    "affectnet-8": AFFECTNET_8,
+}
+
+
+def label_set(name: str) -> LabelSet:
+    """The label set called `name`; raises `UnknownName` with the nearest known one."""
+    if name not in LABEL_SETS:
+        raise UnknownName("label set", name, LABEL_SETS)
+    return LABEL_SETS[name]

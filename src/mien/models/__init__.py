@@ -1,0 +1,1 @@
+"""The networks: one file each, torch modules that never open a file."""

@@ -1,0 +1,258 @@
+"""POSTER++ (POSTER V2): landmark features ask, image features answer, at three scales; then a small transformer.
+
+Source: Mao et al., "POSTER++: A simpler and stronger facial expression recognition network" (2023), figure 2,
+and the authors' code (Talented-Q/POSTER_V2, 18de559), whose arithmetic is the default here. Differences
+between paper and code stand in docs/differences.md.
+
+    picture -> image trunk ----> level 1, 2, 3 --\
+                                                  window cross-attention -> tokens of one grid -> ViT -> class
+    picture -> landmark trunk -> level 1, 2, 3 --/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mien.nn.drop_path import DropPath
+from mien.nn.iresnet import IR50
+from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosterV2Config:
+    """Sizes. Defaults: the published network for RAF-DB."""
+
+    classes: int = 7
+    size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as published
+    trunk: Literal["ir50", "mobilefacenet"] = "ir50"
+    image: MobileFaceNetConfig = MobileFaceNetConfig()  # of the light trunk; IR-50 has no options
+    landmarks: MobileFaceNetConfig = MobileFaceNetConfig()
+    channels: tuple[int, int, int] = (64, 128, 256)  # of the three levels
+    heads: tuple[int, int, int] = (2, 4, 8)
+    windows: tuple[int, int, int] = (28, 14, 7)  # the published windows span the whole grid
+    drop_path: tuple[float, float, float] = (0.0, 0.125, 0.25)
+    layer_scale: float = 1e-5
+    width: int = 768  # of the tokens
+    depth: int = 2
+    vit_heads: int = 8
+    vit_mlp_ratio: float = 4.0
+    mean_class_token: bool = False  # add the mean of the coarsest tokens to the class token, as POSTER does
+
+    @property
+    def grids(self) -> tuple[int, int, int]:
+        """Cells along one side of each level."""
+        return self.size_px // 4, self.size_px // 8, self.size_px // 16
+
+
+LIGHT = PosterV2Config(
+    classes=8,
+    trunk="mobilefacenet",
+    image=MobileFaceNetConfig(activation="relu6", stem_pointwise=True),
+    landmarks=MobileFaceNetConfig(width=0.5, activation="relu6", feature_channels=256),
+    channels=(64, 128, 192),
+    heads=(2, 4, 6),
+    windows=(7, 7, 7),
+    drop_path=(0.0, 0.05, 0.1),
+    layer_scale=0.1,
+    width=192,
+    vit_heads=6,
+    vit_mlp_ratio=2.0,
+    mean_class_token=True,
+)
+
+
+class WindowCrossAttention(nn.Module):
+    """Landmark features ask, image features of the same window answer (section 3.2).
+
+    The queries are the landmark features themselves; keys and values come from the normalised image
+    features; a bias is learned for every relative position (Swin).
+    """
+
+    def __init__(self, channels: int, *, heads: int, window: int) -> None:
+        super().__init__()
+        self.heads, self.window = heads, window
+        self.kv = nn.Linear(channels, 2 * channels)
+        self.proj = nn.Linear(channels, channels)
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.register_buffer("relative_position_index", relative_positions(window), persistent=False)
+
+    def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
+        """Image and landmark features (B, H, W, C) -> answers (B, H, W, C)."""
+        b, h, w, c = image.shape
+        q = self._split(windows(landmarks, self.window))  # (B', heads, N, C / heads)
+        k, v = (self._split(part) for part in self.kv(windows(image, self.window)).chunk(2, dim=-1))
+        bias = self.relative_position_bias_table[self.relative_position_index]  # (N, N, heads)
+        answer = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.permute(2, 0, 1).unsqueeze(0))
+        answer = self.proj(answer.transpose(1, 2).flatten(2))  # (B', N, C)
+        return unwindows(answer, self.window, h, w)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B', heads, N, C / heads)
+
+
+class Level(nn.Module):
+    """Cross-attention and a feed-forward net at one scale; both residuals start from the normalised image."""
+
+    def __init__(self, channels: int, *, heads: int, window: int, drop_path: float, layer_scale: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=1e-5)
+        self.attention = WindowCrossAttention(channels, heads=heads, window=window)
+        self.mlp_norm = nn.LayerNorm(channels, eps=1e-5)
+        self.mlp = Mlp(channels, 4 * channels)
+        self.gamma1 = nn.Parameter(torch.full((channels,), layer_scale))
+        self.gamma2 = nn.Parameter(torch.full((channels,), layer_scale))
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
+        """Maps (B, C, H, W) of both streams -> fused map (B, C, H, W)."""
+        x = self.norm(image.permute(0, 2, 3, 1))  # (B, H, W, C)
+        x = x + self.drop_path(self.gamma1 * self.attention(x, landmarks.permute(0, 2, 3, 1)))
+        x = x + self.drop_path(self.gamma2 * self.mlp(self.mlp_norm(x)))
+        return x.permute(0, 3, 1, 2)  # (B, C, H, W)
+
+
+class Mlp(nn.Module):
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block of the ViT."""
+
+    def __init__(self, width: int, *, heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = Mlp(width, round(width * mlp_ratio))
+
+    def forward(self, x: Tensor, *, class_only: bool = False) -> Tensor:
+        """(B, N, C) -> (B, N, C), or only the class row (B, 1, C) where nothing else is read."""
+        q, k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(self.norm1(x)).chunk(3, dim=-1)
+        )  # (B, heads, N, C / heads)
+        if class_only:
+            q, x = q[:, :, :1], x[:, :1]
+        x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm2(x))
+
+
+class SqueezeExcite(nn.Module):
+    """Channel weights from the vector itself, without reduction."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(width, width)
+        self.linear2 = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C) -> (B, C)."""
+        return x * torch.sigmoid(self.linear2(F.relu(self.linear1(x))))
+
+
+class PosterV2(nn.Module):
+    """Aligned face (B, 3, 112, 112), or twice that side, -> logits (B, classes)."""
+
+    def __init__(self, config: PosterV2Config) -> None:
+        super().__init__()
+        self.config = config
+        light = config.trunk == "mobilefacenet"
+        self.image_trunk = MobileFaceNet(config.image) if light else IR50()
+        self.landmark_trunk = MobileFaceNet(config.landmarks)
+        # IR-50's maps are twice as fine as the levels: its convolutions stride; the light trunk's fit.
+        kernel, stride, padding = (1, 1, 0) if light else (3, 2, 1)
+        self.image_convs = nn.ModuleList(
+            nn.Conv2d(inside, outside, kernel, stride, padding)
+            for inside, outside in zip(self.image_trunk.out_channels, config.channels, strict=True)
+        )
+        self.landmark_convs = nn.ModuleList(
+            nn.Identity()
+            if inside == outside
+            else nn.Conv2d(inside, outside, 1 if light else 3, padding=0 if light else 1)
+            for inside, outside in zip(self.landmark_trunk.out_channels, config.channels, strict=True)
+        )
+        self.levels = nn.ModuleList(
+            Level(channels, heads=heads, window=window, drop_path=rate, layer_scale=config.layer_scale)
+            for channels, heads, window, rate in zip(
+                config.channels, config.heads, config.windows, config.drop_path, strict=True
+            )
+        )
+        fine, middle, coarse = config.channels
+        width = config.width
+        self.embed = nn.ModuleList(
+            [
+                nn.Sequential(nn.Conv2d(fine, width, 3, 2, 1), nn.Conv2d(width, width, 3, 2, 1)),
+                nn.Conv2d(middle, width, 3, 2, 1),
+                nn.Conv2d(coarse, width, 1),
+            ]
+        )
+        tokens = 3 * config.grids[2] ** 2
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, tokens + 1, width))
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        self.blocks = nn.ModuleList(
+            Block(width, heads=config.vit_heads, mlp_ratio=config.vit_mlp_ratio) for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.se_block = SqueezeExcite(width)
+        self.head = nn.Linear(width, config.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Aligned face -> the vector (B, width) that the head reads."""
+        step = x.shape[-1] // self.config.size_px
+        x = x[..., ::step, ::step]  # nearest-neighbour halving of a 224-pixel input
+        images = [conv(y) for conv, y in zip(self.image_convs, self.image_trunk(x), strict=True)]
+        asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]
+        fused = [level(*pair) for level, pair in zip(self.levels, zip(images, asked, strict=True), strict=True)]
+        tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
+        cls = self.cls_token.expand(len(x), -1, -1)
+        if self.config.mean_class_token:
+            cls = cls + tokens[2].mean(dim=1, keepdim=True)
+        y = torch.cat([cls, *tokens], dim=1) + self.pos_embed  # (B, 1 + 3 * 49, width)
+        for i, block in enumerate(self.blocks):
+            y = block(y, class_only=i == len(self.blocks) - 1)
+        return self.se_block(self.norm(y[:, 0]))
+
+
+def windows(x: Tensor, side: int) -> Tensor:
+    """Cut a map (B, H, W, C) into squares -> (B * squares, side * side, C)."""
+    b, h, w, c = x.shape
+    if h == side and w == side:
+        return x.flatten(1, 2)
+    x = x.reshape(b, h // side, side, w // side, side, c).transpose(2, 3)  # (B, H/s, W/s, s, s, C)
+    return x.reshape(-1, side * side, c)  # (B * squares, s * s, C)
+
+
+def unwindows(x: Tensor, side: int, h: int, w: int) -> Tensor:
+    """Undo `windows`: (B * squares, side * side, C) -> (B, H, W, C)."""
+    c = x.shape[-1]
+    if h == side and w == side:
+        return x.reshape(-1, h, w, c)
+    x = x.reshape(-1, h // side, w // side, side, side, c).transpose(2, 3)  # (B, H/s, s, W/s, s, C)
+    return x.reshape(-1, h, w, c)
+
+
+def relative_positions(side: int) -> Tensor:
+    """For each pair of cells of a square, the row of the bias table (N, N): 0 where the key lies farthest ahead."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    y, x = y.flatten(), x.flatten()
+    down = y[:, None] - y[None, :] + side - 1
+    right = x[:, None] - x[None, :] + side - 1
+    return down * (2 * side - 1) + right

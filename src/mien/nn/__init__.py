@@ -1,0 +1,1 @@
+"""What several networks share: blocks, and the way ONNX files are run."""

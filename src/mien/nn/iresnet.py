@@ -1,0 +1,73 @@
+"""IR-50, the residual image trunk of POSTER, POSTER++ and APViT (ArcFace's "improved residual" units).
+
+Source: Deng et al., "ArcFace" (2019), section 3.2.1; sizes as in face.evoLVe's `IR_50`. The FER networks use
+the first three of its four stages.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+STAGES = ((64, 3), (128, 4), (256, 14))  # channels and units; each stage halves the grid
+
+
+class Subsample(nn.Module):
+    """Every `stride`-th pixel; the shortcut where channels stay equal."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., :: self.stride, :: self.stride]
+
+
+class Unit(nn.Module):
+    """BN, 3x3, PReLU, 3x3 with the stride, BN; plus the shortcut, and no activation after the sum."""
+
+    def __init__(self, inside: int, outside: int, *, stride: int) -> None:
+        super().__init__()
+        self.res_layer = nn.Sequential(
+            nn.BatchNorm2d(inside),
+            nn.Conv2d(inside, outside, 3, 1, 1, bias=False),
+            nn.PReLU(outside),
+            nn.Conv2d(outside, outside, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outside),
+        )
+        self.shortcut_layer = (
+            Subsample(stride)
+            if inside == outside
+            else nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.res_layer(x) + self.shortcut_layer(x)
+
+
+class IR50(nn.Module):
+    """Picture (B, 3, 112, 112) -> maps (B, 64, 56, 56), (B, 128, 28, 28), (B, 256, 14, 14)."""
+
+    out_channels = (64, 128, 256)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_layer = nn.Sequential(
+            nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64)
+        )
+        stages, inside = [], 64
+        for outside, units in STAGES:
+            stages.append(
+                nn.Sequential(
+                    *[
+                        Unit(inside if i == 0 else outside, outside, stride=2 if i == 0 else 1)
+                        for i in range(units)
+                    ]
+                )
+            )
+            inside = outside
+        self.body = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        fine = self.body[0](self.input_layer(x))
+        middle = self.body[1](fine)
+        return fine, middle, self.body[2](middle)

@@ -1,0 +1,82 @@
+"""From a picture and a face's landmarks to a network's input. Training and prediction share this file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from mien.geometry import five_points, invert, similarity, transform
+
+# Five points of ArcFace's 112-pixel template (insightface, `arcface_dst`): eye centres, nose tip,
+# mouth corners, left to right in the picture. Divided by 112: sides of the crop.
+_ARCFACE = (
+    np.array(
+        [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+    )
+    / 112
+)
+
+# ArcFace's crop cuts the chin, which expressions move. "face" is the same template at 0.9 of its
+# size, moved up until brows and the chin of an open mouth are inside.
+TEMPLATES: dict[str, np.ndarray] = {
+    "arcface": _ARCFACE,
+    "face": (_ARCFACE - 0.5) * 0.9 + np.array([0.5, 0.44]),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """How a face becomes a network's input. Part of every weights record."""
+
+    size_px: int
+    template: str = "face"  # key of TEMPLATES
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in 0..1: ImageNet
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    channels: str = "rgb"  # "bgr" where the weights were trained on swapped colours
+
+    def matrix(self, landmarks: np.ndarray) -> np.ndarray:
+        """68 landmarks (68, 2) in picture pixels -> the similarity (2, 3) onto the crop."""
+        return similarity(five_points(landmarks), TEMPLATES[self.template] * self.size_px)
+
+    def crop(self, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """Picture (H, W, 3) uint8 RGB and its landmarks (68, 2) -> aligned face (S, S, 3) uint8 RGB."""
+        return warp(picture, self.matrix(landmarks), self.size_px)
+
+    def normalise(self, crops: np.ndarray) -> np.ndarray:
+        """Faces (B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in the channel order of the weights."""
+        scale = 1 / (255 * np.asarray(self.std, dtype=np.float32))
+        shift = np.asarray(self.mean, dtype=np.float32) / np.asarray(self.std, dtype=np.float32)
+        x = crops.astype(np.float32) * scale - shift  # (B, S, S, 3)
+        if self.channels == "bgr":
+            x = x[..., ::-1]
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+
+def warp(picture: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
+    """Resample the square that `matrix` (2, 3) takes onto (0, 0)..(size, size).
+
+    Picture (H, W, 3) uint8 -> (size, size, 3) uint8. Large faces are averaged down first, so that
+    nothing aliases; outside the picture its edge pixels are repeated.
+    """
+    height, width = picture.shape[:2]
+    back = invert(matrix)
+    corners = transform(back, np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]]))
+    step = max(1, round(float(np.sqrt(abs(np.linalg.det(back[:, :2]))))))  # source pixels averaged
+    left, top = (int(v) for v in np.floor(corners.min(axis=0)) - 2 * step)
+    right, bottom = (int(v) for v in np.ceil(corners.max(axis=0)) + 2 * step)
+    right += (left - right) % step
+    bottom += (top - bottom) % step
+    xs = np.arange(left, right).clip(0, width - 1)
+    ys = np.arange(top, bottom).clip(0, height - 1)
+    region = Image.fromarray(np.ascontiguousarray(picture[ys[:, None], xs[None, :]]))
+    if step > 1:
+        region = region.reduce(step)
+    back = back.copy()
+    back[:, 2] -= (left, top)
+    return np.asarray(
+        region.transform(
+            (size_px, size_px), Image.Transform.AFFINE, tuple((back / step).ravel()), Image.Resampling.BILINEAR
+        )
+    )
