@@ -28,7 +28,7 @@ from mien.preprocess import Preprocess, warp
 
 CANVAS_PX, CROP_PX = 192, 112
 MARGIN_PX = (CANVAS_PX - CROP_PX) // 2
-VOTES = "neutral happiness surprise sadness anger disgust fear contempt unknown NF".split()
+VOTES = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
 
 
 def ferplus_rows(archive: zipfile.ZipFile) -> list[dict[str, str]]:
@@ -59,7 +59,9 @@ def muxspace_rows(archive: zipfile.ZipFile) -> list[dict[str, str]]:
         person = row["image"].rsplit(".", 1)[0].rstrip("0123456789").rstrip("_-")
         share = int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) / 16**8
         split = "test" if share < 0.25 else "valid" if share < 0.35 else "train"
-        rows.append({"name": f"images/{row['image']}", "split": split, "person": person, "label": row["emotion"]})
+        rows.append(
+            {"name": f"images/{row['image']}", "split": split, "person": person, "label": row["emotion"]}
+        )
     return rows
 
 
@@ -97,7 +99,9 @@ def pack(data: Path, out: Path, teacher: Path | None, rows: list[dict[str, str]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("set", choices=["ferplus", "muxspace"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -134,7 +138,7 @@ def main() -> None:
 
 def _landmarker(teacher: Path | None) -> Landmarker:
     if teacher is None:
-        from mien.pipeline.parts import default_landmarker
+        from mien.pipeline.reader import default_landmarker
 
         return default_landmarker(threads=1)
     from published_landmarks import PublishedLandmarker

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from mien.faces.landmarks import crop_matrices, locate_twice
+from mien.faces.landmarks import locate
 from mien.geometry import Box
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
-from mien.preprocess import warp
 
 
 class PublishedLandmarker:
@@ -39,4 +38,4 @@ class PublishedLandmarker:
 
     def locate(self, picture: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
         """Picture (H, W, 3) uint8 RGB and N boxes -> (N, 68, 2) in picture pixels."""
-        return locate_twice(picture, crop_matrices(boxes, 112), self.shares, 112)
+        return locate(picture, boxes, self.shares, size_px=112, passes=2)

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from expression_data import Draw, LabelledFaces
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
+from expression_data import Draw, LabelledFaces
 from mien.data import augment
 from mien.labels import FER2013, FERPLUS
 from mien.models.poster_v2 import LIGHT, PosterV2
@@ -55,12 +55,25 @@ def face_identity_trunk(file: Path) -> dict[str, Tensor]:
     stages |= {i: f"conv_3.model.{i - 1}" for i in range(1, 5)}
     stages |= {i: f"conv_4.model.{i - 6}" for i in range(6, 12)}
     stages |= {i: f"conv_5.model.{i - 13}" for i in (13, 14)}
-    names = {"conv1.0.": "conv1.conv.", "conv1.1.": "conv1.bn.", "conv2.0.": "conv_6_sep.conv.", "conv2.1.": "conv_6_sep.bn.",
-             "dw_conv.depthwise.": "conv2_dw.conv.", "dw_conv.bn1.": "conv2_dw.bn.",
-             "dw_conv.pointwise.": "conv2_pw.conv.", "dw_conv.bn2.": "conv2_pw.bn."}
+    names = {
+        "conv1.0.": "conv1.conv.",
+        "conv1.1.": "conv1.bn.",
+        "conv2.0.": "conv_6_sep.conv.",
+        "conv2.1.": "conv_6_sep.bn.",
+        "dw_conv.depthwise.": "conv2_dw.conv.",
+        "dw_conv.bn1.": "conv2_dw.bn.",
+        "dw_conv.pointwise.": "conv2_pw.conv.",
+        "dw_conv.bn2.": "conv2_pw.bn.",
+    }
     for index, name in stages.items():
-        parts = {"0.0.": "conv.conv.", "0.1.": "conv.bn.", "1.0.": "conv_dw.conv.", "1.1.": "conv_dw.bn.",
-                 "2.": "project.conv.", "3.": "project.bn."}
+        parts = {
+            "0.0.": "conv.conv.",
+            "0.1.": "conv.bn.",
+            "1.0.": "conv_dw.conv.",
+            "1.1.": "conv_dw.bn.",
+            "2.": "project.conv.",
+            "3.": "project.bn.",
+        }
         names |= {f"features.{index}.conv.{old}": f"{name}.{new}" for old, new in parts.items()}
     state = {}
     for key, value in load_file(file).items():
@@ -81,21 +94,28 @@ def spoil(x: Tensor, rng: Generator) -> Tensor:
     return augment.occlude(x, rng, share=0.4, area=(0.02, 0.2))
 
 
-def objective(outputs: Tensor, plus: Tensor, original: Tensor, *, smoothing: float, original_share: float) -> Tensor:
+def objective(
+    outputs: Tensor, plus: Tensor, original: Tensor, *, smoothing: float, original_share: float
+) -> Tensor:
     """Cross entropy on the vote distribution, and on the original label where there is one."""
     k = len(FERPLUS)
     plus = plus * (1 - smoothing) + smoothing / k
     loss = F.cross_entropy(outputs[:, :k], plus)
     known = original.sum(dim=1) > 0
     if known.any():
-        loss = loss + original_share * F.cross_entropy(
-            outputs[known, k:], original[known], label_smoothing=smoothing
-        ) * known.float().mean()
+        loss = (
+            loss
+            + original_share
+            * F.cross_entropy(outputs[known, k:], original[known], label_smoothing=smoothing)
+            * known.float().mean()
+        )
     return loss
 
 
 @torch.inference_mode()
-def outputs_of(network: nn.Module, faces: LabelledFaces, rows: np.ndarray, size_px: int, *, flip: bool = False) -> np.ndarray:
+def outputs_of(
+    network: nn.Module, faces: LabelledFaces, rows: np.ndarray, size_px: int, *, flip: bool = False
+) -> np.ndarray:
     """Network outputs (N, 15) on exactly placed faces."""
     network.eval()
     rng = torch.Generator().manual_seed(0)
@@ -113,7 +133,9 @@ def outputs_of(network: nn.Module, faces: LabelledFaces, rows: np.ndarray, size_
 def scores(outputs: np.ndarray, truth: np.ndarray) -> dict[str, object]:
     """Accuracy and mean recall of the FER+ outputs over the classes present."""
     guess = outputs[:, : len(FERPLUS)].argmax(axis=1)
-    recall = {name: float((guess[truth == i] == i).mean()) for i, name in enumerate(FERPLUS) if (truth == i).any()}
+    recall = {
+        name: float((guess[truth == i] == i).mean()) for i, name in enumerate(FERPLUS) if (truth == i).any()
+    }
     return {
         "accuracy": round(float((guess == truth).mean()), 4),
         "balanced": round(float(np.mean(list(recall.values()))), 4),
@@ -149,7 +171,9 @@ def parameter_groups(network: nn.Module, rate: float, decay: float) -> list[dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("network", choices=["trunk", "full"])
     parser.add_argument("--packs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -173,7 +197,10 @@ def main() -> None:
     torch.manual_seed(options.seed)
 
     fer, mux = LabelledFaces(options.packs / "fer"), LabelledFaces(options.packs / "mux")
-    draws = [(Draw(fer, "train", options.power), 1 - options.muxspace), (Draw(mux, "train", options.power), options.muxspace)]
+    draws = [
+        (Draw(fer, "train", options.power), 1 - options.muxspace),
+        (Draw(mux, "train", options.power), options.muxspace),
+    ]
     judged = {"fer": (fer, fer.rows("valid", labelled=True)), "mux": (mux, mux.rows("valid", labelled=True))}
     network = build(options).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(parameter_groups(network, options.rate, options.decay), lr=options.rate)
@@ -182,12 +209,18 @@ def main() -> None:
     )
     steps = options.samples // options.batch
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 200) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps)))
+        optimizer,
+        lambda step: min(1.0, (step + 1) / 200) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps))),
     )
     last, first = options.out / "last.pt", 0
     if last.exists():
         state = torch.load(last, weights_only=True)
-        for name, part in (("network", network), ("average", average), ("optimizer", optimizer), ("schedule", schedule)):
+        for name, part in (
+            ("network", network),
+            ("average", average),
+            ("optimizer", optimizer),
+            ("schedule", schedule),
+        ):
             part.load_state_dict(state[name])
         first = state["step"]
     log = (options.out / "log.jsonl").open("a")
@@ -195,14 +228,22 @@ def main() -> None:
     started, total = time.time(), 0.0
     for step in range(first, steps):
         rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-        canvas, plus, original = (torch.cat(part) if i else part for i, part in enumerate(
-            zip(*[draw(round(options.batch * share), rng) for draw, share in draws], strict=True)))
-        crops = torch.cat([augment.place(part, options.size, rng, _sized(options.size))[0] for part in canvas])
+        canvas, plus, original = (
+            torch.cat(part) if i else part
+            for i, part in enumerate(
+                zip(*[draw(round(options.batch * share), rng) for draw, share in draws], strict=True)
+            )
+        )
+        crops = torch.cat(
+            [augment.place(part, options.size, rng, _sized(options.size))[0] for part in canvas]
+        )
         x = ((spoil(crops, rng) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
         network.train()
         if options.network == "full":
             network.landmark_trunk.eval()
-        loss = objective(network(x), plus, original, smoothing=options.smoothing, original_share=options.original_share)
+        loss = objective(
+            network(x), plus, original, smoothing=options.smoothing, original_share=options.original_share
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -211,17 +252,31 @@ def main() -> None:
         average.update_parameters(network)
         total += loss.item()
         if (step + 1) % 400 == 0 or step + 1 == steps:
-            line: dict[str, object] = {"step": step + 1, "of": steps, "loss": round(total / 400, 4),
-                    "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1)}
+            line: dict[str, object] = {
+                "step": step + 1,
+                "of": steps,
+                "loss": round(total / 400, 4),
+                "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1),
+            }
             for name, (faces, rows) in judged.items():
-                line[name] = scores(outputs_of(average.module, faces, rows, options.size), faces.majority[rows])
+                line[name] = scores(
+                    outputs_of(average.module, faces, rows, options.size), faces.majority[rows]
+                )
             total = 0.0
             print(json.dumps(line), file=log, flush=True)
-            state = {"network": network.state_dict(), "average": average.state_dict(), "step": step + 1,
-                     "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+            state = {
+                "network": network.state_dict(),
+                "average": average.state_dict(),
+                "step": step + 1,
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            }
             torch.save(state, last.with_suffix(".tmp"))
             last.with_suffix(".tmp").rename(last)
-            save_file({k: v.contiguous() for k, v in average.module.state_dict().items()}, options.out / "average.safetensors")
+            save_file(
+                {k: v.contiguous() for k, v in average.module.state_dict().items()},
+                options.out / "average.safetensors",
+            )
 
 
 def _sized(size_px: int) -> augment.Placement:

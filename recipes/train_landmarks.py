@@ -55,7 +55,9 @@ class Faces:
         return canvas.expand(-1, 3, -1, -1), self.points[rows]
 
 
-def crops_and_shares(canvas: Tensor, points: Tensor, rng: Generator, how: augment.Placement) -> tuple[Tensor, Tensor]:
+def crops_and_shares(
+    canvas: Tensor, points: Tensor, rng: Generator, how: augment.Placement
+) -> tuple[Tensor, Tensor]:
     """Crops in 0..1 and the points as shares of the crop."""
     crops, matrices = augment.place(canvas, CONFIG.size_px, rng, replace(how, flip=0))
     shares = augment.move_points(points, matrices) / CONFIG.size_px
@@ -91,7 +93,9 @@ def normalised_error(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def judge(network: Landmarks68, faces: Faces, split: str, how: augment.Placement, limit: int) -> dict[str, float]:
+def judge(
+    network: Landmarks68, faces: Faces, split: str, how: augment.Placement, limit: int
+) -> dict[str, float]:
     """Normalised mean error on untouched crops placed as `how` says."""
     network.eval()
     rng = torch.Generator().manual_seed(1)
@@ -102,19 +106,27 @@ def judge(network: Landmarks68, faces: Faces, split: str, how: augment.Placement
         crops, wanted = crops_and_shares(*faces.take(part), rng, how)
         errors.append(normalised_error(network((crops - MEAN) / STD), wanted))
     error = torch.cat(errors)
-    return {"faces": len(error), "mean": error.mean().item(), "median": error.median().item(),
-            "p95": error.quantile(0.95).item()}
+    return {
+        "faces": len(error),
+        "mean": error.mean().item(),
+        "median": error.median().item(),
+        "p95": error.quantile(0.95).item(),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--packs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=700_000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--judge", action="store_true", help="only judge the finished network on all kept faces")
+    parser.add_argument(
+        "--judge", action="store_true", help="only judge the finished network on all kept faces"
+    )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -150,7 +162,9 @@ def main() -> None:
     log = (options.out / "log.jsonl").open("a")
     started, loss_sum = time.time(), 0.0
     for step in range(first, steps):
-        rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)  # so that resuming changes nothing
+        rng = torch.Generator().manual_seed(
+            options.seed * 1_000_003 + step
+        )  # so that resuming changes nothing
         parts = []
         for faces, share in zip(sets, (0.6, 0.4), strict=True):
             rows = faces.rows["train"]
@@ -171,7 +185,8 @@ def main() -> None:
         loss_sum += loss.item()
         if (step + 1) % 500 == 0 or step + 1 == steps:
             line = {
-                "step": step + 1, "loss": round(loss_sum / 500, 4),
+                "step": step + 1,
+                "loss": round(loss_sum / 500, 4),
                 "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1),
                 "fer": judge(average.module, sets[0], "valid", exact, 600)["mean"],
                 "mux": judge(average.module, sets[1], "valid", exact, 600)["mean"],
@@ -179,11 +194,19 @@ def main() -> None:
             }
             loss_sum = 0.0
             print(json.dumps(line), file=log, flush=True)
-            state = {"network": network.state_dict(), "average": average.state_dict(), "step": step + 1,
-                     "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+            state = {
+                "network": network.state_dict(),
+                "average": average.state_dict(),
+                "step": step + 1,
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            }
             torch.save(state, last.with_suffix(".tmp"))
             last.with_suffix(".tmp").rename(last)
-    save_file({k: v.contiguous() for k, v in average.module.state_dict().items()}, options.out / "landmarks.safetensors")
+    save_file(
+        {k: v.contiguous() for k, v in average.module.state_dict().items()},
+        options.out / "landmarks.safetensors",
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""Facial expression recognition: from a photo to the expression of every face in it.
+
+    import mien
+    faces = mien.predict("photo.jpg")      # list of Face: box, 68 points, head pose, expression scores
+    reader = mien.load("default")          # keep it for many pictures
+    table = reader.predict_folder("holiday/")
+
+Importing does nothing: every name is loaded on first use, and torch only by what trains.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mien.errors import MienError as MienError
+    from mien.geometry import Box as Box
+    from mien.labels import Expression as Expression
+    from mien.labels import LabelSet as LabelSet
+    from mien.media.images import read_picture as read_picture
+    from mien.pipeline.reader import Reader as Reader
+    from mien.pipeline.reader import load as load
+    from mien.pipeline.reader import predict as predict
+    from mien.results import Face as Face
+    from mien.results import Pose as Pose
+    from mien.results import Scores as Scores
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Box": "mien.geometry",
+    "Expression": "mien.labels",
+    "Face": "mien.results",
+    "LabelSet": "mien.labels",
+    "MienError": "mien.errors",
+    "Pose": "mien.results",
+    "Reader": "mien.pipeline.reader",
+    "Scores": "mien.results",
+    "load": "mien.pipeline.reader",
+    "predict": "mien.pipeline.reader",
+    "read_picture": "mien.media.images",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'mien' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

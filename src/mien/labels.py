@@ -39,9 +39,7 @@ class LabelSet(tuple[Expression, ...]):
         """
         absent = [label for label in to if label not in self]
         if absent:
-            raise ValueError(
-                f"this head has no output for {', '.join(absent)}; it knows {', '.join(self)}"
-            )
+            raise ValueError(f"this head has no output for {', '.join(absent)}; it knows {', '.join(self)}")
         return scores[..., [self.index(label) for label in to]]
 
     def restrict(self, probabilities: np.ndarray, *, to: LabelSet) -> np.ndarray:

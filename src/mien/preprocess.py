@@ -77,6 +77,9 @@ def warp(picture: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
     back[:, 2] -= (left, top)
     return np.asarray(
         region.transform(
-            (size_px, size_px), Image.Transform.AFFINE, tuple((back / step).ravel()), Image.Resampling.BILINEAR
+            (size_px, size_px),
+            Image.Transform.AFFINE,
+            tuple((back / step).ravel()),
+            Image.Resampling.BILINEAR,
         )
     )

@@ -42,12 +42,20 @@ def place(
     shift = torch.stack([_normal(b, rng), _normal(b, rng)], dim=1) * how.shift * size_px * zoom[:, None]
     mirror = 1 - 2 * _chosen(b, how.flip, rng).float()
     cos, sin = torch.cos(turn) * zoom, torch.sin(turn) * zoom
-    back = torch.stack([torch.stack([cos * mirror, -sin], 1), torch.stack([sin * mirror, cos], 1)], 1)  # (B, 2, 2)
-    offset = middle + shift - (back @ torch.full((2, 1), size_px / 2)).squeeze(-1)  # crop (0, 0) on the canvas
+    back = torch.stack(
+        [torch.stack([cos * mirror, -sin], 1), torch.stack([sin * mirror, cos], 1)], 1
+    )  # (B, 2, 2)
+    offset = (
+        middle + shift - (back @ torch.full((2, 1), size_px / 2)).squeeze(-1)
+    )  # crop (0, 0) on the canvas
     # grid_sample: -1..1 over the outer edges of the corner pixels, both for the crop and the canvas
     ratio = size_px / side
     theta = torch.cat(
-        [back * ratio, ((back @ torch.full((2, 1), size_px / 2)).squeeze(-1) + offset).mul(2 / side).sub(1)[..., None]], 2
+        [
+            back * ratio,
+            ((back @ torch.full((2, 1), size_px / 2)).squeeze(-1) + offset).mul(2 / side).sub(1)[..., None],
+        ],
+        2,
     )
     grid = F.affine_grid(theta.to(canvas.device), [b, 1, size_px, size_px], align_corners=False)
     crops = F.grid_sample(canvas.float().div_(255), grid, padding_mode="border", align_corners=False)
@@ -125,7 +133,9 @@ def grey(x: Tensor, rng: Generator, *, share: float) -> Tensor:
 
 def noise(x: Tensor, rng: Generator, *, share: float, sigma: float) -> Tensor:
     """Gaussian noise of standard deviation up to `sigma`."""
-    strength = sigma * torch.rand(len(x), 1, 1, 1, generator=rng) * _chosen(len(x), share, rng).view(-1, 1, 1, 1)
+    strength = (
+        sigma * torch.rand(len(x), 1, 1, 1, generator=rng) * _chosen(len(x), share, rng).view(-1, 1, 1, 1)
+    )
     return (x + (torch.randn(x.shape, generator=rng) * strength).to(x.device)).clamp(0, 1)
 
 

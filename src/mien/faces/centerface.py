@@ -61,6 +61,11 @@ class CenterFace:
             with_open_sizes(model.read_bytes(), input_name=_INPUT, output_names=_OUTPUTS), threads=threads
         )
 
+    @property
+    def settings(self) -> dict[str, float | bool]:
+        """What decides which faces are found."""
+        return {"threshold": self.threshold, "iou": self.iou, "side_px": self.side_px, "tiles": self.tiles}
+
     def detect(self, picture: np.ndarray) -> list[Detection]:
         """Picture (H, W, 3) uint8 RGB of any size -> its faces by decreasing confidence."""
         height, width = picture.shape[:2]
@@ -94,7 +99,10 @@ class CenterFace:
         scale = min(1.0, self.side_px / max(part.width, part.height))
         wide, high = (max(1, round(side * scale)) for side in (part.width, part.height))
         image = Image.fromarray(picture).resize(
-            (wide, high), Image.Resampling.BILINEAR, (part.left, part.top, part.right, part.bottom), reducing_gap=2.0
+            (wide, high),
+            Image.Resampling.BILINEAR,
+            (part.left, part.top, part.right, part.bottom),
+            reducing_gap=2.0,
         )
         padded = [-(-side // MULTIPLE_PX) * MULTIPLE_PX for side in (high, wide)]
         x = np.zeros((1, 3, *padded), dtype=np.float32)  # RGB 0..255; black below and to the right

@@ -18,27 +18,42 @@ from mien.preprocess import Preprocess, warp
 BOX_GROWTH = 1.15  # the crop of the first pass in face boxes
 
 
-def crop_matrices(boxes: Sequence[Box], size_px: int) -> list[np.ndarray]:
-    """Where the first pass looks: the box, square and a little larger."""
-    return [box_onto_square(box.squared().grown(BOX_GROWTH), size_px) for box in boxes]
+class Landmarks68Onnx:
+    """The default landmarker: the ONNX form of `mien.models.landmarks68`.
+
+    `passes`: how often the points are refined; each costs one network run per face.
+    """
+
+    def __init__(self, model: Path, inputs: Preprocess, *, passes: int = 2, threads: int = 0) -> None:
+        self.inputs, self.passes = inputs, passes
+        self._session = open_session(model, threads=threads)
+
+    def locate(self, picture: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+        """Picture (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in picture pixels."""
+        return locate(picture, boxes, self._shares, size_px=self.inputs.size_px, passes=self.passes)
+
+    def _shares(self, crops: np.ndarray) -> np.ndarray:
+        return self._session.run(None, {"faces": self.inputs.normalise(crops)})[0]
 
 
-def locate_twice(
+def locate(
     picture: np.ndarray,
-    matrices: Sequence[np.ndarray],
+    boxes: Sequence[Box],
     shares: Callable[[np.ndarray], np.ndarray],
+    *,
     size_px: int,
+    passes: int,
 ) -> np.ndarray:
     """Points (N, 68, 2) in picture pixels.
 
-    `matrices`: picture onto first crop, (2, 3) each. `shares`: crops (N, S, S, 3) uint8 RGB to points
-    (N, 68, 2) as shares of the side.
+    `shares`: crops (N, S, S, 3) uint8 RGB -> points (N, 68, 2) as shares of the crop's side.
     """
+    points = np.zeros((len(boxes), 68, 2))
+    if not len(boxes):
+        return points
     upright = Preprocess(size_px=size_px)
-    points = np.zeros((0, 68, 2))
-    for _ in range(2):
-        if not len(matrices):
-            return np.zeros((0, 68, 2))
+    matrices = [box_onto_square(box.squared().grown(BOX_GROWTH), size_px) for box in boxes]
+    for _ in range(passes):
         crops = np.stack([warp(picture, matrix, size_px) for matrix in matrices])
         found = shares(crops).astype(np.float64) * size_px
         points = np.stack(

@@ -99,7 +99,9 @@ class WindowCrossAttention(nn.Module):
 class Level(nn.Module):
     """Cross-attention and a feed-forward net at one scale; both residuals start from the normalised image."""
 
-    def __init__(self, channels: int, *, heads: int, window: int, drop_path: float, layer_scale: float) -> None:
+    def __init__(
+        self, channels: int, *, heads: int, window: int, drop_path: float, layer_scale: float
+    ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels, eps=1e-5)
         self.attention = WindowCrossAttention(channels, heads=heads, window=window)
@@ -142,7 +144,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, *, class_only: bool = False) -> Tensor:
         """(B, N, C) -> (B, N, C), or only the class row (B, 1, C) where nothing else is read."""
         q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(self.norm1(x)).chunk(3, dim=-1)
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.qkv(self.norm1(x)).chunk(3, dim=-1)
         )  # (B, heads, N, C / heads)
         if class_only:
             q, x = q[:, :, :1], x[:, :1]
@@ -220,7 +223,9 @@ class PosterV2(nn.Module):
         x = x[..., ::step, ::step]  # nearest-neighbour halving of a 224-pixel input
         images = [conv(y) for conv, y in zip(self.image_convs, self.image_trunk(x), strict=True)]
         asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]
-        fused = [level(*pair) for level, pair in zip(self.levels, zip(images, asked, strict=True), strict=True)]
+        fused = [
+            level(*pair) for level, pair in zip(self.levels, zip(images, asked, strict=True), strict=True)
+        ]
         tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
         cls = self.cls_token.expand(len(x), -1, -1)
         if self.config.mean_class_token:

@@ -39,8 +39,15 @@ class ConvBlock(nn.Module):
     """Convolution without bias, batch norm and, unless `linear`, an activation."""
 
     def __init__(
-        self, inside: int, outside: int, *, kernel: int = 1, stride: int = 1, padding: int = 0,
-        depthwise: bool = False, activation: str | None = None,
+        self,
+        inside: int,
+        outside: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        padding: int = 0,
+        depthwise: bool = False,
+        activation: str | None = None,
     ) -> None:
         super().__init__()
         groups = inside if depthwise else 1
@@ -81,7 +88,9 @@ class Stage(nn.Module):
         super().__init__()
         self.model = nn.Sequential(
             *[
-                Bottleneck(channels, channels, expanded=expanded, stride=1, activation=activation, residual=True)
+                Bottleneck(
+                    channels, channels, expanded=expanded, stride=1, activation=activation, residual=True
+                )
                 for _ in range(depth)
             ]
         )

@@ -1,0 +1,52 @@
+"""Put trained 68-point weights into the package: half-precision safetensors, ONNX, record.
+
+    python recipes/package_landmarks.py --weights runs/landmarks/landmarks.safetensors --measured measured.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from train_landmarks import CONFIG
+
+from mien.export.onnx import export_onnx
+from mien.models.landmarks68 import Landmarks68
+from mien.preprocess import Preprocess
+from mien.weights.record import SHIPPED, WeightsRecord, write_record
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--measured", type=Path, help="JSON of train_landmarks.py --judge")
+    options = parser.parse_args()
+    folder = SHIPPED / "landmarks68"
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in load_file(options.weights).items()}
+    save_file(half, folder / "landmarks68.safetensors")
+    network = Landmarks68(CONFIG)
+    network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in half.items()})
+    difference = export_onnx(network, folder / "landmarks68.onnx", size_px=CONFIG.size_px, output="points")
+    print(f"ONNX differs from torch by {difference:.1e}")
+    write_record(
+        WeightsRecord(
+            name="landmarks68",
+            network="landmarks68",
+            config=asdict(CONFIG),
+            inputs=Preprocess(size_px=CONFIG.size_px),
+            files=dict.fromkeys(("landmarks68.onnx", "landmarks68.safetensors"), ""),
+            licence="Apache-2.0",
+            source="trained by recipes/train_landmarks.py: distilled from a published 68-point network "
+            "on FER2013 and muxspace faces",
+            measured=json.loads(options.measured.read_text()) if options.measured else {},
+            folder=folder,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The commands and their options; what they do is loaded only when they run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien import __version__
+
+app = typer.Typer(
+    name="mien",
+    help="Read facial expressions from pictures, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+weights_app = typer.Typer(help="The weights that come with the package.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; errors of ours become one line on stderr."""
+    from mien.errors import MienError
+
+    try:
+        code = app(arguments, standalone_mode=False)
+    except MienError as error:
+        print(f"mien: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print("mien: stopped; finished rows are kept, run the same command again to go on", file=sys.stderr)  # noqa: T201
+        return 1
+    except typer.Exit as stop:
+        return stop.exit_code
+    except Exception as error:
+        if not hasattr(error, "exit_code") or not hasattr(error, "show"):
+            raise
+        error.show()  # wrong usage, in the words of the command line library
+        return int(error.exit_code)
+    return code if isinstance(code, int) else 0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mien {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def predict(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Pictures and folders (searched through all levels).", show_default=False),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the table here: .csv, .parquet or .jsonl. An interrupted run resumes.",
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder for annotated pictures and one .json of faces each.")
+    ] = None,
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Every picture is one face crop: no detection, one row each.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
+    threshold: Annotated[float, typer.Option(help="Least confidence of a face, 0 to 1.")] = 0.5,
+    small_faces: Annotated[
+        bool,
+        typer.Option(
+            "--small-faces", help="Search large pictures at full size: faces from about 10 pixels, slower."
+        ),
+    ] = False,
+    labels: Annotated[
+        str | None, typer.Option(help="Answer in another label set: raf-db (7 classes), affectnet-8, ...")
+    ] = None,
+    priors: Annotated[
+        str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
+    ] = "default",
+    weights: Annotated[
+        str, typer.Option(help="Name of shipped weights, or a folder with a record.json.")
+    ] = "default",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+) -> int:
+    """Find the faces in pictures and read their expressions."""
+    from mien.cli.predict import Request, predict_command
+
+    return predict_command(
+        Request(
+            sources=tuple(sources), output=output, save=save, crops=crops, json=json, threshold=threshold,
+            small_faces=small_faces, labels=labels, priors=priors, weights=weights, fresh=fresh, quiet=quiet,
+        )
+    )  # fmt: skip
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """The weights in the package, with what was measured on them."""
+    from mien.cli.weights import list_command
+
+    list_command()
+
+
+@weights_app.command("show")
+def weights_show(
+    name: Annotated[
+        str, typer.Argument(help="Name of shipped weights, or a folder with a record.json.")
+    ] = "default",
+) -> None:
+    """Everything a weights record says, as JSON."""
+    from mien.cli.weights import show_command
+
+    show_command(name)

@@ -1,0 +1,208 @@
+"""`mien predict`: sources to a terminal table, JSON lines, a table file, annotated pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mien.errors import OutputError, PictureError
+from mien.pipeline.batch import Settings, expand, predict_to, read_all
+from mien.pipeline.reader import load
+from mien.pipeline.table import Row
+from mien.results import Face
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The options of one call."""
+
+    sources: tuple[str, ...]
+    output: Path | None
+    save: Path | None
+    crops: bool
+    json: bool
+    threshold: float
+    small_faces: bool
+    labels: str | None
+    priors: str
+    weights: str
+    fresh: bool
+    quiet: bool
+
+
+def predict_command(request: Request) -> int:
+    """0: everything was read; 1: something was not."""
+    reader = load(
+        request.weights,
+        threshold=request.threshold,
+        small_faces=request.small_faces,
+        labels=request.labels,
+        priors=request.priors,
+        threads=1,  # pictures are read side by side instead
+    )
+    settings = Settings(crops=request.crops, fresh=request.fresh)
+    items = expand(Path(source) for source in request.sources)
+    saver = _Saver(request.save, [Path(source) for source in request.sources]) if request.save else None
+    tally = _Tally()
+    shown: list[Row] = []
+    with _progress(len(items), request.quiet) as advance:
+
+        def finished(source: Path, faces: list[Face] | None, rows: list[Row]) -> None:
+            tally.add(faces)
+            if faces is None:
+                advance.say(f"mien: {rows[0]['source']}: {rows[0]['error']}")
+            elif saver is not None:
+                saver.save(source, faces)
+            if request.json:
+                for row in rows:
+                    sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+            elif request.output is None:
+                shown.extend(rows)
+            advance.step()
+
+        if request.output is not None:
+            fresh = predict_to(reader, items, request.output, settings, watch=finished)
+            tally.kept = len(items) - fresh
+        else:
+            for source, faces, rows in read_all(reader, items, settings):
+                finished(source, faces, rows)
+    if shown:
+        _print_table(shown, [f"p_{label}" for label in reader.labels])
+    if not request.quiet and (request.output is not None or request.save is not None or len(items) != 1):
+        print(tally.sentence(request.output), file=sys.stderr)  # noqa: T201
+    if not items:
+        raise PictureError(
+            ", ".join(request.sources), "holds no picture; name pictures or a folder with pictures"
+        )
+    return 1 if tally.failed else 0
+
+
+class _Tally:
+    """What is said at the end."""
+
+    def __init__(self) -> None:
+        self.read, self.faces, self.empty, self.failed, self.kept = 0, 0, 0, 0, 0
+
+    def add(self, faces: list[Face] | None) -> None:
+        if faces is None:
+            self.failed += 1
+            return
+        self.read += 1
+        self.faces += len(faces)
+        self.empty += not faces
+
+    def sentence(self, output: Path | None) -> str:
+        parts = [f"{self.faces} faces in {self.read} pictures"]
+        if self.empty:
+            parts.append(f"{self.empty} without a face")
+        if self.failed:
+            parts.append(f"{self.failed} could not be read")
+        if self.kept:
+            parts.append(f"{self.kept} done before")
+        return ", ".join(parts) + (f"; table: {output}" if output else "")
+
+
+class _Saver:
+    """Annotated pictures and their faces as JSON, in a tree like that of the sources."""
+
+    def __init__(self, folder: Path, sources: list[Path]) -> None:
+        self.folder = folder
+        self._roots = [source for source in sources if source.is_dir()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: the folder for pictures cannot be made ({error.strerror})"
+            ) from error
+
+    def save(self, source: Path, faces: list[Face]) -> None:
+        from mien.draw.faces import mark_faces
+        from mien.media.images import read_picture, write_picture
+
+        root = next((root for root in self._roots if source.is_relative_to(root)), source.parent)
+        target = self.folder / source.relative_to(root)
+        picture = mark_faces(read_picture(source), faces)
+        suffix = ".jpg" if source.suffix.lower() in (".jpg", ".jpeg") else ".png"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_picture(
+                picture, target.with_name(target.name + suffix if target.suffix != suffix else target.name)
+            )
+            text = json.dumps(
+                {"source": str(source), "faces": [face.to_dict() for face in faces]}, ensure_ascii=False
+            )
+            target.with_name(target.name + ".json").write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+class _Quiet:
+    """No progress bar; errors still go to stderr."""
+
+    def step(self) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def _progress(count: int, quiet: bool) -> Iterator[Any]:
+    """A bar on stderr where a person watches and there is something to wait for."""
+    if quiet or count < 2 or not sys.stderr.isatty():
+        yield _Quiet()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=count)
+
+        class Shown(_Quiet):
+            def step(self) -> None:
+                bar.advance(task)
+
+            def say(self, line: str) -> None:
+                bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield Shown()
+
+
+def _print_table(rows: list[Row], classes: list[str]) -> None:
+    """Rows for a person: one line per face; the head's pose where the terminal is wide enough."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    posed = console.width >= 100
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("picture", overflow="fold")
+    table.add_column("face", justify="right")
+    for name in ("expression", "next", "left top right bottom", *(["yaw pitch roll"] if posed else [])):
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        if row["error"] is not None:
+            continue
+        if row["face"] is None:
+            table.add_row(row["source"], "-", "no face found")
+            continue
+        first, second = sorted(classes, key=lambda name: -row[name])[:2]
+        cells = [
+            row["source"],
+            str(row["face"]),
+            f"[bold]{row['expression']}[/bold] {row[first]:.0%}",
+            f"{second.removeprefix('p_')} {row[second]:.0%}",
+            " ".join(f"{row[side]:.0f}" for side in ("left", "top", "right", "bottom")),
+        ]
+        if posed:
+            cells.append(" ".join(f"{row[angle]:+.0f}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")))
+        table.add_row(*cells)
+    if table.row_count:
+        console.print(table)

@@ -1,0 +1,75 @@
+"""A picture with its faces marked: box, expression, and how the classes compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mien.labels import Expression
+from mien.results import Face
+
+# Okabe and Ito's palette (2008), told apart by colour-blind readers as well.
+COLOURS: dict[Expression, str] = {
+    Expression.NEUTRAL: "#999999",
+    Expression.HAPPINESS: "#E69F00",
+    Expression.SURPRISE: "#F0E442",
+    Expression.SADNESS: "#0072B2",
+    Expression.ANGER: "#D55E00",
+    Expression.DISGUST: "#009E73",
+    Expression.FEAR: "#CC79A7",
+    Expression.CONTEMPT: "#56B4E9",
+}
+_BARS_FROM_PX = 110  # narrower faces get no bars
+_BARS = 3
+
+
+def mark_faces(picture: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    """A copy of the picture (H, W, 3) uint8 RGB with every face marked; largest faces are drawn last."""
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image, "RGBA")
+    for face in reversed(faces):
+        _mark(draw, face, image.size)
+    return np.asarray(image)
+
+
+def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
+    box = face.box
+    colour = COLOURS[face.expression.top] if face.expression else "#FFFFFF"
+    line = max(2, round(box.width / 60))
+    draw.rectangle((box.left, box.top, box.right - 1, box.bottom - 1), outline=colour, width=line)
+    if face.expression is None:
+        return
+    font = ImageFont.load_default(size=max(11, min(36, box.width / 8)))
+    text = f"{face.expression.top} {face.expression.ranked()[0][1]:.0%}"
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    high, wide = bottom - top + 6, right - left + 8
+    x = min(max(box.left, 0), max(size[0] - wide, 0))
+    y = box.top - high if box.top >= high else min(box.bottom, size[1] - high)
+    draw.rectangle((x, y, x + wide, y + high), fill=colour)
+    draw.text((x + 4 - left, y + 3 - top), text, fill=_ink(colour), font=font)
+    if box.width >= _BARS_FROM_PX:
+        _bars(draw, face, x, box.bottom, size)
+
+
+def _bars(draw: ImageDraw.ImageDraw, face: Face, x: float, y: float, size: tuple[int, int]) -> None:
+    """The most probable classes as bars, below the face or, at the picture's edge, inside its lower end."""
+    if face.expression is None:
+        return
+    row = max(13, min(24, face.box.width / 12))
+    font = ImageFont.load_default(size=row * 0.75)
+    wide = face.box.width
+    y = min(y + 2, size[1] - _BARS * row - 2)
+    draw.rectangle((x, y, x + wide, y + _BARS * row), fill=(0, 0, 0, 150))
+    for i, (label, value) in enumerate(face.expression.ranked()[:_BARS]):
+        top = y + i * row
+        draw.rectangle((x, top + 2, x + max(1, wide * value), top + row - 2), fill=COLOURS[label] + "C0")
+        draw.text((x + 4, top + row / 2), f"{label} {value:.2f}", fill="white", font=font, anchor="lm",
+                  stroke_width=1, stroke_fill="black")  # fmt: skip
+
+
+def _ink(colour: str) -> str:
+    """Black or white, whichever reads better on `colour`."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "white"

@@ -1,0 +1,56 @@
+"""The expression network as prediction runs it: aligned faces in, probabilities out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.errors import UnknownName
+from mien.labels import LabelSet
+from mien.nn.onnx_session import open_session
+from mien.weights.record import WeightsRecord
+
+BATCH = 16  # faces per run: more costs memory and gains nothing on a CPU
+
+
+class ExpressionNetwork:
+    """ONNX network, calibration and class prior of one weights record.
+
+    `priors`: which of the record's priors the probabilities assume; "default" is the documented operating
+    point. `labels`: a label set to answer in; classes it lacks are left out and the rest sums to 1 again.
+    """
+
+    def __init__(
+        self,
+        record: WeightsRecord,
+        *,
+        priors: str = "default",
+        labels: LabelSet | None = None,
+        threads: int = 0,
+    ) -> None:
+        if priors not in record.priors:
+            raise UnknownName("prior", priors, record.priors)
+        self.record, self.priors = record, priors
+        self.labels = labels or record.label_set
+        self._bias = np.asarray(record.priors[priors], dtype=np.float64)
+        self._session = open_session(record.file(".onnx"), threads=threads)
+
+    def read(self, crops: np.ndarray) -> np.ndarray:
+        """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""
+        if not len(crops):
+            return np.zeros((0, len(self.labels)))
+        logits = np.concatenate(
+            [
+                self._session.run(None, {"faces": self.record.inputs.normalise(crops[i : i + BATCH])})[0]
+                for i in range(0, len(crops), BATCH)
+            ]
+        )
+        return self.record.label_set.restrict(
+            calibrated(logits, self.record.temperature, self._bias), to=self.labels
+        )
+
+
+def calibrated(logits: np.ndarray, temperature: float, bias: np.ndarray) -> np.ndarray:
+    """softmax(logits / temperature + bias) over the last axis, in double precision."""
+    scaled = logits.astype(np.float64) / temperature + bias
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

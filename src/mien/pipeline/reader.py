@@ -1,0 +1,175 @@
+"""One picture to its faces: found, aligned, read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mien.errors import InputError
+from mien.faces import Detection, Detector, Landmarker
+from mien.faces.centerface import CenterFace, default_file
+from mien.faces.landmarks import Landmarks68Onnx
+from mien.faces.pose import head_pose
+from mien.geometry import Box
+from mien.labels import LabelSet, label_set
+from mien.media.images import read_picture
+from mien.pipeline.expression import ExpressionNetwork
+from mien.results import Face, Scores
+from mien.weights.record import load_record
+
+if TYPE_CHECKING:
+    import pyarrow
+
+DETECTION_THRESHOLD = 0.5
+
+
+class Reader:
+    """Reads the expression of every face. Made once by `mien.load`, used for many pictures; thread-safe.
+
+    Each part can be the user's own: anything with the methods of `mien.faces.Detector` and `Landmarker`.
+    """
+
+    def __init__(self, *, detector: Detector, landmarker: Landmarker, network: ExpressionNetwork) -> None:
+        self.detector, self.landmarker, self.network = detector, landmarker, network
+
+    @property
+    def labels(self) -> LabelSet:
+        """The classes of the answers, in the order of the table's columns."""
+        return self.network.labels
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that decides the answers, as plain values; kept with tables that are being made."""
+        record = self.network.record
+        return {
+            "weights": record.name,
+            "files": record.files,
+            "priors": self.network.priors,
+            "labels": list(self.labels),
+            "detector": getattr(self.detector, "settings", type(self.detector).__name__),
+        }
+
+    def predict(self, source: Any, *, crop: bool = False) -> list[Face]:
+        """The faces of one picture, largest first; no face: an empty list.
+
+        `source`: a path, the bytes of a picture file, a PIL image, or an array (H, W), (H, W, 3) RGB
+        or (H, W, 4) RGBA of uint8. `crop`: the picture is one face already; nothing is searched and one face
+        comes back. Raises `PictureError` for a file that gives no pixels.
+        """
+        picture = as_picture(source)
+        height, width = picture.shape[:2]
+        if crop:
+            found = [Detection(Box(0, 0, width, height), 1.0)]
+        else:
+            found = sorted(self.detector.detect(picture), key=lambda face: -face.box.area)
+        if not found:
+            return []
+        points = self.landmarker.locate(picture, [face.box for face in found])
+        crops = np.stack([self.network.record.inputs.crop(picture, place) for place in points])
+        return [
+            Face(
+                box=face.box,
+                detection=None if crop else face.score,
+                landmarks=tuple((float(x), float(y)) for x, y in place),
+                pose=head_pose(place),
+                expression=Scores(self.labels, tuple(row.tolist())),
+            )
+            for face, place, row in zip(found, points, self.network.read(crops), strict=True)
+        ]
+
+    def predict_folder(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        output: str | os.PathLike[str] | None = None,
+        crops: bool = False,
+    ) -> pyarrow.Table:
+        """Every picture below a folder as one table (columns: docs/reference/table.md).
+
+        With `output` (.parquet, .csv, .jsonl) the table is also written, and a run that was
+        interrupted is taken up where it stopped.
+        """
+        return self.predict_many([folder], output=output, crops=crops)
+
+    def predict_many(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        output: str | os.PathLike[str] | None = None,
+        crops: bool = False,
+    ) -> pyarrow.Table:
+        """Pictures and folders as one table; a file that cannot be read is a row with its `error`."""
+        from mien.pipeline.batch import Settings, collect
+
+        paths = [Path(source) for source in sources]
+        return collect(
+            self, paths, output=None if output is None else Path(output), settings=Settings(crops=crops)
+        )
+
+
+def load(
+    weights: str = "default",
+    *,
+    threshold: float = DETECTION_THRESHOLD,
+    small_faces: bool = False,
+    labels: str | LabelSet | None = None,
+    priors: str = "default",
+    threads: int = 0,
+) -> Reader:
+    """A reader from the weights in the package, or from a folder with a `record.json`.
+
+    `threshold`: least confidence of a face, 0..1. `small_faces`: also search large pictures tile by tile
+    at full resolution, several times slower. `labels`: a label set to answer in, by name: "raf-db" has no
+    contempt. `priors`: the class frequencies to assume: "default", or others of the record.
+    `threads`: per network; 0 takes every core.
+    """
+    if not 0 < threshold < 1:
+        raise InputError(
+            f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})"
+        )
+    if isinstance(labels, str):
+        labels = label_set(labels)
+    return Reader(
+        detector=CenterFace(default_file(), threshold=threshold, tiles=small_faces, threads=threads),
+        landmarker=default_landmarker(threads=threads),
+        network=ExpressionNetwork(load_record(weights), priors=priors, labels=labels, threads=threads),
+    )
+
+
+def default_landmarker(*, threads: int = 0) -> Landmarks68Onnx:
+    """The 68-point network of the package."""
+    record = load_record("landmarks68")
+    return Landmarks68Onnx(record.file(".onnx"), record.inputs, threads=threads)
+
+
+def predict(source: Any, **options: Any) -> list[Face]:
+    """The faces of one picture, largest first. Options as `load`; for many pictures keep a reader."""
+    return load(**options).predict(source)
+
+
+def as_picture(source: Any) -> np.ndarray:
+    """A path, bytes, PIL image or array as RGB uint8 (H, W, 3)."""
+    if isinstance(source, (str, os.PathLike, bytes)):
+        return read_picture(source)
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if hasattr(source, "convert") and hasattr(source, "size"):
+        return np.asarray(source.convert("RGB"))
+    raise InputError(f"a picture is a path, bytes, PIL image or array, not {type(source).__name__}")
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    if array.dtype != np.uint8:
+        raise InputError(
+            f"the array holds {array.dtype}; give uint8 RGB, 0..255 (floats: (255 * x).astype('uint8'))"
+        )
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=2)
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
+        raise InputError(
+            f"the array has shape {array.shape}; give (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey"
+        )
+    return np.ascontiguousarray(array[..., :3])

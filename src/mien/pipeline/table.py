@@ -1,0 +1,164 @@
+"""The table that prediction writes: one row per face per frame. Its columns are a contract.
+
+Described for users in docs/reference/table.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mien.errors import OutputError
+from mien.labels import LabelSet
+from mien.results import Face
+
+Row = dict[str, Any]
+SUFFIXES = (".parquet", ".csv", ".jsonl")
+_CHUNK = 10_000  # rows held in memory while a file is written
+
+
+def schema(labels: LabelSet) -> pa.Schema:
+    """Names and types of the columns for answers in these classes."""
+    return pa.schema(
+        [
+            ("source", pa.string()),
+            ("frame", pa.int64()),
+            ("time_s", pa.float64()),
+            ("face", pa.int64()),
+            ("track", pa.int64()),
+            ("left", pa.float64()),
+            ("top", pa.float64()),
+            ("right", pa.float64()),
+            ("bottom", pa.float64()),
+            ("detection", pa.float64()),
+            ("yaw_deg", pa.float64()),
+            ("pitch_deg", pa.float64()),
+            ("roll_deg", pa.float64()),
+            ("expression", pa.string()),
+            *[(f"p_{label}", pa.float64()) for label in labels],
+            ("error", pa.string()),
+        ]
+    )
+
+
+def rows_of(source: str, faces: list[Face], labels: LabelSet) -> list[Row]:
+    """The rows of one picture; without a face one row whose `face` is null."""
+    rows = []
+    for index, face in enumerate(faces):
+        row = _empty(source, labels)
+        box = face.box
+        row |= {"face": index, "left": round(box.left, 2), "top": round(box.top, 2)}
+        row |= {"right": round(box.right, 2), "bottom": round(box.bottom, 2)}
+        if face.detection is not None:
+            row["detection"] = round(face.detection, 4)
+        if face.pose is not None:
+            for name in ("yaw_deg", "pitch_deg", "roll_deg"):
+                row[name] = round(getattr(face.pose, name), 2)
+        if face.expression is not None:
+            row["expression"] = str(face.expression.top)
+            for label, value in zip(labels, _rounded(face.expression.values), strict=True):
+                row[f"p_{label}"] = value
+        rows.append(row)
+    return rows or [_empty(source, labels)]
+
+
+def row_of_error(source: str, reason: str, labels: LabelSet) -> Row:
+    """The one row of a source that could not be read."""
+    row = _empty(source, labels)
+    row |= {"frame": None, "error": reason}
+    return row
+
+
+def _empty(source: str, labels: LabelSet) -> Row:
+    row: Row = dict.fromkeys(schema(labels).names)
+    row |= {"source": source, "frame": 0}
+    return row
+
+
+def _rounded(values: tuple[float, ...]) -> list[float]:
+    """Six decimals that still sum to exactly one: the largest takes what rounding left."""
+    millionths = [round(value * 1_000_000) for value in values]
+    millionths[millionths.index(max(millionths))] += 1_000_000 - sum(millionths)
+    return [value / 1_000_000 for value in millionths]
+
+
+def to_arrow(rows: Iterable[Row], labels: LabelSet) -> pa.Table:
+    """Rows as an Arrow table; `.to_pandas()` makes a data frame."""
+    return pa.Table.from_pylist(list(rows), schema=schema(labels))
+
+
+def check_suffix(path: Path) -> None:
+    """Raises `OutputError` where the ending names no table format, or the folder does not exist."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"{path}: tables are written as {', '.join(SUFFIXES)}, not {path.suffix or 'without ending'}"
+        )
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def write_table(rows: Iterable[Row], labels: LabelSet, path: Path) -> None:
+    """Rows to .parquet, .csv or .jsonl, in chunks. The file appears whole or not at all."""
+    check_suffix(path)
+    half = path.with_name(f".{path.name}.half")
+    try:
+        {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}[path.suffix.lower()](
+            iter(rows), schema(labels), half
+        )
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _write_parquet(rows: Iterator[Row], columns: pa.Schema, path: Path) -> None:
+    with pq.ParquetWriter(path, columns) as writer:
+        while chunk := list(islice(rows, _CHUNK)):
+            writer.write_table(pa.Table.from_pylist(chunk, schema=columns))
+
+
+def _write_csv(rows: Iterator[Row], columns: pa.Schema, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns.names)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_jsonl(rows: Iterator[Row], _columns: pa.Schema, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_table(path: Path, labels: LabelSet) -> list[Row]:
+    """The rows of a table this module wrote; raises `OutputError` where the columns are others."""
+    wanted = schema(labels)
+    try:
+        if path.suffix.lower() == ".parquet":
+            rows = pq.read_table(path).to_pylist()
+        elif path.suffix.lower() == ".csv":
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [_typed(row, wanted) for row in csv.DictReader(file)]
+        else:
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (ValueError, KeyError, pa.ArrowInvalid) as error:
+        raise OutputError(f"{path} exists and is no table of mien ({error}); choose another name") from error
+    if any(list(row) != wanted.names for row in rows):
+        raise OutputError(f"{path} exists with other columns; choose another name, or --fresh to replace it")
+    return rows
+
+
+def _typed(row: dict[str, str], columns: pa.Schema) -> Row:
+    """A CSV row with its numbers as numbers and its empty fields as None."""
+    convert = {pa.int64(): int, pa.float64(): float, pa.string(): str}
+    return {
+        name: (convert[columns.field(name).type](text) if text != "" else None) for name, text in row.items()
+    }

@@ -1,0 +1,1 @@
+"""Weights files and the records that say everything needed to use them."""

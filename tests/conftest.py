@@ -1,0 +1,42 @@
+"""Shared pieces: real photos, one reader, and no network."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mien
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything must work without a network."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a test tried to reach the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """A smiling woman, looking ahead (NASA, public domain)."""
+    return np.asarray(Image.open(EXAMPLES / "astronaut.jpg"))
+
+
+@pytest.fixture(scope="session")
+def hopper() -> np.ndarray:
+    """A serious woman with glasses and a hat (US Navy, public domain)."""
+    return np.asarray(Image.open(EXAMPLES / "grace_hopper.jpg"))
+
+
+@pytest.fixture(scope="session")
+def reader() -> mien.Reader:
+    """The default reader on one thread."""
+    return mien.load(threads=1)

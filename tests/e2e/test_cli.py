@@ -1,0 +1,95 @@
+"""The command as a person or a script meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import EXAMPLES
+
+import mien
+
+PHOTO = str(EXAMPLES / "astronaut.jpg")
+
+
+def mien_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_a_photo_gives_a_table_and_success() -> None:
+    done = mien_command("predict", PHOTO)
+    assert done.returncode == 0
+    assert "happiness" in done.stdout
+    assert done.stderr == ""
+
+
+def test_json_lines_go_to_stdout_and_nothing_else() -> None:
+    done = mien_command("predict", PHOTO, str(EXAMPLES / "grace_hopper.jpg"), "--json", "--quiet")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(row["source"]).name for row in rows] == ["astronaut.jpg", "grace_hopper.jpg"]
+    assert done.stderr == ""
+
+
+def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"")
+    done = mien_command("predict", str(tmp_path / "broken.jpg"), str(tmp_path / "absent.jpg"), PHOTO)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'broken.jpg'}: the file is empty" in done.stderr
+    assert f"{tmp_path / 'absent.jpg'}: no such file" in done.stderr
+    assert "happiness" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["predict"], ["predict", "--treshold", "0.5", PHOTO], ["nonsense"], ["predict", PHOTO, "--threshold", "much"]],
+)
+def test_wrong_usage_has_code_two_and_no_traceback(arguments: list[str]) -> None:
+    done = mien_command(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--output", "absent/t.csv"], "does not exist; make it first"),
+        (["--output", "t.xlsx"], "tables are written as"),
+        (["--labels", "rafdb"], "Did you mean 'raf-db'?"),
+        (["--weights", "defalt"], "Did you mean 'default'?"),
+        (["--threshold", "3"], "between 0 and 1"),
+    ],
+)
+def test_wrong_values_are_one_line_and_code_one(arguments: list[str], reason: str) -> None:
+    done = mien_command("predict", PHOTO, *arguments)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_empty_folder_is_said(tmp_path: Path) -> None:
+    done = mien_command("predict", str(tmp_path))
+    assert done.returncode == 1
+    assert "holds no picture" in done.stderr
+
+
+def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:
+    done = mien_command("predict", str(EXAMPLES), "-o", str(tmp_path / "t.csv"), "--save", str(tmp_path / "marked"))
+    assert done.returncode == 0
+    assert "2 faces in 2 pictures" in done.stderr
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
+    faces = json.loads((tmp_path / "marked" / "astronaut.jpg.json").read_text())["faces"]
+    assert mien.Face.from_dict(faces[0]).expression is not None
+    marked, plain = mien.read_picture(tmp_path / "marked" / "astronaut.jpg"), mien.read_picture(PHOTO)
+    assert marked.shape == plain.shape
+    assert (abs(marked.astype(int) - plain) > 60).any()
+
+
+def test_version_and_weights_are_shown() -> None:
+    assert mien_command("--version").stdout == f"mien {mien.__version__}\n"
+    assert "landmarks68" in mien_command("weights", "list").stdout
+    assert json.loads(mien_command("weights", "show").stdout)["labels"] == "ferplus"

@@ -1,0 +1,182 @@
+"""Every kind of picture, and every kind of bad one."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.errors import PictureError
+from mien.media import images
+from mien.media.images import pictures_in, read_picture, write_picture
+
+RED = (200, 40, 30)
+
+
+def saved(image: Image.Image, path: Path, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("RGB", ".png"), ("RGB", ".webp"), ("RGB", ".bmp"), ("RGB", ".tiff"), ("RGB", ".gif"), ("CMYK", ".jpg"),
+     ("CMYK", ".tiff"), ("P", ".png"), ("RGBA", ".png"), ("RGBA", ".webp")],
+)  # fmt: skip
+def test_a_red_picture_is_red_in_every_mode(tmp_path: Path, mode: str, suffix: str) -> None:
+    picture = read_picture(saved(Image.new("RGB", (32, 20), RED).convert(mode), tmp_path / f"red{suffix}"))
+    assert picture.shape == (20, 32, 3)
+    assert picture.dtype == np.uint8
+    assert np.abs(picture.reshape(-1, 3).mean(axis=0) - RED).max() < 12
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1"])
+def test_grey_pictures_get_three_equal_channels(tmp_path: Path, mode: str) -> None:
+    picture = read_picture(saved(Image.new("L", (20, 20), 255).convert(mode), tmp_path / "grey.png"))
+    assert (picture == 255).all()
+
+
+def test_sixteen_bit_grey_keeps_its_brightness(tmp_path: Path) -> None:
+    values = np.full((20, 20), 32768, np.uint16)
+    picture = read_picture(saved(Image.fromarray(values), tmp_path / "deep.png"))
+    assert abs(int(picture[0, 0, 0]) - 128) <= 1
+
+
+@pytest.mark.parametrize("full", [1.0, 255.0])
+def test_float_tiffs_of_both_ranges_are_read(tmp_path: Path, full: float) -> None:
+    values = np.linspace(0, full, 400, dtype=np.float32).reshape(20, 20)
+    picture = read_picture(saved(Image.fromarray(values), tmp_path / "float.tiff"))
+    assert picture[0, 0, 0] == 0
+    assert picture[-1, -1, 0] == 255
+
+
+def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+    assert (read_picture(saved(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "clear.png")) == 255).all()
+    palette = Image.new("P", (20, 20), 0)
+    assert (read_picture(saved(palette, tmp_path / "clear.gif", transparency=0)) == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_turns_the_picture_upright(tmp_path: Path, orientation: int) -> None:
+    upright = Image.new("RGB", (40, 24), "black")
+    upright.paste("white", (0, 0, 40, 8))  # white above
+    undo = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
+            7: "TRANSVERSE", 8: "ROTATE_270"}  # fmt: skip
+    stored = upright.transpose(Image.Transpose[undo[orientation]]) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = read_picture(saved(stored, tmp_path / "turned.png", exif=exif))
+    assert picture.shape == (24, 40, 3)
+    assert picture[:6].mean() > 250
+    assert picture[12:].mean() < 5
+
+
+def test_of_an_animation_the_first_frame_is_read(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("white", "black")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    assert (read_picture(tmp_path / "moving.gif") == 255).all()
+
+
+def jpeg_bytes() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(file, "JPEG")
+    return file.getvalue()
+
+
+BAD = {
+    "empty.jpg": (b"", "empty (0 bytes)"),
+    "text.jpg": (b"hello there, no picture", "is not a picture although it is called .jpg"),
+    "page.jpg": (b"<!DOCTYPE html><html>", "web page"),
+    "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "vector drawing"),
+    "paper.pdf": (b"%PDF-1.7 ...", "PDF"),
+    "film.mp4": (b"\x00\x00\x00\x18ftypmp42", "video"),
+    "notes.txt": (b"some notes", "not a picture of a known format"),
+    "cut.jpg": (jpeg_bytes()[:1500], "truncated"),
+    "cut.png": (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, "is not a picture although it is called .png"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_named_with_its_reason(tmp_path: Path, name: str) -> None:
+    data, reason = BAD[name]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(PictureError) as caught:
+        read_picture(tmp_path / name)
+    assert str(caught.value).startswith(str(tmp_path / name))
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (15, 15)])
+def test_a_picture_too_small_for_a_face_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    with pytest.raises(PictureError, match=f"only {size[0]}x{size[1]} pixels"):
+        read_picture(saved(Image.new("RGB", size), tmp_path / "tiny.png"))
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    side = int(images.MAX_PIXELS**0.5) + 200
+    bomb = saved(Image.new("1", (side, side)), tmp_path / "bomb.png")
+    assert bomb.stat().st_size < 100_000
+    with pytest.raises(PictureError, match="more than 89 megapixels"):
+        read_picture(bomb)
+    with pytest.raises(PictureError, match="more than 89 megapixels"):
+        read_picture(saved(Image.new("1", (side * 2, side)), tmp_path / "bigger.png"))
+
+
+def test_missing_files_folders_addresses_and_cameras_are_told_apart(tmp_path: Path) -> None:
+    for source, reason in (
+        (tmp_path / "absent.jpg", "no such file"),
+        (tmp_path, "is a folder"),
+        ("https://example.org/a.jpg", "never goes online"),
+        ("camera:0", "is a camera"),
+    ):
+        with pytest.raises(PictureError, match=reason):
+            read_picture(source)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
+    path = saved(Image.new("RGB", (20, 20)), tmp_path / "locked.png")
+    path.chmod(0)
+    with pytest.raises(PictureError, match="may not be read"):
+        read_picture(path)
+
+
+def test_permission_errors_become_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(PictureError, match="may not be read by this user"):
+        read_picture(tmp_path / "locked.png")
+
+
+def test_heic_names_the_extra_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "phone.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 100)
+    with pytest.raises(PictureError, match=r"mien\[heic\]|damaged|not a picture"):
+        read_picture(tmp_path / "phone.heic")
+
+
+def test_bytes_are_read_too() -> None:
+    assert read_picture(jpeg_bytes()).shape == (64, 64, 3)
+    with pytest.raises(PictureError, match="upload: the file is empty"):
+        read_picture(b"", name="upload")
+
+
+def test_folders_are_searched_in_order_without_hidden_or_foreign_files(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "notes.txt", "deep/er/c.webp", ".hidden/d.png", ".e.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    assert list(pictures_in(tmp_path)) == [tmp_path / "a.png", tmp_path / "b.JPG", tmp_path / "deep/er/c.webp"]
+
+
+def test_a_written_picture_reads_back(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    write_picture(picture, tmp_path / "x.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "x.png"), picture)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]

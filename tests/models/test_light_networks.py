@@ -1,0 +1,86 @@
+"""The networks of the package, as torch modules against the files that are shipped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from mien.models.landmarks68 import Landmarks68, Landmarks68Config  # noqa: E402
+from mien.models.poster_v2 import LIGHT, PosterV2, relative_positions, unwindows, windows  # noqa: E402
+from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def light() -> PosterV2:
+    torch.manual_seed(0)
+    return PosterV2(LIGHT).eval()
+
+
+@torch.inference_mode()
+def test_the_light_network_reads_faces_of_112_and_224_pixels(light: PosterV2) -> None:
+    x = torch.randn(2, 3, 224, 224)
+    assert light(x).shape == (2, 8)
+    torch.testing.assert_close(light(x), light(x[..., ::2, ::2]))
+
+
+@torch.inference_mode()
+def test_a_batch_of_one_is_a_row_of_a_batch(light: PosterV2) -> None:
+    x = torch.randn(3, 3, 112, 112)
+    torch.testing.assert_close(light(x)[1:2], light(x[1:2]), atol=1e-5, rtol=1e-4)
+
+
+def test_any_number_of_classes() -> None:
+    assert PosterV2(replace(LIGHT, classes=5)).head.out_features == 5
+
+
+def test_every_parameter_learns(light: PosterV2) -> None:
+    light.zero_grad()
+    light(torch.randn(2, 3, 112, 112)).square().sum().backward()
+    still = [name for name, p in light.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+    assert not still
+
+
+def test_the_light_network_has_a_few_million_parameters(light: PosterV2) -> None:
+    assert 2e6 < sum(parameter.numel() for parameter in light.parameters()) < 5e6
+
+
+def test_windows_are_put_back_where_they_were() -> None:
+    x = torch.randn(2, 14, 28, 5)
+    assert windows(x, 7).shape == (2 * 2 * 4, 49, 5)
+    torch.testing.assert_close(unwindows(windows(x, 7), 7, 14, 28), x)
+
+
+def test_relative_positions_by_hand() -> None:
+    # side 2: cells (0,0) (0,1) (1,0) (1,1); row = (dy + 1) * 3 + dx + 1, query minus key
+    assert relative_positions(2).tolist() == [[4, 3, 1, 0], [5, 4, 2, 1], [7, 6, 4, 3], [8, 7, 5, 4]]
+
+
+def test_the_trunk_halves_four_times() -> None:
+    trunk = MobileFaceNet(MobileFaceNetConfig(width=0.5, activation="relu6", feature_channels=256)).eval()
+    shapes = [tuple(y.shape) for y in trunk(torch.zeros(1, 3, 112, 112))]
+    assert shapes == [(1, 32, 28, 28), (1, 64, 14, 14), (1, 256, 7, 7)]
+    assert trunk.out_channels == (32, 64, 256)
+
+
+def test_the_published_landmark_network_has_its_published_size() -> None:
+    network = Landmarks68(Landmarks68Config())
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_007_248  # POSTER's frozen trunk
+
+
+@pytest.mark.parametrize("name", ["landmarks68", "default"])
+def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
+    from mien.nn.onnx_session import open_session
+    from mien.weights.fill import load_network
+    from mien.weights.record import load_record
+
+    record = load_record(name)
+    network = load_network(name)
+    x = torch.randn(2, 3, record.inputs.size_px, record.inputs.size_px)
+    with torch.inference_mode():
+        wanted = network(x).numpy()
+    found = open_session(record.file(".onnx"), threads=1).run(None, {"faces": x.numpy()})[0]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)

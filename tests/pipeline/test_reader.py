@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES
+from PIL import Image
+
+import mien
+from mien.errors import InputError, UnknownName
+from mien.faces import Detection
+from mien.geometry import Box
+from mien.labels import FERPLUS, RAF_DB
+from mien.pipeline.expression import calibrated
+from mien.pipeline.reader import Reader
+
+
+def test_the_astronaut_smiles(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    (face,) = reader.predict(astronaut)
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+    assert face.expression["happiness"] > 0.8
+    assert sum(face.expression.values) == pytest.approx(1)
+    assert face.pose is not None
+    assert max(abs(face.pose.yaw_deg), abs(face.pose.pitch_deg), abs(face.pose.roll_deg)) < 15
+
+
+def test_grace_hopper_does_not_smile(reader: mien.Reader, hopper: np.ndarray) -> None:
+    (face,) = reader.predict(hopper)
+    assert face.expression is not None
+    assert face.expression["happiness"] < 0.3
+
+
+def test_path_bytes_array_and_pil_image_give_one_answer(reader: mien.Reader) -> None:
+    path = EXAMPLES / "astronaut.jpg"
+    image = Image.open(path)
+    answers = [reader.predict(x) for x in (path, str(path), path.read_bytes(), image, np.asarray(image))]
+    assert all(answer == answers[0] for answer in answers)
+    assert mien.predict(path, threads=1) == answers[0]
+
+
+def test_no_face_is_an_empty_list(reader: mien.Reader) -> None:
+    assert reader.predict(np.full((200, 300, 3), 90, np.uint8)) == []
+
+
+def test_faces_come_largest_first(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    small = np.asarray(Image.fromarray(astronaut).resize((256, 256), Image.Resampling.LANCZOS))
+    both = np.zeros((512, 768, 3), np.uint8)
+    both[:256, :256], both[:, 256:] = small, astronaut
+    areas = [face.box.area for face in reader.predict(both)]
+    assert len(areas) == 2
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_a_crop_gives_one_face_with_the_whole_picture_as_box(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    crop = astronaut[50:190, 160:290]
+    (face,) = reader.predict(crop, crop=True)
+    assert face.box == Box(0, 0, 130, 140)
+    assert face.detection is None
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+
+
+def test_crop_and_detection_agree_on_the_same_face(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    found = reader.predict(astronaut)[0].expression
+    cropped = reader.predict(astronaut[45:195, 150:300], crop=True)[0].expression
+    assert found is not None
+    assert cropped is not None
+    np.testing.assert_allclose(found.values, cropped.values, atol=0.15)
+
+
+def test_seven_classes_have_no_contempt(astronaut: np.ndarray) -> None:
+    seven = mien.load(labels="raf-db", threads=1).predict(astronaut)[0].expression
+    assert seven is not None
+    assert seven.labels == RAF_DB
+    assert sum(seven.values) == pytest.approx(1)
+
+
+def test_priors_shift_the_answer_and_are_named(astronaut: np.ndarray) -> None:
+    natural = mien.load(priors="natural", threads=1).predict(astronaut)[0].expression
+    balanced = mien.load(priors="balanced", threads=1).predict(astronaut)[0].expression
+    assert natural is not None
+    assert balanced is not None
+    assert balanced["contempt"] > natural["contempt"]
+    with pytest.raises(UnknownName, match="No prior called 'flat'"):
+        mien.load(priors="flat")
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        mien.load(threshold=50)
+    with pytest.raises(UnknownName, match="No weights called"):
+        mien.load("no-such")
+    with pytest.raises(UnknownName, match="No label set called"):
+        mien.load(labels="raf")
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [(np.zeros((5, 5, 3)), "float64"), (np.zeros((5,), np.uint8), "shape"), (np.zeros((5, 5, 2), np.uint8), "shape")],
+)
+def test_arrays_of_the_wrong_kind_are_refused(reader: mien.Reader, array: np.ndarray, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        reader.predict(array)
+
+
+def test_other_things_are_refused(reader: mien.Reader) -> None:
+    with pytest.raises(InputError, match="not BytesIO"):
+        reader.predict(io.BytesIO())
+
+
+def test_a_users_own_detector_is_enough(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    class Fixed:
+        def detect(self, picture: np.ndarray) -> list[Detection]:
+            return [Detection(Box(182, 58, 270, 178), 0.7)]
+
+    own = Reader(detector=Fixed(), landmarker=reader.landmarker, network=reader.network)
+    (face,) = own.predict(astronaut)
+    assert face.detection == 0.7
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+
+
+def test_calibration_by_hand() -> None:
+    probabilities = calibrated(np.log([[1.0, 4.0]]), 2.0, np.log([1.0, 3.0]))
+    np.testing.assert_allclose(probabilities, [[1 / 7, 6 / 7]])  # sqrt(1), sqrt(4) * 3
+
+
+def test_a_face_survives_json(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    import json
+
+    face = reader.predict(astronaut)[0]
+    assert mien.Face.from_dict(json.loads(json.dumps(face.to_dict()))) == face
+
+
+def test_a_folder_becomes_a_table(reader: mien.Reader) -> None:
+    table = reader.predict_folder(EXAMPLES)
+    assert table.column("source").to_pylist() == [str(EXAMPLES / "astronaut.jpg"), str(EXAMPLES / "grace_hopper.jpg")]
+    assert reader.labels == FERPLUS
+    assert Path(table.column("source")[0].as_py()).exists()

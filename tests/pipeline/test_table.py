@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.errors import OutputError
+from mien.geometry import Box
+from mien.labels import FERPLUS, RAF_DB
+from mien.pipeline.table import read_table, row_of_error, rows_of, schema, to_arrow, write_table
+from mien.results import Face, Pose, Scores
+
+COLUMNS = (
+    "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg expression "
+    "p_neutral p_happiness p_surprise p_sadness p_anger p_disgust p_fear p_contempt error"
+).split()
+SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05))
+FACE = Face(Box(1.234, 2, 30, 40), 0.91, pose=Pose(1.5, -2.5, 0.25), expression=SCORES)
+
+
+def test_the_columns_are_the_contract() -> None:
+    assert schema(FERPLUS).names == COLUMNS
+
+
+def test_a_face_becomes_one_row() -> None:
+    (row,) = rows_of("a.jpg", [FACE], FERPLUS)
+    assert list(row) == COLUMNS
+    assert (row["source"], row["frame"], row["face"], row["expression"]) == ("a.jpg", 0, 0, "happiness")
+    assert (row["left"], row["detection"], row["yaw_deg"]) == (1.23, 0.91, 1.5)
+    assert row["p_happiness"] == 0.6
+    assert row["time_s"] is row["track"] is row["error"] is None
+
+
+def test_no_face_is_one_row_without_face_and_without_error() -> None:
+    (row,) = rows_of("a.jpg", [], FERPLUS)
+    assert row["source"] == "a.jpg"
+    assert row["face"] is row["error"] is row["expression"] is row["p_anger"] is None
+
+
+def test_an_error_is_one_row_with_nothing_else() -> None:
+    row = row_of_error("a.jpg", "is broken", RAF_DB)
+    assert {name for name, value in row.items() if value is not None} == {"source", "error"}
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=8, max_size=8))
+def test_written_probabilities_sum_to_exactly_one(values: list[float]) -> None:
+    shares = tuple(value / sum(values) for value in values)
+    (row,) = rows_of("a.jpg", [Face(Box(0, 0, 1, 1), expression=Scores(FERPLUS, shares))], FERPLUS)
+    written = [row[f"p_{label}"] for label in FERPLUS]
+    assert sum(round(value * 1_000_000) for value in written) == 1_000_000
+    assert row["expression"] == FERPLUS[written.index(max(written))]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_every_format_reads_back_the_same(tmp_path: Path, suffix: str) -> None:
+    rows = [*rows_of("a, \"b\"\nü.jpg", [FACE, FACE], FERPLUS), *rows_of("c.jpg", [], FERPLUS),
+            row_of_error("d.jpg", "is broken", FERPLUS)]  # fmt: skip
+    path = tmp_path / f"table{suffix}"
+    write_table(rows, FERPLUS, path)
+    assert read_table(path, FERPLUS) == rows
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_parquet_has_typed_columns_and_pandas_reads_it(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    write_table(rows_of("a.jpg", [FACE], FERPLUS), FERPLUS, tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet")
+    assert table.schema.equals(schema(FERPLUS))
+    frame = table.to_pandas()
+    assert frame.loc[0, "expression"] == "happiness"
+    assert to_arrow(rows_of("a.jpg", [FACE], FERPLUS), FERPLUS).equals(table)
+
+
+def test_json_lines_are_json(tmp_path: Path) -> None:
+    write_table(rows_of("ü.jpg", [FACE], FERPLUS), FERPLUS, tmp_path / "t.jsonl")
+    assert json.loads((tmp_path / "t.jsonl").read_text(encoding="utf-8"))["source"] == "ü.jpg"
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t", "absent/t.csv", "."])
+def test_impossible_outputs_are_refused_with_the_reason(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match="tables are written as|does not exist|is a folder"):
+        write_table([], FERPLUS, tmp_path / name)
+
+
+def test_a_table_with_other_columns_is_not_taken_for_ours(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(OutputError, match="no table of mien|other columns"):
+        read_table(tmp_path / "t.csv", FERPLUS)

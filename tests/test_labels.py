@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.errors import UnknownName
+from mien.labels import AFFECTNET_7, AFFECTNET_8, FERPLUS, LABEL_SETS, RAF_DB, Expression, LabelSet, label_set
+
+
+def test_reordering_there_and_back_changes_nothing() -> None:
+    scores = np.random.default_rng(0).random((3, 7))
+    there = RAF_DB.reorder(scores, to=AFFECTNET_7)
+    np.testing.assert_array_equal(AFFECTNET_7.reorder(there, to=RAF_DB), scores)
+
+
+def test_a_class_keeps_its_score_under_any_order() -> None:
+    one_hot = np.eye(7)[RAF_DB.index(Expression.ANGER)]
+    assert AFFECTNET_7[int(RAF_DB.reorder(one_hot, to=AFFECTNET_7).argmax())] == "anger"
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=8, max_size=8), st.sampled_from(sorted(LABEL_SETS)))
+def test_restricted_probabilities_sum_to_one_and_keep_their_ratios(values: list[float], name: str) -> None:
+    before = np.array(values) / sum(values)
+    after = FERPLUS.restrict(before, to=label_set(name))
+    assert after.sum() == pytest.approx(1)
+    for i, label in enumerate(label_set(name)):
+        assert after[i] / after[0] == pytest.approx(
+            before[FERPLUS.index(label)] / before[FERPLUS.index(label_set(name)[0])]
+        )
+
+
+def test_a_missing_class_is_named() -> None:
+    with pytest.raises(ValueError, match="no output for contempt"):
+        RAF_DB.reorder(np.zeros(7), to=AFFECTNET_8)
+
+
+def test_a_class_cannot_appear_twice() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        LabelSet("anger anger")
+
+
+def test_a_misspelt_label_set_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'raf-db'"):
+        label_set("rafdb")
+
+
+def test_orders_are_those_of_the_sets() -> None:
+    # FER+ README columns; RAF-DB labels 1..7; AffectNet labels 0..7
+    assert FERPLUS[0] == "neutral"
+    assert FERPLUS[7] == "contempt"
+    assert (RAF_DB[0], RAF_DB[6]) == ("surprise", "neutral")
+    assert (AFFECTNET_8[3], AFFECTNET_8[7]) == ("surprise", "contempt")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mien
+from mien.geometry import five_points, transform
+from mien.preprocess import TEMPLATES, Preprocess, warp
+
+
+def test_the_identity_copies_the_picture() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(warp(picture, np.eye(2, 3), 40), picture)
+
+
+def test_a_shift_by_whole_pixels_copies() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    matrix = np.array([[1.0, 0, -7], [0, 1, -3]])
+    np.testing.assert_array_equal(warp(picture, matrix, 20), picture[3:23, 7:27])
+
+
+def test_outside_the_picture_the_edge_is_repeated() -> None:
+    picture = np.zeros((10, 10, 3), np.uint8)
+    picture[:, -1] = 200
+    crop = warp(picture, np.array([[1.0, 0, -5], [0, 1, 0]]), 20)
+    assert (crop[:, 6:] == 200).all()
+
+
+def test_a_large_face_is_averaged_not_sampled() -> None:
+    stripes = np.zeros((400, 400, 3), np.uint8)
+    stripes[:, ::2] = 255  # sampling would give stripes or one of the two colours
+    crop = warp(stripes, np.array([[0.1, 0, 0], [0, 0.1, 0]]), 40)
+    assert abs(crop.astype(int) - 127).max() <= 2
+
+
+def test_aligned_points_land_on_the_template(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    face = reader.predict(astronaut)[0]
+    inputs = Preprocess(size_px=112)
+    landed = transform(inputs.matrix(np.array(face.landmarks)), five_points(np.array(face.landmarks)))
+    # a similarity cannot fit five points exactly; the eyes of a frontal face come within two pixels
+    assert np.abs(landed - TEMPLATES["face"] * 112)[:2].max() < 2
+
+
+def test_a_turned_and_scaled_picture_gives_the_same_crop() -> None:
+    # a smooth picture and its points, seen again under a known similarity
+    y, x = np.mgrid[0:200, 0:200]
+    picture = np.stack([x, y, (x + y) / 2], axis=-1).astype(np.uint8)
+    points = np.random.default_rng(0).normal(100, 20, (68, 2))
+    points[36:42], points[42:48] = (80, 80), (120, 80)
+    points[30], points[48], points[54] = (100, 105), (85, 125), (115, 125)
+    inputs = Preprocess(size_px=64)
+    crop = inputs.crop(picture, points)
+    turned = np.ascontiguousarray(np.rot90(picture))  # (x, y) -> (y, 200 - x)
+    moved = np.stack([points[:, 1], 200 - points[:, 0]], axis=1)
+    assert np.abs(crop.astype(int) - inputs.crop(turned, moved)).max() <= 2
+
+
+def test_normalising_is_imagenets() -> None:
+    crops = np.full((1, 2, 2, 3), 255, np.uint8)
+    x = Preprocess(size_px=2).normalise(crops)
+    assert x.shape == (1, 3, 2, 2)
+    np.testing.assert_allclose(x[0, :, 0, 0], [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-5)
+
+
+def test_bgr_weights_get_swapped_channels() -> None:
+    crops = np.zeros((1, 2, 2, 3), np.uint8)
+    crops[..., 0] = 255
+    plain = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    rgb = Preprocess(size_px=2, **plain).normalise(crops)
+    bgr = Preprocess(size_px=2, channels="bgr", **plain).normalise(crops)
+    assert rgb[0, :, 0, 0].tolist() == [1, 0, 0]
+    assert bgr[0, :, 0, 0].tolist() == [0, 0, 1]
+
+
+def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, reader: mien.Reader) -> None:
+    torch = pytest.importorskip("torch")
+    from mien.data.augment import Placement, place
+
+    points = np.array(reader.predict(astronaut)[0].landmarks)
+    inputs = Preprocess(size_px=112)
+    predicted = inputs.crop(astronaut, points)
+    wider = inputs.matrix(points)
+    wider[:, 2] += 40
+    canvas = torch.from_numpy(warp(astronaut, wider, 192).copy()).permute(2, 0, 1)[None]
+    untouched = Placement(rotate_deg=0, scale=(1, 1), shift=0, flip=0)
+    trained, _ = place(canvas, 112, torch.Generator().manual_seed(0), untouched)
+    difference = trained[0].permute(1, 2, 0).numpy() * 255 - predicted
+    assert np.abs(difference).max() <= 1
