@@ -1,6 +1,6 @@
 """Put trained 68-point weights into the package: half-precision safetensors, ONNX, record.
 
-    python recipes/package_landmarks.py --weights runs/landmarks/landmarks.safetensors --measured measured.json
+python recipes/package_landmarks.py --weights runs/landmarks/landmarks.safetensors --measured measured.json
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
-from train_landmarks import CONFIG
 
 from mien.export.onnx import export_onnx
 from mien.models.landmarks68 import Landmarks68
 from mien.preprocess import Preprocess
 from mien.weights.record import SHIPPED, WeightsRecord, write_record
+from train_landmarks import CONFIG
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--measured", type=Path, help="JSON of train_landmarks.py --judge")
     options = parser.parse_args()

@@ -28,7 +28,18 @@ from mien.preprocess import Preprocess, warp
 
 CANVAS_PX, CROP_PX = 192, 112
 MARGIN_PX = (CANVAS_PX - CROP_PX) // 2
-VOTES = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
+VOTES = [
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+]
 
 
 def ferplus_rows(archive: zipfile.ZipFile) -> list[dict[str, str]]:

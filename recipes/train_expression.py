@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
 from expression_data import Draw, LabelledFaces
+from face_identity import face_identity_trunk
 from mien.data import augment
 from mien.labels import FER2013, FERPLUS
 from mien.models.poster_v2 import LIGHT, PosterV2
@@ -47,40 +48,6 @@ class TrunkClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.dropout(self.trunk(x)[2].mean(dim=(2, 3))))
-
-
-def face_identity_trunk(file: Path) -> dict[str, Tensor]:
-    """foamliu's MobileFaceNet file under the names of our trunk; its identity head is left out."""
-    stages = {0: "conv_23", 5: "conv_34", 12: "conv_45"}
-    stages |= {i: f"conv_3.model.{i - 1}" for i in range(1, 5)}
-    stages |= {i: f"conv_4.model.{i - 6}" for i in range(6, 12)}
-    stages |= {i: f"conv_5.model.{i - 13}" for i in (13, 14)}
-    names = {
-        "conv1.0.": "conv1.conv.",
-        "conv1.1.": "conv1.bn.",
-        "conv2.0.": "conv_6_sep.conv.",
-        "conv2.1.": "conv_6_sep.bn.",
-        "dw_conv.depthwise.": "conv2_dw.conv.",
-        "dw_conv.bn1.": "conv2_dw.bn.",
-        "dw_conv.pointwise.": "conv2_pw.conv.",
-        "dw_conv.bn2.": "conv2_pw.bn.",
-    }
-    for index, name in stages.items():
-        parts = {
-            "0.0.": "conv.conv.",
-            "0.1.": "conv.bn.",
-            "1.0.": "conv_dw.conv.",
-            "1.1.": "conv_dw.bn.",
-            "2.": "project.conv.",
-            "3.": "project.bn.",
-        }
-        names |= {f"features.{index}.conv.{old}": f"{name}.{new}" for old, new in parts.items()}
-    state = {}
-    for key, value in load_file(file).items():
-        for old, new in names.items():
-            if key.startswith(old):
-                state[new + key[len(old) :]] = value
-    return state
 
 
 def spoil(x: Tensor, rng: Generator) -> Tensor:
@@ -121,9 +88,7 @@ def outputs_of(
     rng = torch.Generator().manual_seed(0)
     found = []
     for part in torch.from_numpy(rows).split(128):
-        crops, _ = augment.place(faces.pictures(part), 112, rng, EXACT)
-        if size_px != 112:
-            crops = F.interpolate(crops, size=(size_px, size_px), mode="bilinear", antialias=True)
+        crops, _ = augment.place(faces.pictures(part), size_px, rng, EXACT)
         x = ((crops - MEAN) / STD).contiguous(memory_format=torch.channels_last)
         y = network(x)
         found.append((y + network(x.flip(-1))) / 2 if flip else y)
@@ -154,19 +119,29 @@ def build(options: argparse.Namespace) -> nn.Module:
     network.image_trunk.load_state_dict(trunk)
     points = {k[6:]: v for k, v in load_file(options.landmarks).items() if k.startswith("trunk.")}
     network.landmark_trunk.load_state_dict(points)
+    freeze(network)
     return network
 
 
+# Of the full network: the landmark trunk, and the image trunk down to a quarter of the resolution, which
+# is half of the cost and has been trained before.
+FROZEN = ("landmark_trunk", "image_trunk.conv1", "image_trunk.conv2_dw", "image_trunk.conv2_pw", "image_trunk.conv_23",
+          "image_trunk.conv_3")  # fmt: skip
+
+
+def freeze(network: nn.Module) -> None:
+    """Keep the FROZEN parts as they are, batch statistics included. Call after every `train()`."""
+    for name in FROZEN:
+        network.get_submodule(name).eval().requires_grad_(False)
+
+
 def parameter_groups(network: nn.Module, rate: float, decay: float) -> list[dict[str, object]]:
-    """Pretrained trunk at half the rate; no weight decay on vectors; the landmark trunk stays as it is."""
+    """The pretrained trunk at a fraction of the rate; no weight decay on vectors."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
-        if name.startswith("landmark_trunk."):
-            parameter.requires_grad_(False)
-            continue
-        pretrained = name.startswith(("trunk.", "image_trunk."))
-        key = (rate / 2 if pretrained else rate, decay if parameter.dim() > 1 else 0.0)
-        groups.setdefault(key, []).append(parameter)
+        if parameter.requires_grad:
+            share = 0.5 if name.startswith("trunk.") else 0.25 if name.startswith("image_trunk.") else 1.0
+            groups.setdefault((rate * share, decay if parameter.dim() > 1 else 0.0), []).append(parameter)
     return [{"params": p, "lr": lr, "weight_decay": wd} for (lr, wd), p in groups.items()]
 
 
@@ -181,7 +156,7 @@ def main() -> None:
     parser.add_argument("--trunk", type=Path)
     parser.add_argument("--landmarks", type=Path)
     parser.add_argument("--samples", type=int, default=200_000)
-    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--size", type=int, default=LIGHT.size_px)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.02)
@@ -234,13 +209,11 @@ def main() -> None:
                 zip(*[draw(round(options.batch * share), rng) for draw, share in draws], strict=True)
             )
         )
-        crops = torch.cat(
-            [augment.place(part, options.size, rng, _sized(options.size))[0] for part in canvas]
-        )
+        crops = torch.cat([augment.place(part, options.size, rng, PLACE)[0] for part in canvas])
         x = ((spoil(crops, rng) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
         network.train()
         if options.network == "full":
-            network.landmark_trunk.eval()
+            freeze(network)
         loss = objective(
             network(x), plus, original, smoothing=options.smoothing, original_share=options.original_share
         )
@@ -277,12 +250,6 @@ def main() -> None:
                 {k: v.contiguous() for k, v in average.module.state_dict().items()},
                 options.out / "average.safetensors",
             )
-
-
-def _sized(size_px: int) -> augment.Placement:
-    """`PLACE` for crops of another side: canvases hold the aligned face in 112 pixels."""
-    factor = 112 / size_px
-    return replace(PLACE, scale=(PLACE.scale[0] * factor, PLACE.scale[1] * factor))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Distil the published 68-point network into a light one.
 
-    python recipes/train_landmarks.py --packs packs --out runs/landmarks --samples 700000
+    python recipes/train_landmarks.py --packs packs --face-id face_id_mobilefacenet.safetensors \\
+        --out runs/landmarks --samples 240000
 
-Student: MobileFaceNet of half width with ReLU6 (PReLU costs six times as much in ONNX Runtime), RGB in
-ImageNet normalisation. Teacher: points placed by `prepare_faces.py --teacher` on FER+ and muxspace
+Student: MobileFaceNet with ReLU6 (PReLU costs six times as much in ONNX Runtime) on 96 pixels, RGB in
+ImageNet normalisation, started from a face-identity network. Teacher: points placed by `prepare_faces.py --teacher` on FER+ and muxspace
 training faces. Kept apart: FER+ validation and the muxspace test people. Resumes from its last checkpoint.
 """
 
@@ -21,14 +22,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Generator, Tensor
 
+from face_identity import face_identity_trunk
 from mien.data import augment
 from mien.geometry import MIRROR_68
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.mobilefacenet import MobileFaceNetConfig
 
-CONFIG = Landmarks68Config(
-    trunk=MobileFaceNetConfig(width=0.5, activation="relu6", feature_channels=256), size_px=112
-)
+CONFIG = Landmarks68Config(trunk=MobileFaceNetConfig(activation="relu6", stem_pointwise=True), size_px=96)
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 NEAR = augment.Placement(rotate_deg=14, scale=(0.78, 1.3), shift=0.06, flip=0.5)
@@ -120,9 +120,12 @@ def main() -> None:
     )
     parser.add_argument("--packs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--samples", type=int, default=700_000)
+    parser.add_argument(
+        "--face-id", type=Path, help="face_id_mobilefacenet.safetensors, where training starts"
+    )
+    parser.add_argument("--samples", type=int, default=240_000)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--judge", action="store_true", help="only judge the finished network on all kept faces"
@@ -132,9 +135,12 @@ def main() -> None:
 
     torch.manual_seed(options.seed)
     sets = [Faces(options.packs / "fer"), Faces(options.packs / "mux")]
-    network = Landmarks68(CONFIG).to(memory_format=torch.channels_last)
+    network = Landmarks68(CONFIG)
+    if options.face_id:
+        network.trunk.load_state_dict(face_identity_trunk(options.face_id))
+    network = network.to(memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
     )
     exact = augment.Placement(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
     moved = augment.Placement(rotate_deg=8, scale=(0.85, 1.1), shift=0.04, flip=0)
@@ -170,7 +176,7 @@ def main() -> None:
             rows = faces.rows["train"]
             picked = rows[torch.randint(len(rows), (round(options.batch * share),), generator=rng)]
             canvas, points = faces.take(picked)
-            cut = len(picked) * 3 // 4
+            cut = len(picked) * 5 // 6
             parts.append(crops_and_shares(canvas[:cut], points[:cut], rng, NEAR))
             parts.append(crops_and_shares(canvas[cut:], points[cut:], rng, FAR))
         crops, wanted = (torch.cat(part) for part in zip(*parts, strict=True))

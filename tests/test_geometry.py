@@ -42,7 +42,9 @@ def test_a_similarity_is_found_again(scale: float, turn: float, x: float, y: flo
     points = np.array([[0, 0], [10, 0], [3, 7], [-4, 5]], dtype=float)
     a, b = scale * np.cos(turn), scale * np.sin(turn)
     wanted = np.array([[a, -b, x], [b, a, y]])
-    np.testing.assert_allclose(similarity(points, transform(wanted, points)), wanted, atol=1e-8 * (1 + abs(x) + abs(y)))
+    np.testing.assert_allclose(
+        similarity(points, transform(wanted, points)), wanted, atol=1e-8 * (1 + abs(x) + abs(y))
+    )
 
 
 def test_a_mirrored_face_is_not_unmirrored() -> None:

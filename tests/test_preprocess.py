@@ -59,7 +59,9 @@ def test_normalising_is_imagenets() -> None:
     crops = np.full((1, 2, 2, 3), 255, np.uint8)
     x = Preprocess(size_px=2).normalise(crops)
     assert x.shape == (1, 3, 2, 2)
-    np.testing.assert_allclose(x[0, :, 0, 0], [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-5)
+    np.testing.assert_allclose(
+        x[0, :, 0, 0], [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-5
+    )
 
 
 def test_bgr_weights_get_swapped_channels() -> None:

@@ -16,7 +16,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def test_an_untouched_placement_is_the_middle_of_the_canvas() -> None:
     canvas = torch.randint(0, 256, (2, 3, 48, 48), dtype=torch.uint8, generator=rng())
-    crops, matrices = augment.place(canvas, 32, rng(), STILL)
+    crops, matrices = augment.place(canvas, 32, rng(), STILL, aligned_px=32)
     torch.testing.assert_close(crops, canvas[:, :, 8:40, 8:40].float() / 255, atol=1e-5, rtol=0)
     torch.testing.assert_close(matrices[0], torch.tensor([[1.0, 0, -8], [0, 1, -8]]))
 
@@ -26,7 +26,7 @@ def test_points_move_with_the_pixels() -> None:
     canvas = torch.zeros(32, 1, 96, 96, dtype=torch.uint8)
     canvas[:, :, 50:53, 40:43] = 255
     how = Placement(rotate_deg=15, scale=(0.8, 1.2), shift=0.05, flip=0.5)
-    crops, matrices = augment.place(canvas, 64, rng(), how)
+    crops, matrices = augment.place(canvas, 64, rng(), how, aligned_px=48)
     moved = augment.move_points(torch.full((32, 1, 2), 0.0) + torch.tensor([41.5, 51.5]), matrices)[:, 0]
     y, x = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
     mass = crops[:, 0]
@@ -37,7 +37,9 @@ def test_points_move_with_the_pixels() -> None:
 def test_half_of_the_faces_are_mirrored() -> None:
     canvas = torch.zeros(200, 1, 16, 16, dtype=torch.uint8)
     canvas[..., :8] = 255  # bright left
-    crops, _ = augment.place(canvas, 16, rng(), Placement(rotate_deg=0, scale=(1, 1), shift=0, flip=0.5))
+    crops, _ = augment.place(
+        canvas, 16, rng(), Placement(rotate_deg=0, scale=(1, 1), shift=0, flip=0.5), aligned_px=16
+    )
     mirrored = (crops[:, 0, 8, 12] > 0.5).float().mean()
     assert 0.4 < mirrored < 0.6
 

@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES
 
 import mien
+from conftest import EXAMPLES
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 
 
 def mien_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, timeout=120
+    )
 
 
 def test_a_photo_gives_a_table_and_success() -> None:
@@ -45,7 +47,12 @@ def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "arguments",
-    [["predict"], ["predict", "--treshold", "0.5", PHOTO], ["nonsense"], ["predict", PHOTO, "--threshold", "much"]],
+    [
+        ["predict"],
+        ["predict", "--treshold", "0.5", PHOTO],
+        ["nonsense"],
+        ["predict", PHOTO, "--threshold", "much"],
+    ],
 )
 def test_wrong_usage_has_code_two_and_no_traceback(arguments: list[str]) -> None:
     done = mien_command(*arguments)
@@ -78,7 +85,9 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:
-    done = mien_command("predict", str(EXAMPLES), "-o", str(tmp_path / "t.csv"), "--save", str(tmp_path / "marked"))
+    done = mien_command(
+        "predict", str(EXAMPLES), "-o", str(tmp_path / "t.csv"), "--save", str(tmp_path / "marked")
+    )
     assert done.returncode == 0
     assert "2 faces in 2 pictures" in done.stderr
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3

@@ -17,7 +17,13 @@ def test_only_the_named_dimensions_change() -> None:
         [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in (after.graph.input[0], *after.graph.output)
     ]
-    assert named == [["B", 3, "H", "W"], ["B", 1, "h", "w"], ["B", 2, "h", "w"], ["B", 2, "h", "w"], ["B", 10, "h", "w"]]
+    assert named == [
+        ["B", 3, "H", "W"],
+        ["B", 1, "h", "w"],
+        ["B", 2, "h", "w"],
+        ["B", 2, "h", "w"],
+        ["B", 10, "h", "w"],
+    ]
     assert list(after.graph.node) == list(before.graph.node)
     assert list(after.graph.initializer) == list(before.graph.initializer)
     assert list(after.graph.input)[1:] == list(before.graph.input)[1:]

@@ -55,7 +55,9 @@ def test_float_tiffs_of_both_ranges_are_read(tmp_path: Path, full: float) -> Non
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
-    assert (read_picture(saved(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "clear.png")) == 255).all()
+    assert (
+        read_picture(saved(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "clear.png")) == 255
+    ).all()
     palette = Image.new("P", (20, 20), 0)
     assert (read_picture(saved(palette, tmp_path / "clear.gif", transparency=0)) == 255).all()
 
@@ -172,7 +174,11 @@ def test_folders_are_searched_in_order_without_hidden_or_foreign_files(tmp_path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    assert list(pictures_in(tmp_path)) == [tmp_path / "a.png", tmp_path / "b.JPG", tmp_path / "deep/er/c.webp"]
+    assert list(pictures_in(tmp_path)) == [
+        tmp_path / "a.png",
+        tmp_path / "b.JPG",
+        tmp_path / "deep/er/c.webp",
+    ]
 
 
 def test_a_written_picture_reads_back(tmp_path: Path) -> None:

@@ -21,15 +21,15 @@ def light() -> PosterV2:
 
 
 @torch.inference_mode()
-def test_the_light_network_reads_faces_of_112_and_224_pixels(light: PosterV2) -> None:
-    x = torch.randn(2, 3, 224, 224)
+def test_the_light_network_reads_faces_of_its_side_and_of_twice_that(light: PosterV2) -> None:
+    x = torch.randn(2, 3, 2 * LIGHT.size_px, 2 * LIGHT.size_px)
     assert light(x).shape == (2, 8)
     torch.testing.assert_close(light(x), light(x[..., ::2, ::2]))
 
 
 @torch.inference_mode()
 def test_a_batch_of_one_is_a_row_of_a_batch(light: PosterV2) -> None:
-    x = torch.randn(3, 3, 112, 112)
+    x = torch.randn(3, 3, LIGHT.size_px, LIGHT.size_px)
     torch.testing.assert_close(light(x)[1:2], light(x[1:2]), atol=1e-5, rtol=1e-4)
 
 
@@ -39,7 +39,7 @@ def test_any_number_of_classes() -> None:
 
 def test_every_parameter_learns(light: PosterV2) -> None:
     light.zero_grad()
-    light(torch.randn(2, 3, 112, 112)).square().sum().backward()
+    light(torch.randn(2, 3, LIGHT.size_px, LIGHT.size_px)).square().sum().backward()
     still = [name for name, p in light.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     assert not still
 

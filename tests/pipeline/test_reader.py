@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES
 from PIL import Image
 
 import mien
+from conftest import EXAMPLES
 from mien.errors import InputError, UnknownName
 from mien.faces import Detection
 from mien.geometry import Box
@@ -54,7 +54,9 @@ def test_faces_come_largest_first(reader: mien.Reader, astronaut: np.ndarray) ->
     assert areas == sorted(areas, reverse=True)
 
 
-def test_a_crop_gives_one_face_with_the_whole_picture_as_box(reader: mien.Reader, astronaut: np.ndarray) -> None:
+def test_a_crop_gives_one_face_with_the_whole_picture_as_box(
+    reader: mien.Reader, astronaut: np.ndarray
+) -> None:
     crop = astronaut[50:190, 160:290]
     (face,) = reader.predict(crop, crop=True)
     assert face.box == Box(0, 0, 130, 140)
@@ -99,7 +101,11 @@ def test_wrong_settings_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("array", "reason"),
-    [(np.zeros((5, 5, 3)), "float64"), (np.zeros((5,), np.uint8), "shape"), (np.zeros((5, 5, 2), np.uint8), "shape")],
+    [
+        (np.zeros((5, 5, 3)), "float64"),
+        (np.zeros((5,), np.uint8), "shape"),
+        (np.zeros((5, 5, 2), np.uint8), "shape"),
+    ],
 )
 def test_arrays_of_the_wrong_kind_are_refused(reader: mien.Reader, array: np.ndarray, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
@@ -137,6 +143,9 @@ def test_a_face_survives_json(reader: mien.Reader, astronaut: np.ndarray) -> Non
 
 def test_a_folder_becomes_a_table(reader: mien.Reader) -> None:
     table = reader.predict_folder(EXAMPLES)
-    assert table.column("source").to_pylist() == [str(EXAMPLES / "astronaut.jpg"), str(EXAMPLES / "grace_hopper.jpg")]
+    assert table.column("source").to_pylist() == [
+        str(EXAMPLES / "astronaut.jpg"),
+        str(EXAMPLES / "grace_hopper.jpg"),
+    ]
     assert reader.labels == FERPLUS
     assert Path(table.column("source")[0].as_py()).exists()

@@ -27,36 +27,28 @@ class Placement:
 
 
 def place(
-    canvas: Tensor, size_px: int, rng: Generator, how: Placement, centre: float | None = None
+    canvas: Tensor, size_px: int, rng: Generator, how: Placement, *, aligned_px: int = 112
 ) -> tuple[Tensor, Tensor]:
     """Cut one crop from the middle of each canvas.
 
-    Canvas (B, C, S, S) uint8 -> crops (B, C, size, size) in 0..1 and the matrices (B, 2, 3) that take
-    canvas pixels onto crop pixels. Beyond the canvas its edge is repeated.
+    Canvas (B, C, S, S) uint8 whose middle `aligned_px` pixels are the aligned face -> crops (B, C, size, size)
+    in 0..1 and the matrices (B, 2, 3) that take canvas pixels onto crop pixels. Beyond the canvas its edge
+    is repeated.
     """
     b, _, side, _ = canvas.shape
-    middle = side / 2 if centre is None else centre
     turn = _normal(b, rng) * np.deg2rad(how.rotate_deg)
     low, high = np.log(how.scale[0]), np.log(how.scale[1])
-    zoom = torch.exp(low + (high - low) * torch.rand(b, generator=rng))  # canvas pixels per crop pixel
-    shift = torch.stack([_normal(b, rng), _normal(b, rng)], dim=1) * how.shift * size_px * zoom[:, None]
+    scale = torch.exp(low + (high - low) * torch.rand(b, generator=rng))
+    zoom = scale * aligned_px / size_px  # canvas pixels per crop pixel
+    shift = torch.stack([_normal(b, rng), _normal(b, rng)], dim=1) * how.shift * aligned_px * scale[:, None]
     mirror = 1 - 2 * _chosen(b, how.flip, rng).float()
     cos, sin = torch.cos(turn) * zoom, torch.sin(turn) * zoom
-    back = torch.stack(
-        [torch.stack([cos * mirror, -sin], 1), torch.stack([sin * mirror, cos], 1)], 1
-    )  # (B, 2, 2)
-    offset = (
-        middle + shift - (back @ torch.full((2, 1), size_px / 2)).squeeze(-1)
-    )  # crop (0, 0) on the canvas
-    # grid_sample: -1..1 over the outer edges of the corner pixels, both for the crop and the canvas
-    ratio = size_px / side
-    theta = torch.cat(
-        [
-            back * ratio,
-            ((back @ torch.full((2, 1), size_px / 2)).squeeze(-1) + offset).mul(2 / side).sub(1)[..., None],
-        ],
-        2,
-    )
+    rows = [torch.stack([cos * mirror, -sin], dim=1), torch.stack([sin * mirror, cos], dim=1)]
+    back = torch.stack(rows, dim=1)  # (B, 2, 2): crop pixels -> canvas pixels
+    middle = side / 2 + shift  # (B, 2): where the crop's middle lies on the canvas
+    offset = middle - back.sum(dim=2) * size_px / 2  # where its corner lies
+    # affine_grid counts -1..1 between the outer edges, for the crop and for the canvas
+    theta = torch.cat([back * size_px / side, (middle * 2 / side - 1)[..., None]], dim=2)
     grid = F.affine_grid(theta.to(canvas.device), [b, 1, size_px, size_px], align_corners=False)
     crops = F.grid_sample(canvas.float().div_(255), grid, padding_mode="border", align_corners=False)
     forth = torch.linalg.inv(back)

@@ -17,7 +17,9 @@ class ExportError(MienError):
     """The exported file does not compute what the network computes."""
 
 
-def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, tolerance: float = 1e-4) -> float:
+def export_onnx(
+    network: nn.Module, path: Path, *, size_px: int, output: str, tolerance: float = 1e-4
+) -> float:
     """Write `network` as ONNX with any batch size: input "faces" (B, 3, S, S) float32, one output.
 
     The file is run by ONNX Runtime on random faces, two batch sizes; returns the largest difference to
@@ -47,6 +49,8 @@ def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, to
         found = session.run(None, {"faces": x.numpy()})[0]
         difference = max(difference, float(np.abs(found - wanted).max()))
     if not difference <= tolerance:
-        raise ExportError(f"{path}: ONNX differs from torch by {difference:.2g}, more than {tolerance:.2g}; not kept")
+        raise ExportError(
+            f"{path}: ONNX differs from torch by {difference:.2g}, more than {tolerance:.2g}; not kept"
+        )
     path.write_bytes(file.getvalue())
     return difference

@@ -37,6 +37,7 @@ class PosterV2Config:
     windows: tuple[int, int, int] = (28, 14, 7)  # the published windows span the whole grid
     drop_path: tuple[float, float, float] = (0.0, 0.125, 0.25)
     layer_scale: float = 1e-5
+    level_mlp_ratio: float = 4.0
     width: int = 768  # of the tokens
     depth: int = 2
     vit_heads: int = 8
@@ -51,12 +52,14 @@ class PosterV2Config:
 
 LIGHT = PosterV2Config(
     classes=8,
+    size_px=96,
     trunk="mobilefacenet",
     image=MobileFaceNetConfig(activation="relu6", stem_pointwise=True),
-    landmarks=MobileFaceNetConfig(width=0.5, activation="relu6", feature_channels=256),
+    landmarks=MobileFaceNetConfig(activation="relu6", stem_pointwise=True),
     channels=(64, 128, 192),
     heads=(2, 4, 6),
-    windows=(7, 7, 7),
+    windows=(6, 6, 6),
+    level_mlp_ratio=2.0,
     drop_path=(0.0, 0.05, 0.1),
     layer_scale=0.1,
     width=192,
@@ -100,13 +103,20 @@ class Level(nn.Module):
     """Cross-attention and a feed-forward net at one scale; both residuals start from the normalised image."""
 
     def __init__(
-        self, channels: int, *, heads: int, window: int, drop_path: float, layer_scale: float
+        self,
+        channels: int,
+        *,
+        heads: int,
+        window: int,
+        drop_path: float,
+        layer_scale: float,
+        mlp_ratio: float,
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels, eps=1e-5)
         self.attention = WindowCrossAttention(channels, heads=heads, window=window)
         self.mlp_norm = nn.LayerNorm(channels, eps=1e-5)
-        self.mlp = Mlp(channels, 4 * channels)
+        self.mlp = Mlp(channels, round(channels * mlp_ratio))
         self.gamma1 = nn.Parameter(torch.full((channels,), layer_scale))
         self.gamma2 = nn.Parameter(torch.full((channels,), layer_scale))
         self.drop_path = DropPath(drop_path)
@@ -188,7 +198,14 @@ class PosterV2(nn.Module):
             for inside, outside in zip(self.landmark_trunk.out_channels, config.channels, strict=True)
         )
         self.levels = nn.ModuleList(
-            Level(channels, heads=heads, window=window, drop_path=rate, layer_scale=config.layer_scale)
+            Level(
+                channels,
+                heads=heads,
+                window=window,
+                drop_path=rate,
+                layer_scale=config.layer_scale,
+                mlp_ratio=config.level_mlp_ratio,
+            )
             for channels, heads, window, rate in zip(
                 config.channels, config.heads, config.windows, config.drop_path, strict=True
             )

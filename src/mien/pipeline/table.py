@@ -83,9 +83,9 @@ def _empty(source: str, labels: LabelSet) -> Row:
 
 
 def _rounded(values: tuple[float, ...]) -> list[float]:
-    """Six decimals that still sum to exactly one: the largest takes what rounding left."""
-    millionths = [round(value * 1_000_000) for value in values]
-    millionths[millionths.index(max(millionths))] += 1_000_000 - sum(millionths)
+    """Six decimals that still sum to exactly one: the largest takes what rounding down left."""
+    millionths = [int(value * 1_000_000) for value in values]
+    millionths[values.index(max(values))] += 1_000_000 - sum(millionths)
     return [value / 1_000_000 for value in millionths]
 
 

@@ -1,0 +1,117 @@
+"""Judge the shipped weights through the whole pipeline, on pictures kept apart.
+
+    python recipes/evaluate_default.py --ferplus ferplus.zip --muxspace muxspace.zip --record
+
+FER+ validation chose the operating point; the muxspace people chose nothing. Both are read twice: as face
+crops (`--crops`) and with detection, where a picture without a face counts as wrong. Intervals: 95 %,
+1,000 bootstrap draws of pictures (FER+) or people (muxspace), seed 0. `--record` writes the figures
+into the weights record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import mien
+from kept_apart import KeptApart, balanced_sample, ferplus_validation, muxspace_people
+from mien.labels import FERPLUS
+from mien.weights.record import load_record, write_record
+
+
+def read(reader: mien.Reader, kept: KeptApart, *, crop: bool) -> np.ndarray:
+    """Probabilities (N, 8) of the largest face; zeros where none was found."""
+    found = np.zeros((len(kept.names), len(FERPLUS)))
+    for i, picture in enumerate(kept.pictures()):
+        faces = reader.predict(picture, crop=crop)
+        if faces and faces[0].expression is not None:
+            found[i] = faces[0].expression.values
+    return found
+
+
+def figures(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Accuracy, mean recall over the classes present, expected calibration error over 15 bins."""
+    seen = probabilities.sum(axis=1) > 0
+    guess = np.where(seen, probabilities.argmax(axis=1), -1)
+    right = guess == truth
+    recall = [right[truth == label].mean() for label in np.unique(truth)]
+    confidence = probabilities.max(axis=1)
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    gaps = [
+        abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).sum()
+        for b in np.unique(bins[seen])
+    ]
+    return {
+        "accuracy": float(right.mean()),
+        "mean_recall": float(np.mean(recall)),
+        "calibration_error": float(np.sum(gaps) / max(seen.sum(), 1)),
+        "found": float(seen.mean()),
+    }
+
+
+def intervals(probabilities: np.ndarray, kept: KeptApart) -> dict[str, list[float]]:
+    """95 % bootstrap intervals of accuracy and mean recall, drawing whole groups."""
+    rng = np.random.default_rng(0)
+    names, members = np.unique(kept.groups, return_inverse=True)
+    rows_of = [np.flatnonzero(members == i) for i in range(len(names))] if len(names) < len(members) else None
+    draws = []
+    for _ in range(1000):
+        picked = rng.integers(len(names), size=len(names))
+        rows = np.concatenate([rows_of[i] for i in picked]) if rows_of else picked
+        result = figures(probabilities[rows], kept.truth[rows])
+        draws.append((result["accuracy"], result["mean_recall"]))
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0).round(4)
+    return {"accuracy": [float(low[0]), float(high[0])], "mean_recall": [float(low[1]), float(high[1])]}
+
+
+def report(title: str, probabilities: np.ndarray, kept: KeptApart) -> dict[str, object]:
+    """Print one block and return its numbers."""
+    result: dict[str, object] = {k: round(v, 4) for k, v in figures(probabilities, kept.truth).items()}
+    result["interval_95"] = intervals(probabilities, kept)
+    guess = np.where(probabilities.sum(axis=1) > 0, probabilities.argmax(axis=1), -1)
+    result["recall"] = {
+        str(label): [round(float((guess[kept.truth == i] == i).mean()), 3), int((kept.truth == i).sum())]
+        for i, label in enumerate(FERPLUS)
+        if (kept.truth == i).any()
+    }
+    result["pictures"] = len(kept.truth)
+    print(title, json.dumps(result), flush=True)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ferplus", type=Path, required=True)
+    parser.add_argument("--muxspace", type=Path, required=True)
+    parser.add_argument("--weights", default="default")
+    parser.add_argument("--record", action="store_true", help="write the figures into the record")
+    options = parser.parse_args()
+    ferplus, people = ferplus_validation(options.ferplus), muxspace_people(options.muxspace)
+    sample = balanced_sample(people, per_class=60, seed=0)
+    measured: dict[str, object] = {
+        "command": "python recipes/evaluate_default.py --ferplus ferplus.zip --muxspace muxspace.zip"
+    }
+    for priors in ("default", "natural", "balanced"):
+        reader = mien.load(options.weights, priors=priors, threads=1)
+        result = report(f"FER+ validation, crops, {priors}:", read(reader, ferplus, crop=True), ferplus)
+        measured[f"ferplus validation, crops, {priors}"] = result
+    reader = mien.load(options.weights, threads=1)
+    for mode, crop in (("crops", True), ("detected", False)):
+        if not crop:
+            measured["ferplus validation, detected"] = report(
+                "FER+ validation, detected:", read(reader, ferplus, crop=False), ferplus
+            )
+        for title, kept in (("muxspace people, at most 60 of a class", sample), ("muxspace people", people)):
+            measured[f"{title}, {mode}"] = report(f"{title}, {mode}:", read(reader, kept, crop=crop), kept)
+    if options.record:
+        write_record(replace(load_record(options.weights), measured=measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Pictures no network of the package was trained on, with their labels.
+
+FER+ validation decides (epochs, operating point, temperature); the muxspace people of the splits
+"valid" and "test" of `prepare_faces.py` decide nothing.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mien.labels import FERPLUS, Expression
+from prepare_faces import VOTES, ferplus_rows, muxspace_rows
+
+
+@dataclass(frozen=True)
+class KeptApart:
+    """Names inside a zip file and their classes, as indices of FERPLUS."""
+
+    archive: Path
+    names: tuple[str, ...]
+    truth: np.ndarray
+    groups: tuple[str, ...]  # who is in the picture, where known: bootstrap draws them together
+
+    def pictures(self):
+        """RGB uint8 arrays, one after the other."""
+        with zipfile.ZipFile(self.archive) as archive:
+            for name in self.names:
+                yield np.asarray(Image.open(archive.open(name)).convert("RGB"))
+
+
+def ferplus_validation(archive: Path) -> KeptApart:
+    """The 3,396 pictures of FER2013Valid whose largest vote is one of the eight classes and not tied."""
+    with zipfile.ZipFile(archive) as file:
+        rows = [row for row in ferplus_rows(file) if row["split"] == "valid"]
+    votes = np.array([[int(row[name]) for name in VOTES] for row in rows])
+    top = votes.max(axis=1, keepdims=True)
+    kept = np.flatnonzero(((votes == top).sum(axis=1) == 1) & (votes.argmax(axis=1) < 8))
+    names = tuple(rows[i]["name"] for i in kept)
+    return KeptApart(archive, names, votes.argmax(axis=1)[kept], names)
+
+
+def muxspace_people(archive: Path) -> KeptApart:
+    """All pictures of the people kept apart; the two labelled contempt are too few to judge and left out."""
+    with zipfile.ZipFile(archive) as file:
+        rows = [row for row in muxspace_rows(file) if row["split"] in ("valid", "test")]
+    rows = [row for row in rows if row["label"] != "contempt"]
+    truth = np.array([FERPLUS.index(Expression(row["label"])) for row in rows])
+    return KeptApart(archive, tuple(row["name"] for row in rows), truth, tuple(row["person"] for row in rows))
+
+
+def balanced_sample(kept: KeptApart, per_class: int, seed: int) -> KeptApart:
+    """At most `per_class` pictures of each class, drawn with a seed."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate(
+        [rng.permutation(np.flatnonzero(kept.truth == label))[:per_class] for label in range(len(FERPLUS))]
+    )
+    return KeptApart(
+        kept.archive,
+        tuple(kept.names[i] for i in rows),
+        kept.truth[rows],
+        tuple(kept.groups[i] for i in rows),
+    )
