@@ -84,9 +84,7 @@ def report(title: str, probabilities: np.ndarray, kept: KeptApart) -> dict[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferplus", type=Path, required=True)
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--weights", default="default")

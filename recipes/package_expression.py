@@ -53,8 +53,7 @@ def outputs(network: PosterV2, crops: np.ndarray) -> np.ndarray:
     """(N, 15)."""
     network.eval()
     parts = [
-        network(torch.from_numpy(INPUTS.normalise(crops[i : i + 64]))).numpy()
-        for i in range(0, len(crops), 64)
+        network(torch.from_numpy(INPUTS.normalise(crops[i : i + 64]))).numpy() for i in range(0, len(crops), 64)
     ]
     return np.concatenate(parts)
 
@@ -78,9 +77,7 @@ def judged(guess: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--ferplus", type=Path, required=True)
     parser.add_argument("--name", default="default")
@@ -146,8 +143,8 @@ def package(
             temperature=round(temperature, 4),
             priors={key: tuple(round(float(b), 4) for b in bias) for key, bias in priors.items()},
             licence="Apache-2.0",
-            source="trained by recipes/train_expression.py on FER2013 pictures (FER+ votes and original labels) and "
-            "muxspace; image trunk started from a face-identity MobileFaceNet (foamliu, Apache-2.0)",
+            source="trained by recipes/train_expression.py on FER2013 pictures (FER+ votes and original labels) "
+            "and muxspace; image trunk started from a face-identity MobileFaceNet (foamliu, Apache-2.0)",
             folder=folder,
         )
     )

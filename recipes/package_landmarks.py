@@ -20,9 +20,7 @@ from train_landmarks import CONFIG
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--measured", type=Path, help="JSON of train_landmarks.py --judge")
     options = parser.parse_args()

@@ -70,9 +70,7 @@ def muxspace_rows(archive: zipfile.ZipFile) -> list[dict[str, str]]:
         person = row["image"].rsplit(".", 1)[0].rstrip("0123456789").rstrip("_-")
         share = int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) / 16**8
         split = "test" if share < 0.25 else "valid" if share < 0.35 else "train"
-        rows.append(
-            {"name": f"images/{row['image']}", "split": split, "person": person, "label": row["emotion"]}
-        )
+        rows.append({"name": f"images/{row['image']}", "split": split, "person": person, "label": row["emotion"]})
     return rows
 
 
@@ -110,9 +108,7 @@ def pack(data: Path, out: Path, teacher: Path | None, rows: list[dict[str, str]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=["ferplus", "muxspace"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

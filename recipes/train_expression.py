@@ -1,6 +1,7 @@
 """Train the expression network of the package on FER+ and muxspace.
 
-    python recipes/train_expression.py trunk --packs packs --face-id face_id_mobilefacenet.safetensors --out runs/trunk
+    python recipes/train_expression.py trunk --packs packs --out runs/trunk \\
+        --face-id face_id_mobilefacenet.safetensors
     python recipes/train_expression.py full  --packs packs --trunk runs/trunk/average.safetensors \\
         --landmarks runs/landmarks/landmarks.safetensors --out runs/expression
 
@@ -98,9 +99,7 @@ def outputs_of(
 def scores(outputs: np.ndarray, truth: np.ndarray) -> dict[str, object]:
     """Accuracy and mean recall of the FER+ outputs over the classes present."""
     guess = outputs[:, : len(FERPLUS)].argmax(axis=1)
-    recall = {
-        name: float((guess[truth == i] == i).mean()) for i, name in enumerate(FERPLUS) if (truth == i).any()
-    }
+    recall = {name: float((guess[truth == i] == i).mean()) for i, name in enumerate(FERPLUS) if (truth == i).any()}
     return {
         "accuracy": round(float((guess == truth).mean()), 4),
         "balanced": round(float(np.mean(list(recall.values()))), 4),
@@ -125,8 +124,10 @@ def build(options: argparse.Namespace) -> nn.Module:
 
 # Of the full network: the landmark trunk, and the image trunk down to a quarter of the resolution, which
 # is half of the cost and has been trained before.
-FROZEN = ("landmark_trunk", "image_trunk.conv1", "image_trunk.conv2_dw", "image_trunk.conv2_pw", "image_trunk.conv_23",
-          "image_trunk.conv_3")  # fmt: skip
+FROZEN = (
+    "landmark_trunk",
+    *(f"image_trunk.{part}" for part in ("conv1", "conv2_dw", "conv2_pw", "conv_23", "conv_3")),
+)
 
 
 def freeze(network: nn.Module) -> None:
@@ -146,9 +147,7 @@ def parameter_groups(network: nn.Module, rate: float, decay: float) -> list[dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=["trunk", "full"])
     parser.add_argument("--packs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -232,9 +231,7 @@ def main() -> None:
                 "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1),
             }
             for name, (faces, rows) in judged.items():
-                line[name] = scores(
-                    outputs_of(average.module, faces, rows, options.size), faces.majority[rows]
-                )
+                line[name] = scores(outputs_of(average.module, faces, rows, options.size), faces.majority[rows])
             total = 0.0
             print(json.dumps(line), file=log, flush=True)
             state = {

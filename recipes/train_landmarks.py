@@ -4,7 +4,8 @@
         --out runs/landmarks --samples 240000
 
 Student: MobileFaceNet with ReLU6 (PReLU costs six times as much in ONNX Runtime) on 96 pixels, RGB in
-ImageNet normalisation, started from a face-identity network. Teacher: points placed by `prepare_faces.py --teacher` on FER+ and muxspace
+ImageNet normalisation, started from a face-identity network.
+Teacher: points placed by `prepare_faces.py --teacher` on FER+ and muxspace
 training faces. Kept apart: FER+ validation and the muxspace test people. Resumes from its last checkpoint.
 """
 
@@ -93,9 +94,7 @@ def normalised_error(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def judge(
-    network: Landmarks68, faces: Faces, split: str, how: augment.Placement, limit: int
-) -> dict[str, float]:
+def judge(network: Landmarks68, faces: Faces, split: str, how: augment.Placement, limit: int) -> dict[str, float]:
     """Normalised mean error on untouched crops placed as `how` says."""
     network.eval()
     rng = torch.Generator().manual_seed(1)
@@ -115,21 +114,15 @@ def judge(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--face-id", type=Path, help="face_id_mobilefacenet.safetensors, where training starts"
-    )
+    parser.add_argument("--face-id", type=Path, help="face_id_mobilefacenet.safetensors, where training starts")
     parser.add_argument("--samples", type=int, default=240_000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--judge", action="store_true", help="only judge the finished network on all kept faces"
-    )
+    parser.add_argument("--judge", action="store_true", help="only judge the finished network on all kept faces")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -168,9 +161,7 @@ def main() -> None:
     log = (options.out / "log.jsonl").open("a")
     started, loss_sum = time.time(), 0.0
     for step in range(first, steps):
-        rng = torch.Generator().manual_seed(
-            options.seed * 1_000_003 + step
-        )  # so that resuming changes nothing
+        rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)  # so that resuming changes nothing
         parts = []
         for faces, share in zip(sets, (0.6, 0.4), strict=True):
             rows = faces.rows["train"]

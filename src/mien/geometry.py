@@ -22,18 +22,22 @@ class Box:
 
     @property
     def width(self) -> float:
+        """Pixels from left to right."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
+        """Pixels from top to bottom."""
         return self.bottom - self.top
 
     @property
     def area(self) -> float:
+        """Square pixels; none where the box is turned inside out."""
         return max(self.width, 0.0) * max(self.height, 0.0)
 
     @property
     def centre(self) -> tuple[float, float]:
+        """(x, y)."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
     def grown(self, factor: float) -> Box:

@@ -26,6 +26,7 @@ class LabelSet(tuple[Expression, ...]):
     """The classes of one data set or head, in the order of its outputs."""
 
     def __new__(cls, names: str) -> LabelSet:
+        """Classes from their names with blanks between; raises ValueError for an unknown or doubled one."""
         labels = super().__new__(cls, map(Expression, names.split()))
         if len(set(labels)) != len(labels):
             raise ValueError(f"a label appears twice in {names!r}")

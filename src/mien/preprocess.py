@@ -12,9 +12,7 @@ from mien.geometry import five_points, invert, similarity, transform
 # Five points of ArcFace's 112-pixel template (insightface, `arcface_dst`): eye centres, nose tip,
 # mouth corners, left to right in the picture. Divided by 112: sides of the crop.
 _ARCFACE = (
-    np.array(
-        [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
-    )
+    np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
     / 112
 )
 

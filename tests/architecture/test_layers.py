@@ -36,9 +36,7 @@ def imports_of(file: Path) -> list[tuple[int, str]]:
 
 
 def test_every_part_has_a_layer() -> None:
-    parts = {
-        path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
-    }
+    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert parts - FRONT_DOOR <= set(LEVEL)
 
 

@@ -16,9 +16,7 @@ PHOTO = str(EXAMPLES / "astronaut.jpg")
 
 
 def mien_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, timeout=120)
 
 
 def test_a_photo_gives_a_table_and_success() -> None:
@@ -85,9 +83,7 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:
-    done = mien_command(
-        "predict", str(EXAMPLES), "-o", str(tmp_path / "t.csv"), "--save", str(tmp_path / "marked")
-    )
+    done = mien_command("predict", str(EXAMPLES), "-o", str(tmp_path / "t.csv"), "--save", str(tmp_path / "marked"))
     assert done.returncode == 0
     assert "2 faces in 2 pictures" in done.stderr
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3

@@ -52,9 +52,7 @@ def test_a_tight_crop_is_found_by_the_second_look(detector: CenterFace, astronau
 
 
 def test_sixteen_pixel_faces_in_a_large_picture_are_found_with_tiles(astronaut: np.ndarray) -> None:
-    small = np.asarray(
-        Image.fromarray(astronaut).resize((94, 94), Image.Resampling.LANCZOS)
-    )  # face 16 px wide
+    small = np.asarray(Image.fromarray(astronaut).resize((94, 94), Image.Resampling.LANCZOS))  # face 16 px wide
     picture = np.full((1080, 1920, 3), 128, np.uint8)
     corners = [(40, 30), (1000, 500), (1780, 900), (620, 300)]  # one across a border of tiles
     for x, y in corners:

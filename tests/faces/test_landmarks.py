@@ -28,9 +28,7 @@ def test_points_agree_with_the_detectors_five(
 def test_points_turn_with_the_picture(reader: mien.Reader, astronaut: np.ndarray, turn_deg: float) -> None:
     face = Box(170, 60, 280, 180)
     upright = reader.landmarker.locate(astronaut, [face])[0]
-    turned = np.asarray(
-        Image.fromarray(astronaut).rotate(turn_deg, Image.Resampling.BILINEAR, center=(225, 120))
-    )
+    turned = np.asarray(Image.fromarray(astronaut).rotate(turn_deg, Image.Resampling.BILINEAR, center=(225, 120)))
     c, s = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
     wanted = (upright - [225, 120]) @ np.array([[c, -s], [s, c]]) + [225, 120]
     found = reader.landmarker.locate(turned, [face])[0]
@@ -38,9 +36,7 @@ def test_points_turn_with_the_picture(reader: mien.Reader, astronaut: np.ndarray
     assert np.linalg.norm(found - wanted, axis=1).mean() < 0.05 * eyes
 
 
-def test_a_loose_or_shifted_box_gives_nearly_the_same_points(
-    reader: mien.Reader, astronaut: np.ndarray
-) -> None:
+def test_a_loose_or_shifted_box_gives_nearly_the_same_points(reader: mien.Reader, astronaut: np.ndarray) -> None:
     boxes = [Box(182, 58, 270, 178), Box(160, 40, 290, 200), Box(170, 75, 262, 190)]
     points = reader.landmarker.locate(astronaut, boxes)
     eyes = np.linalg.norm(points[0, 36] - points[0, 45])

@@ -9,9 +9,7 @@ from mien.faces import pose
 from mien.faces.pose import head_pose, rotation_matrix
 
 
-def landmarks_of(
-    yaw_deg: float, pitch_deg: float, roll_deg: float, *, distance: float | None = None
-) -> np.ndarray:
+def landmarks_of(yaw_deg: float, pitch_deg: float, roll_deg: float, *, distance: float | None = None) -> np.ndarray:
     """The 68 points of the mean face of ICT-FaceKit under a known rotation, in a 600-pixel picture."""
     turned = pose._MEAN_FACE @ rotation_matrix(yaw_deg, pitch_deg, roll_deg).T
     flat = turned[:, :2] if distance is None else turned[:, :2] * (distance / (distance + turned[:, 2:]))

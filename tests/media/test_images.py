@@ -55,9 +55,7 @@ def test_float_tiffs_of_both_ranges_are_read(tmp_path: Path, full: float) -> Non
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
-    assert (
-        read_picture(saved(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "clear.png")) == 255
-    ).all()
+    assert (read_picture(saved(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "clear.png")) == 255).all()
     palette = Image.new("P", (20, 20), 0)
     assert (read_picture(saved(palette, tmp_path / "clear.gif", transparency=0)) == 255).all()
 

@@ -136,7 +136,7 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(
         add(self, rows)
 
     monkeypatch.setattr(batch.Journal, "add", fill)
-    with pytest.raises(OutputError, match="the disk is full; free some space and run the same command again"):
+    with pytest.raises(OutputError, match="the disk is full; free some space and run this again"):
         predict_to(reader, expand([folder]), output, Settings())
     assert len(output.with_name("out.csv.partial").read_text().splitlines()) == 1 + 3
     predict_to(reader, expand([folder]), output, Settings())

@@ -54,9 +54,7 @@ def test_faces_come_largest_first(reader: mien.Reader, astronaut: np.ndarray) ->
     assert areas == sorted(areas, reverse=True)
 
 
-def test_a_crop_gives_one_face_with_the_whole_picture_as_box(
-    reader: mien.Reader, astronaut: np.ndarray
-) -> None:
+def test_a_crop_gives_one_face_with_the_whole_picture_as_box(reader: mien.Reader, astronaut: np.ndarray) -> None:
     crop = astronaut[50:190, 160:290]
     (face,) = reader.predict(crop, crop=True)
     assert face.box == Box(0, 0, 130, 140)

@@ -14,7 +14,10 @@ from mien.labels import FERPLUS, RAF_DB
 from mien.pipeline.table import read_table, row_of_error, rows_of, schema, to_arrow, write_table
 from mien.results import Face, Pose, Scores
 
-COLUMNS = ["source", "frame", "time_s", "face", "track", "left", "top", "right", "bottom", "detection", "yaw_deg", "pitch_deg", "roll_deg", "expression", "p_neutral", "p_happiness", "p_surprise", "p_sadness", "p_anger", "p_disgust", "p_fear", "p_contempt", "error"]
+COLUMNS = (
+    "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg expression "
+    "p_neutral p_happiness p_surprise p_sadness p_anger p_disgust p_fear p_contempt error"
+).split()
 SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05))
 FACE = Face(Box(1.234, 2, 30, 40), 0.91, pose=Pose(1.5, -2.5, 0.25), expression=SCORES)
 

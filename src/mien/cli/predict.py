@@ -76,9 +76,7 @@ def predict_command(request: Request) -> int:
     if not request.quiet and (request.output is not None or request.save is not None or len(items) != 1):
         print(tally.sentence(request.output), file=sys.stderr)  # noqa: T201
     if not items:
-        raise PictureError(
-            ", ".join(request.sources), "holds no picture; name pictures or a folder with pictures"
-        )
+        raise PictureError(", ".join(request.sources), "holds no picture; name pictures or a folder with pictures")
     return 1 if tally.failed else 0
 
 
@@ -116,9 +114,7 @@ class _Saver:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(
-                f"{folder}: the folder for pictures cannot be made ({error.strerror})"
-            ) from error
+            raise OutputError(f"{folder}: the folder for pictures cannot be made ({error.strerror})") from error
 
     def save(self, source: Path, faces: list[Face]) -> None:
         from mien.draw.faces import mark_faces

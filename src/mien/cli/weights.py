@@ -20,9 +20,7 @@ def list_command() -> None:
             f"{record.inputs.size_px} px {record.inputs.channels}",
             record.labels or "-",
             record.licence,
-            "\n".join(
-                f"{key}: {value}" for key, value in record.measured.items() if not isinstance(value, dict)
-            ),
+            "\n".join(f"{key}: {value}" for key, value in record.measured.items() if not isinstance(value, dict)),
         )
     Console().print(table)
 

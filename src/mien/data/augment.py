@@ -125,9 +125,7 @@ def grey(x: Tensor, rng: Generator, *, share: float) -> Tensor:
 
 def noise(x: Tensor, rng: Generator, *, share: float, sigma: float) -> Tensor:
     """Gaussian noise of standard deviation up to `sigma`."""
-    strength = (
-        sigma * torch.rand(len(x), 1, 1, 1, generator=rng) * _chosen(len(x), share, rng).view(-1, 1, 1, 1)
-    )
+    strength = sigma * torch.rand(len(x), 1, 1, 1, generator=rng) * _chosen(len(x), share, rng).view(-1, 1, 1, 1)
     return (x + (torch.randn(x.shape, generator=rng) * strength).to(x.device)).clamp(0, 1)
 
 

@@ -56,8 +56,6 @@ def locate(
     for _ in range(passes):
         crops = np.stack([warp(picture, matrix, size_px) for matrix in matrices])
         found = shares(crops).astype(np.float64) * size_px
-        points = np.stack(
-            [transform(invert(matrix), place) for matrix, place in zip(matrices, found, strict=True)]
-        )
+        points = np.stack([transform(invert(matrix), place) for matrix, place in zip(matrices, found, strict=True)])
         matrices = [upright.matrix(place) for place in points]
     return points

@@ -77,9 +77,7 @@ def read_picture(source: str | os.PathLike[str] | bytes, *, name: str | None = N
     picture = _decode(data, label)
     height, width = picture.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
-        raise PictureError(
-            label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed"
-        )
+        raise PictureError(label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
     return picture
 
 
@@ -174,9 +172,7 @@ def pictures_in(folder: Path) -> Iterator[Path | PictureError]:
     refused: list[PictureError] = []
 
     def refuse(error: OSError) -> None:
-        refused.append(
-            PictureError(str(error.filename), "the folder may not be opened; check its permissions")
-        )
+        refused.append(PictureError(str(error.filename), "the folder may not be opened; check its permissions"))
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

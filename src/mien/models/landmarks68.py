@@ -41,9 +41,7 @@ class Landmarks68(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = MobileFaceNet(config.trunk)
-        self.output_layer = GlobalDepthwiseHead(
-            self.trunk.out_channels[2], cells=config.size_px // 16, outputs=136
-        )
+        self.output_layer = GlobalDepthwiseHead(self.trunk.out_channels[2], cells=config.size_px // 16, outputs=136)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.output_layer(self.trunk(x)[2]).unflatten(1, (68, 2))  # (B, 68, 2)

@@ -76,6 +76,8 @@ class WindowCrossAttention(nn.Module):
     features; a bias is learned for every relative position (Swin).
     """
 
+    relative_position_index: Tensor  # (N, N), not stored: it follows from the window
+
     def __init__(self, channels: int, *, heads: int, window: int) -> None:
         super().__init__()
         self.heads, self.window = heads, window
@@ -130,6 +132,8 @@ class Level(nn.Module):
 
 
 class Mlp(nn.Module):
+    """Two linear layers with GELU between."""
+
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
@@ -240,9 +244,7 @@ class PosterV2(nn.Module):
         x = x[..., ::step, ::step]  # nearest-neighbour halving of a 224-pixel input
         images = [conv(y) for conv, y in zip(self.image_convs, self.image_trunk(x), strict=True)]
         asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]
-        fused = [
-            level(*pair) for level, pair in zip(self.levels, zip(images, asked, strict=True), strict=True)
-        ]
+        fused = [level(*pair) for level, pair in zip(self.levels, zip(images, asked, strict=True), strict=True)]
         tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
         cls = self.cls_token.expand(len(x), -1, -1)
         if self.config.mean_class_token:

@@ -51,17 +51,12 @@ class IR50(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.input_layer = nn.Sequential(
-            nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64)
-        )
+        self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
         stages, inside = [], 64
         for outside, units in STAGES:
             stages.append(
                 nn.Sequential(
-                    *[
-                        Unit(inside if i == 0 else outside, outside, stride=2 if i == 0 else 1)
-                        for i in range(units)
-                    ]
+                    *[Unit(inside if i == 0 else outside, outside, stride=2 if i == 0 else 1) for i in range(units)]
                 )
             )
             inside = outside

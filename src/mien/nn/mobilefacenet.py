@@ -88,9 +88,7 @@ class Stage(nn.Module):
         super().__init__()
         self.model = nn.Sequential(
             *[
-                Bottleneck(
-                    channels, channels, expanded=expanded, stride=1, activation=activation, residual=True
-                )
+                Bottleneck(channels, channels, expanded=expanded, stride=1, activation=activation, residual=True)
                 for _ in range(depth)
             ]
         )

@@ -158,7 +158,7 @@ class Journal:
             return
         if json.loads(lines[0]) != self._header:
             raise OutputError(
-                f"{self.path} was begun with other weights or settings; give --fresh to start over, or another output"
+                f"{self.path} was begun with other weights or settings; use --fresh, or another output"
             )
         if len(whole) != len(data):
             os.truncate(self.path, len(whole))
@@ -226,10 +226,8 @@ def _plain_disk_errors(output: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
-                f"{output}: the disk is full; free some space and run the same command again, finished rows are kept"
+                f"{output}: the disk is full; free some space and run this again, finished rows are kept"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise OutputError(
-                f"{output}: the folder may not be written to; choose another --output"
-            ) from error
+            raise OutputError(f"{output}: the folder may not be written to; choose another --output") from error
         raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error

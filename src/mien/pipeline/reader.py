@@ -105,9 +105,7 @@ class Reader:
         from mien.pipeline.batch import Settings, collect
 
         paths = [Path(source) for source in sources]
-        return collect(
-            self, paths, output=None if output is None else Path(output), settings=Settings(crops=crops)
-        )
+        return collect(self, paths, output=None if output is None else Path(output), settings=Settings(crops=crops))
 
 
 def load(
@@ -127,9 +125,7 @@ def load(
     `threads`: per network; 0 takes every core.
     """
     if not 0 < threshold < 1:
-        raise InputError(
-            f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})"
-        )
+        raise InputError(f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})")
     if isinstance(labels, str):
         labels = label_set(labels)
     return Reader(
@@ -169,7 +165,5 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
-        raise InputError(
-            f"the array has shape {array.shape}; give (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey"
-        )
+        raise InputError(f"the array has shape {array.shape}; give (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey")
     return np.ascontiguousarray(array[..., :3])

@@ -159,6 +159,4 @@ def read_table(path: Path, labels: LabelSet) -> list[Row]:
 def _typed(row: dict[str, str], columns: pa.Schema) -> Row:
     """A CSV row with its numbers as numbers and its empty fields as None."""
     convert = {pa.int64(): int, pa.float64(): float, pa.string(): str}
-    return {
-        name: (convert[columns.field(name).type](text) if text != "" else None) for name, text in row.items()
-    }
+    return {name: (convert[columns.field(name).type](text) if text != "" else None) for name, text in row.items()}

@@ -56,9 +56,7 @@ def _config(config_class: type, values: dict[str, Any]) -> Any:
     hints = get_type_hints(config_class)
     known = {field.name for field in fields(config_class)}
     if unknown := values.keys() - known:
-        raise WeightsError(
-            f"the record has sizes that {config_class.__name__} does not know: {', '.join(unknown)}"
-        )
+        raise WeightsError(f"the record has sizes that {config_class.__name__} does not know: {', '.join(unknown)}")
     return config_class(
         **{
             name: _config(hints[name], value)

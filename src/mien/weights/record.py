@@ -50,9 +50,7 @@ class WeightsRecord:
             with path.open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
             if found != wanted:
-                raise WeightsError(
-                    f"{path} is damaged (SHA-256 {found[:12]}…, not {wanted[:12]}…); get it again"
-                )
+                raise WeightsError(f"{path} is damaged (SHA-256 {found[:12]}…, not {wanted[:12]}…); get it again")
             return path
         raise WeightsError(f"weights {self.name!r} have no {suffix} file; they hold {', '.join(self.files)}")
 
@@ -104,9 +102,7 @@ def write_record(record: WeightsRecord) -> None:
         "licence": record.licence,
         "source": record.source,
         "measured": record.measured,
-        "files": {
-            name: hashlib.sha256((record.folder / name).read_bytes()).hexdigest() for name in record.files
-        },
+        "files": {name: hashlib.sha256((record.folder / name).read_bytes()).hexdigest() for name in record.files},
     }
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     (record.folder / "record.json").write_text(text, encoding="utf-8")
