@@ -1,0 +1,1 @@
+"""Files that fill networks: records, strict loading, conversion of official checkpoints."""
