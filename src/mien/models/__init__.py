@@ -19,7 +19,7 @@ NETWORKS = {  # name -> where its module, its class and its config live
 
 
 def build(name: str, *, form: str = "published", **changes: Any) -> nn.Module:
-    """A network with fresh weights: `build("poster", size="small")`, `build("apvit", form="light", classes=8)`.
+    """A network with fresh weights: `build("poster", size="small")`, `build("apvit", form="light")`.
 
     `form` is "published", the authors' sizes, or "light", ours with MobileFaceNet trunks. `changes` replace
     fields of the network's config.

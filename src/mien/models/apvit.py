@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.errors import InputError
+from mien.nn.attention import attend
 from mien.nn.mlp import Mlp
 from mien.nn.mobilefacenet import LIGHT_IMAGE, PUBLISHED, MobileFaceNetConfig
 from mien.nn.trunks import image_trunk
@@ -85,19 +85,16 @@ class Block(nn.Module):
 
         The second is None where all stay. `class_only` leaves out all rows but the class token's (B, 1, C).
         """
-        q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        )  # (B, heads, 1 + N, C / heads)
+        q, k, v = self.qkv(self.norm1(x)).chunk(3, dim=-1)
         kept = None
         if self.keep_rate < 1:
-            with torch.no_grad():
-                asked = (q[:, :, :1].float() * k[:, :, 1:].float()).sum(dim=-1)  # (B, heads, N)
-                scores = self.score(asked.transpose(1, 2) * q.shape[-1] ** -0.5)  # (B, N)
+            asked = q[:, :1].detach().float() * k[:, 1:].detach().float()  # (B, N, C): in full precision
+            asked = asked.unflatten(-1, (self.heads, -1)).sum(dim=-1)  # (B, N, heads)
+            scores = self.score(asked * (q.shape[-1] / self.heads) ** -0.5)  # (B, N)
             kept = strongest(scores, int(scores.shape[1] * self.keep_rate))
         if class_only:
-            q, x = q[:, :, :1], x[:, :1]
-        x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+            q, x = q[:, :1], x[:, :1]
+        x = x + self.proj(attend(q, k, v, heads=self.heads))
         if kept is not None and not class_only:
             x = torch.cat([x[:, :1], take_rows(x[:, 1:], kept)], dim=1)
         return x + self.mlp(self.norm2(x)), kept
@@ -142,7 +139,7 @@ class APViT(nn.Module):
         patches = self.embed(self.image_trunk(x)[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
         cells = strongest(SCORES[self.config.patch_score](patches.detach().float()), self.config.keep_patches)
         patches = take_rows(patches + self.patch_pos_embed, cells)  # (B, 160, C)
-        cls = (self.cls_token + self.cls_pos_embed).expand(len(x), -1, -1)
+        cls = (self.cls_token + self.cls_pos_embed).expand(x.shape[0], -1, -1)
         y = torch.cat([cls, patches], dim=1)
         kept = [cells]
         for i, block in enumerate(self.blocks):
@@ -159,5 +156,5 @@ def strongest(scores: Tensor, count: int) -> Tensor:
 
 def take_rows(x: Tensor, rows: Tensor) -> Tensor:
     """Rows (B, M) of tokens (B, N, C) -> (B, M, C)."""
-    starts = torch.arange(len(x), device=x.device).unsqueeze(1) * x.shape[1]
+    starts = torch.arange(x.shape[0], device=x.device).unsqueeze(1) * x.shape[1]
     return x.flatten(0, 1).index_select(0, (rows + starts).flatten()).view(*rows.shape, -1)

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.errors import UnknownName
+from mien.nn.attention import attend
 from mien.nn.drop_path import DropPath
 from mien.nn.mobilefacenet import (
     LIGHT_IMAGE,
@@ -93,7 +94,7 @@ class ImageTokens(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C', H, W) -> (B, cells, C)."""
         if self.from_memory:
-            tokens = x.contiguous().reshape(len(x), self.cells, -1)  # channels before cells, always
+            tokens = x.contiguous().reshape(x.shape[0], self.cells, -1)  # channels before cells, always
         else:
             tokens = x.flatten(2).transpose(1, 2)
         return self.linear(tokens)
@@ -113,7 +114,7 @@ class StreamNorm(nn.Module):
 
     def affine(self, x: Tensor) -> Tensor:
         """(S, B, N, C), of both streams or of the image alone."""
-        weight, bias = (part[: len(x), None, None] for part in (self.weight, self.bias))
+        weight, bias = (part[: x.shape[0], None, None] for part in (self.weight, self.bias))
         return torch.addcmul(bias, x, weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,7 +132,7 @@ class StreamLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(S, B, N, inside) -> (S, B, N, outside), of both streams or of the image alone."""
-        weight, bias = self.weight[: len(x)], self.bias[: len(x), None]
+        weight, bias = self.weight[: x.shape[0]], self.bias[: x.shape[0], None]
         y = torch.baddbmm(bias, x.flatten(1, 2), weight.transpose(1, 2))  # (S, B * N, outside)
         return y.view(*x.shape[:3], -1)
 
@@ -171,12 +172,9 @@ class CrossFusion(nn.Module):
         return F.conv1d(y, self.mix.weight[:rows], self.mix.bias[:rows])
 
     def _attend(self, asking: Tensor, asked: Tensor) -> Tensor:
-        q, k, v = (
-            part.flatten(0, 1).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in (asking, *self.kv(asked).chunk(2, dim=-1))
-        )  # (2B, heads, N, C / heads)
-        answer = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (2B, N, C)
-        return self.proj(answer.view(asking.shape))
+        k, v = self.kv(asked).chunk(2, dim=-1)
+        streams = (part.flatten(0, 1) for part in (asking, k, v))  # (2B, N, C)
+        return self.proj(attend(*streams, heads=self.heads).view(asking.shape))
 
 
 class PyramidBlock(nn.Module):

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mien.nn.attention import attend
 from mien.nn.drop_path import DropPath
 from mien.nn.mlp import Mlp
 from mien.nn.mobilefacenet import (
@@ -96,10 +96,9 @@ class WindowCrossAttention(nn.Module):
     def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
         """Image and landmark features (B, H, W, C) -> answers (B, H, W, C)."""
         h, w = image.shape[1:3]
-        q = self._split(windows(landmarks, self.window))  # (B', heads, N, C / heads)
-        k, v = (self._split(part) for part in self.kv(windows(image, self.window)).chunk(2, dim=-1))
-        answer = F.scaled_dot_product_attention(q, k, v, attn_mask=self._relative_bias())
-        answer = self.proj(answer.transpose(1, 2).flatten(2))  # (B', N, C)
+        q = windows(landmarks, self.window)  # (B', N, C)
+        k, v = self.kv(windows(image, self.window)).chunk(2, dim=-1)
+        answer = self.proj(attend(q, k, v, heads=self.heads, bias=self._relative_bias()))  # (B', N, C)
         return unwindows(answer, self.window, h, w)
 
     def _relative_bias(self) -> Tensor:
@@ -122,12 +121,9 @@ class WindowCrossAttention(nn.Module):
         self._bias = None  # the table moves to another device or type
         return super()._apply(*args, **kwargs)
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B', heads, N, C / heads)
-
 
 class Level(nn.Module):
-    """Cross-attention and a feed-forward net at one scale; both residuals start from the normalised image."""
+    """Cross-attention and a feed-forward net at one scale; residuals start from the normalised image."""
 
     def __init__(
         self, channels: int, *, heads: int, window: int, drop_path: float, layer_scale: float
@@ -163,13 +159,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, *, class_only: bool = False) -> Tensor:
         """(B, N, C) -> (B, N, C), or only the class row (B, 1, C) where nothing else is read."""
-        q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        )  # (B, heads, N, C / heads)
+        q, k, v = self.qkv(self.norm1(x)).chunk(3, dim=-1)
         if class_only:
-            q, x = q[:, :, :1], x[:, :1]
-        x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+            q, x = q[:, :1], x[:, :1]
+        x = x + self.proj(attend(q, k, v, heads=self.heads))
         return x + self.mlp(self.norm2(x))
 
 
@@ -236,7 +229,7 @@ class PosterV2(nn.Module):
         asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]
         fused = [level(*maps) for level, *maps in zip(self.levels, images, asked, strict=True)]
         tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
-        cls = self.cls_token.expand(len(x), -1, -1)
+        cls = self.cls_token.expand(x.shape[0], -1, -1)
         if self.config.mean_class_token:
             cls = cls + tokens[2].mean(dim=1, keepdim=True)
         y = torch.cat([cls, *tokens], dim=1) + self.pos_embed  # (B, 1 + 3 * 49, width)

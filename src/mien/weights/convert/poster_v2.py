@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mien.errors import WeightsError
 from mien.models.poster_v2 import PosterV2, PosterV2Config, relative_positions
