@@ -134,7 +134,7 @@ class StreamLinear(nn.Module):
         """(S, B, N, inside) -> (S, B, N, outside), of both streams or of the image alone."""
         weight, bias = self.weight[: x.shape[0]], self.bias[: x.shape[0], None]
         y = torch.baddbmm(bias, x.flatten(1, 2), weight.transpose(1, 2))  # (S, B * N, outside)
-        return y.view(*x.shape[:3], -1)
+        return y.view(*x.shape[:3], weight.shape[1])
 
 
 class CrossFusion(nn.Module):
@@ -169,7 +169,7 @@ class CrossFusion(nn.Module):
         if self.mix is None:
             return y
         rows = 1 if summary_only else y.shape[1]
-        return F.conv1d(y, self.mix.weight[:rows], self.mix.bias[:rows])
+        return F.conv1d(y, self.mix.weight[:rows], self.mix.bias[:rows])  # type: ignore[index]
 
     def _attend(self, asking: Tensor, asked: Tensor) -> Tensor:
         k, v = self.kv(asked).chunk(2, dim=-1)
@@ -196,9 +196,9 @@ class PyramidBlock(nn.Module):
         fine = self.fine(fine, summary_only=summary_only)
         coarse = self.coarse(coarse)
         middle = self.middle(middle) + self.coarse_to_middle(coarse)
-        up = self.middle_to_fine
         rows = fine.shape[1]  # tokens are channels here: only the wanted ones are computed
-        fine = fine + F.conv_transpose1d(middle, up.weight[:, :rows], up.bias[:rows], stride=2)
+        weight, bias = self.middle_to_fine.weight[:, :rows], self.middle_to_fine.bias[:rows]  # type: ignore[index]
+        fine = fine + F.conv_transpose1d(middle, weight, bias, stride=2)
         return fine, middle, coarse
 
 

@@ -83,6 +83,8 @@ class WindowCrossAttention(nn.Module):
     features; a bias is learned for every relative position (Swin).
     """
 
+    relative_position_index: Tensor
+
     def __init__(self, channels: int, *, heads: int, window: int) -> None:
         super().__init__()
         self.heads, self.window = heads, window

@@ -6,6 +6,7 @@ beside them, objects of their own classes and numpy arrays, is replaced by `Unre
 
 from __future__ import annotations
 
+import pickle
 import pickletools
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from mien.errors import MissingPackage, WeightsError
 
 _TRUSTED = {"torch", "collections", "_codecs"}  # torch's unpickler decides on each name of these
 _REPLACED = {"__main__", "numpy"}  # recorders of training scripts, their arrays and numbers
+_HARMLESS = {"__builtin__.set", "builtins.set"}  # replaced too
 
 
 class Unread:
@@ -41,18 +43,24 @@ def read(path: Path) -> Any:
 
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
-    names = sorted(set(_globals(path)))
-    foreign = [name for name in names if name.split(".")[0] not in _TRUSTED | _REPLACED]
+    names = set(_globals(path))
+    replaced = {name for name in names if name.split(".")[0] in _REPLACED} | names & _HARMLESS
+    foreign = {name for name in names - replaced if name.split(".")[0] not in _TRUSTED}
     if foreign:
         raise WeightsError(
-            f"{path} is refused: reading it would run {', '.join(foreign)}, which no weights file needs. "
-            "If you trust its source, save its tensors alone with torch.save(network.state_dict(), ...)."
+            f"{path} is refused: reading it would run {', '.join(sorted(foreign))}, which no weights file "
+            "needs. If you trust its source, save only its tensors: torch.save(network.state_dict(), ...)."
         )
-    replaced: list[Any] = [(Unread, name) for name in names if name.split(".")[0] in _REPLACED]
+    stand_ins: list[Any] = [(Unread, name) for name in replaced]
     try:
-        with torch.serialization.safe_globals(replaced):
+        with torch.serialization.safe_globals(stand_ins):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken or forged pickle can provoke any exception
+    except pickle.UnpicklingError as error:
+        named = f" It names {', '.join(sorted(names - replaced))}." if names else ""
+        raise WeightsError(
+            f"{path} holds more than tensors, containers and numbers, or is no torch checkpoint.{named}"
+        ) from error
+    except Exception as error:  # a broken or forged file can provoke any exception
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise WeightsError(f"{path} cannot be read as a torch checkpoint: {reason}") from error
 

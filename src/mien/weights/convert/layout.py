@@ -38,7 +38,7 @@ def layout_of(
     return Layout(shapes=shapes, places=places, dead=tuple(dead))
 
 
-def shapes_of(network: type[nn.Module], config: Any) -> State:
+def shapes_of(network: Callable[[Any], nn.Module], config: Any) -> State:
     """The state dict of a network of this config, without its numbers."""
     with torch.device("meta"):
         return network(config).state_dict()

@@ -8,7 +8,7 @@ from typing import Any
 
 from mien.errors import WeightsError
 from mien.models.poster import DEPTHS, Poster, PosterConfig
-from mien.weights.convert.layout import Layout, State, classes_in, layout_of, move, shapes_of
+from mien.weights.convert.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
 from mien.weights.convert.trunks import ir50_flat, ir50_head, landmark_head
 
 _LEVELS = {"fine": "block_l", "middle": "block_m", "coarse": "block_s"}
@@ -58,7 +58,8 @@ def config_of(state: Mapping[str, Any], *, source: str) -> PosterConfig:
 
 def layout(config: PosterConfig) -> Layout:
     """The official file of a published network."""
-    dead = [landmark_head("face_landback."), ir50_head("ir_back."), {"pyramid_fuse.cls_token": (1, 1, 512)}]
+    class_token: Shapes = {"pyramid_fuse.cls_token": (1, 1, 512)}
+    dead = [landmark_head("face_landback."), ir50_head("ir_back."), class_token]
     return layout_of(shapes_of(Poster, config), _names, dead)
 
 
