@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from mien.nn.mobilefacenet import PUBLISHED, ConvBlock, MobileFaceNet, MobileFaceNetConfig
+from mien.nn.mobilefacenet import ConvBlock, MobileFaceNet, MobileFaceNetConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Landmarks68Config:
     """Sizes. Defaults: the published landmark network of POSTER."""
 
-    trunk: MobileFaceNetConfig = PUBLISHED
+    trunk: MobileFaceNetConfig = MobileFaceNetConfig()
     size_px: int = 112  # side of the crop; fixed by the global convolution
 
 
