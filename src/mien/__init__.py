@@ -4,6 +4,7 @@
     faces = mien.predict("photo.jpg")      # list of Face: box, 68 points, head pose, expression scores
     reader = mien.load("default")          # keep it for many pictures
     table = reader.predict_folder("holiday/")
+    net = mien.build("poster_v2", classes=7)    # a torch module; needs mien[train]
 
 Importing does nothing: every name is loaded on first use, and torch only by what trains.
 """
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from mien.labels import Expression as Expression
     from mien.labels import LabelSet as LabelSet
     from mien.media.images import read_picture as read_picture
+    from mien.models import build as build
     from mien.pipeline.reader import Reader as Reader
     from mien.pipeline.reader import load as load
     from mien.pipeline.reader import predict as predict
     from mien.results import Face as Face
     from mien.results import Pose as Pose
     from mien.results import Scores as Scores
+    from mien.weights.fill import load_network as load_network
 
 __version__ = "0.1.0"
 
@@ -35,7 +38,9 @@ _PUBLIC = {
     "Pose": "mien.results",
     "Reader": "mien.pipeline.reader",
     "Scores": "mien.results",
+    "build": "mien.models",
     "load": "mien.pipeline.reader",
+    "load_network": "mien.weights.fill",
     "predict": "mien.pipeline.reader",
     "read_picture": "mien.media.images",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import mien
-from conftest import EXAMPLES
+from tests.conftest import EXAMPLES
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 

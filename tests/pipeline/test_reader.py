@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import mien
-from conftest import EXAMPLES
 from mien.errors import InputError, UnknownName
 from mien.faces import Detection
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
 from mien.pipeline.expression import calibrated
 from mien.pipeline.reader import Reader
+from tests.conftest import EXAMPLES
 
 
 def test_the_astronaut_smiles(reader: mien.Reader, astronaut: np.ndarray) -> None:

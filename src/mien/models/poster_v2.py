@@ -1,4 +1,4 @@
-"""POSTER++ (POSTER V2): landmark features ask, image features answer, at three scales; then a small transformer.
+"""POSTER++ (POSTER V2): landmark features ask, image features answer, at three scales; then a small ViT.
 
 Source: Mao et al., "POSTER++: A simpler and stronger facial expression recognition network" (2023), figure 2,
 and the authors' code (Talented-Q/POSTER_V2, 18de559), whose arithmetic is the default here. Differences
@@ -12,15 +12,22 @@ between paper and code stand in docs/differences.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mien.nn.attention import attend
 from mien.nn.drop_path import DropPath
-from mien.nn.iresnet import IR50
-from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig
+from mien.nn.mlp import Mlp
+from mien.nn.mobilefacenet import (
+    LIGHT_TRUNK,
+    PUBLISHED,
+    MobileFaceNet,
+    MobileFaceNetConfig,
+)
+from mien.nn.squeeze_excite import SqueezeExcite
+from mien.nn.trunks import image_trunk, nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +37,8 @@ class PosterV2Config:
     classes: int = 7
     size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as published
     trunk: Literal["ir50", "mobilefacenet"] = "ir50"
-    image: MobileFaceNetConfig = MobileFaceNetConfig()  # of the light trunk; IR-50 has no options
-    landmarks: MobileFaceNetConfig = MobileFaceNetConfig()
+    image: MobileFaceNetConfig = PUBLISHED  # of the light trunk; IR-50 has no options
+    landmarks: MobileFaceNetConfig = PUBLISHED
     channels: tuple[int, int, int] = (64, 128, 256)  # of the three levels
     heads: tuple[int, int, int] = (2, 4, 8)
     windows: tuple[int, int, int] = (28, 14, 7)  # the published windows span the whole grid
@@ -42,6 +49,7 @@ class PosterV2Config:
     depth: int = 2
     vit_heads: int = 8
     vit_mlp_ratio: float = 4.0
+    linear_std: float | None = 0.01  # of the transformer's initial weights; None: torch's own initialisation
     mean_class_token: bool = False  # add the mean of the coarsest tokens to the class token, as POSTER does
 
     @property
@@ -54,8 +62,8 @@ LIGHT = PosterV2Config(
     classes=8,
     size_px=96,
     trunk="mobilefacenet",
-    image=MobileFaceNetConfig(activation="relu6", stem_pointwise=True),
-    landmarks=MobileFaceNetConfig(activation="relu6", stem_pointwise=True),
+    image=LIGHT_TRUNK,
+    landmarks=LIGHT_TRUNK,
     channels=(64, 128, 192),
     heads=(2, 4, 6),
     windows=(6, 6, 6),
@@ -65,6 +73,7 @@ LIGHT = PosterV2Config(
     width=192,
     vit_heads=6,
     vit_mlp_ratio=2.0,
+    linear_std=None,
     mean_class_token=True,
 )
 
@@ -86,23 +95,39 @@ class WindowCrossAttention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.register_buffer("relative_position_index", relative_positions(window), persistent=False)
+        self._bias: tuple[Tensor, int, Tensor] | None = None  # table, its version, what was gathered from it
 
     def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
         """Image and landmark features (B, H, W, C) -> answers (B, H, W, C)."""
-        b, h, w, c = image.shape
-        q = self._split(windows(landmarks, self.window))  # (B', heads, N, C / heads)
-        k, v = (self._split(part) for part in self.kv(windows(image, self.window)).chunk(2, dim=-1))
-        bias = self.relative_position_bias_table[self.relative_position_index]  # (N, N, heads)
-        answer = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.permute(2, 0, 1).unsqueeze(0))
-        answer = self.proj(answer.transpose(1, 2).flatten(2))  # (B', N, C)
+        h, w = image.shape[1:3]
+        q = windows(landmarks, self.window)  # (B', N, C)
+        k, v = self.kv(windows(image, self.window)).chunk(2, dim=-1)
+        answer = self.proj(attend(q, k, v, heads=self.heads, bias=self._relative_bias()))  # (B', N, C)
         return unwindows(answer, self.window, h, w)
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B', heads, N, C / heads)
+    def _relative_bias(self) -> Tensor:
+        """What each query adds for each key (1, heads, N, N); gathered once while the table stays."""
+        table = self.relative_position_bias_table
+        if torch.compiler.is_compiling() or torch.is_grad_enabled() or self.training or table.is_inference():
+            return self._gather(table)
+        if self._bias is None or self._bias[0] is not table or self._bias[1] != table._version:
+            self._bias = table, table._version, self._gather(table)
+        return self._bias[2]
+
+    def _gather(self, table: Tensor) -> Tensor:
+        return table.t()[:, self.relative_position_index].unsqueeze(0)
+
+    def train(self, mode: bool = True) -> WindowCrossAttention:
+        self._bias = None
+        return super().train(mode)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> WindowCrossAttention:
+        self._bias = None  # the table moves to another device or type
+        return super()._apply(*args, **kwargs)
 
 
 class Level(nn.Module):
-    """Cross-attention and a feed-forward net at one scale; both residuals start from the normalised image."""
+    """Cross-attention and a feed-forward net at one scale; residuals start from the normalised image."""
 
     def __init__(
         self,
@@ -131,18 +156,6 @@ class Level(nn.Module):
         return x.permute(0, 3, 1, 2)  # (B, C, H, W)
 
 
-class Mlp(nn.Module):
-    """Two linear layers with GELU between."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
-
-
 class Block(nn.Module):
     """Pre-norm transformer block of the ViT."""
 
@@ -157,27 +170,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, *, class_only: bool = False) -> Tensor:
         """(B, N, C) -> (B, N, C), or only the class row (B, 1, C) where nothing else is read."""
-        q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        )  # (B, heads, N, C / heads)
+        q, k, v = self.qkv(self.norm1(x)).chunk(3, dim=-1)
         if class_only:
-            q, x = q[:, :, :1], x[:, :1]
-        x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+            q, x = q[:, :1], x[:, :1]
+        x = x + self.proj(attend(q, k, v, heads=self.heads))
         return x + self.mlp(self.norm2(x))
-
-
-class SqueezeExcite(nn.Module):
-    """Channel weights from the vector itself, without reduction."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.linear1 = nn.Linear(width, width)
-        self.linear2 = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C) -> (B, C)."""
-        return x * torch.sigmoid(self.linear2(F.relu(self.linear1(x))))
 
 
 class PosterV2(nn.Module):
@@ -187,8 +184,8 @@ class PosterV2(nn.Module):
         super().__init__()
         self.config = config
         light = config.trunk == "mobilefacenet"
-        self.image_trunk = MobileFaceNet(config.image) if light else IR50()
-        self.landmark_trunk = MobileFaceNet(config.landmarks)
+        self.image_trunk = image_trunk(config.trunk, config.image)
+        self.landmark_trunk = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
         # IR-50's maps are twice as fine as the levels: its convolutions stride; the light trunk's fit.
         kernel, stride, padding = (1, 1, 0) if light else (3, 2, 1)
         self.image_convs = nn.ModuleList(
@@ -234,19 +231,23 @@ class PosterV2(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.se_block = SqueezeExcite(width)
         self.head = nn.Linear(width, config.classes)
+        if config.linear_std is not None:
+            for part in [*self.blocks.modules(), *self.se_block.modules(), self.head]:
+                if isinstance(part, nn.Linear):
+                    nn.init.trunc_normal_(part.weight, std=config.linear_std)
+                    nn.init.zeros_(part.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
         """Aligned face -> the vector (B, width) that the head reads."""
-        step = x.shape[-1] // self.config.size_px
-        x = x[..., ::step, ::step]  # nearest-neighbour halving of a 224-pixel input
+        x = nearest(x, self.config.size_px)
         images = [conv(y) for conv, y in zip(self.image_convs, self.image_trunk(x), strict=True)]
         asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]
-        fused = [level(*pair) for level, pair in zip(self.levels, zip(images, asked, strict=True), strict=True)]
+        fused = [level(*maps) for level, *maps in zip(self.levels, images, asked, strict=True)]
         tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
-        cls = self.cls_token.expand(len(x), -1, -1)
+        cls = self.cls_token.expand(x.shape[0], -1, -1)
         if self.config.mean_class_token:
             cls = cls + tokens[2].mean(dim=1, keepdim=True)
         y = torch.cat([cls, *tokens], dim=1) + self.pos_embed  # (B, 1 + 3 * 49, width)
@@ -274,7 +275,7 @@ def unwindows(x: Tensor, side: int, h: int, w: int) -> Tensor:
 
 
 def relative_positions(side: int) -> Tensor:
-    """For each pair of cells of a square, the row of the bias table (N, N): 0 where the key lies farthest ahead."""
+    """For each pair of cells, the row of the bias table (N, N): 0 where the key lies farthest ahead."""
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     y, x = y.flatten(), x.flatten()
     down = y[:, None] - y[None, :] + side - 1

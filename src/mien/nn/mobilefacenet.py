@@ -1,4 +1,4 @@
-"""MobileFaceNet, the light convolutional trunk: landmark stream of POSTER, image stream of the default network.
+"""MobileFaceNet, the light convolutional trunk: landmark stream of POSTER, image stream of light networks.
 
 Source: Chen et al., "MobileFaceNets" (2018), table 1. Module names follow the 68-point network that
 POSTER and POSTER++ carry (`face_landback.*`), so that their files load without renaming.
@@ -21,10 +21,15 @@ class MobileFaceNetConfig:
     activation: str = "prelu"  # "relu6" in the MobileNetV2-style face-identity network
     stem_pointwise: bool = False  # the face-identity network follows conv2_dw by a 1x1 convolution
     feature_channels: int = 512  # conv_6_sep, what POSTER calls the landmark feature
+    maps: int = 3  # two: only the maps at 1/4 and 1/8 are built
 
     def channels(self, base: int) -> int:
         """`base` channels of the published network at this width, a multiple of 8."""
         return max(8, int(base * self.width / 8 + 0.5) * 8)
+
+
+PUBLISHED = MobileFaceNetConfig()
+LIGHT_TRUNK = MobileFaceNetConfig(activation="relu6", stem_pointwise=True)  # as the face-identity network
 
 
 def _activation(kind: str, channels: int) -> nn.Module:
@@ -98,7 +103,7 @@ class Stage(nn.Module):
 
 
 class MobileFaceNet(nn.Module):
-    """Picture (B, 3, H, W) -> three maps: (B, 64, H/4, W/4), (B, 128, H/8, W/8), (B, 512, H/16, W/16)."""
+    """Picture (B, 3, H, W) -> maps (B, 64, H/4, W/4), (B, 128, H/8, W/8), (B, 512, H/16, W/16)."""
 
     def __init__(self, config: MobileFaceNetConfig) -> None:
         super().__init__()
@@ -113,21 +118,25 @@ class MobileFaceNet(nn.Module):
         self.conv_3 = Stage(c64, expanded=c128, depth=4, activation=act)
         self.conv_34 = Bottleneck(c64, c128, expanded=c256, stride=2, activation=act, residual=False)
         self.conv_4 = Stage(c128, expanded=c256, depth=6, activation=act)
+        if config.maps == 2:
+            return
         self.conv_45 = Bottleneck(c128, c128, expanded=c512, stride=2, activation=act, residual=False)
         self.conv_5 = Stage(c128, expanded=c256, depth=2, activation=act)
         self.conv_6_sep = ConvBlock(c128, config.feature_channels, activation=act)
 
     @property
-    def out_channels(self) -> tuple[int, int, int]:
-        """Channels of the three maps, finest first."""
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the maps, finest first."""
         config = self.config
-        return config.channels(64), config.channels(128), config.feature_channels
+        return (config.channels(64), config.channels(128), config.feature_channels)[: config.maps]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         x = self.conv2_dw(self.conv1(x))
         if self.config.stem_pointwise:
             x = self.conv2_pw(x)
         fine = self.conv_3(self.conv_23(x))  # (B, 64, H/4, W/4)
         middle = self.conv_4(self.conv_34(fine))  # (B, 128, H/8, W/8)
+        if self.config.maps == 2:
+            return fine, middle
         coarse = self.conv_6_sep(self.conv_5(self.conv_45(middle)))  # (B, 512, H/16, W/16)
         return fine, middle, coarse

@@ -8,15 +8,9 @@ from typing import Any, get_type_hints
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mien.errors import UnknownName, WeightsError
-from mien.models.landmarks68 import Landmarks68, Landmarks68Config
-from mien.models.poster_v2 import PosterV2, PosterV2Config
+from mien.errors import WeightsError
+from mien.models import configure
 from mien.weights.record import load_record
-
-_NETWORKS: dict[str, tuple[type[nn.Module], type]] = {
-    "landmarks68": (Landmarks68, Landmarks68Config),
-    "poster_v2": (PosterV2, PosterV2Config),
-}
 
 
 def load_network(name: str) -> nn.Module:
@@ -25,10 +19,8 @@ def load_network(name: str) -> nn.Module:
     Fed with `record.inputs.normalise(...)`, (B, 3, S, S). Raises `WeightsError` where file and network differ.
     """
     record = load_record(name)
-    if record.network not in _NETWORKS:
-        raise UnknownName("network", record.network, _NETWORKS)
-    network_class, config_class = _NETWORKS[record.network]
-    network = network_class(_config(config_class, record.config))
+    network_class, published = configure(record.network)
+    network = network_class(_config(type(published), record.config))
     file = record.file(".safetensors")
     state = {k: v.float() if v.is_floating_point() else v for k, v in load_file(file).items()}
     fill(network, state, source=str(file))

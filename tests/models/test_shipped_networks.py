@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config  # noqa: E402
-from mien.models.poster_v2 import LIGHT, PosterV2, relative_positions, unwindows, windows  # noqa: E402
+from mien.models.poster_v2 import relative_positions, unwindows, windows  # noqa: E402
 from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def light() -> PosterV2:
-    torch.manual_seed(0)
-    return PosterV2(LIGHT).eval()
-
-
-@torch.inference_mode()
-def test_the_light_network_reads_faces_of_its_side_and_of_twice_that(light: PosterV2) -> None:
-    x = torch.randn(2, 3, 2 * LIGHT.size_px, 2 * LIGHT.size_px)
-    assert light(x).shape == (2, 8)
-    torch.testing.assert_close(light(x), light(x[..., ::2, ::2]))
-
-
-@torch.inference_mode()
-def test_a_batch_of_one_is_a_row_of_a_batch(light: PosterV2) -> None:
-    x = torch.randn(3, 3, LIGHT.size_px, LIGHT.size_px)
-    torch.testing.assert_close(light(x)[1:2], light(x[1:2]), atol=1e-5, rtol=1e-4)
-
-
-def test_any_number_of_classes() -> None:
-    assert PosterV2(replace(LIGHT, classes=5)).head.out_features == 5
-
-
-def test_every_parameter_learns(light: PosterV2) -> None:
-    light.zero_grad()
-    light(torch.randn(2, 3, LIGHT.size_px, LIGHT.size_px)).square().sum().backward()
-    still = [name for name, p in light.named_parameters() if p.grad is None or not p.grad.abs().sum()]
-    assert not still
-
-
-def test_the_light_network_has_a_few_million_parameters(light: PosterV2) -> None:
-    assert 2e6 < sum(parameter.numel() for parameter in light.parameters()) < 5e6
 
 
 def test_windows_are_put_back_where_they_were() -> None:

@@ -1,0 +1,160 @@
+"""APViT: a transformer on the cells of an image map that drops the cells which say little, twice.
+
+Source: Xue et al., "Vision transformer with attentive pooling for robust facial expression recognition"
+(2022), figure 2, and the authors' code (youqingxiaozhua/APViT, 9efaf97, PyTorch), whose arithmetic is the
+default here. Differences between paper and code stand in docs/differences.md.
+
+    picture -> image trunk -> 196 patches -> the 160 strongest -> 4 blocks -> 4 blocks, each dropping a tenth
+    of its patches -> class token -> class
+
+Pooling only chooses; nothing is weighted by a score, and no gradient passes through the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mien.errors import InputError
+from mien.nn.attention import attend
+from mien.nn.mlp import Mlp
+from mien.nn.mobilefacenet import LIGHT_TRUNK, PUBLISHED, MobileFaceNetConfig
+from mien.nn.trunks import image_trunk
+
+Score = Literal["sum", "sum_abs", "max", "max_abs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class APViTConfig:
+    """Sizes. Defaults: the published network for RAF-DB."""
+
+    classes: int = 7
+    size_px: int = 112
+    trunk: Literal["ir50", "mobilefacenet"] = "ir50"
+    image: MobileFaceNetConfig = PUBLISHED  # of the light trunk; IR-50 has no options
+    keep_patches: int = 160  # of 196, before the first block
+    patch_score: Score = "sum_abs"  # over the channels of a patch
+    keep_rates: tuple[float, ...] = (1.0,) * 4 + (0.9,) * 4  # after the attention of each block
+    asked_score: Score = "sum"  # over the heads: the class token's question to a patch, before the softmax
+    width: int = 768
+    heads: int = 8
+    mlp_ratio: float = 3.0
+
+    @property
+    def patches(self) -> int:
+        """Cells of the image map."""
+        return (self.size_px // 8) ** 2
+
+
+LIGHT = APViTConfig(
+    classes=8,
+    trunk="mobilefacenet",
+    image=LIGHT_TRUNK,
+    width=192,
+    heads=6,
+)
+
+SCORES: dict[str, Callable[[Tensor], Tensor]] = {  # (B, N, parts) -> (B, N)
+    "sum": lambda x: x.sum(dim=2),
+    "sum_abs": lambda x: x.abs().sum(dim=2),
+    "max": lambda x: x.amax(dim=2),
+    "max_abs": lambda x: x.abs().amax(dim=2),
+}
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block that drops patches between its attention and its feed-forward net."""
+
+    def __init__(self, config: APViTConfig, *, keep_rate: float) -> None:
+        super().__init__()
+        width = config.width
+        self.heads, self.keep_rate = config.heads, keep_rate
+        self.score = SCORES[config.asked_score]
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = Mlp(width, round(width * config.mlp_ratio))
+
+    def forward(self, x: Tensor, *, class_only: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Class token and patches (B, 1 + N, C) -> the kept ones (B, 1 + M, C) and which they are (B, M).
+
+        The second is None where all stay. `class_only` leaves out all rows but the class token's (B, 1, C).
+        """
+        q, k, v = self.qkv(self.norm1(x)).chunk(3, dim=-1)
+        kept = None
+        if self.keep_rate < 1:
+            asked = q[:, :1].detach().float() * k[:, 1:].detach().float()  # (B, N, C): in full precision
+            asked = asked.unflatten(-1, (self.heads, -1)).sum(dim=-1)  # (B, N, heads)
+            scores = self.score(asked * (q.shape[-1] / self.heads) ** -0.5)  # (B, N)
+            kept = strongest(scores, int(scores.shape[1] * self.keep_rate))
+        if class_only:
+            q, x = q[:, :1], x[:, :1]
+        x = x + self.proj(attend(q, k, v, heads=self.heads))
+        if kept is not None and not class_only:
+            x = torch.cat([x[:, :1], take_rows(x[:, 1:], kept)], dim=1)
+        return x + self.mlp(self.norm2(x)), kept
+
+
+class APViT(nn.Module):
+    """Aligned face (B, 3, 112, 112) -> logits (B, classes)."""
+
+    def __init__(self, config: APViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.image_trunk = image_trunk(config.trunk, replace(config.image, maps=2))
+        self.embed = nn.Conv2d(self.image_trunk.out_channels[-1], width, 1)
+        self.patch_pos_embed = nn.Parameter(torch.empty(1, config.patches, width))
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.cls_pos_embed = nn.Parameter(torch.empty(1, 1, width))
+        for vectors in (self.patch_pos_embed, self.cls_token, self.cls_pos_embed):
+            nn.init.trunc_normal_(vectors, std=0.02)
+        self.blocks = nn.ModuleList(Block(config, keep_rate=rate) for rate in config.keep_rates)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.head = nn.Linear(width, config.classes)
+        nn.init.zeros_(self.head.weight)  # as published
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Aligned face -> the vector (B, width) that the head reads."""
+        return self._read(x)[0]
+
+    def kept_patches(self, x: Tensor) -> list[Tensor]:
+        """Aligned face -> after each pooling, the cells still there (B, M), ascending, counted in rows."""
+        return self._read(x)[1]
+
+    def _read(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        size_px = self.config.size_px
+        if x.shape[-2:] != (size_px, size_px):
+            found = " x ".join(map(str, x.shape[-2:]))
+            raise InputError(f"APViT reads {size_px} x {size_px} pixels, not {found}: resize the face first")
+        patches = self.embed(self.image_trunk(x)[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
+        cells = strongest(SCORES[self.config.patch_score](patches.detach().float()), self.config.keep_patches)
+        patches = take_rows(patches + self.patch_pos_embed, cells)  # (B, 160, C)
+        cls = (self.cls_token + self.cls_pos_embed).expand(x.shape[0], -1, -1)
+        y = torch.cat([cls, patches], dim=1)
+        kept = [cells]
+        for i, block in enumerate(self.blocks):
+            y, chosen = block(y, class_only=i == len(self.blocks) - 1)
+            if chosen is not None:
+                kept.append(kept[-1].gather(1, chosen))
+        return self.norm(y[:, 0]), kept
+
+
+def strongest(scores: Tensor, count: int) -> Tensor:
+    """Where the `count` highest scores (B, N) stand, ascending (B, count)."""
+    return scores.topk(count, dim=1, sorted=False).indices.sort(dim=1).values
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Rows (B, M) of tokens (B, N, C) -> (B, M, C)."""
+    starts = torch.arange(x.shape[0], device=x.device).unsqueeze(1) * x.shape[1]
+    return x.flatten(0, 1).index_select(0, (rows + starts).flatten()).view(*rows.shape, -1)

@@ -1,0 +1,243 @@
+"""POSTER: two streams ask each other, at three scales of a pyramid.
+
+Source: Zheng et al., "POSTER: A pyramid cross-fusion transformer network for facial expression recognition"
+(2023), figure 2, and the authors' code (zczcwh/POSTER, ba2e3e9), whose arithmetic is the default here.
+Differences between paper and code stand in docs/differences.md.
+
+    picture -> image trunk ----> 49 tokens + their mean --\\
+                                                            pyramid of cross-attention -> image mean -> class
+    picture -> landmark trunk -> 49 tokens + their mean --/
+
+Letters: B pictures, N = 50 tokens of a stream (its mean first), C width. "Streams" are (2, B, N, C):
+the image first, then the landmarks. Both have layers of the same shape, so each pair of layers is one
+batched product. Where the authors treat tokens as channels, the streams stand below each other: (B, 2N, C).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mien.errors import UnknownName
+from mien.nn.attention import attend
+from mien.nn.drop_path import DropPath
+from mien.nn.mobilefacenet import (
+    LIGHT_TRUNK,
+    PUBLISHED,
+    MobileFaceNet,
+    MobileFaceNetConfig,
+)
+from mien.nn.squeeze_excite import SqueezeExcite
+from mien.nn.trunks import image_trunk, nearest
+
+DEPTHS = {"small": 4, "base": 6, "large": 8}  # pyramid blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosterConfig:
+    """Sizes. Defaults: the published network for RAF-DB."""
+
+    classes: int = 7
+    size: Literal["small", "base", "large"] = "large"
+    token_mix: bool = True  # after every block, as for RAF-DB; the AffectNet network does not
+    size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as published
+    trunk: Literal["ir50", "mobilefacenet"] = "ir50"
+    image: MobileFaceNetConfig = PUBLISHED  # of the light trunk; IR-50 has no options
+    landmarks: MobileFaceNetConfig = PUBLISHED
+    width: int = 512  # of the tokens; a half and a quarter of it on the coarser levels
+    heads: int = 8  # on every level
+    mlp_ratio: float = 2.0
+    drop_path: float = 0.1  # of the last block; earlier ones have less
+
+    @property
+    def depth(self) -> int:
+        """Pyramid blocks."""
+        if self.size not in DEPTHS:
+            raise UnknownName("size of POSTER", self.size, DEPTHS)
+        return DEPTHS[self.size]
+
+    @property
+    def cells(self) -> int:
+        """Tokens of one stream without its mean."""
+        return (self.size_px // 16) ** 2
+
+
+LIGHT = PosterConfig(
+    classes=8,
+    size="small",
+    trunk="mobilefacenet",
+    image=LIGHT_TRUNK,
+    landmarks=LIGHT_TRUNK,
+    width=192,
+    heads=6,
+    drop_path=0.05,
+)
+
+
+class ImageTokens(nn.Module):
+    """Image map -> one token per cell of the landmark map.
+
+    IR-50's map has four cells where the landmark map has one. The published network does not gather these
+    four: it reads the memory of (256, 14, 14) as 49 rows of 1024 numbers, about five channels each.
+    """
+
+    def __init__(self, config: PosterConfig, channels: int) -> None:
+        super().__init__()
+        self.cells, self.from_memory = config.cells, config.trunk == "ir50"
+        self.linear = nn.Linear(4 * channels if self.from_memory else channels, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C', H, W) -> (B, cells, C)."""
+        if self.from_memory:
+            tokens = x.contiguous().reshape(x.shape[0], self.cells, -1)  # channels before cells, always
+        else:
+            tokens = x.flatten(2).transpose(1, 2)
+        return self.linear(tokens)
+
+
+class StreamNorm(nn.Module):
+    """One normalisation of both streams, one affine map for each."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, width))
+        self.bias = nn.Parameter(torch.zeros(2, width))
+        self.eps = 1e-6
+
+    def normalise(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], eps=self.eps)
+
+    def affine(self, x: Tensor) -> Tensor:
+        """(S, B, N, C), of both streams or of the image alone."""
+        weight, bias = (part[: x.shape[0], None, None] for part in (self.weight, self.bias))
+        return torch.addcmul(bias, x, weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.affine(self.normalise(x))
+
+
+class StreamLinear(nn.Module):
+    """One linear map for each stream, as one batched product."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        bound = inside**-0.5  # as nn.Linear
+        self.weight = nn.Parameter(torch.empty(2, outside, inside).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(2, outside).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(S, B, N, inside) -> (S, B, N, outside), of both streams or of the image alone."""
+        weight, bias = self.weight[: x.shape[0]], self.bias[: x.shape[0], None]
+        y = torch.baddbmm(bias, x.flatten(1, 2), weight.transpose(1, 2))  # (S, B * N, outside)
+        return y.view(*x.shape[:3], weight.shape[1])
+
+
+class CrossFusion(nn.Module):
+    """Each stream is asked by the other's tokens, then runs its feed-forward net (section 3.2).
+
+    Queries are the other stream's normalised tokens themselves, under the asked stream's norm.
+    """
+
+    def __init__(self, config: PosterConfig, *, width: int, drop_path: float) -> None:
+        super().__init__()
+        self.heads = config.heads
+        hidden, tokens = round(width * config.mlp_ratio), 2 * (config.cells + 1)
+        self.norm1 = StreamNorm(width)
+        self.kv = StreamLinear(width, 2 * width)
+        self.proj = StreamLinear(width, width)
+        self.norm2 = StreamNorm(width)
+        self.fc1 = StreamLinear(width, hidden)
+        self.fc2 = StreamLinear(hidden, width)
+        self.mix = nn.Conv1d(tokens, tokens, 1) if config.token_mix else None
+        self.drop_path = DropPath(drop_path, sample_dims=2)  # each stream of each picture
+
+    def forward(self, x: Tensor, *, summary_only: bool = False) -> Tensor:
+        """(B, 2N, C) -> (B, 2N, C), or the image's mean (B, 1, C) where nothing else is read."""
+        own = x.unflatten(1, (2, -1)).transpose(0, 1)  # (2, B, N, C)
+        asked = self.norm1.normalise(own)
+        asking = asked.flip(0)
+        if summary_only and self.mix is None:  # without mixing, the landmarks' answers lead nowhere
+            own, asked, asking = own[:1, :, :1], asked[:1], asking[:1, :, :1]
+        y = own + self.drop_path(self._attend(self.norm1.affine(asking), self.norm1.affine(asked)))
+        y = y + self.drop_path(self.fc2(F.gelu(self.fc1(self.norm2(y)))))
+        y = y.transpose(0, 1).flatten(1, 2)  # (B, 2N, C)
+        if self.mix is None:
+            return y
+        rows = 1 if summary_only else y.shape[1]
+        return F.conv1d(y, self.mix.weight[:rows], self.mix.bias[:rows])  # type: ignore[index]
+
+    def _attend(self, asking: Tensor, asked: Tensor) -> Tensor:
+        k, v = self.kv(asked).chunk(2, dim=-1)
+        streams = (part.flatten(0, 1) for part in (asking, k, v))  # (2B, N, C)
+        return self.proj(attend(*streams, heads=self.heads).view(asking.shape))
+
+
+class PyramidBlock(nn.Module):
+    """Cross-fusion on three levels; then each finer level adds the coarser one, stretched."""
+
+    def __init__(self, config: PosterConfig, *, drop_path: float) -> None:
+        super().__init__()
+        width, tokens = config.width, 2 * (config.cells + 1)
+        self.fine = CrossFusion(config, width=width, drop_path=drop_path)
+        self.middle = CrossFusion(config, width=width // 2, drop_path=drop_path)
+        self.coarse = CrossFusion(config, width=width // 4, drop_path=drop_path)
+        self.coarse_to_middle = nn.ConvTranspose1d(tokens, tokens, 2, stride=2)
+        self.middle_to_fine = nn.ConvTranspose1d(tokens, tokens, 2, stride=2)
+
+    def forward(
+        self, fine: Tensor, middle: Tensor, coarse: Tensor, *, summary_only: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 2N, C), (B, 2N, C/2), (B, 2N, C/4) -> the same, or of the first only the image's mean."""
+        fine = self.fine(fine, summary_only=summary_only)
+        coarse = self.coarse(coarse)
+        middle = self.middle(middle) + self.coarse_to_middle(coarse)
+        rows = fine.shape[1]  # tokens are channels here: only the wanted ones are computed
+        weight, bias = self.middle_to_fine.weight[:, :rows], self.middle_to_fine.bias[:rows]  # type: ignore[index]
+        fine = fine + F.conv_transpose1d(middle, weight, bias, stride=2)
+        return fine, middle, coarse
+
+
+class Poster(nn.Module):
+    """Aligned face (B, 3, 112, 112), or twice that side, -> logits (B, classes)."""
+
+    def __init__(self, config: PosterConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, tokens = config.width, 2 * (config.cells + 1)
+        self.image_trunk = image_trunk(config.trunk, config.image)
+        self.landmark_trunk = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
+        self.image_tokens = ImageTokens(config, self.image_trunk.out_channels[2])
+        features = self.landmark_trunk.out_channels[2]
+        self.landmark_tokens = nn.Identity() if features == width else nn.Linear(features, width)
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.cells + 1, width))  # of the image tokens only
+        self.fine_to_middle = nn.Conv1d(tokens, tokens, 2, stride=2)
+        self.fine_to_coarse = nn.Conv1d(tokens, tokens, 4, stride=4)
+        rates = [config.drop_path * i / (config.depth - 1) for i in range(config.depth)]
+        self.blocks = nn.ModuleList(PyramidBlock(config, drop_path=rate) for rate in rates)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.se_block = SqueezeExcite(width)
+        self.head = nn.Linear(width, config.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Aligned face -> the vector (B, width) that the head reads."""
+        x = nearest(x, self.config.size_px)
+        image = with_mean(self.image_tokens(self.image_trunk(x)[2])) + self.pos_embed  # (B, N, C)
+        landmarks = self.landmark_trunk(x)[2].flatten(2).transpose(1, 2)  # (B, cells, C')
+        landmarks = with_mean(self.landmark_tokens(landmarks))  # (B, N, C)
+        fine = torch.cat([image, landmarks], dim=1)  # (B, 2N, C)
+        middle, coarse = self.fine_to_middle(fine), self.fine_to_coarse(fine)  # (B, 2N, C/2), (B, 2N, C/4)
+        for i, block in enumerate(self.blocks):
+            fine, middle, coarse = block(fine, middle, coarse, summary_only=i == len(self.blocks) - 1)
+        return self.se_block(self.norm(fine[:, 0]))
+
+
+def with_mean(tokens: Tensor) -> Tensor:
+    """Put the mean of the tokens (B, N, C) before them -> (B, N + 1, C)."""
+    return torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)

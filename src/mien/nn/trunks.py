@@ -1,0 +1,27 @@
+"""What every network here begins with: its grid of pixels and its image trunk."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from mien.errors import UnknownName
+from mien.nn.iresnet import IR50
+from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig
+
+
+def nearest(x: Tensor, size_px: int) -> Tensor:
+    """Pictures (B, 3, H, W) -> (B, 3, size, size) by nearest neighbour; multiples are only sliced."""
+    height, width = x.shape[-2:]
+    if height % size_px or width % size_px:
+        return F.interpolate(x, size=(size_px, size_px), mode="nearest")
+    return x[..., :: height // size_px, :: width // size_px]
+
+
+def image_trunk(kind: str, light: MobileFaceNetConfig) -> IR50 | MobileFaceNet:
+    """IR-50, which has no options, or a MobileFaceNet of the given sizes."""
+    if kind == "ir50":
+        return IR50()
+    if kind == "mobilefacenet":
+        return MobileFaceNet(light)
+    raise UnknownName("image trunk", kind, ["ir50", "mobilefacenet"])

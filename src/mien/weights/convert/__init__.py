@@ -1,0 +1,55 @@
+"""Official checkpoints -> our names. One file per family; the family is recognised from names and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mien.errors import WeightsError
+from mien.weights.convert import apvit, poster, poster_v2, trunks
+from mien.weights.convert.layout import State, unwrap
+from mien.weights.pickles import read
+
+# name -> is it one of these?, the conversion. The first that recognises a file converts it.
+FAMILIES: dict[str, tuple[Callable[..., bool], Callable[..., tuple[State, Any]]]] = {
+    "poster": (poster.recognises, poster.convert),
+    "poster_v2": (poster_v2.recognises, poster_v2.convert),
+    "apvit": (apvit.recognises, apvit.convert),
+    "landmarks68": (trunks.is_landmarks68, trunks.convert_landmarks68),
+    "ir50": (trunks.is_ir50, trunks.convert_ir50),
+    "vit_small": (apvit.is_vit_small, apvit.convert_vit_small),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """An official checkpoint under our names.
+
+    `network` is a name for `mien.models.build`, or one of two parts to start a training from: "ir50" fills
+    `image_trunk` of POSTER, POSTER++ and APViT, "vit_small" the transformer of APViT; they have no config.
+    """
+
+    network: str
+    state: State
+    config: Any
+
+
+def convert(saved: Mapping[str, Any], *, source: str = "this checkpoint") -> Converted:
+    """What a training script saved -> a filled state dict, or `WeightsError` with every reason why not."""
+    state = unwrap(saved, source=source)
+    for network, (recognises, move) in FAMILIES.items():
+        if recognises(state):
+            moved, config = move(state, source=source)
+            return Converted(network=network, state=moved, config=config)
+    some = ", ".join(list(state)[:4])
+    raise WeightsError(
+        f"{source} is none of {', '.join(FAMILIES)}: its tensors are called {some}, ... "
+        "If it is one of our own files, it needs no conversion."
+    )
+
+
+def convert_file(path: Path) -> Converted:
+    """An official checkpoint file, read without running anything in it."""
+    return convert(read(path), source=str(path))

@@ -1,0 +1,88 @@
+"""Official checkpoints are pickles, and a pickle may call any function. This reader calls none.
+
+Tensors, containers and numbers are read by torch's restricted unpickler. What the authors' scripts saved
+beside them, objects of their own classes and numpy arrays, is replaced by `Unread`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from mien.errors import MissingPackage, WeightsError
+
+_TRUSTED = {"torch", "collections", "_codecs"}  # torch's unpickler decides on each name of these
+_REPLACED = {"__main__", "numpy"}  # recorders of training scripts, their arrays and numbers
+_HARMLESS = {"__builtin__.set", "builtins.set"}  # replaced too
+
+
+class Unread:
+    """Stands where a pickle held an object that is no weight. Takes any state and keeps none."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Unread:
+        """Whatever the object was made from is ignored."""
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        """Whatever the object held is ignored."""
+
+
+def read(path: Path) -> Any:
+    """What `torch.save` wrote to `path`, in its zip or its older format, on the CPU.
+
+    Raises `WeightsError` if the file asks for anything but tensors, containers and numbers.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingPackage("Reading an official checkpoint", "torch", "train") from error
+
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    names = set(_globals(path))
+    replaced = {name for name in names if name.split(".")[0] in _REPLACED} | names & _HARMLESS
+    foreign = {name for name in names - replaced if name.split(".")[0] not in _TRUSTED}
+    if foreign:
+        raise WeightsError(
+            f"{path} is refused: reading it would run {', '.join(sorted(foreign))}, which no weights file "
+            "needs. If you trust its source, save only its tensors: torch.save(network.state_dict(), ...)."
+        )
+    stand_ins: list[Any] = [(Unread, name) for name in replaced]
+    try:
+        with torch.serialization.safe_globals(stand_ins):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = f" It names {', '.join(sorted(names - replaced))}." if names else ""
+        raise WeightsError(
+            f"{path} holds more than tensors, containers and numbers, or is no torch checkpoint.{named}"
+        ) from error
+    except Exception as error:  # a broken or forged file can provoke any exception
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise WeightsError(f"{path} cannot be read as a torch checkpoint: {reason}") from error
+
+
+def _globals(path: Path) -> Iterator[str]:
+    """Every class or function that the pickles in the file name, as "module.name". Nothing is run."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if member.endswith(".pkl"):
+                    with archive.open(member) as stream:
+                        yield from _named(stream)
+        return
+    with path.open("rb") as stream:  # magic number, version, system, content and storage keys, one by one
+        for _ in range(5):
+            yield from _named(stream)
+
+
+def _named(stream: IO[bytes]) -> Iterator[str]:
+    try:
+        for code, argument, _ in pickletools.genops(stream):
+            if code.name in {"GLOBAL", "INST"}:
+                yield str(argument).replace(" ", ".")
+    except ValueError:
+        return  # no pickle, or a broken one: torch says so

@@ -1,0 +1,121 @@
+"""What holds for POSTER, POSTER++ and APViT alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor, nn  # noqa: E402
+
+from mien.models import build  # noqa: E402
+
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "poster": ("poster", {"form": "light"}),
+    "poster without mixing": ("poster", {"form": "light", "token_mix": False}),
+    "poster on ir50": ("poster", {"size": "small", "width": 64}),
+    "poster_v2": ("poster_v2", {"form": "light"}),
+    "poster_v2 on ir50": ("poster_v2", {"width": 64}),
+    "apvit": ("apvit", {"form": "light"}),
+    "apvit on ir50": ("apvit", {"width": 64}),
+}
+
+
+def make(name: str) -> Any:
+    """A network in eval mode whose head is not zero."""
+    torch.manual_seed(0)
+    family, changes = NETWORKS[name]
+    network = build(family, **changes).eval()
+    nn.init.normal_(network.head.weight, std=0.1)
+    return network
+
+
+def noise(count: int, side_px: int = 112) -> Tensor:
+    return torch.randn(count, 3, side_px, side_px, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request: pytest.FixtureRequest) -> Any:
+    return make(request.param)
+
+
+@torch.no_grad()
+def test_a_picture_alone_gives_the_row_that_it_has_in_a_batch(network: Any) -> None:
+    x = noise(3)
+    batch = network(x)
+    for i in range(3):
+        torch.testing.assert_close(network(x[i : i + 1]), batch[i : i + 1], rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_head_reads_the_features(network: Any) -> None:
+    x = noise(2)
+    features = network.features(x)
+    assert features.shape == (2, network.config.width)
+    torch.testing.assert_close(network.head(features), network(x))
+
+
+@torch.no_grad()
+def test_memory_layout_of_input_and_weights_does_not_matter(network: Any) -> None:
+    x = noise(2)
+    y = network(x)
+    last = x.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(network(last), y, rtol=0, atol=1e-5)
+    network.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(network(last), y, rtol=0, atol=1e-5)
+    network.to(memory_format=torch.contiguous_format)
+
+
+def test_a_gradient_reaches_every_trainable_parameter_and_no_frozen_one(network: Any) -> None:
+    network(noise(2)).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        frozen = name.startswith("landmark_trunk.")
+        assert parameter.requires_grad == (not frozen)
+        assert (parameter.grad is None) == frozen, name
+    network.zero_grad()
+
+
+@pytest.mark.parametrize("family", ["poster", "poster_v2"])
+@torch.no_grad()
+def test_of_twice_the_side_every_second_pixel_is_read(family: str) -> None:
+    network = make(family)
+    side = getattr(network.config, "size_px", 112)
+    x = noise(2, 2 * side)
+    assert torch.equal(network(x), network(x[..., ::2, ::2].contiguous()))
+    resized = nn.functional.interpolate(noise(1, 100), size=(side, side), mode="nearest")
+    assert torch.equal(network(noise(1, 100)), network(resized))
+
+
+@pytest.mark.parametrize("family", ["poster", "poster_v2", "apvit"])
+def test_light_forms_have_three_to_six_million_parameters(family: str) -> None:
+    assert 3e6 < sum(p.numel() for p in build(family, form="light").parameters()) < 6e6
+
+
+def test_published_forms_hold_what_the_official_forward_pass_reaches() -> None:
+    published = {  # millions of parameters with the dead ones taken off
+        ("poster", ()): 58.91,
+        ("poster", (("size", "base"),)): 49.10,
+        ("poster", (("size", "small"), ("token_mix", False))): 39.16,
+        ("poster_v2", ()): 43.75,
+        ("apvit", ()): 65.21,
+    }
+    for (family, changes), millions in published.items():
+        with torch.device("meta"):
+            count = sum(p.numel() for p in build(family, **dict(changes)).parameters())
+        assert round(count / 1e6, 2) == millions
+
+
+def test_layer_norms_have_the_published_epsilons() -> None:
+    """They differ by less than a test on outputs would see."""
+    from mien.models.poster import StreamNorm
+
+    with torch.device("meta"):
+        poster, poster_v2, apvit = build("poster"), build("poster_v2"), build("apvit")
+    for network in (poster, apvit):
+        norms = [m for m in network.modules() if isinstance(m, nn.LayerNorm | StreamNorm)]
+        assert {norm.eps for norm in norms} == {1e-6}
+    for name, module in poster_v2.named_modules():
+        if isinstance(module, nn.LayerNorm):
+            assert module.eps == (1e-5 if name.startswith("levels.") else 1e-6)

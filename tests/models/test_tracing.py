@@ -1,0 +1,58 @@
+"""Networks as one graph: compiled without a break, exported with any batch size."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tests.models.test_networks import make, noise  # noqa: E402
+
+
+@pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit"])
+def test_a_network_compiles_into_one_graph(name: str) -> None:
+    torch._dynamo.reset()
+    network = make(name)
+    compiled = torch.compile(network, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(noise(2)), network(noise(2)), rtol=0, atol=1e-6)
+
+
+def test_a_network_in_training_compiles_into_one_graph() -> None:
+    torch._dynamo.reset()
+    compiled = torch.compile(make("poster_v2").train(), fullgraph=True, backend="eager")
+    assert compiled(noise(2)).shape == (2, 8)
+
+
+@pytest.mark.parametrize("name", ["poster without mixing", "poster on ir50", "poster_v2", "apvit"])
+def test_a_traced_network_takes_any_batch_size(name: str) -> None:
+    network = make(name)
+    batch = torch.export.Dim("batch")
+    traced = torch.export.export(network, (noise(2),), dynamic_shapes={"x": {0: batch}}, strict=False).module()
+    with torch.no_grad():
+        for count in (1, 5):
+            torch.testing.assert_close(traced(noise(count)), network(noise(count)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit", "apvit on ir50"])
+def test_onnx_equals_torch_at_any_batch_size(name: str) -> None:
+    pytest.importorskip("onnxscript")
+    from mien.nn.onnx_session import open_session
+
+    network: Any = make(name)
+    batch = torch.export.Dim("batch")
+    program = torch.onnx.export(network, (noise(2),), dynamo=True, dynamic_shapes={"x": {0: batch}})
+    stream = io.BytesIO()
+    program.save(stream)
+    session = open_session(stream.getvalue(), threads=1)
+    (entry,) = session.get_inputs()
+    assert entry.shape == ["batch", 3, 112, 112]
+    with torch.no_grad():
+        for count in (1, 2, 5):
+            (found,) = session.run(None, {entry.name: noise(count).numpy()})
+            np.testing.assert_allclose(found, network(noise(count)).numpy(), rtol=0, atol=1e-4)

@@ -1,0 +1,194 @@
+"""Official files under our names, and everything that is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor  # noqa: E402
+
+from mien.errors import WeightsError  # noqa: E402
+from mien.models import build, configure  # noqa: E402
+from mien.models.apvit import APViTConfig  # noqa: E402
+from mien.models.poster import PosterConfig  # noqa: E402
+from mien.models.poster_v2 import PosterV2Config, relative_positions  # noqa: E402
+from mien.nn.iresnet import IR50  # noqa: E402
+from mien.weights.convert import convert, trunks  # noqa: E402
+from tests.parity.official import FAMILIES  # noqa: E402
+
+CONFIGS = {
+    "poster small, 7 classes": ("poster", PosterConfig(size="small")),
+    "poster base, 5 classes": ("poster", PosterConfig(size="base", classes=5)),
+    "poster large for AffectNet, 8 classes": ("poster", PosterConfig(classes=8, token_mix=False)),
+    "poster_v2, 8 classes": ("poster_v2", PosterV2Config(classes=8)),
+    "apvit, 11 classes": ("apvit", APViTConfig(classes=11)),
+}
+
+
+def official(family: str, config: Any) -> dict[str, Tensor]:
+    """An official state dict of zeros that take no memory."""
+    layout = FAMILIES[family].layout(config)
+    shapes = dict(layout.shapes)
+    for group in layout.dead:
+        shapes |= group
+    state = {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
+    for name in state:
+        if name.endswith("relative_position_index"):
+            state[name] = relative_positions(round(len(state[name]) ** 0.5))
+    return state
+
+
+@pytest.fixture(scope="module")
+def poster_v2() -> dict[str, Tensor]:
+    return official("poster_v2", PosterV2Config())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_size_variant_and_classes_are_read_from_names_and_shapes(name: str) -> None:
+    family, config = CONFIGS[name]
+    converted = convert(official(family, config))
+    assert (converted.network, converted.config) == (family, config)
+    with torch.device("meta"):
+        own = configure(family)[0](config).state_dict()
+    assert {k: v.shape for k, v in converted.state.items()} == {k: v.shape for k, v in own.items()}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_file_without_the_tensors_that_never_run_is_enough(name: str) -> None:
+    family, config = CONFIGS[name]
+    live = FAMILIES[family].layout(config).shapes
+    state = {key: value for key, value in official(family, config).items() if key in live}
+    assert convert(state).config == config
+
+
+def test_scripts_wrap_their_weights_in_many_ways(poster_v2: dict[str, Tensor]) -> None:
+    parallel = {f"module.{name}": value for name, value in poster_v2.items()}
+    for saved in (
+        poster_v2,
+        {"epoch": 3, "state_dict": parallel, "best_acc": torch.tensor(92.0), "optimizer": {}},
+        {"iter": 3, "model_state_dict": parallel, "optimizer_state_dict": {}},
+        {"meta": {"epoch": 40}, "state_dict": poster_v2},
+    ):
+        assert convert(saved).network == "poster_v2"
+
+
+def test_all_reasons_are_listed_at_once(poster_v2: dict[str, Tensor]) -> None:
+    state = dict(poster_v2)
+    del state["VIT.cls_token"], state["ir_back.output_layer.3.weight"]
+    state["VIT.extra"] = torch.zeros(1)
+    state["conv1.weight"] = torch.zeros(64, 64, 1, 1)
+    state["VIT.norm.bias"] = "a word"  # type: ignore[assignment]
+    with pytest.raises(WeightsError) as error:
+        convert(state, source="broken.pth")
+    assert str(error.value).split("\n  ") == [
+        "broken.pth does not fit:",
+        "missing   VIT.cls_token",
+        "missing   ir_back.output_layer.3.weight",
+        "no tensor VIT.norm.bias: str",
+        "shape     conv1.weight: file (64, 64, 1, 1), network (64, 64, 3, 3)",
+        "unknown   VIT.extra",
+    ]
+
+
+def test_every_single_missing_tensor_is_noticed() -> None:
+    state = official("apvit", APViTConfig())
+    for name in list(state)[::25]:
+        with pytest.raises(WeightsError, match=f"missing   {name}"):
+            convert({key: value for key, value in state.items() if key != name})
+
+
+def test_positions_in_another_order_are_refused(poster_v2: dict[str, Tensor]) -> None:
+    turned = {"attn3.relative_position_index": poster_v2["attn3.relative_position_index"].t()}
+    with pytest.raises(WeightsError, match=r"attn3\.relative_position_index is not the published one"):
+        convert(poster_v2 | turned)
+
+
+def test_a_poster_of_unknown_depth_is_refused() -> None:
+    state = official("poster", PosterConfig(size="small"))
+    state = {name: value for name, value in state.items() if ".blocks.3." not in name}
+    with pytest.raises(WeightsError, match="with 3 pyramid blocks; the sizes are small 4, base 6, large 8"):
+        convert(state)
+
+
+def test_a_best_file_of_poster_v2_holds_only_the_optimiser() -> None:
+    with pytest.raises(WeightsError, match=r"only the optimiser's state.*Use the rolling checkpoint"):
+        convert({"state": {0: {"step": 1}}, "param_groups": []})
+
+
+def test_other_contents_are_named() -> None:
+    with pytest.raises(WeightsError, match="holds a list, not a dict"):
+        convert([1, 2])  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match="holds no tensors, only: epoch, loss"):
+        convert({"epoch": 1, "loss": 0.5})
+    with pytest.raises(WeightsError, match=r"is none of poster, poster_v2, .* called fc\.weight"):
+        convert({"fc.weight": torch.zeros(2, 2)})
+
+
+def test_halves_become_floats_and_counters_stay_whole() -> None:
+    state = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in official("apvit", APViTConfig()).items()
+    }
+    dtypes = {name.endswith("num_batches_tracked"): v.dtype for name, v in convert(state).state.items()}
+    assert dtypes[False] == torch.float32
+
+
+# Parts to start a training from.
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_ir50_files_of_both_namings_fill_the_image_trunk(staged: bool) -> None:
+    torch.manual_seed(0)
+    own = IR50().state_dict()
+    names = trunks.ir50_staged if staged else trunks.ir50_flat
+    state = {names(key): value for key, value in own.items()}
+    assert ("body3.13.res_layer.0.weight" if staged else "body.20.res_layer.0.weight") in state
+    dead = trunks.ir50_head() | trunks.fourth_stage(staged)
+    for extra in ({}, {name: torch.zeros(shape) for name, shape in dead.items()}):
+        converted = convert({"state_dict": state | extra})
+        assert (converted.network, converted.config) == ("ir50", None)
+        assert all(torch.equal(converted.state[key], own[key]) for key in own)
+    build("apvit").image_trunk.load_state_dict(converted.state)
+
+
+def test_a_file_older_than_batch_counters_is_read() -> None:
+    state = {
+        trunks.ir50_flat(key): value
+        for key, value in IR50().state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    assert convert(state).state["body.2.13.res_layer.0.num_batches_tracked"] == 0
+
+
+def test_the_landmark_file_is_the_whole_landmark_network() -> None:
+    network = build("landmarks68")
+    state = {f"module.{k.removeprefix('trunk.')}": v for k, v in network.state_dict().items()}
+    converted = convert({"epoch": 1, "state_dict": state})
+    assert (converted.network, converted.config) == ("landmarks68", network.config)
+    network.load_state_dict(converted.state)
+
+
+def test_the_transformer_of_apvit_starts_from_vit_small() -> None:
+    with torch.device("meta"):
+        network = build("apvit")
+    state = {
+        "cls_token": torch.ones(1, 1, 768),
+        "pos_embed": torch.arange(197.0).view(1, 197, 1).expand(1, 197, 768),
+        "patch_embed.proj.weight": torch.zeros(768, 3, 16, 16),
+        "patch_embed.proj.bias": torch.zeros(768),
+        "head.weight": torch.zeros(1000, 768),
+        "head.bias": torch.zeros(1000),
+    }
+    for name, value in network.state_dict().items():
+        if name.startswith(("blocks.", "norm.")):
+            theirs = name.replace(".qkv", ".attn.qkv").replace(".proj", ".attn.proj")
+            state[theirs] = torch.zeros(()).expand(value.shape)
+    converted = convert(state)
+    assert (converted.network, converted.config) == ("vit_small", None)
+    assert converted.state["cls_pos_embed"].unique().tolist() == [0]
+    assert converted.state["patch_pos_embed"][0, :, 0].tolist() == list(range(1, 197))
+    missing = network.load_state_dict(converted.state, strict=False, assign=True).missing_keys
+    assert all(name.startswith(("image_trunk.", "embed.", "head.")) for name in missing)

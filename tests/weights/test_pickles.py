@@ -1,0 +1,117 @@
+"""Pickles are read without running anything in them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from mien.errors import WeightsError  # noqa: E402
+from mien.weights.convert import convert_file  # noqa: E402
+from mien.weights.pickles import Unread, read  # noqa: E402
+
+
+class Recorder:
+    """What POSTER++'s script pickles beside its weights."""
+
+    def __init__(self) -> None:
+        self.losses = np.zeros((3, 2), dtype=np.float32)
+        self.best = np.float64(92.2)
+
+
+class Malice:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.mark}",)
+
+
+@pytest.fixture
+def in_main(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Pickle `Recorder` as a class of a script, as the official file has it."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(Recorder, "__module__", "__main__")
+    monkeypatch.setattr(main, "Recorder", Recorder, raising=False)
+    return main
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_recorders_of_the_training_script_are_left_unread(
+    zipped: bool, tmp_path: Path, in_main: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "checkpoint.pth"
+    saved = {
+        "epoch": 7,
+        "state_dict": {"module.weight": torch.arange(4.0)},
+        "best_acc": torch.tensor(92.2),
+        "recorder": Recorder(),
+        "history": [1, 2.5, None, "words", (True, {"a": 1})],
+    }
+    torch.save(saved, file, _use_new_zipfile_serialization=zipped)
+    monkeypatch.delattr(in_main, "Recorder")
+    found = read(file)
+    assert type(found["recorder"]) is Unread
+    assert vars(found["recorder"]) == {}
+    assert found["state_dict"]["module.weight"].tolist() == [0, 1, 2, 3]
+    assert found["best_acc"] == torch.tensor(92.2)
+    assert (found["epoch"], found["history"]) == (7, saved["history"])
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_would_run_a_command_is_refused(zipped: bool, tmp_path: Path) -> None:
+    file, mark = tmp_path / "evil.pth", tmp_path / "mark"
+    saved = {"state_dict": {"weight": torch.zeros(2)}, "note": Malice(mark)}
+    torch.save(saved, file, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(WeightsError, match=rf"evil\.pth is refused: reading it would run {os.name}\.system"):
+        convert_file(file)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_bare_pickle_that_would_run_a_command_is_refused(protocol: int, tmp_path: Path) -> None:
+    file, mark = tmp_path / "evil.pkl", tmp_path / "mark"
+    file.write_bytes(pickle.dumps(Malice(mark), protocol=protocol))
+    with pytest.raises(WeightsError, match="evil"):
+        read(file)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 broken", b"<html>Not found</html>", b"\x80\x02}q\x00.", bytes(1000)]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_broken_file_is_reported_by_its_name(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "broken.pth"
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"broken\.pth"):
+        read(file)
+
+
+def test_a_file_cut_short_is_reported_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "short.pth"
+    for zipped in (True, False):
+        torch.save({"weight": torch.zeros(1000)}, file, _use_new_zipfile_serialization=zipped)
+        file.write_bytes(file.read_bytes()[:-2000])
+        with pytest.raises(WeightsError, match=r"short\.pth"):
+            read(file)
+
+
+def test_a_whole_module_instead_of_its_tensors_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "module.pth"
+    torch.save(torch.nn.Linear(2, 2), file)
+    with pytest.raises(WeightsError, match=r"holds more than tensors.*torch\.nn\.modules\.linear\.Linear"):
+        read(file)
+
+
+def test_an_absent_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no such file"):
+        read(tmp_path / "absent.pth")
