@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -160,6 +161,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--power", type=float, default=0.5, help="of the class frequency in drawing")
+    parser.add_argument("--muxspace-power", type=float, default=0.5, help="the same for muxspace")
     parser.add_argument("--muxspace", type=float, default=0.2, help="share of each batch")
     parser.add_argument("--smoothing", type=float, default=0.05)
     parser.add_argument("--original-share", type=float, default=0.5)
@@ -173,7 +175,7 @@ def main() -> None:
     fer, mux = LabelledFaces(options.packs / "fer"), LabelledFaces(options.packs / "mux")
     draws = [
         (Draw(fer, "train", options.power), 1 - options.muxspace),
-        (Draw(mux, "train", options.power), options.muxspace),
+        (Draw(mux, "train", options.muxspace_power), options.muxspace),
     ]
     judged = {"fer": (fer, fer.rows("valid", labelled=True)), "mux": (mux, mux.rows("valid", labelled=True))}
     network = build(options).to(memory_format=torch.channels_last)
@@ -184,7 +186,7 @@ def main() -> None:
     steps = options.samples // options.batch
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda step: min(1.0, (step + 1) / 200) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps))),
+        lambda step: min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))),
     )
     last, first = options.out / "last.pt", 0
     if last.exists():
@@ -202,13 +204,9 @@ def main() -> None:
     started, total = time.time(), 0.0
     for step in range(first, steps):
         rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-        canvas, plus, original = (
-            torch.cat(part) if i else part
-            for i, part in enumerate(
-                zip(*[draw(round(options.batch * share), rng) for draw, share in draws], strict=True)
-            )
-        )
-        crops = torch.cat([augment.place(part, options.size, rng, PLACE)[0] for part in canvas])
+        parts = [draw(round(options.batch * share), rng) for draw, share in draws]
+        plus, original = (torch.cat([part[i] for part in parts]) for i in (1, 2))
+        crops = torch.cat([augment.place(canvas, options.size, rng, PLACE)[0] for canvas, _, _ in parts])
         x = ((spoil(crops, rng) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
         network.train()
         if options.network == "full":

@@ -15,6 +15,8 @@ import argparse
 import csv
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,10 +30,12 @@ from mien.data import augment
 from mien.geometry import MIRROR_68
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.mobilefacenet import MobileFaceNetConfig
+from published_landmarks import PublishedLandmarker
 
 CONFIG = Landmarks68Config(trunk=MobileFaceNetConfig(activation="relu6", stem_pointwise=True), size_px=96)
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+MIMIC_WEIGHT = 20.0  # of the teacher's features against the wing loss in pixels
 NEAR = augment.Placement(rotate_deg=14, scale=(0.78, 1.3), shift=0.06, flip=0.5)
 FAR = augment.Placement(rotate_deg=30, scale=(0.7, 2.1), shift=0.07, flip=0.5)
 
@@ -76,7 +80,7 @@ def spoil(x: Tensor, rng: Generator) -> Tensor:
     x = augment.blur(x, rng, share=0.15, sigma_px=2.5)
     x = augment.jpeg(x, rng, share=0.1, quality=(15, 70))
     x = augment.noise(x, rng, share=0.2, sigma=0.08)
-    return augment.occlude(x, rng, share=0.25, area=(0.02, 0.2))
+    return augment.occlude(x, rng, share=0.2, area=(0.02, 0.2))
 
 
 def wing(found: Tensor, wanted: Tensor, *, width: float = 10.0, curve: float = 2.0) -> Tensor:
@@ -91,6 +95,22 @@ def normalised_error(found: Tensor, wanted: Tensor) -> Tensor:
     """Mean point distance over the distance of the outer eye corners, per face (B,)."""
     eyes = (wanted[:, 36] - wanted[:, 45]).norm(dim=-1)
     return (found - wanted).norm(dim=-1).mean(dim=1) / eyes
+
+
+@contextmanager
+def features(network: Landmarks68) -> Iterator[list[Tensor]]:
+    """Collects the linear maps at the end of every stage of the trunk; same shapes for student and teacher."""
+    seen: list[Tensor] = []
+    stages = ("conv_23", "conv_3", "conv_34", "conv_4", "conv_45", "conv_5")
+    hooks = [
+        getattr(network.trunk, name).register_forward_hook(lambda _module, _input, output: seen.append(output))
+        for name in stages
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @torch.inference_mode()
@@ -118,6 +138,8 @@ def main() -> None:
     parser.add_argument("--packs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--face-id", type=Path, help="face_id_mobilefacenet.safetensors, where training starts")
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier run to start from instead")
+    parser.add_argument("--teacher", type=Path, help="landmark68_mobilefacenet.safetensors")
     parser.add_argument("--samples", type=int, default=240_000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3)
@@ -131,6 +153,9 @@ def main() -> None:
     network = Landmarks68(CONFIG)
     if options.face_id:
         network.trunk.load_state_dict(face_identity_trunk(options.face_id))
+    if options.start:
+        network.load_state_dict(torch.load(options.start, weights_only=True)["network"])
+    teacher = PublishedLandmarker(options.teacher).network if options.teacher else None
     network = network.to(memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
@@ -167,23 +192,30 @@ def main() -> None:
             rows = faces.rows["train"]
             picked = rows[torch.randint(len(rows), (round(options.batch * share),), generator=rng)]
             canvas, points = faces.take(picked)
-            cut = len(picked) * 5 // 6
+            cut = len(picked) * 7 // 8
             parts.append(crops_and_shares(canvas[:cut], points[:cut], rng, NEAR))
             parts.append(crops_and_shares(canvas[cut:], points[cut:], rng, FAR))
         crops, wanted = (torch.cat(part) for part in zip(*parts, strict=True))
-        x = ((spoil(crops, rng) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+        spoilt = spoil(crops, rng) if torch.rand((), generator=rng) < 0.65 else crops
+        x = ((spoilt - MEAN) / STD).contiguous(memory_format=torch.channels_last)
         network.train()
-        loss = wing(network(x), wanted)
+        with features(network) as ours:
+            loss = wing(network(x), wanted)
+        if teacher is not None:
+            with torch.no_grad(), features(teacher) as theirs:
+                teacher.trunk(crops.flip(1).contiguous(memory_format=torch.channels_last))  # BGR
+            gaps = [(a - b).square().mean() / b.var() for a, b in zip(ours, theirs, strict=True)]
+            loss = loss + MIMIC_WEIGHT * torch.stack(gaps).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
         average.update_parameters(network)
         loss_sum += loss.item()
-        if (step + 1) % 500 == 0 or step + 1 == steps:
+        if (step + 1) % 250 == 0 or step + 1 == steps:
             line = {
                 "step": step + 1,
-                "loss": round(loss_sum / 500, 4),
+                "loss": round(loss_sum / 250, 4),
                 "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1),
                 "fer": judge(average.module, sets[0], "valid", exact, 600)["mean"],
                 "mux": judge(average.module, sets[1], "valid", exact, 600)["mean"],

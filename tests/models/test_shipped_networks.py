@@ -8,19 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config  # noqa: E402
-from mien.models.poster_v2 import relative_positions, unwindows, windows  # noqa: E402
 from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig  # noqa: E402
-
-
-def test_windows_are_put_back_where_they_were() -> None:
-    x = torch.randn(2, 14, 28, 5)
-    assert windows(x, 7).shape == (2 * 2 * 4, 49, 5)
-    torch.testing.assert_close(unwindows(windows(x, 7), 7, 14, 28), x)
-
-
-def test_relative_positions_by_hand() -> None:
-    # side 2: cells (0,0) (0,1) (1,0) (1,1); row = (dy + 1) * 3 + dx + 1, query minus key
-    assert relative_positions(2).tolist() == [[4, 3, 1, 0], [5, 4, 2, 1], [7, 6, 4, 3], [8, 7, 5, 4]]
 
 
 def test_the_trunk_halves_four_times() -> None:

@@ -37,16 +37,16 @@ class Request:
 
 def predict_command(request: Request) -> int:
     """0: everything was read; 1: something was not."""
+    items = expand(Path(source) for source in request.sources)
     reader = load(
         request.weights,
         threshold=request.threshold,
         small_faces=request.small_faces,
         labels=request.labels,
         priors=request.priors,
-        threads=1,  # pictures are read side by side instead
+        threads=1 if len(items) > 1 else 0,  # many pictures are read side by side instead
     )
     settings = Settings(crops=request.crops, fresh=request.fresh)
-    items = expand(Path(source) for source in request.sources)
     saver = _Saver(request.save, [Path(source) for source in request.sources]) if request.save else None
     tally = _Tally()
     shown: list[Row] = []
