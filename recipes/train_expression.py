@@ -52,15 +52,16 @@ class TrunkClassifier(nn.Module):
         return self.head(self.dropout(self.trunk(x)[2].mean(dim=(2, 3))))
 
 
-def spoil(x: Tensor, rng: Generator) -> Tensor:
-    """What cameras, compression and hands do to faces."""
+def spoil(x: Tensor, rng: Generator, *, sharp: bool) -> Tensor:
+    """What cameras, compression and hands do to faces. Pictures of 48 pixels are small and grey already."""
     x = augment.colour(x, rng, light=0.3, contrast=0.3, tint=0.1, gamma=0.25)
-    x = augment.grey(x, rng, share=0.3)
-    x = augment.low_resolution(x, rng, share=0.3, least_px=24)
-    x = augment.blur(x, rng, share=0.1, sigma_px=1.5)
-    x = augment.jpeg(x, rng, share=0.1, quality=(20, 80))
-    x = augment.noise(x, rng, share=0.15, sigma=0.05)
-    return augment.occlude(x, rng, share=0.4, area=(0.02, 0.2))
+    x = augment.grey(x, rng, share=0.4 if sharp else 0.7)
+    if sharp:
+        x = augment.low_resolution(x, rng, share=0.5, least_px=24)
+        x = augment.blur(x, rng, share=0.1, sigma_px=1.5)
+        x = augment.jpeg(x, rng, share=0.2, quality=(20, 80))
+    x = augment.noise(x, rng, share=0.1, sigma=0.04)
+    return augment.occlude(x, rng, share=0.3, area=(0.02, 0.15))
 
 
 def objective(
@@ -206,8 +207,9 @@ def main() -> None:
         rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
         parts = [draw(round(options.batch * share), rng) for draw, share in draws]
         plus, original = (torch.cat([part[i] for part in parts]) for i in (1, 2))
-        crops = torch.cat([augment.place(canvas, options.size, rng, PLACE)[0] for canvas, _, _ in parts])
-        x = ((spoil(crops, rng) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+        crops = [augment.place(canvas, options.size, rng, PLACE)[0] for canvas, _, _ in parts]
+        spoilt = torch.cat([spoil(x, rng, sharp=i == 1) for i, x in enumerate(crops)])
+        x = ((spoilt - MEAN) / STD).contiguous(memory_format=torch.channels_last)
         network.train()
         if options.network == "full":
             freeze(network)

@@ -127,6 +127,12 @@ def test_a_users_own_detector_is_enough(reader: mien.Reader, astronaut: np.ndarr
     assert face.expression.top == "happiness"
 
 
+def test_a_mirrored_face_gets_the_same_answer(reader: mien.Reader, astronaut: np.ndarray) -> None:
+    crops = astronaut[None, 60 : 60 + 96, 176 : 176 + 96]
+    assert reader.network.record.inputs.size_px == 96
+    np.testing.assert_allclose(reader.network.read(crops), reader.network.read(crops[:, :, ::-1]), atol=1e-4)
+
+
 def test_calibration_by_hand() -> None:
     probabilities = calibrated(np.log([[1.0, 4.0]]), 2.0, np.log([1.0, 3.0]))
     np.testing.assert_allclose(probabilities, [[1 / 7, 6 / 7]])  # sqrt(1), sqrt(4) * 3

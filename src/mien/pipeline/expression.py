@@ -38,15 +38,16 @@ class ExpressionNetwork:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""
         if not len(crops):
             return np.zeros((0, len(self.labels)))
-        logits = np.concatenate(
-            [
-                self._session.run(None, {"faces": self.record.inputs.normalise(crops[i : i + BATCH])})[0]
-                for i in range(0, len(crops), BATCH)
-            ]
-        )
-        return self.record.label_set.restrict(
-            calibrated(logits, self.record.temperature, self._bias), to=self.labels
-        )
+        logits = np.concatenate([self._logits(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)])
+        probabilities = calibrated(logits, self.record.temperature, self._bias)
+        return self.record.label_set.restrict(probabilities, to=self.labels)
+
+    def _logits(self, crops: np.ndarray) -> np.ndarray:
+        x = self.record.inputs.normalise(crops)
+        if not self.record.mirror:
+            return self._session.run(None, {"faces": x})[0]
+        both = self._session.run(None, {"faces": np.concatenate([x, x[..., ::-1]])})[0]  # (2 N, K)
+        return (both[: len(x)] + both[len(x) :]) / 2
 
 
 def calibrated(logits: np.ndarray, temperature: float, bias: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ class WeightsRecord:
     licence: str
     source: str  # where the numbers come from
     labels: str | None = None  # key of LABEL_SETS, in the order of the outputs
+    mirror: bool = False  # the logits of a face and of its mirror image are averaged
     temperature: float = 1.0  # logits are divided by it: calibrated on validation data
     priors: dict[str, tuple[float, ...]] = field(default_factory=dict)  # added to logits / temperature
     measured: dict[str, Any] = field(default_factory=dict)  # our numbers, each with its command
@@ -97,6 +98,7 @@ def write_record(record: WeightsRecord) -> None:
             "channels": record.inputs.channels,
         },
         "labels": record.labels,
+        "mirror": record.mirror,
         "temperature": record.temperature,
         "priors": {name: list(bias) for name, bias in record.priors.items()},
         "licence": record.licence,
