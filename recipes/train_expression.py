@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
+import checkpoint
 from expression_data import Draw, LabelledFaces
 from face_identity import face_identity_trunk
 from mien.data import augment
@@ -189,17 +190,9 @@ def main() -> None:
         optimizer,
         lambda step: min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))),
     )
-    last, first = options.out / "last.pt", 0
-    if last.exists():
-        state = torch.load(last, weights_only=True)
-        for name, part in (
-            ("network", network),
-            ("average", average),
-            ("optimizer", optimizer),
-            ("schedule", schedule),
-        ):
-            part.load_state_dict(state[name])
-        first = state["step"]
+    last = options.out / "last.pt"
+    parts_of_run = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
+    first = checkpoint.resume(last, **parts_of_run)
     log = (options.out / "log.jsonl").open("a")
     print(json.dumps({"options": {k: str(v) for k, v in vars(options).items()}}), file=log, flush=True)
     started, total = time.time(), 0.0
@@ -234,15 +227,7 @@ def main() -> None:
                 line[name] = scores(outputs_of(average.module, faces, rows, options.size), faces.majority[rows])
             total = 0.0
             print(json.dumps(line), file=log, flush=True)
-            state = {
-                "network": network.state_dict(),
-                "average": average.state_dict(),
-                "step": step + 1,
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-            }
-            torch.save(state, last.with_suffix(".tmp"))
-            last.with_suffix(".tmp").rename(last)
+            checkpoint.save(last, step + 1, **parts_of_run)
             save_file(
                 {k: v.contiguous() for k, v in average.module.state_dict().items()},
                 options.out / "average.safetensors",

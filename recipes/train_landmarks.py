@@ -25,6 +25,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Generator, Tensor
 
+import checkpoint
 from face_identity import face_identity_trunk
 from mien.data import augment
 from mien.geometry import MIRROR_68
@@ -175,14 +176,8 @@ def main() -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.rate, total_steps=steps + 1, pct_start=0.05, cycle_momentum=False
     )
-    first = 0
-    if last.exists():
-        state = torch.load(last, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        first = state["step"]
+    parts_of_run = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
+    first = checkpoint.resume(last, **parts_of_run)
     log = (options.out / "log.jsonl").open("a")
     started, loss_sum = time.time(), 0.0
     for step in range(first, steps):
@@ -225,15 +220,7 @@ def main() -> None:
             }
             loss_sum = 0.0
             print(json.dumps(line), file=log, flush=True)
-            state = {
-                "network": network.state_dict(),
-                "average": average.state_dict(),
-                "step": step + 1,
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-            }
-            torch.save(state, last.with_suffix(".tmp"))
-            last.with_suffix(".tmp").rename(last)
+            checkpoint.save(last, step + 1, **parts_of_run)
     save_file(
         {k: v.contiguous() for k, v in average.module.state_dict().items()},
         options.out / "landmarks.safetensors",

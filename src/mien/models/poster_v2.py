@@ -123,7 +123,7 @@ class WindowCrossAttention(nn.Module):
 
     def _apply(self, *args: Any, **kwargs: Any) -> WindowCrossAttention:
         self._bias = None  # the table moves to another device or type
-        return super()._apply(*args, **kwargs)
+        return super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 class Level(nn.Module):

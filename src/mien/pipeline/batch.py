@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from mien.errors import MienError, OutputError, PictureError
 from mien.labels import LabelSet
@@ -26,7 +26,22 @@ from mien.results import Face
 if TYPE_CHECKING:
     import pyarrow
 
-    from mien.pipeline.reader import Reader
+
+class PictureReader(Protocol):
+    """What a batch needs of a `mien.Reader`."""
+
+    @property
+    def labels(self) -> LabelSet:
+        """The classes of the answers."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that decides the answers, as plain values."""
+        ...
+
+    def predict(self, source: Any, *, crop: bool = False) -> list[Face]:
+        """The faces of one picture."""
+        ...
 
 
 class Watcher(Protocol):
@@ -60,7 +75,9 @@ def name_of(item: Path | PictureError) -> str:
     return item.source if isinstance(item, PictureError) else os.fspath(item)
 
 
-def collect(reader: Reader, sources: list[Path], *, output: Path | None, settings: Settings) -> pyarrow.Table:
+def collect(
+    reader: PictureReader, sources: list[Path], *, output: Path | None, settings: Settings
+) -> pyarrow.Table:
     """The whole table in memory, and in `output` if given."""
     items = expand(sources)
     if output is None:
@@ -72,9 +89,9 @@ def collect(reader: Reader, sources: list[Path], *, output: Path | None, setting
 
 
 def read_all(
-    reader: Reader, items: list[Path | PictureError], settings: Settings
+    reader: PictureReader, items: list[Path | PictureError], settings: Settings
 ) -> Iterator[tuple[Path, list[Face] | None, list[Row]]]:
-    """(source, faces or None, rows) in the order of `items`, several pictures at a time, in bounded memory."""
+    """(source, faces or None, rows) in the order of `items`, several at a time, in bounded memory."""
 
     def read(item: Path | PictureError) -> tuple[Path, list[Face] | None, list[Row]]:
         if isinstance(item, PictureError):
@@ -105,7 +122,7 @@ def read_all(
 
 
 def predict_to(
-    reader: Reader,
+    reader: PictureReader,
     items: list[Path | PictureError],
     output: Path,
     settings: Settings,
@@ -136,7 +153,7 @@ class Journal:
     A line cut off by a kill is dropped when the journal is opened again.
     """
 
-    def __init__(self, output: Path, reader: Reader, settings: Settings) -> None:
+    def __init__(self, output: Path, reader: PictureReader, settings: Settings) -> None:
         self.path = output.with_name(output.name + ".partial")
         self.labels: LabelSet = reader.labels
         self._header = reader.describe() | {"crops": settings.crops}

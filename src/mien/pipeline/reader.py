@@ -17,6 +17,7 @@ from mien.faces.pose import head_pose
 from mien.geometry import Box
 from mien.labels import LabelSet, label_set
 from mien.media.images import read_picture
+from mien.pipeline.batch import Settings, collect
 from mien.pipeline.expression import ExpressionNetwork
 from mien.results import Face, Scores
 from mien.weights.record import load_record
@@ -102,8 +103,6 @@ class Reader:
         crops: bool = False,
     ) -> pyarrow.Table:
         """Pictures and folders as one table; a file that cannot be read is a row with its `error`."""
-        from mien.pipeline.batch import Settings, collect
-
         paths = [Path(source) for source in sources]
         return collect(self, paths, output=None if output is None else Path(output), settings=Settings(crops=crops))
 
