@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mien.labels import FERPLUS, Expression
+from mien.media.images import read_picture
 from prepare_faces import VOTES, ferplus_rows, muxspace_rows
 
 
@@ -30,7 +30,7 @@ class KeptApart:
         """RGB uint8 arrays, one after the other."""
         with zipfile.ZipFile(self.archive) as archive:
             for name in self.names:
-                yield np.asarray(Image.open(archive.open(name)).convert("RGB"))
+                yield read_picture(archive.read(name))
 
 
 def ferplus_validation(archive: Path) -> KeptApart:

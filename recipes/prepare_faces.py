@@ -1,7 +1,7 @@
 """Find, align and pack the faces of FER+ and muxspace for the other recipes.
 
-    python recipes/prepare_faces.py ferplus  --data ferplus.zip  --out packs/ferplus
-    python recipes/prepare_faces.py muxspace --data muxspace.zip --out packs/muxspace
+    python recipes/prepare_faces.py ferplus  --data ferplus.zip  --out packs/fer
+    python recipes/prepare_faces.py muxspace --data muxspace.zip --out packs/mux
 
 Writes `canvas.npy` (N, 192, 192, C) uint8, each face aligned onto the centre 112 pixels with the
 template "face" and 40 pixels of surroundings, `landmarks.npy` (N, 68, 2) float32 in canvas pixels,
@@ -19,11 +19,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mien.faces import Landmarker
 from mien.faces.centerface import CenterFace, default_file
 from mien.geometry import Box, transform
+from mien.media.images import read_picture
 from mien.preprocess import Preprocess, warp
 
 CANVAS_PX, CROP_PX = 192, 112
@@ -97,7 +97,7 @@ def pack(data: Path, out: Path, teacher: Path | None, rows: list[dict[str, str]]
     found = np.load(out / "found.npy", mmap_mode="r+")
     with zipfile.ZipFile(data) as archive:
         for index, row in enumerate(rows, start):
-            picture = np.asarray(Image.open(archive.open(row["name"])).convert("RGB"))
+            picture = read_picture(archive.read(row["name"]))
             box, found[index] = first_box(picture, detector)
             points = landmarker.locate(picture, [box])[0]
             matrix = inputs.matrix(points)

@@ -7,7 +7,7 @@
 
 First the image trunk alone under global average pooling, from a face-identity network; then POSTER++ in its
 light form with the 68-point trunk frozen. Fifteen outputs: eight FER+ classes (votes as distributions) and
-the seven of the original FER2013 labels, which hold six times the fear. `choose_operating_point.py` folds
+the seven of the original FER2013 labels, which hold six times the fear. `package_expression.py` folds
 them into eight. Resumes from its last checkpoint; every step draws from its own seed.
 """
 
@@ -33,9 +33,10 @@ from mien.data import augment
 from mien.labels import FER2013, FERPLUS
 from mien.models.poster_v2 import LIGHT, PosterV2
 from mien.nn.mobilefacenet import MobileFaceNet
+from mien.preprocess import Preprocess
 
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+INPUTS = Preprocess(size_px=LIGHT.size_px)
+MEAN, STD = (torch.tensor(values).view(3, 1, 1) for values in (INPUTS.mean, INPUTS.std))
 PLACE = augment.Placement(rotate_deg=9, scale=(0.87, 1.15), shift=0.035, flip=0.5)
 EXACT = augment.Placement(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
 
@@ -179,7 +180,7 @@ def main() -> None:
         (Draw(fer, "train", options.power), 1 - options.muxspace),
         (Draw(mux, "train", options.muxspace_power), options.muxspace),
     ]
-    judged = {"fer": (fer, fer.rows("valid", labelled=True)), "mux": (mux, mux.rows("valid", labelled=True))}
+    validation = fer.rows("valid", labelled=True)
     network = build(options).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(parameter_groups(network, options.rate, options.decay), lr=options.rate)
     average = torch.optim.swa_utils.AveragedModel(
@@ -223,8 +224,8 @@ def main() -> None:
                 "loss": round(total / 400, 4),
                 "per_s": round((step + 1 - first) * options.batch / (time.time() - started), 1),
             }
-            for name, (faces, rows) in judged.items():
-                line[name] = scores(outputs_of(average.module, faces, rows, options.size), faces.majority[rows])
+            outputs = outputs_of(average.module, fer, validation, options.size)
+            line["validation"] = scores(outputs, fer.majority[validation])
             total = 0.0
             print(json.dumps(line), file=log, flush=True)
             checkpoint.save(last, step + 1, **parts_of_run)

@@ -31,14 +31,16 @@ from mien.data import augment
 from mien.geometry import MIRROR_68
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.mobilefacenet import MobileFaceNetConfig
+from mien.preprocess import Preprocess
 from published_landmarks import PublishedLandmarker
 
 CONFIG = Landmarks68Config(trunk=MobileFaceNetConfig(activation="relu6", stem_pointwise=True), size_px=96)
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+INPUTS = Preprocess(size_px=CONFIG.size_px)
+MEAN, STD = (torch.tensor(values).view(3, 1, 1) for values in (INPUTS.mean, INPUTS.std))
 MIMIC_WEIGHT = 20.0  # of the teacher's features against the wing loss in pixels
-NEAR = augment.Placement(rotate_deg=14, scale=(0.78, 1.3), shift=0.06, flip=0.5)
-FAR = augment.Placement(rotate_deg=30, scale=(0.7, 2.1), shift=0.07, flip=0.5)
+# No mirroring: the teacher sees mirrored faces 6 % of the eye distance apart, and its own answers are wanted.
+NEAR = augment.Placement(rotate_deg=14, scale=(0.78, 1.3), shift=0.06, flip=0.0)
+FAR = augment.Placement(rotate_deg=30, scale=(0.7, 2.1), shift=0.07, flip=0.0)
 
 
 class Faces:
@@ -59,6 +61,12 @@ class Faces:
         """Canvases (B, 3, 192, 192) uint8, points (B, 68, 2) in canvas pixels."""
         canvas = self.canvas[rows].permute(0, 3, 1, 2)
         return canvas.expand(-1, 3, -1, -1), self.points[rows]
+
+
+def averaged(checkpoint: Path) -> dict[str, Tensor]:
+    """The averaged weights of an earlier run."""
+    state = torch.load(checkpoint, weights_only=True)["average"]
+    return {key.removeprefix("module."): value for key, value in state.items() if key.startswith("module.")}
 
 
 def crops_and_shares(
@@ -144,6 +152,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=240_000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--freeze-norms", action="store_true", help="batch norms keep their statistics")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--judge", action="store_true", help="only judge the finished network on all kept faces")
     options = parser.parse_args()
@@ -155,7 +164,7 @@ def main() -> None:
     if options.face_id:
         network.trunk.load_state_dict(face_identity_trunk(options.face_id))
     if options.start:
-        network.load_state_dict(torch.load(options.start, weights_only=True)["network"])
+        network.load_state_dict(averaged(options.start))
     teacher = PublishedLandmarker(options.teacher).network if options.teacher else None
     network = network.to(memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
@@ -196,6 +205,8 @@ def main() -> None:
         network.train()
         # Batch statistics of 64 faces move the coordinates by 3 % of the eye distance: the head keeps its own.
         network.output_layer.eval()
+        if options.freeze_norms:
+            network.eval()
         with features(network) as ours:
             loss = wing(network(x), wanted)
         if teacher is not None:

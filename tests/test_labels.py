@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.errors import UnknownName
+from mien.errors import OptionError, UnknownName
 from mien.labels import AFFECTNET_7, AFFECTNET_8, FERPLUS, LABEL_SETS, RAF_DB, Expression, LabelSet, label_set
 
 
@@ -32,8 +32,18 @@ def test_restricted_probabilities_sum_to_one_and_keep_their_ratios(values: list[
 
 
 def test_a_missing_class_is_named() -> None:
-    with pytest.raises(ValueError, match="no output for contempt"):
+    with pytest.raises(OptionError, match="no output for contempt"):
         RAF_DB.reorder(np.zeros(7), to=AFFECTNET_8)
+
+
+def test_label_sets_and_scores_are_copied_and_pickled() -> None:
+    import copy
+    import pickle
+
+    from mien.results import Scores
+
+    scores = Scores(RAF_DB, (1.0, 0, 0, 0, 0, 0, 0))
+    assert pickle.loads(pickle.dumps(scores)) == copy.deepcopy(scores) == scores
 
 
 def test_a_class_cannot_appear_twice() -> None:

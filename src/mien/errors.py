@@ -1,7 +1,8 @@
 """What can go wrong, as one family. Every message says what was found and what to do.
 
 MienError
-├── UnknownName          a network, weights file or label set that is not in our tables
+├── OptionError          a setting has a value it cannot have
+│   └── UnknownName      a network, weights file or label set that is not in our tables
 ├── InputError           something the user handed in cannot be read
 │   └── PictureError     a picture file that gives no pixels
 ├── OutputError          a result cannot be written
@@ -18,7 +19,11 @@ class MienError(Exception):
     """Anything this package raises on purpose."""
 
 
-class UnknownName(MienError, KeyError):
+class OptionError(MienError):
+    """A setting has a value it cannot have."""
+
+
+class UnknownName(OptionError, KeyError):
     """A name that is not in our tables. Raised with the nearest known name."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
@@ -48,7 +53,7 @@ class PictureError(InputError):
 
 
 class OutputError(MienError):
-    """A result cannot be written: folder missing, disk full, unknown table format."""
+    """A result cannot be written: folder missing, disk full, no permission."""
 
 
 class WeightsError(MienError):

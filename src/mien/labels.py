@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from mien.errors import UnknownName
+from mien.errors import OptionError, UnknownName
 
 
 class Expression(StrEnum):
@@ -32,15 +32,18 @@ class LabelSet(tuple[Expression, ...]):
             raise ValueError(f"a label appears twice in {names!r}")
         return labels
 
+    def __getnewargs__(self) -> tuple[str]:
+        return (" ".join(self),)  # so that copies and pickles are made as the constructor wants
+
     def reorder(self, scores: np.ndarray, *, to: LabelSet) -> np.ndarray:
         """Scores (..., len(self)) in this order -> (..., len(to)) in the other's.
 
         Classes that `to` lacks are dropped without renormalising; `restrict` renormalises.
-        Raises ValueError where `to` has a class that this set lacks.
+        Raises `OptionError` where `to` has a class that this set lacks.
         """
         absent = [label for label in to if label not in self]
         if absent:
-            raise ValueError(f"this head has no output for {', '.join(absent)}; it knows {', '.join(self)}")
+            raise OptionError(f"this head has no output for {', '.join(absent)}; it knows {', '.join(self)}")
         return scores[..., [self.index(label) for label in to]]
 
     def restrict(self, probabilities: np.ndarray, *, to: LabelSet) -> np.ndarray:

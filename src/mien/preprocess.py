@@ -62,19 +62,19 @@ def warp(picture: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
     back = invert(matrix)
     corners = transform(back, np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]]))
     step = max(1, round(float(np.sqrt(abs(np.linalg.det(back[:, :2]))))))  # source pixels averaged
-    left, top = (int(v) for v in np.floor(corners.min(axis=0)) - 2 * step)
-    right, bottom = (int(v) for v in np.ceil(corners.max(axis=0)) + 2 * step)
-    right += (left - right) % step
-    bottom += (top - bottom) % step
-    xs = np.arange(left, right).clip(0, width - 1)
-    ys = np.arange(top, bottom).clip(0, height - 1)
-    region = Image.fromarray(np.ascontiguousarray(picture[ys[:, None], xs[None, :]]))
-    if step > 1:
-        region = region.reduce(step)
+    low, high = corners.min(axis=0) - 2 * step, corners.max(axis=0) + 2 * step
+    left, top = (int(v) * step for v in np.floor(low / step))  # on a grid of `step` from the picture's corner
+    right, bottom = (int(v) * step for v in np.ceil(high / step))
+    x0, y0 = min(max(left, 0), (width - 1) // step * step), min(max(top, 0), (height - 1) // step * step)
+    inside = picture[y0 : max(bottom, y0 + 1), x0 : max(right, x0 + 1)]  # only what is needed and is there
+    region = np.asarray(Image.fromarray(np.ascontiguousarray(inside)).reduce(step))
+    rows = np.arange(top // step, bottom // step).clip(y0 // step, y0 // step + len(region) - 1) - y0 // step
+    columns = np.arange(left // step, right // step).clip(x0 // step, x0 // step + region.shape[1] - 1)
+    region = region[rows[:, None], (columns - x0 // step)[None, :]]  # edges repeated
     back = back.copy()
     back[:, 2] -= (left, top)
     return np.asarray(
-        region.transform(
+        Image.fromarray(region).transform(
             (size_px, size_px),
             Image.Transform.AFFINE,
             tuple((back / step).ravel()),

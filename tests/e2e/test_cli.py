@@ -62,24 +62,40 @@ def test_wrong_usage_has_code_two_and_no_traceback(arguments: list[str]) -> None
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--output", "absent/t.csv"], "does not exist; make it first"),
         (["--output", "t.xlsx"], "tables are written as"),
         (["--labels", "rafdb"], "Did you mean 'raf-db'?"),
         (["--weights", "defalt"], "Did you mean 'default'?"),
+        (["--weights", "landmarks68"], "read no expressions"),
         (["--threshold", "3"], "between 0 and 1"),
     ],
 )
-def test_wrong_values_are_one_line_and_code_one(arguments: list[str], reason: str) -> None:
+def test_wrong_values_are_one_line_and_code_two(arguments: list[str], reason: str) -> None:
     done = mien_command("predict", PHOTO, *arguments)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_output_folder_is_said_before_anything_is_read() -> None:
+    done = mien_command("predict", PHOTO, "--output", "absent/t.csv")
+    assert done.returncode == 1
+    assert "does not exist; make it first" in done.stderr
+
+
+def test_names_are_printed_plain_and_on_one_line(tmp_path: Path) -> None:
+    for name in ("[red]a[bold].jpg", "new\nline.jpg"):
+        (tmp_path / name).write_bytes(Path(PHOTO).read_bytes())
+    (tmp_path / "bad\nname.jpg").write_bytes(b"")
+    done = mien_command("predict", str(tmp_path))
+    assert done.returncode == 1
+    assert "[red]a[bold].jpg" in done.stdout.replace("\n", "").replace(" ", "")
+    assert "bad\\nname.jpg: the file is empty" in done.stderr
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     done = mien_command("predict", str(tmp_path))
     assert done.returncode == 1
-    assert "holds no picture" in done.stderr
+    assert "no picture there" in done.stderr
 
 
 def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:

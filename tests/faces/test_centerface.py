@@ -65,6 +65,11 @@ def test_sixteen_pixel_faces_in_a_large_picture_are_found_with_tiles(astronaut: 
     assert len(found) == len(corners)
 
 
+def test_a_large_face_is_found_once_with_tiles(astronaut: np.ndarray) -> None:
+    large = np.asarray(Image.fromarray(astronaut).resize((2600, 2600)))
+    assert len(CenterFace(default_file(), threads=1, tiles=True).detect(large)) == 1
+
+
 def test_the_threshold_is_kept(astronaut: np.ndarray) -> None:
     assert CenterFace(default_file(), threads=1, threshold=0.99).detect(astronaut) == []
 

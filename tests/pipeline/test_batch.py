@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,8 @@ from PIL import Image
 import mien
 from mien.errors import OutputError
 from mien.labels import FERPLUS
-from mien.media.images import PictureError
 from mien.pipeline import batch
-from mien.pipeline.batch import Journal, Settings, expand, predict_to, read_all
+from mien.pipeline.batch import Batch, Journal, Settings, predict_to, read_all
 from mien.pipeline.table import read_table
 
 
@@ -33,6 +33,10 @@ def folder(tmp_path: Path, astronaut: np.ndarray) -> Path:
     (folder / "bad.png").write_bytes(b"no picture")
     Image.new("RGB", (64, 64)).save(folder / "none.png")
     return folder
+
+
+def batch_of(folder: Path) -> Batch:
+    return Batch.of([folder], Settings())
 
 
 def sources(rows: list[dict[str, object]]) -> list[str]:
@@ -54,14 +58,14 @@ def test_crops_have_one_row_each(reader: mien.Reader, folder: Path) -> None:
 
 
 def test_the_order_is_that_of_the_sources_whatever_finishes_first(reader: mien.Reader, folder: Path) -> None:
-    items = expand([folder])
+    items = Batch.of([folder], Settings()).items
     for workers in (1, 3):
-        done = [source for source, _, _ in read_all(reader, items, Settings(workers=workers))]
-        assert done == items
+        done = [rows[0]["source"] for _, rows in read_all(reader, items, Settings(workers=workers))]
+        assert done == list(items)
 
 
 def test_a_source_named_twice_is_read_once(folder: Path) -> None:
-    assert len(expand([folder, folder / "0.png", folder])) == 10
+    assert len(Batch.of([folder, folder / "0.png", folder], Settings()).items) == 10
 
 
 class Stop(Exception):
@@ -71,17 +75,17 @@ class Stop(Exception):
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_a_stopped_run_is_completed_by_the_next(reader: mien.Reader, folder: Path, suffix: str) -> None:
     output = folder.parent / f"out{suffix}"
-    seen: list[Path] = []
+    seen: list[object] = []
 
-    def stop_after_three(source: Path, *_: object) -> None:
-        seen.append(source)
+    def stop_after_three(_: object, rows: list[dict[str, object]]) -> None:
+        seen.append(rows[0]["source"])
         if len(seen) == 3:
             raise Stop
 
     with pytest.raises(Stop):
-        predict_to(reader, expand([folder]), output, Settings(), stop_after_three)
+        predict_to(reader, batch_of(folder), output, Settings(), stop_after_three)
     assert not output.exists()
-    predict_to(reader, expand([folder]), output, Settings(), lambda source, *_: seen.append(source))
+    predict_to(reader, batch_of(folder), output, Settings(), lambda _, rows: seen.append(rows[0]["source"]))
     assert len(seen) == len(set(seen)) == 10
     assert read_table(output, FERPLUS) == reader.predict_folder(folder).to_pylist()
     assert not list(output.parent.glob("*.partial"))
@@ -89,22 +93,26 @@ def test_a_stopped_run_is_completed_by_the_next(reader: mien.Reader, folder: Pat
 
 def test_a_line_cut_by_the_kill_is_read_again(reader: mien.Reader, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    with Journal(output, reader, Settings()) as journal:
-        for _, _, rows in list(read_all(reader, expand([folder])[:3], Settings())):
-            journal.add(rows)
+    journal = Journal(output, reader, Settings())
+    journal.open()
+    for _, rows in list(read_all(reader, batch_of(folder).items[:3], Settings())):
+        journal.add(rows)
+    journal.close()
     partial = output.with_name("out.csv.partial")
     partial.write_bytes(partial.read_bytes()[:-25])
-    predict_to(reader, expand([folder]), output, Settings())
+    predict_to(reader, batch_of(folder), output, Settings())
     assert read_table(output, FERPLUS) == reader.predict_folder(folder).to_pylist()
 
 
 def test_new_pictures_are_added_and_mended_ones_read_again(reader: mien.Reader, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    predict_to(reader, expand([folder]), output, Settings())
+    predict_to(reader, batch_of(folder), output, Settings())
     Image.open(folder / "0.png").save(folder / "bad.png")
     Image.open(folder / "0.png").save(folder / "new.png")
     seen: list[str] = []
-    predict_to(reader, expand([folder]), output, Settings(), lambda source, *_: seen.append(source.name))
+    predict_to(
+        reader, batch_of(folder), output, Settings(), lambda _, rows: seen.append(Path(rows[0]["source"]).name)
+    )
     assert seen == ["bad.png", "new.png"]
     rows = read_table(output, FERPLUS)
     assert sources(rows) == [f"{i}.png" for i in range(8)] + ["bad.png", "new.png", "none.png"]
@@ -113,11 +121,12 @@ def test_new_pictures_are_added_and_mended_ones_read_again(reader: mien.Reader, 
 
 def test_other_settings_do_not_mix(reader: mien.Reader, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    with Journal(output, reader, Settings()):
-        pass
+    journal = Journal(output, reader, Settings())
+    journal.open()
+    journal.close()
     with pytest.raises(OutputError, match="other weights or settings"):
-        predict_to(reader, expand([folder]), output, Settings(crops=True))
-    predict_to(reader, expand([folder]), output, Settings(crops=True, fresh=True))
+        predict_to(reader, batch_of(folder), output, Settings(crops=True))
+    predict_to(reader, batch_of(folder), output, Settings(crops=True, fresh=True))
     assert len(read_table(output, FERPLUS)) == 10
 
 
@@ -137,17 +146,82 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(
 
     monkeypatch.setattr(batch.Journal, "add", fill)
     with pytest.raises(OutputError, match="the disk is full; free some space and run this again"):
-        predict_to(reader, expand([folder]), output, Settings())
+        predict_to(reader, batch_of(folder), output, Settings())
     assert len(output.with_name("out.csv.partial").read_text().splitlines()) == 1 + 3
-    predict_to(reader, expand([folder]), output, Settings())
+    predict_to(reader, batch_of(folder), output, Settings())
     assert len(read_table(output, FERPLUS)) == 10
 
 
-def test_an_unreadable_subfolder_is_a_row(reader: mien.Reader, tmp_path: Path) -> None:
-    error = PictureError(str(tmp_path / "locked"), "the folder may not be opened; check its permissions")
-    ((_, faces, rows),) = read_all(reader, [error], Settings())
-    assert faces is None
-    assert rows[0]["error"] == "the folder may not be opened; check its permissions"
+def test_an_unreadable_subfolder_is_a_row(
+    reader: mien.Reader, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def walk(top: str, onerror: Callable[[OSError], None]) -> Iterator[tuple[str, list[str], list[str]]]:
+        onerror(PermissionError(errno.EACCES, "Permission denied", f"{top}/locked"))
+        yield top, [], ["0.png"]
+
+    monkeypatch.setattr("mien.media.images.os.walk", walk)
+    rows = reader.predict_folder(folder).to_pylist()
+    assert rows[0]["error"] is None
+    assert rows[1]["source"] == f"{folder}/locked"
+    assert rows[1]["error"] == "the folder may not be opened; check its permissions"
+
+
+NASTY = ["new\nline.png", "\u2028\u0085.png", "[red][bold].png", "caf\udce9.png", "\u7b11 face.png"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_nasty_names_are_kept_through_journal_and_table(
+    reader: mien.Reader, tmp_path: Path, astronaut: np.ndarray, suffix: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in NASTY:
+        Image.fromarray(astronaut[50:190, 160:290]).save(tmp_path / "plain.png")
+        (tmp_path / "plain.png").rename(folder / name)
+    output = tmp_path / f"out{suffix}"
+    predict_to(reader, batch_of(folder), output, Settings())
+    assert predict_to(reader, batch_of(folder), output, Settings()) == 0
+    rows = read_table(output, FERPLUS)
+    assert len(rows) == len(NASTY)
+    assert all(row["expression"] == "happiness" for row in rows)
+    assert any("caf\\xe9" in row["source"] for row in rows)
+
+
+def test_damaged_neighbours_of_the_output_are_named(reader: mien.Reader, folder: Path) -> None:
+    output = folder.parent / "out.csv"
+    partial = output.with_name("out.csv.partial")
+    for text in ("garbage\n", "[1]\n[2]\n", "3\n4\n"):
+        partial.write_text(text)
+        with pytest.raises(OutputError, match=r"no journal of mien|other weights"):
+            predict_to(reader, batch_of(folder), output, Settings())
+    partial.unlink()
+    output.write_text("source,frame\na\n")
+    with pytest.raises(OutputError, match=r"no table of mien|other columns"):
+        predict_to(reader, batch_of(folder), output, Settings())
+
+
+def test_saved_pictures_follow_the_folders_and_resume(reader: mien.Reader, folder: Path) -> None:
+    settings = Settings(save=folder / "marked")
+    output = folder.parent / "out.csv"
+    predict_to(reader, batch_of(folder), output, Settings())
+    assert predict_to(reader, Batch.of([folder], settings), output, settings) == 10  # nothing was saved yet
+    assert predict_to(reader, Batch.of([folder], settings), output, settings) == 1  # only the broken one again
+    assert (folder / "marked" / "0.png").exists()
+    assert (folder / "marked" / "0.png.json").exists()
+    assert len(Batch.of([folder], settings).items) == 10  # what was saved is no source
+
+
+def test_saving_overwrites_neither_a_source_nor_another_picture(folder: Path) -> None:
+    with pytest.raises(OutputError, match="would be overwritten"):
+        Batch.of([folder / "0.png"], Settings(save=folder))
+    twin = folder.parent / "twin"
+    twin.mkdir()
+    (twin / "0.png").write_bytes((folder / "0.png").read_bytes())
+    out = folder.parent / "marked"
+    with pytest.raises(OutputError, match="would both be saved"):
+        Batch.of([folder / "0.png", twin / "0.png"], Settings(save=out))
+    apart = Batch.of([folder, twin], Settings(save=out))
+    assert apart.saver is not None
 
 
 @pytest.mark.slow
@@ -155,13 +229,37 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(folder: Path, astronaut
     for i in range(60):
         Image.fromarray(astronaut[40:200, 150 + i % 7 : 300]).save(folder / f"more{i:02d}.png")
     output = folder.parent / "out.jsonl"
+    partial = output.with_name("out.jsonl.partial")
     command = [sys.executable, "-m", "mien", "predict", str(folder), "--output", str(output), "--quiet"]
-    for patience in (0.9, 1.1, 1.3, 1.5):
+    for wanted in (3, 20, 45):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        time.sleep(patience)
-        process.send_signal(signal.SIGKILL)
+        while process.poll() is None:
+            if partial.exists() and partial.read_bytes().count(b"\n") > wanted:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.002)
         process.wait()
+        assert not output.exists()
     code = subprocess.run(command, stderr=subprocess.DEVNULL).returncode
     assert code == 1  # bad.png
     found = [json.loads(line)["source"] for line in output.read_text().splitlines()]
     assert len(found) == len(set(found)) == 70
+
+
+@pytest.mark.slow
+def test_control_c_stops_with_one_line_and_the_next_run_goes_on(folder: Path) -> None:
+    output = folder.parent / "out.csv"
+    for i in range(200):
+        (folder / f"copy{i}.png").write_bytes((folder / "0.png").read_bytes())
+    command = [sys.executable, "-m", "mien", "predict", str(folder), "--output", str(output)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    partial = output.with_name("out.csv.partial")
+    while not (partial.exists() and partial.read_bytes().count(b"\n") > 5):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert "stopped" in said
+    assert "Traceback" not in said
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 1  # bad.png
+    assert len(read_table(output, FERPLUS)) == 210

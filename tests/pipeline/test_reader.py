@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import mien
-from mien.errors import InputError, UnknownName
+from mien.errors import InputError, OptionError, UnknownName
 from mien.faces import Detection
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
@@ -38,7 +38,10 @@ def test_path_bytes_array_and_pil_image_give_one_answer(reader: mien.Reader) -> 
     image = Image.open(path)
     answers = [reader.predict(x) for x in (path, str(path), path.read_bytes(), image, np.asarray(image))]
     assert all(answer == answers[0] for answer in answers)
-    assert mien.predict(path, threads=1) == answers[0]
+    (face,) = mien.predict(path)
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+    assert mien.predict(path, crop=True)[0].detection is None
 
 
 def test_no_face_is_an_empty_list(reader: mien.Reader) -> None:
@@ -89,7 +92,7 @@ def test_priors_shift_the_answer_and_are_named(astronaut: np.ndarray) -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(InputError, match="between 0 and 1"):
+    with pytest.raises(OptionError, match="between 0 and 1"):
         mien.load(threshold=50)
     with pytest.raises(UnknownName, match="No weights called"):
         mien.load("no-such")
@@ -113,6 +116,37 @@ def test_arrays_of_the_wrong_kind_are_refused(reader: mien.Reader, array: np.nda
 def test_other_things_are_refused(reader: mien.Reader) -> None:
     with pytest.raises(InputError, match="not BytesIO"):
         reader.predict(io.BytesIO())
+
+
+def test_lists_are_answered_with_the_way_to_read_many(reader: mien.Reader) -> None:
+    with pytest.raises(InputError, match="predict_many"):
+        reader.predict(["a.jpg", "b.jpg"])
+    with pytest.raises(InputError, match="takes a list"):
+        reader.predict_many("a.jpg")
+
+
+def test_a_pil_image_is_read_like_its_file(reader: mien.Reader, tmp_path: Path, astronaut: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(astronaut).save(tmp_path / "turned.png", exif=exif)
+    layered = Image.fromarray(astronaut).convert("RGBA")
+    layered.putalpha(0)
+    layered.save(tmp_path / "clear.png")
+    Image.fromarray(astronaut[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    for name in ("turned.png", "clear.png", "deep.png"):
+        assert reader.predict(Image.open(tmp_path / name)) == reader.predict(tmp_path / name)
+    assert reader.predict(np.asarray(layered)) == reader.predict(layered) == []
+
+
+def test_a_long_thin_picture_needs_little_memory(reader: mien.Reader) -> None:
+    import tracemalloc
+
+    picture = np.zeros((40, 40_000, 3), np.uint8)
+    tracemalloc.start()
+    assert reader.predict(picture) == []
+    reader.predict(picture, crop=True)
+    assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    tracemalloc.stop()
 
 
 def test_a_users_own_detector_is_enough(reader: mien.Reader, astronaut: np.ndarray) -> None:

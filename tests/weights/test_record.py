@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.errors import UnknownName, WeightsError
+from mien.errors import OptionError, UnknownName, WeightsError
 from mien.labels import label_set
 from mien.preprocess import TEMPLATES
 from mien.weights.record import SHIPPED, load_record, read_record, shipped_names, write_record
@@ -26,7 +26,8 @@ def test_every_shipped_record_is_complete(name: str) -> None:
         assert record.temperature > 0
 
 
-def test_shipped_files_stay_small() -> None:
+def test_shipped_files_are_there_and_stay_small() -> None:
+    assert shipped_names() == ["default", "landmarks68"]
     assert sum(file.stat().st_size for file in SHIPPED.rglob("*")) < 40_000_000
 
 
@@ -82,5 +83,5 @@ def test_an_unknown_name_lists_the_known() -> None:
 
 
 def test_a_network_without_classes_says_so() -> None:
-    with pytest.raises(WeightsError, match="read no expressions"):
+    with pytest.raises(OptionError, match="read no expressions"):
         _ = load_record("landmarks68").label_set

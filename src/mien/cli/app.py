@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -23,25 +24,40 @@ app.add_typer(weights_app, name="weights")
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; errors of ours become one line on stderr."""
-    from mien.errors import MienError
+    """Run one command; errors of ours become one line on stderr. 0 done, 1 failed, 2 wrong usage."""
+    from mien.errors import MienError, OptionError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name the terminal cannot show must not end the run
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, standalone_mode=False)
     except MienError as error:
-        print(f"mien: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    except KeyboardInterrupt:
-        print("mien: stopped; finished rows are kept, run the same command again to go on", file=sys.stderr)  # noqa: T201
-        return 1
+        _say(str(error))
+        return 2 if isinstance(error, OptionError) else 1
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
     except typer.Exit as stop:
-        return stop.exit_code
+        code = stop.exit_code
+    except BrokenPipeError:  # `mien ... | head`: nobody reads on
+        sys.stderr.close()
+        return 1
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
         error.show()  # wrong usage, in the words of the command line library
         return int(error.exit_code)
+    if code == _INTERRUPTED:
+        _say("stopped; a table begun with --output is kept, the same command goes on with it")
+        return 1
     return code if isinstance(code, int) else 0
+
+
+_INTERRUPTED = 130  # what the command line library makes of Ctrl-C
+
+
+def _say(line: str) -> None:
+    print(f"mien: {line}", file=sys.stderr)  # noqa: T201
 
 
 def _version(wanted: bool) -> None:
@@ -79,7 +95,7 @@ def predict(
     crops: Annotated[
         bool, typer.Option("--crops", help="Every picture is one face crop: no detection, one row each.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row read now.")] = False,
     threshold: Annotated[float, typer.Option(help="Least confidence of a face, 0 to 1.")] = 0.5,
     small_faces: Annotated[
         bool,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien.errors import OutputError, PictureError
-from mien.pipeline.batch import Settings, expand, predict_to, read_all
+from mien.errors import InputError
+from mien.pipeline.batch import Batch, Settings, predict_to, read_all
 from mien.pipeline.reader import load
-from mien.pipeline.table import Row
+from mien.pipeline.table import Row, check_suffix
 from mien.results import Face
 
 
@@ -37,46 +38,46 @@ class Request:
 
 def predict_command(request: Request) -> int:
     """0: everything was read; 1: something was not."""
-    items = expand(Path(source) for source in request.sources)
+    cores = os.cpu_count() or 1
+    settings = Settings(crops=request.crops, fresh=request.fresh, workers=cores, save=request.save)
+    if request.output is not None:
+        check_suffix(request.output)
+    batch = Batch.of(request.sources, settings)
+    if not batch.items:
+        raise InputError(f"{', '.join(request.sources)}: no picture there; name pictures or a folder with some")
     reader = load(
         request.weights,
         threshold=request.threshold,
         small_faces=request.small_faces,
         labels=request.labels,
         priors=request.priors,
-        threads=1 if len(items) > 1 else 0,  # many pictures are read side by side instead
+        threads=1 if len(batch.items) > 1 else 0,  # many pictures are read side by side instead
     )
-    settings = Settings(crops=request.crops, fresh=request.fresh)
-    saver = _Saver(request.save, [Path(source) for source in request.sources]) if request.save else None
     tally = _Tally()
     shown: list[Row] = []
-    with _progress(len(items), request.quiet) as advance:
+    with _progress(len(batch.items), request.quiet) as advance:
 
-        def finished(source: Path, faces: list[Face] | None, rows: list[Row]) -> None:
+        def finished(faces: list[Face] | None, rows: list[Row]) -> None:
             tally.add(faces)
             if faces is None:
-                advance.say(f"mien: {rows[0]['source']}: {rows[0]['error']}")
-            elif saver is not None:
-                saver.save(source, faces)
+                advance.say(f"mien: {_plain(rows[0]['source'])}: {rows[0]['error']}")
             if request.json:
                 for row in rows:
-                    sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    sys.stdout.write(json.dumps(row) + "\n")
             elif request.output is None:
                 shown.extend(rows)
             advance.step()
 
         if request.output is not None:
-            fresh = predict_to(reader, items, request.output, settings, watch=finished)
-            tally.kept = len(items) - fresh
+            read_now = predict_to(reader, batch, request.output, settings, watch=finished)
+            tally.kept = len(batch.items) - read_now
         else:
-            for source, faces, rows in read_all(reader, items, settings):
-                finished(source, faces, rows)
+            for faces, rows in read_all(reader, batch.items, settings, batch.saver):
+                finished(faces, rows)
     if shown:
         _print_table(shown, [f"p_{label}" for label in reader.labels])
-    if not request.quiet and (request.output is not None or request.save is not None or len(items) != 1):
+    if not request.quiet and (request.output is not None or request.save is not None or len(batch.items) != 1):
         print(tally.sentence(request.output), file=sys.stderr)  # noqa: T201
-    if not items:
-        raise PictureError(", ".join(request.sources), "holds no picture; name pictures or a folder with pictures")
     return 1 if tally.failed else 0
 
 
@@ -103,38 +104,6 @@ class _Tally:
         if self.kept:
             parts.append(f"{self.kept} done before")
         return ", ".join(parts) + (f"; table: {output}" if output else "")
-
-
-class _Saver:
-    """Annotated pictures and their faces as JSON, in a tree like that of the sources."""
-
-    def __init__(self, folder: Path, sources: list[Path]) -> None:
-        self.folder = folder
-        self._roots = [source for source in sources if source.is_dir()]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: the folder for pictures cannot be made ({error.strerror})") from error
-
-    def save(self, source: Path, faces: list[Face]) -> None:
-        from mien.draw.faces import mark_faces
-        from mien.media.images import read_picture, write_picture
-
-        root = next((root for root in self._roots if source.is_relative_to(root)), source.parent)
-        target = self.folder / source.relative_to(root)
-        picture = mark_faces(read_picture(source), faces)
-        suffix = ".jpg" if source.suffix.lower() in (".jpg", ".jpeg") else ".png"
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_picture(
-                picture, target.with_name(target.name + suffix if target.suffix != suffix else target.name)
-            )
-            text = json.dumps(
-                {"source": str(source), "faces": [face.to_dict() for face in faces]}, ensure_ascii=False
-            )
-            target.with_name(target.name + ".json").write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
 
 
 class _Quiet:
@@ -170,11 +139,17 @@ def _progress(count: int, quiet: bool) -> Iterator[Any]:
         yield Shown()
 
 
+def _plain(name: str) -> str:
+    """A file's name on one line, without control codes."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+
+
 def _print_table(rows: list[Row], classes: list[str]) -> None:
     """Rows for a person: one line per face; the head's pose where the terminal is wide enough."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     posed = console.width >= 100
@@ -186,12 +161,12 @@ def _print_table(rows: list[Row], classes: list[str]) -> None:
     for row in rows:
         if row["error"] is not None:
             continue
+        picture = Text(_plain(row["source"]))
         if row["face"] is None:
-            table.add_row(row["source"], "-", "no face found")
+            table.add_row(picture, "-", "no face found")
             continue
         first, second = sorted(classes, key=lambda name: -row[name])[:2]
         cells = [
-            row["source"],
             str(row["face"]),
             f"[bold]{row['expression']}[/bold] {row[first]:.0%}",
             f"{second.removeprefix('p_')} {row[second]:.0%}",
@@ -199,6 +174,6 @@ def _print_table(rows: list[Row], classes: list[str]) -> None:
         ]
         if posed:
             cells.append(" ".join(f"{row[angle]:+.0f}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")))
-        table.add_row(*cells)
+        table.add_row(picture, *cells)
     if table.row_count:
         console.print(table)

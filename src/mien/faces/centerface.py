@@ -26,6 +26,7 @@ _INPUT, _OUTPUTS = "input.1", ("537", "538", "539", "540")  # heat, size, offset
 CELL_PX = 4  # side of an output cell in input pixels
 MULTIPLE_PX = 32  # the encoder halves five times
 SECOND_LOOK_PX = 320
+TILE_OVERLAP = 0.25  # of a tile's side
 
 
 def default_file() -> Path:
@@ -71,7 +72,7 @@ class CenterFace:
         height, width = picture.shape[:2]
         found = [self._search(picture, Box(0, 0, width, height))]
         if self.tiles and max(width, height) > self.side_px:
-            found += [self._search(picture, tile) for tile in tiles(width, height, self.side_px)]
+            found += self._search_tiles(picture)
         if not any(len(scores) for _, scores, _ in found):
             found = [self._second_look(picture)]
         boxes, scores, points = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -93,6 +94,16 @@ class CenterFace:
         boxes, scores, points = self._search(square, Box(0, 0, SECOND_LOOK_PX, SECOND_LOOK_PX))
         back = invert(matrix)
         return transform(back, boxes.reshape(-1, 2, 2)).reshape(-1, 4), scores, transform(back, points)
+
+    def _search_tiles(self, picture: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Faces small enough to lie whole in some tile; the larger ones are found in the copy."""
+        height, width = picture.shape[:2]
+        found = []
+        for tile in tiles(width, height, self.side_px):
+            boxes, scores, points = self._search(picture, tile)
+            small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= self.side_px * TILE_OVERLAP
+            found.append((boxes[small], scores[small], points[small]))
+        return found
 
     def _search(self, picture: np.ndarray, part: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes (N, 4), scores (N,), points (N, 5, 2) in one part of the picture, before suppression."""
@@ -135,12 +146,13 @@ def decode(
 
 
 def tiles(width: int, height: int, side_px: int) -> list[Box]:
-    """Squares of `side_px` that cover a picture and overlap by a quarter, so that no face is cut twice."""
+    """Squares of `side_px` that cover a picture and overlap by a quarter, so that a face no larger than that
+    lies whole in one of them."""
 
     def starts(length: int) -> np.ndarray:
         if length <= side_px:
             return np.array([0])
-        count = int(np.ceil((length - side_px) / (side_px * 0.75))) + 1
+        count = int(np.ceil((length - side_px) / (side_px * (1 - TILE_OVERLAP)))) + 1
         return np.linspace(0, length - side_px, count).round().astype(int)
 
     return [

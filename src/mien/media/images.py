@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -46,7 +48,8 @@ PICTURE_SUFFIXES = frozenset(
 VIDEO_SUFFIXES = frozenset(
     [".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"]
 )
-MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow's own limit: about 89 megapixels, 256 MiB as RGB
+MAX_PIXELS = 89_000_000  # 256 MiB as RGB
+MAX_BYTES = 256 * 2**20  # of a file
 MIN_SIDE_PX = 16  # no face can be read in less
 
 _opening = threading.Lock()  # the warnings filter below is global to the process
@@ -60,25 +63,41 @@ def read_picture(source: str | os.PathLike[str] | bytes, *, name: str | None = N
     the reason and the remedy; `name` is what the error calls bytes.
     """
     label = name or ("bytes" if isinstance(source, bytes) else os.fspath(source))
-    try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except FileNotFoundError:
-        raise PictureError(label, _why_absent(label)) from None
-    except IsADirectoryError:
-        raise PictureError(label, "is a folder, not a picture") from None
-    except PermissionError:
-        raise PictureError(label, "may not be read by this user; check its permissions") from None
-    except OSError as error:
-        raise PictureError(
-            label, f"cannot be read ({error.strerror or error}); check the disk or network"
-        ) from None
-    if not data:
-        raise PictureError(label, "the file is empty (0 bytes); copy or download it again")
-    picture = _decode(data, label)
+    picture = _decode(source if isinstance(source, bytes) else _bytes_of(source, label), label)
     height, width = picture.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise PictureError(label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
     return picture
+
+
+def rgb_of(image: Image.Image) -> np.ndarray:
+    """A Pillow image as RGB uint8 (H, W, 3): upright, any mode, transparency on white."""
+    with contextlib.suppress(Exception):  # damaged EXIF must not cost a good picture
+        image = ImageOps.exif_transpose(image)
+    return np.asarray(_rgb(image))
+
+
+def _bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
+    try:
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            raise PictureError(label, "is a folder, not a picture")
+        if not stat.S_ISREG(found.st_mode):
+            raise PictureError(label, "is a device or a pipe, not a file; save it as a file first")
+        with open(path, "rb") as file:
+            if found.st_size > MAX_BYTES:
+                reason = _what_instead(file.read(512), label)
+                if "video" not in reason:
+                    reason = f"has {found.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read: make it smaller"
+                raise PictureError(label, reason)
+            return file.read()
+    except FileNotFoundError:
+        raise PictureError(label, _why_absent(label)) from None
+    except PermissionError:
+        raise PictureError(label, "may not be read by this user; check its permissions") from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PictureError(label, f"cannot be read ({reason}); check its name and the disk") from None
 
 
 def _why_absent(label: str) -> str:
@@ -90,66 +109,66 @@ def _why_absent(label: str) -> str:
 
 
 def _decode(data: bytes, label: str) -> np.ndarray:
+    if not data:
+        raise PictureError(label, "the file is empty (0 bytes); copy or download it again")
+    _allow_heif(data, label)
     try:
         with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(_with_heif(data, label)))
+            warnings.simplefilter("ignore")  # the size is checked below, in our words
+            image = Image.open(io.BytesIO(data))
         with image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
             image.load()
-            return np.asarray(_rgb(ImageOps.exif_transpose(image)))
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            return rgb_of(image)
+    except Image.DecompressionBombError:
         raise PictureError(
-            label,
-            f"more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller (this limit guards memory)",
+            label, f"more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller (this limit guards memory)"
         ) from None
     except UnidentifiedImageError:
-        raise PictureError(label, _what_instead(data, label)) from None
-    except (OSError, SyntaxError, ValueError, IndexError, EOFError, MemoryError) as error:
-        # Pillow's decoders raise all of these on damaged files
+        raise PictureError(label, _what_instead(data[:512], label)) from None
+    except MemoryError:
+        raise PictureError(label, "does not fit into memory; make it smaller") from None
+    except Exception as error:  # Pillow's decoders raise anything on damaged files
         if "truncated" in str(error).lower():
-            raise PictureError(
-                label, "the picture ends early (truncated file); copy or download it again"
-            ) from None
-        raise PictureError(
-            label, f"the picture is damaged ({error}); open and save it again as PNG or JPEG"
-        ) from None
+            reason = "the picture ends early (truncated file); copy or download it again"
+        else:
+            reason = f"the picture is damaged ({error or type(error).__name__}); save it again as PNG or JPEG"
+        raise PictureError(label, " ".join(reason.split())) from None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     """Any Pillow mode to RGB."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image, dtype=np.float64)
-        top = float(values.max(initial=0))
-        full = (
-            65535.0
-            if image.mode != "F" and top <= 65535
-            else 1.0
-            if image.mode == "F" and top <= 1
-            else max(top, 1.0)
-        )
-        full = 255.0 if image.mode in ("I", "F") and 1 < top <= 255 else full
-        return Image.fromarray((values.clip(0) * (255 / full)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_bytes(np.asarray(image, dtype=np.float64))).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:
         layered = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
     return image.convert("RGB")
 
 
-def _with_heif(data: bytes, label: str) -> bytes:
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """Grey values of unknown depth to 0..255: the smallest usual range that holds them is taken as theirs."""
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0).clip(min=0)
+    top = float(values.max(initial=0))
+    full = next((full for full in (1, 255, 1023, 4095, 16383, 65535) if top <= full), top)
+    return (values * (255 / full)).round().astype(np.uint8)
+
+
+def _allow_heif(data: bytes, label: str) -> None:
     """Make Pillow able to read HEIC where the picture is one; needs the `heic` extra."""
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
+    brands = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+    if data[4:8] == b"ftyp" and data[8:12] in brands:
         if find_spec("pillow_heif") is None:
             raise PictureError(label, "HEIC pictures need pillow-heif: pip install 'mien[heic]'")
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
-    return data
 
 
 def _what_instead(data: bytes, label: str) -> str:
     """Why Pillow did not recognise the file, in the words of somebody who looks for the mistake."""
-    head = data[:512].lstrip().lower()
+    head = data.lstrip().lower()
     suffix = Path(label).suffix.lower()
     if suffix in VIDEO_SUFFIXES or data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3":
         return "is a video; this version reads pictures only: extract frames first"
@@ -164,7 +183,7 @@ def _what_instead(data: bytes, label: str) -> str:
     return "is not a picture of a known format; convert it to PNG or JPEG"
 
 
-def pictures_in(folder: Path) -> Iterator[Path | PictureError]:
+def pictures_in(folder: str) -> Iterator[str | PictureError]:
     """Every picture file below a folder, sorted; hidden folders are left out, links are not followed.
 
     A subfolder that may not be opened is yielded as the error it is.
@@ -177,8 +196,8 @@ def pictures_in(folder: Path) -> Iterator[Path | PictureError]:
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
-                yield Path(parent) / name
+            if os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES and not name.startswith("."):
+                yield os.path.join(parent, name)
     yield from refused
 
 

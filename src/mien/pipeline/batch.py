@@ -17,14 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from mien.errors import MienError, OutputError, PictureError
+from mien.errors import OutputError, PictureError
 from mien.labels import LabelSet
-from mien.media.images import pictures_in
+from mien.media.images import pictures_in, read_picture
+from mien.pipeline.save import Saver
 from mien.pipeline.table import Row, check_suffix, read_table, row_of_error, rows_of, to_arrow, write_table
 from mien.results import Face
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PictureReader(Protocol):
@@ -45,74 +49,100 @@ class PictureReader(Protocol):
 
 
 class Watcher(Protocol):
-    """Told about every picture as it is finished, in order: for progress bars and saved pictures."""
+    """Told about every picture as it is finished, in order: for progress bars and printed lines."""
 
-    def __call__(self, source: Path, faces: list[Face] | None, rows: list[Row]) -> None:
+    def __call__(self, faces: list[Face] | None, rows: list[Row]) -> None:
         """`faces` is None where the source could not be read."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a batch is run. What changes the rows is kept with them, so that two ways never mix."""
+    """How a batch is run."""
 
     crops: bool = False  # every picture is one face crop
     fresh: bool = False  # start over instead of resuming
-    workers: int = 0  # pictures at once; 0: one per core
+    workers: int = 2  # pictures at once
+    save: Path | None = None  # folder for annotated pictures
 
 
-def expand(sources: Iterable[Path]) -> list[Path | PictureError]:
-    """Files as given and the pictures below folders, each once; unreadable folders as their errors."""
-    found: dict[str, Path | PictureError] = {}
-    for source in sources:
-        for item in pictures_in(source) if source.is_dir() else (source,):
-            found.setdefault(name_of(item), item)
-    return list(found.values())
+@dataclass(frozen=True)
+class Batch:
+    """What is read: the sources as given, folders opened, each once; unreadable folders as their errors."""
+
+    items: tuple[str | PictureError, ...]
+    saver: Saver | None = None
+
+    @classmethod
+    def of(cls, given: Iterable[str | os.PathLike[str]], settings: Settings) -> Batch:
+        """Look into folders, and make sure that nothing will be overwritten."""
+        names = [os.fspath(source) for source in given]
+        saved = os.path.abspath(settings.save) + os.sep if settings.save else None
+        found: dict[str, str | PictureError] = {}
+        for name in names:
+            inside = os.path.isdir(name)
+            for item in pictures_in(name) if inside else (name,):
+                if isinstance(item, PictureError):
+                    found.setdefault(item.source, item)
+                elif not (inside and saved and os.path.abspath(item).startswith(saved)):
+                    found.setdefault(item, item)
+        sources = [item for item in found.values() if isinstance(item, str)]
+        saver = Saver(settings.save, names, sources) if settings.save else None
+        return cls(tuple(found.values()), saver)
 
 
-def name_of(item: Path | PictureError) -> str:
-    """What the table calls a source: the path as given."""
-    return item.source if isinstance(item, PictureError) else os.fspath(item)
+def name_of(item: str | PictureError) -> str:
+    """What the table calls a source: the path as given; bytes that are no UTF-8 as backslash escapes."""
+    name = item.source if isinstance(item, PictureError) else item
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def collect(
-    reader: PictureReader, sources: list[Path], *, output: Path | None, settings: Settings
+    reader: PictureReader, given: Iterable[str | os.PathLike[str]], *, output: Path | None, settings: Settings
 ) -> pyarrow.Table:
     """The whole table in memory, and in `output` if given."""
-    items = expand(sources)
+    batch = Batch.of(given, settings)
     if output is None:
-        rows = [row for _, _, part in read_all(reader, items, settings) for row in part]
+        rows = [row for _, part in read_all(reader, batch.items, settings, batch.saver) for row in part]
     else:
-        predict_to(reader, items, output, settings)
+        predict_to(reader, batch, output, settings)
         rows = read_table(output, reader.labels)
     return to_arrow(rows, reader.labels)
 
 
 def read_all(
-    reader: PictureReader, items: list[Path | PictureError], settings: Settings
-) -> Iterator[tuple[Path, list[Face] | None, list[Row]]]:
-    """(source, faces or None, rows) in the order of `items`, several at a time, in bounded memory."""
+    reader: PictureReader, items: Iterable[str | PictureError], settings: Settings, saver: Saver | None = None
+) -> Iterator[tuple[list[Face] | None, list[Row]]]:
+    """(faces or None, rows) of each item, in order, several pictures at a time, in bounded memory."""
 
-    def read(item: Path | PictureError) -> tuple[Path, list[Face] | None, list[Row]]:
-        if isinstance(item, PictureError):
-            return Path(item.source), None, [row_of_error(item.source, item.reason, reader.labels)]
-        name = os.fspath(item)
+    def read(item: str | PictureError) -> tuple[list[Face] | None, list[Row]]:
+        name = name_of(item)
         try:
-            faces = reader.predict(item, crop=settings.crops)
+            if isinstance(item, PictureError):
+                raise item
+            picture = read_picture(item)
+            faces = reader.predict(picture, crop=settings.crops)
+            rows = rows_of(name, faces, reader.labels)
+            if saver is not None:
+                saver.save(item, picture, faces)
         except PictureError as error:
-            return item, None, [row_of_error(name, error.reason, reader.labels)]
-        except (MienError, ValueError, ArithmeticError, MemoryError) as error:
-            # one strange picture must not end the run
-            return item, None, [row_of_error(name, f"could not be read ({error})", reader.labels)]
-        return item, faces, rows_of(name, faces, reader.labels)
+            return None, [row_of_error(name, error.reason, reader.labels)]
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise
+            reason = f"its annotated picture cannot be saved ({error.strerror or error}); save elsewhere"
+            return None, [row_of_error(name, reason, reader.labels)]
+        except Exception as error:  # one strange picture must not end the run
+            reason = " ".join(f"could not be read ({type(error).__name__}: {error}); please report it".split())
+            return None, [row_of_error(name, reason, reader.labels)]
+        return faces, rows
 
-    workers = settings.workers or os.cpu_count() or 1
-    waiting: deque[Future[tuple[Path, list[Face] | None, list[Row]]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    waiting: deque[Future[tuple[list[Face] | None, list[Row]]]] = deque()
+    with ThreadPoolExecutor(settings.workers) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(read, item))
-                if len(waiting) > 2 * workers:
+                if len(waiting) > 2 * settings.workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -122,26 +152,32 @@ def read_all(
 
 
 def predict_to(
-    reader: PictureReader,
-    items: list[Path | PictureError],
-    output: Path,
-    settings: Settings,
-    watch: Watcher | None = None,
+    reader: PictureReader, batch: Batch, output: Path, settings: Settings, watch: Watcher | None = None
 ) -> int:
     """Write the table `output`; rows it or its journal already hold are kept. Returns the sources read now.
 
-    Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other settings.
+    Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other
+    settings.
     """
     check_suffix(output)
-    journal = Journal(output, reader, settings)
-    todo = [item for item in items if name_of(item) not in journal.sources]
     with _plain_disk_errors(output):
-        with journal:
-            for source, faces, rows in read_all(reader, todo, settings):
-                journal.add(rows)
-                if watch is not None:
-                    watch(source, faces, rows)
-        order = {name_of(item): i for i, item in enumerate(items)}
+        journal = Journal(output, reader, settings)
+        todo = [item for item in batch.items if not journal.holds(item, batch.saver)]
+        journal.open()
+    try:
+        results = read_all(reader, todo, settings, batch.saver)
+        while True:
+            with _plain_disk_errors(output):
+                result = next(results, None)
+                if result is None:
+                    break
+                journal.add(result[1])
+            if watch is not None:
+                watch(*result)
+    finally:
+        journal.close()
+    with _plain_disk_errors(output):
+        order = {name_of(item): i for i, item in enumerate(batch.items)}
         write_table(journal.rows(order), reader.labels, output)
         journal.remove()
     return len(todo)
@@ -167,19 +203,33 @@ class Journal:
             self._start(read_table(output, reader.labels))
 
     def _keep_whole_lines(self) -> None:
-        data = self.path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        lines = whole.decode("utf-8").splitlines()
-        if not lines:
-            self.path.unlink()
-            return
-        if json.loads(lines[0]) != self._header:
+        whole = 0
+        header: object = None
+        groups: list[list[Row]] = []
+        try:
+            with self.path.open("rb") as file:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    value = json.loads(line)
+                    if header is None:
+                        header = value
+                    else:
+                        groups.append([{key: value[0][key] for key in ("source", "error")}])
+                    whole += len(line)
+        except (ValueError, LookupError, TypeError):
+            raise OutputError(f"{self.path} is no journal of mien; remove it, or choose another output") from None
+        if header is not None and header != self._header:
             raise OutputError(
                 f"{self.path} was begun with other weights or settings; use --fresh, or another output"
             )
-        if len(whole) != len(data):
-            os.truncate(self.path, len(whole))
-        self._know(json.loads(line) for line in lines[1:])
+        os.truncate(self.path, whole)
+        self._know(groups)
+
+    def holds(self, item: str | PictureError, saver: Saver | None) -> bool:
+        """Whether the rows of a source, and its annotated picture if wanted, are there."""
+        known = name_of(item) in self.sources
+        return known and (saver is None or isinstance(item, PictureError) or saver.done(item))
 
     def _know(self, groups: Iterable[list[Row]]) -> None:
         """Sources with an answer are done; those with an error are tried again."""
@@ -193,29 +243,31 @@ class Journal:
         half = self.path.with_name(self.path.name + ".half")
         with half.open("w", encoding="utf-8") as file:
             for value in (self._header, *by_source.values()):
-                file.write(json.dumps(value, ensure_ascii=False) + "\n")
+                file.write(json.dumps(value) + "\n")
         half.replace(self.path)
         self._know(by_source.values())
 
-    def __enter__(self) -> Journal:
-        new = not self.path.exists()
+    def open(self) -> None:
+        """Begin or go on writing."""
         self._file = self.path.open("a", encoding="utf-8")
-        if new:
-            self._file.write(json.dumps(self._header, ensure_ascii=False) + "\n")
-            self._file.flush()
-        return self
+        if self._file.tell() == 0:
+            self._write(self._header)
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stop writing; on a full disk the lines before stay whole."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk; the lines before stay whole
+            with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
 
     def add(self, rows: list[Row]) -> None:
         """Write the rows of one source."""
+        self._write(rows)
+
+    def _write(self, value: object) -> None:
         if self._file is None:
             raise RuntimeError("the journal is not open")
-        self._file.write(json.dumps(rows, ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(value) + "\n")
         self._file.flush()
 
     def rows(self, order: dict[str, int]) -> Iterator[Row]:
@@ -241,7 +293,7 @@ def _plain_disk_errors(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _DISK_FULL:
             raise OutputError(
                 f"{output}: the disk is full; free some space and run this again, finished rows are kept"
             ) from error

@@ -27,6 +27,7 @@ class ExpressionNetwork:
         labels: LabelSet | None = None,
         threads: int = 0,
     ) -> None:
+        record.label_set.reorder(np.zeros(len(record.label_set)), to=labels or record.label_set)
         if priors not in record.priors:
             raise UnknownName("prior", priors, record.priors)
         self.record, self.priors = record, priors

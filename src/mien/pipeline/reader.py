@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
-from mien.errors import InputError
+from mien import __version__
+from mien.errors import InputError, OptionError
 from mien.faces import Detection, Detector, Landmarker
 from mien.faces.centerface import CenterFace, default_file
 from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.pose import head_pose
 from mien.geometry import Box
 from mien.labels import LabelSet, label_set
-from mien.media.images import read_picture
+from mien.media.images import read_picture, rgb_of
 from mien.pipeline.batch import Settings, collect
 from mien.pipeline.expression import ExpressionNetwork
 from mien.results import Face, Scores
@@ -50,6 +52,7 @@ class Reader:
             "files": record.files,
             "priors": self.network.priors,
             "labels": list(self.labels),
+            "version": __version__,
             "detector": getattr(self.detector, "settings", type(self.detector).__name__),
         }
 
@@ -86,29 +89,37 @@ class Reader:
         folder: str | os.PathLike[str],
         *,
         output: str | os.PathLike[str] | None = None,
+        save: str | os.PathLike[str] | None = None,
         crops: bool = False,
+        fresh: bool = False,
     ) -> pyarrow.Table:
         """Every picture below a folder as one table (columns: docs/reference/table.md).
 
-        With `output` (.parquet, .csv, .jsonl) the table is also written, and a run that was
-        interrupted is taken up where it stopped.
+        With `output` (.parquet, .csv, .jsonl) the table is also written, and a run that was interrupted is
+        taken up where it stopped unless `fresh`. With `save` annotated pictures go to that folder.
         """
-        return self.predict_many([folder], output=output, crops=crops)
+        return self.predict_many([folder], output=output, save=save, crops=crops, fresh=fresh)
 
     def predict_many(
         self,
         sources: Iterable[str | os.PathLike[str]],
         *,
         output: str | os.PathLike[str] | None = None,
+        save: str | os.PathLike[str] | None = None,
         crops: bool = False,
+        fresh: bool = False,
     ) -> pyarrow.Table:
         """Pictures and folders as one table; a file that cannot be read is a row with its `error`."""
-        paths = [Path(source) for source in sources]
-        return collect(self, paths, output=None if output is None else Path(output), settings=Settings(crops=crops))
+        if isinstance(sources, (str, os.PathLike)):
+            raise InputError(
+                "predict_many takes a list of pictures and folders; for one, use predict or predict_folder"
+            )
+        settings = Settings(crops=crops, fresh=fresh, save=None if save is None else Path(save))
+        return collect(self, sources, output=None if output is None else Path(output), settings=settings)
 
 
 def load(
-    weights: str = "default",
+    weights: str | os.PathLike[str] = "default",
     *,
     threshold: float = DETECTION_THRESHOLD,
     small_faces: bool = False,
@@ -124,14 +135,30 @@ def load(
     `threads`: per network; 0 takes every core.
     """
     if not 0 < threshold < 1:
-        raise InputError(f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})")
+        raise OptionError(f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})")
     if isinstance(labels, str):
         labels = label_set(labels)
+    record = load_record(os.fspath(weights))
     return Reader(
         detector=CenterFace(default_file(), threshold=threshold, tiles=small_faces, threads=threads),
         landmarker=default_landmarker(threads=threads),
-        network=ExpressionNetwork(load_record(weights), priors=priors, labels=labels, threads=threads),
+        network=ExpressionNetwork(record, priors=priors, labels=labels, threads=threads),
     )
+
+
+def predict(
+    source: Any,
+    *,
+    crop: bool = False,
+    weights: str | os.PathLike[str] = "default",
+    threshold: float = DETECTION_THRESHOLD,
+    small_faces: bool = False,
+    labels: str | LabelSet | None = None,
+    priors: str = "default",
+) -> list[Face]:
+    """The faces of one picture, largest first. Options as `load`; for many pictures keep a reader."""
+    reader = load(weights, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors)
+    return reader.predict(source, crop=crop)
 
 
 def default_landmarker(*, threads: int = 0) -> Landmarks68Onnx:
@@ -140,20 +167,16 @@ def default_landmarker(*, threads: int = 0) -> Landmarks68Onnx:
     return Landmarks68Onnx(record.file(".onnx"), record.inputs, threads=threads)
 
 
-def predict(source: Any, **options: Any) -> list[Face]:
-    """The faces of one picture, largest first. Options as `load`; for many pictures keep a reader."""
-    return load(**options).predict(source)
-
-
 def as_picture(source: Any) -> np.ndarray:
     """A path, bytes, PIL image or array as RGB uint8 (H, W, 3)."""
     if isinstance(source, (str, os.PathLike, bytes)):
         return read_picture(source)
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if hasattr(source, "convert") and hasattr(source, "size"):
-        return np.asarray(source.convert("RGB"))
-    raise InputError(f"a picture is a path, bytes, PIL image or array, not {type(source).__name__}")
+    if isinstance(source, Image.Image):
+        return rgb_of(source)
+    hint = "; for many pictures use reader.predict_many" if isinstance(source, (list, tuple)) else ""
+    raise InputError(f"a picture is a path, bytes, PIL image or array, not {type(source).__name__}{hint}")
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
@@ -161,8 +184,8 @@ def _from_array(array: np.ndarray) -> np.ndarray:
         raise InputError(
             f"the array holds {array.dtype}; give uint8 RGB, 0..255 (floats: (255 * x).astype('uint8'))"
         )
-    if array.ndim == 2:
-        array = np.repeat(array[..., None], 3, axis=2)
-    if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or 0 in array.shape:
         raise InputError(f"the array has shape {array.shape}; give (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey")
-    return np.ascontiguousarray(array[..., :3])
+    if array.shape[2:] == (3,):
+        return np.ascontiguousarray(array)
+    return rgb_of(Image.fromarray(array))

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.errors import OutputError
+from mien.errors import OptionError, OutputError
 from mien.labels import LabelSet
 from mien.results import Face
 
@@ -95,9 +95,9 @@ def to_arrow(rows: Iterable[Row], labels: LabelSet) -> pa.Table:
 
 
 def check_suffix(path: Path) -> None:
-    """Raises `OutputError` where the ending names no table format, or the folder does not exist."""
+    """Raises `OptionError` where the ending names no table format, `OutputError` where the folder is missing."""
     if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(
+        raise OptionError(
             f"{path}: tables are written as {', '.join(SUFFIXES)}, not {path.suffix or 'without ending'}"
         )
     if path.is_dir():
@@ -135,7 +135,7 @@ def _write_csv(rows: Iterator[Row], columns: pa.Schema, path: Path) -> None:
 def _write_jsonl(rows: Iterator[Row], _columns: pa.Schema, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json.dumps(row) + "\n")
 
 
 def read_table(path: Path, labels: LabelSet) -> list[Row]:
@@ -148,8 +148,9 @@ def read_table(path: Path, labels: LabelSet) -> list[Row]:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = [_typed(row, wanted) for row in csv.DictReader(file)]
         else:
-            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (ValueError, KeyError, pa.ArrowInvalid) as error:
+            with path.open(encoding="utf-8", newline="\n") as file:
+                rows = [dict(json.loads(line)) for line in file]
+    except (ValueError, KeyError, TypeError, csv.Error, pa.ArrowInvalid) as error:
         raise OutputError(f"{path} exists and is no table of mien ({error}); choose another name") from error
     if any(list(row) != wanted.names for row in rows):
         raise OutputError(f"{path} exists with other columns; choose another name, or --fresh to replace it")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mien.errors import UnknownName, WeightsError
+from mien.errors import OptionError, UnknownName, WeightsError
 from mien.labels import LabelSet, label_set
 from mien.preprocess import Preprocess
 
@@ -35,9 +35,9 @@ class WeightsRecord:
 
     @property
     def label_set(self) -> LabelSet:
-        """The classes of the outputs; raises `WeightsError` for a network without classes."""
+        """The classes of the outputs; raises `OptionError` for a network without classes."""
         if self.labels is None:
-            raise WeightsError(f"weights {self.name!r} read no expressions; they are for {self.network}")
+            raise OptionError(f"weights {self.name!r} read no expressions; they are for {self.network}")
         return label_set(self.labels)
 
     def file(self, suffix: str) -> Path:

@@ -1,0 +1,66 @@
+"""Annotated pictures and their faces as JSON, in a tree like that of the sources."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from mien.draw.faces import mark_faces
+from mien.errors import OutputError
+from mien.media.images import write_picture
+from mien.results import Face
+
+
+class Saver:
+    """Saves below `folder`: `NAME.jpg` (or .png) with the faces marked, and `NAME.jpg.json`.
+
+    Pictures below a folder that was given keep their place below it; where several folders or files were
+    given, each keeps the name of its folder. Raises `OutputError` before anything is read where a
+    picture would be overwritten or two would get one name.
+    """
+
+    def __init__(self, folder: Path, given: Iterable[str], sources: Iterable[str]) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: the folder for pictures cannot be made ({error.strerror})") from error
+        roots = [os.path.normpath(path) for path in given]
+        folders = sorted((root for root in roots if os.path.isdir(root)), key=len, reverse=True)
+        self._targets: dict[str, Path] = {}
+        taken: dict[Path, str] = {}
+        for source in sources:
+            path = os.path.normpath(source)
+            root = next((root for root in folders if path.startswith(root + os.sep)), os.path.dirname(path))
+            below = Path(os.path.relpath(path, root or "."))
+            if len(roots) > 1 and len(folders) > 0:
+                below = Path(os.path.basename(os.path.abspath(root))) / below
+            target = folder / below
+            if target.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+                target = target.with_name(target.name + ".png")
+            if target in taken:
+                raise OutputError(f"{source} and {taken[target]} would both be saved as {target}; save them apart")
+            if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
+                raise OutputError(f"{folder} holds {source} itself, which would be overwritten; save elsewhere")
+            taken[target] = source
+            self._targets[source] = target
+
+    def done(self, source: str) -> bool:
+        """Whether an earlier run has saved this source."""
+        return self._json(source).exists()
+
+    def save(self, source: str, picture: np.ndarray, faces: list[Face]) -> None:
+        """Write both files; raises OSError where that fails."""
+        target = self._targets[source]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(mark_faces(picture, faces), target)
+        text = json.dumps({"source": source, "faces": [face.to_dict() for face in faces]})
+        self._json(source).write_text(text + "\n", encoding="utf-8")
+
+    def _json(self, source: str) -> Path:
+        target = self._targets[source]
+        return target.with_name(target.name + ".json")
