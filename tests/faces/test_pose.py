@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mien
 from mien.faces import pose
 from mien.faces.pose import head_pose, rotation_matrix
 
@@ -46,3 +50,19 @@ def test_signs_are_those_of_the_picture() -> None:
 def test_points_on_a_line_are_refused() -> None:
     with pytest.raises(ValueError, match="on one line"):
         head_pose(np.stack([np.arange(68.0), np.arange(68.0)], axis=1))
+
+
+RENDERED = sorted((Path(__file__).parents[1] / "golden" / "poses").glob("*.jpg"))
+
+
+@pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
+def test_the_pose_of_a_rendered_head_is_read_from_its_picture(reader: mien.Reader, path: Path) -> None:
+    wanted = [float(part) for part in re.findall(r"-?\d+", path.stem)]
+    (face,) = reader.predict(path)
+    assert face.pose is not None
+    found = [face.pose.yaw_deg, face.pose.pitch_deg, face.pose.roll_deg]
+    np.testing.assert_allclose(found, wanted, atol=12)
+
+
+def test_there_are_rendered_heads() -> None:
+    assert len(RENDERED) == 6
