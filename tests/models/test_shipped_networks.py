@@ -36,3 +36,12 @@ def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
         wanted = network(x).numpy()
     found = open_session(record.file(".onnx"), threads=1).run(None, {"faces": x.numpy()})[0]
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["landmarks68", "default"])
+def test_shipped_onnx_files_carry_no_notes_of_the_exporter(name: str) -> None:
+    from mien.weights.record import load_record
+
+    data = load_record(name).file(".onnx").read_bytes()
+    assert b"stack_trace" not in data
+    assert b"/src/mien/" not in data

@@ -45,14 +45,15 @@ def test_onnx_equals_torch_at_any_batch_size(name: str) -> None:
     from mien.nn.onnx_session import open_session
 
     network: Any = make(name)
+    side = getattr(network.config, "size_px", 112)
     batch = torch.export.Dim("batch")
-    program = torch.onnx.export(network, (noise(2),), dynamo=True, dynamic_shapes={"x": {0: batch}})
+    program = torch.onnx.export(network, (noise(2, side),), dynamo=True, dynamic_shapes={"x": {0: batch}})
     stream = io.BytesIO()
     program.save(stream)
     session = open_session(stream.getvalue(), threads=1)
     (entry,) = session.get_inputs()
-    assert entry.shape == ["batch", 3, 112, 112]
+    assert entry.shape == ["batch", 3, side, side]
     with torch.no_grad():
         for count in (1, 2, 5):
-            (found,) = session.run(None, {entry.name: noise(count).numpy()})
-            np.testing.assert_allclose(found, network(noise(count)).numpy(), rtol=0, atol=1e-4)
+            (found,) = session.run(None, {entry.name: noise(count, side).numpy()})
+            np.testing.assert_allclose(found, network(noise(count, side)).numpy(), rtol=0, atol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, to
     )
     if program is None:
         raise ExportError(f"{path}: torch gave no ONNX program; not kept")
-    data = program.model_proto.SerializeToString()
+    data = _without_traces(program.model_proto).SerializeToString()
     session = open_session(data, threads=1)
     difference = 0.0
     generator = torch.Generator().manual_seed(0)
@@ -52,3 +53,12 @@ def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, to
         )
     path.write_bytes(data)
     return difference
+
+
+def _without_traces(model: Any) -> Any:
+    """The model without the exporter's notes, which hold file paths and stack traces of this machine."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return model
