@@ -3,8 +3,8 @@
     python recipes/compare_starts.py --packs packs --mobilefacenet face_id_mobilefacenet.safetensors \\
         --mobilenet face_id_mobilenet224.safetensors
 
-Average-pooled features of aligned faces, each at the side its network was trained on; fitted on 8,000 FER+ training faces (majority label, drawn
-with seed 0), judged on FER+ validation.
+Average-pooled features of aligned faces, each at the side its network was trained on; fitted on 8,000 FER+
+training faces (majority label, drawn with seed 0), judged on FER+ validation.
 """
 
 from __future__ import annotations
