@@ -100,6 +100,7 @@ def main() -> None:
     options = parser.parse_args()
     vertices, triangles, colours = mean_face(options.model)
     reader = mien.load(threads=1)
+    errors = []
     for pose in POSES:
         picture = render(vertices, triangles, colours, pose)
         if options.save:
@@ -109,6 +110,9 @@ def main() -> None:
         found = faces[0].pose if faces else None
         angles = found and tuple(round(angle, 1) for angle in (found.yaw_deg, found.pitch_deg, found.roll_deg))
         print(pose, "->", angles or "no face", flush=True)
+        if angles and abs(pose[0]) <= 45:
+            errors.append(np.abs(np.subtract(angles, pose)))
+    print("mean error up to 45 degrees yaw:", np.mean(errors, axis=0).round(1), "yaw, pitch, roll")
 
 
 if __name__ == "__main__":

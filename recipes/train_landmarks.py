@@ -4,9 +4,12 @@
         --out runs/landmarks --samples 240000
 
 Student: MobileFaceNet with ReLU6 (PReLU costs six times as much in ONNX Runtime) on 96 pixels, RGB in
-ImageNet normalisation, started from a face-identity network.
-Teacher: points placed by `prepare_faces.py --teacher` on FER+ and muxspace
-training faces. Kept apart: FER+ validation and the muxspace test people. Resumes from its last checkpoint.
+ImageNet normalisation, started from a face-identity network. Teacher: points placed by `prepare_faces.py --teacher`
+on FER+ and muxspace training faces, and with `--teacher` here its features. Kept apart: FER+ validation and the
+muxspace test people. Resumes from its last checkpoint; a further leg begins from an earlier one's averaged weights:
+
+    python recipes/train_landmarks.py --packs packs --start runs/landmarks/last.pt --freeze-norms \\
+        --teacher landmark68_mobilefacenet.safetensors --out runs/landmarks-2 --samples 60000 --rate 8e-4
 """
 
 from __future__ import annotations
