@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from mien.errors import OptionError, UnknownName
 from mien.labels import AFFECTNET_7, AFFECTNET_8, FERPLUS, LABEL_SETS, RAF_DB, Expression, LabelSet, label_set
 
+SMALLER = [name for name, labels in LABEL_SETS.items() if set(labels) <= set(FERPLUS)]
+
 
 def test_reordering_there_and_back_changes_nothing() -> None:
     scores = np.random.default_rng(0).random((3, 7))
@@ -20,7 +22,7 @@ def test_a_class_keeps_its_score_under_any_order() -> None:
     assert AFFECTNET_7[int(RAF_DB.reorder(one_hot, to=AFFECTNET_7).argmax())] == "anger"
 
 
-@given(st.lists(st.floats(0.01, 1), min_size=8, max_size=8), st.sampled_from(sorted(LABEL_SETS)))
+@given(st.lists(st.floats(0.01, 1), min_size=8, max_size=8), st.sampled_from(SMALLER))
 def test_restricted_probabilities_sum_to_one_and_keep_their_ratios(values: list[float], name: str) -> None:
     before = np.array(values) / sum(values)
     after = FERPLUS.restrict(before, to=label_set(name))

@@ -4,7 +4,8 @@ MienError
 ├── OptionError          a setting has a value it cannot have
 │   └── UnknownName      a network, weights file or label set that is not in our tables
 ├── InputError           something the user handed in cannot be read
-│   └── PictureError     a picture file that gives no pixels
+│   ├── PictureError     a picture file that gives no pixels
+│   └── DataError        a data set's folder is not as its authors publish it
 ├── OutputError          a result cannot be written
 ├── WeightsError         a weights file is absent, altered, or does not fit its network
 └── MissingPackage       a part of the package that this install does not have
@@ -50,6 +51,10 @@ class PictureError(InputError):
         self.source = source
         self.reason = reason
         super().__init__(f"{source}: {reason}")
+
+
+class DataError(InputError):
+    """A data set's folder is not as its authors publish it. The message lists what was found."""
 
 
 class OutputError(MienError):

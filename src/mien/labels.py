@@ -10,7 +10,7 @@ from mien.errors import OptionError, UnknownName
 
 
 class Expression(StrEnum):
-    """The eight classes of FER+ and AffectNet; sets with seven have no contempt."""
+    """The eight classes of FER+ and AffectNet (sets with seven have no contempt), then what single sets add."""
 
     NEUTRAL = "neutral"
     HAPPINESS = "happiness"
@@ -20,6 +20,9 @@ class Expression(StrEnum):
     DISGUST = "disgust"
     FEAR = "fear"
     CONTEMPT = "contempt"
+    SQUINT = "squint"  # Multi-PIE
+    SCREAM = "scream"  # Multi-PIE
+    OTHER = "other"  # Aff-Wild2
 
 
 class LabelSet(tuple[Expression, ...]):
@@ -61,6 +64,10 @@ FER2013 = LabelSet("anger disgust fear happiness sadness surprise neutral")
 RAF_DB = LabelSet("surprise fear disgust happiness sadness anger neutral")
 AFFECTNET_7 = LabelSet("neutral happiness sadness surprise fear disgust anger")
 AFFECTNET_8 = LabelSet("neutral happiness sadness surprise fear disgust anger contempt")
+CK_PLUS = LabelSet("neutral anger contempt disgust fear happiness sadness surprise")
+AFF_WILD2 = LabelSet("neutral anger disgust fear happiness sadness surprise other")
+MULTI_PIE = LabelSet("neutral happiness surprise squint disgust scream")
+BASIC = LabelSet("anger disgust fear happiness sadness surprise")
 
 LABEL_SETS: dict[str, LabelSet] = {
     "ferplus": FERPLUS,
@@ -68,7 +75,29 @@ LABEL_SETS: dict[str, LabelSet] = {
     "raf-db": RAF_DB,
     "affectnet-7": AFFECTNET_7,
     "affectnet-8": AFFECTNET_8,
+    "ck+": CK_PLUS,
+    "aff-wild2": AFF_WILD2,
+    "multi-pie": MULTI_PIE,
+    "basic": BASIC,
 }
+
+# Other words for the classes, as data sets and folders of users spell them.
+WORDS: dict[str, Expression] = {
+    **{label.value: label for label in Expression},
+    **dict.fromkeys(["neutrality", "calm", "none"], Expression.NEUTRAL),
+    **dict.fromkeys(["happy", "joy", "smile", "smiling"], Expression.HAPPINESS),
+    **dict.fromkeys(["surprised", "surprize"], Expression.SURPRISE),
+    **dict.fromkeys(["sad"], Expression.SADNESS),
+    **dict.fromkeys(["angry"], Expression.ANGER),
+    **dict.fromkeys(["disgusted"], Expression.DISGUST),
+    **dict.fromkeys(["afraid", "fearful", "scared"], Expression.FEAR),
+    **dict.fromkeys(["contemptuous", "contemptous"], Expression.CONTEMPT),
+}
+
+
+def expression_called(word: str) -> Expression | None:
+    """The class that a folder or a table calls `word`, in any case; None where no class is meant."""
+    return WORDS.get(word.strip().lower())
 
 
 def label_set(name: str) -> LabelSet:

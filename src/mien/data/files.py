@@ -1,0 +1,138 @@
+"""The files of a distribution: a folder as it was unpacked, or a zip archive read in place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from mien.errors import DataError, InputError
+
+
+class Files:
+    """Names and bytes below one place. Names are relative, with forward slashes.
+
+    `root`: a folder or a .zip file; raises `InputError` for anything else. `prefix`: the part of it to look at.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, prefix: str = "") -> None:
+        self.root, self.prefix = Path(root), prefix
+        if not self.root.exists():
+            raise InputError(f"{self.root} does not exist; give the folder (or .zip) that the set was unpacked to")
+        self.zipped = self.root.is_file()
+        if self.zipped and not zipfile.is_zipfile(self.root):
+            raise InputError(f"{self.root} is neither a folder nor a zip archive; unpack it and give its folder")
+        self._archive: tuple[int, zipfile.ZipFile] | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (self.root, self.prefix)  # an open archive does not travel between processes
+
+    def __str__(self) -> str:
+        return str(self.root / self.prefix)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every file, sorted. Hidden ones and what macOS adds to archives are left out."""
+        if self.zipped:
+            found = [name for name in self._zip().namelist() if not name.endswith("/")]
+        else:
+            found = []
+            top = self.root / self.prefix
+            for folder, folders, names in os.walk(top, followlinks=True):
+                folders[:] = [name for name in folders if name[0] != "."]
+                inside = Path(folder).relative_to(self.root).as_posix()
+                found += [name if inside == "." else f"{inside}/{name}" for name in names]
+        cut = len(self.prefix)
+        kept = [name[cut:] for name in found if name.startswith(self.prefix)]
+        return tuple(sorted(name for name in kept if "__MACOSX" not in name and "/." not in f"/{name}"))
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def below(self, folder: str, *, suffixes: Sequence[str] = ()) -> list[str]:
+        """Names below a folder, of those suffixes (lower case, with the dot) where some are given."""
+        start = folder.rstrip("/") + "/" if folder else ""
+        return [
+            name
+            for name in self.names
+            if name.startswith(start) and (not suffixes or name.lower().endswith(tuple(suffixes)))
+        ]
+
+    def holding(self, marker: str) -> Files | None:
+        """The part in which `marker` (a file or a folder) lies: here or further down; None where it is nowhere.
+
+        People point at the folder above the one that a set's documents call its root.
+        """
+        inside = [f"/{name}" for name in self.names]
+        for wanted in (f"/{marker}/", f"/{marker}"):
+            ends = [name.find(wanted) for name in inside if wanted in f"{name}" and _whole(name, wanted)]
+            if ends:
+                place = min(ends)
+                name = next(name for name in inside if name.find(wanted) == place and _whole(name, wanted))
+                return Files(self.root, prefix=self.prefix + name[1 : place + 1])
+        return None
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file; raises `DataError` that names it."""
+        try:
+            if self.zipped:
+                return self._zip().read(self.prefix + name)
+            return (self.root / (self.prefix + name)).read_bytes()
+        except KeyError:
+            raise DataError(f"{self}: {name} is not there") from None
+        except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+            raise DataError(f"{self}: {name} cannot be read ({error})") from error
+
+    def text(self, name: str) -> str:
+        """One file as text: UTF-8, with or without its mark, or Latin-1."""
+        data = self.read(name)
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
+
+    def lines(self, name: str) -> Iterator[tuple[int, str]]:
+        """(number from 1, line) for each line that is not empty."""
+        for number, line in enumerate(self.text(name).splitlines(), start=1):
+            if line.strip():
+                yield number, line.strip()
+
+    def rows(self, name: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line number, row) of a table with a header; raises `DataError` where a column is absent.
+
+        Values are stripped; a row that is too short has "" in its last columns.
+        """
+        reader = csv.DictReader(io.StringIO(self.text(name), newline=""), restval="", skipinitialspace=True)
+        header = [column.strip() for column in reader.fieldnames or []]
+        if absent := [column for column in columns if column not in header]:
+            raise DataError(
+                f"{self}: {name}:1: column {', '.join(absent)} is missing; found {', '.join(header) or 'nothing'}"
+            )
+        reader.fieldnames = header
+        for row in reader:
+            yield reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}
+
+    def _zip(self) -> zipfile.ZipFile:
+        if self._archive is None or self._archive[0] != os.getpid():
+            try:
+                self._archive = os.getpid(), zipfile.ZipFile(self.root)
+            except (OSError, zipfile.BadZipFile) as error:
+                raise DataError(f"{self.root}: the archive cannot be opened ({error}); fetch it again") from error
+        return self._archive[1]
+
+
+def _again(root: Path, prefix: str) -> Files:
+    return Files(root, prefix=prefix)
+
+
+def _whole(name: str, wanted: str) -> bool:
+    """A folder counts anywhere; a file only at the end of a name."""
+    return wanted.endswith("/") or name.endswith(wanted)

@@ -1,0 +1,202 @@
+"""A data set as a table: one row per picture, nothing decoded. `Collector` checks the rows as a set is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mien.data.files import Files
+from mien.errors import DataError
+from mien.labels import Expression, LabelSet
+from mien.media.images import read_picture
+
+SPLITS = ("train", "valid", "test")
+TEXT = ("path", "split", "subject", "group")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a distribution: `where` is file:line or a file, `kind` what `mien data check` counts."""
+
+    kind: str  # "missing picture", "unknown label", "wrong column", "duplicate", "unreadable", "missing file"
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}"
+
+
+def decode(files: Files, path: str) -> np.ndarray:
+    """The picture of a row, for sets whose pictures are files: RGB uint8 (H, W, 3)."""
+    return read_picture(files.read(path), name=path)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Rows of one data set, column by column; each column has N entries.
+
+    A column that the set does not have is None; a value that a row does not have is -1, NaN or "".
+    """
+
+    labels: LabelSet
+    files: Files
+    path: np.ndarray  # str, as `decode` takes it
+    label: np.ndarray  # int, index into `labels`; -1: no single label (tied votes, no annotation)
+    split: np.ndarray  # str: "train", "valid", "test", or "" where the set has no official split
+    subject: np.ndarray | None = None  # str: who is seen
+    group: np.ndarray | None = None  # str: pictures that belong together (a video, one shot from several cameras)
+    votes: np.ndarray | None = None  # (N, classes) float, sums to 1: how annotators voted
+    yaw_deg: np.ndarray | None = None  # of the head as the set states it; signs in docs/concepts/conventions.md
+    pitch_deg: np.ndarray | None = None
+    box: np.ndarray | None = None  # (N, 4): left, top, right, bottom in pixels of the picture
+    points: np.ndarray | None = None  # (N, 5, 2) or (N, 68, 2): landmarks in pixels of the picture
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)  # what only this set has: "intensity", ...
+    decode: Callable[[Files, str], np.ndarray] = decode
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def picture(self, row: int) -> np.ndarray:
+        """The picture of one row, RGB uint8 (H, W, 3); raises `InputError` that names it."""
+        return self.decode(self.files, str(self.path[row]))
+
+    def take(self, rows: np.ndarray) -> Samples:
+        """Some of the rows, by index or by mask."""
+        columns = {name: value[rows] for name, value in self.columns().items()}
+        return replace(self, extra={name: value[rows] for name, value in self.extra.items()}, **columns)
+
+    def of(self, split: str) -> Samples:
+        """The rows of one split; raises `DataError` where there are none."""
+        if not (rows := self.split == split).any():
+            raise DataError(f"{self.files} has no {split!r} split; it has {', '.join(self.splits) or 'none'}")
+        return self.take(rows)
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that occur, in the usual order."""
+        there = set(self.split.tolist()) - {""}
+        return [name for name in SPLITS if name in there] + sorted(there - set(SPLITS))
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The columns that the set has, `extra` not among them."""
+        names = (*TEXT, "label", "votes", "yaw_deg", "pitch_deg", "box", "points")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """split -> class -> pictures; rows without a single label count as "no label"."""
+        names = [*self.labels, "no label"]
+        pairs = Counter(zip(self.split.tolist(), self.label.tolist(), strict=True))
+        return {
+            split: {name: pairs[split, i] for i, name in zip([*range(len(self.labels)), -1], names, strict=True)}
+            for split in ([*self.splits, ""] if "" in self.split else self.splits)
+        }
+
+    def restrict(self, to: LabelSet) -> Samples:
+        """In another order of classes, by name; rows of classes that `to` lacks are left out."""
+        moves = np.array([to.index(name) if name in to else -2 for name in self.labels] + [-1])
+        label = moves[self.label]
+        votes = self.votes
+        if votes is not None:
+            mine = [self.labels.index(name) if name in self.labels else len(self.labels) for name in to]
+            votes = np.concatenate([votes, np.zeros((len(self), 1))], axis=1)[:, mine]
+            total = votes.sum(axis=1, keepdims=True)
+            votes = votes / np.where(total > 0, total, 1)
+        return replace(self, labels=to, label=label, votes=votes).take(label > -2)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over classes and all columns: the same rows give the same on every machine."""
+        digest = hashlib.sha256(" ".join(self.labels).encode())
+        for name, column in sorted({**self.columns(), **self.extra}.items()):
+            digest.update(f"\n{name}\n".encode())
+            if column.dtype.kind in "OUS":
+                digest.update("\0".join(map(str, column.tolist())).encode())
+            else:
+                digest.update(np.ascontiguousarray(column, dtype="<f8").tobytes())
+        return digest.hexdigest()
+
+
+class Collector:
+    """Gathers the rows of a set while it is read, and everything that is wrong with them.
+
+    A row with a problem is left out of the samples and kept in `problems`.
+    """
+
+    def __init__(self, labels: LabelSet, files: Files) -> None:
+        self.labels, self.files = labels, files
+        self.problems: list[Problem] = []
+        self._rows: list[dict[str, Any]] = []
+        self._seen: dict[str, str] = {}
+
+    def problem(self, kind: str, where: str, what: str, remedy: str) -> None:
+        """Note something that is wrong."""
+        self.problems.append(Problem(kind, where, what, remedy))
+
+    def add(self, path: str, label: Expression | None, *, where: str, split: str = "", **more: Any) -> bool:
+        """One picture; False where it was refused: absent, listed twice, or of a class that the set lacks.
+
+        `where`: file:line that lists it. `more`: further columns of `Samples`, or of its `extra`.
+        """
+        if path.split("#")[0] not in self.files:
+            self.problem("missing picture", where, f"{path} is not there", "unpack the pictures again")
+        elif path in self._seen:
+            self.problem("duplicate", where, f"{path} stands in {self._seen[path]} already", "remove one line")
+        elif label is not None and label not in self.labels:
+            self.label_problem(where, str(label))
+        else:
+            index = -1 if label is None else self.labels.index(label)
+            self._seen[path] = where
+            self._rows.append({"path": path, "label": index, "split": split, **more})
+            return True
+        return False
+
+    def label_problem(self, where: str, found: str, known: Sequence[str] = ()) -> None:
+        """Note a label that the set does not have."""
+        known = known or list(self.labels)
+        self.problem("unknown label", where, f"label {found!r} is unknown", f"it must be one of {', '.join(known)}")
+
+    def done(self, *, decode: Callable[[Files, str], np.ndarray] = decode) -> Reading:
+        """What was read. Columns that no row has are None."""
+        names = {name for row in self._rows for name in row}
+        columns = {name: _column(name, [row.get(name) for row in self._rows], self.labels) for name in names}
+        for name, kind in (("path", object), ("split", object), ("label", int)):
+            columns.setdefault(name, np.array([], dtype=kind))
+        own = {name: columns.pop(name) for name in list(columns) if name in Samples.__dataclass_fields__}
+        samples = Samples(labels=self.labels, files=self.files, extra=columns, decode=decode, **own)
+        return Reading(samples=samples, problems=tuple(self.problems))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A distribution as it was found: the good rows, and what is wrong with the others."""
+
+    samples: Samples
+    problems: tuple[Problem, ...] = ()
+
+    def checked(self) -> Samples:
+        """The samples; raises `DataError` with the first problems where there are any."""
+        if not self.problems:
+            return self.samples
+        shown = "\n  ".join(str(problem) for problem in self.problems[:10])
+        more = len(self.problems) - 10
+        raise DataError(
+            f"{self.samples.files}: {len(self.problems)} problems\n  {shown}"
+            + (f"\n  and {more} more" if more > 0 else "")
+            + "\nmien data check lists them all; skip_broken leaves these rows out."
+        )
+
+
+def _column(name: str, values: list[Any], labels: LabelSet) -> np.ndarray:
+    """One column, with what rows lack filled in."""
+    if name in TEXT or any(isinstance(value, str) for value in values):
+        return np.array(["" if value is None else str(value) for value in values], dtype=object)
+    shape = next(np.shape(value) for value in values if value is not None)
+    if shape or any(value is None or isinstance(value, float) for value in values):
+        blank = np.full(shape, np.nan)
+        return np.array([blank if value is None else value for value in values], dtype=np.float64)
+    return np.array(values, dtype=np.int64)

@@ -1,0 +1,30 @@
+"""Fabricated copies of data sets: real names and layouts, a few generated pictures."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def picture(path: Path, *, seed: int = 0, side: int = 48, grey: bool = False) -> None:
+    """A small picture of smooth random colour; its own for each seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture_bytes(path.suffix, seed=seed, side=side, grey=grey))
+
+
+def picture_bytes(suffix: str = ".png", *, seed: int = 0, side: int = 48, grey: bool = False) -> bytes:
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    (image.convert("L") if grey else image).save(
+        file, {".jpg": "JPEG", ".png": "PNG", ".tiff": "TIFF"}[suffix.lower()]
+    )
+    return file.getvalue()
+
+
+def text(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mien.data import data_set
+from mien.errors import DataError
+from tests.data.distributions import picture, text
+
+LIST = "EmoLabel/list_patition_label.txt"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    top = tmp_path / "RAF-DB" / "basic"
+    text(top / LIST, "train_00001.jpg 5", "train_00002.jpg 4", "test_0001.jpg 1")
+    for seed, stem in enumerate(("train_00001", "train_00002", "test_0001")):
+        picture(top / f"Image/aligned/{stem}_aligned.jpg", seed=seed, side=100)
+    return top
+
+
+def test_labels_count_from_one_and_names_say_the_split(folder: Path) -> None:
+    samples = data_set("raf-db").samples(folder)
+    assert [samples.labels[i] for i in samples.label] == ["sadness", "happiness", "surprise"]
+    assert samples.split.tolist() == ["train", "train", "test"]
+    assert samples.picture(2).shape == (100, 100, 3)
+
+
+def test_the_folder_above_will_do(folder: Path) -> None:
+    assert len(data_set("raf-db").samples(folder.parent.parent)) == 3
+
+
+def test_a_folder_without_the_list_says_which_file_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="list_patition_label.txt is not there; unpack"):
+        data_set("raf-db").samples(tmp_path)
+
+
+def test_every_broken_row_is_named_with_its_line_and_the_rest_is_kept(folder: Path) -> None:
+    text(folder / LIST, "train_00001.jpg 5", "train_00002.jpg 9", "train_00003.jpg 1", "train_00001.jpg 5",
+         "test_0001.jpg", "test_0001.jpg 1")  # fmt: skip
+    reading = data_set("raf-db").reading(folder)
+    assert [(p.kind, p.where) for p in reading.problems] == [
+        ("unknown label", f"{LIST}:2"),
+        ("missing picture", f"{LIST}:3"),
+        ("duplicate", f"{LIST}:4"),
+        ("wrong column", f"{LIST}:5"),
+    ]
+    assert len(reading.samples) == 2
+    with pytest.raises(DataError, match="4 problems"):
+        reading.checked()
+    assert len(data_set("raf-db").samples(folder, skip_broken=True)) == 2

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.data.files import Files
+from mien.data.samples import Collector
+from mien.errors import DataError, InputError
+from mien.labels import AFFECTNET_8, FERPLUS, RAF_DB, Expression, expression_called
+from tests.data.distributions import picture, picture_bytes, text
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for seed, name in enumerate(("a.png", "b.png", "c.png")):
+        picture(tmp_path / "set/images" / name, seed=seed)
+    return tmp_path
+
+
+def collected(folder: Path) -> Collector:
+    rows = Collector(AFFECTNET_8, Files(folder / "set"))
+    rows.add("images/a.png", Expression.FEAR, where="list:1", split="train", subject="01", yaw_deg=10.0)
+    rows.add("images/b.png", Expression.CONTEMPT, where="list:2", split="test", subject="02")
+    rows.add("images/c.png", None, where="list:3", split="test")
+    return rows
+
+
+def test_absent_values_are_nan_or_empty_and_absent_columns_none(folder: Path) -> None:
+    samples = collected(folder).done().samples
+    assert samples.subject.tolist() == ["01", "02", ""]
+    assert np.array_equal(samples.yaw_deg, [10, np.nan, np.nan], equal_nan=True)
+    assert samples.box is None
+    assert samples.counts()["test"]["no label"] == 1
+
+
+def test_restricting_goes_by_name_and_drops_what_is_not_there(folder: Path) -> None:
+    samples = collected(folder).done().samples.restrict(RAF_DB)
+    assert samples.path.tolist() == ["images/a.png", "images/c.png"]
+    assert samples.labels[samples.label[0]] is Expression.FEAR
+
+
+def test_votes_are_restricted_and_sum_to_one_again(folder: Path) -> None:
+    rows = Collector(FERPLUS, Files(folder / "set"))
+    votes = np.array([0, 0, 0, 0, 0.5, 0, 0, 0.5])
+    rows.add("images/a.png", Expression.ANGER, where="list:1", votes=votes)
+    samples = rows.done().samples.restrict(RAF_DB)
+    assert samples.votes[0].tolist() == [0, 0, 0, 0, 0, 1, 0]
+
+
+def test_the_fingerprint_follows_the_rows(folder: Path) -> None:
+    samples = collected(folder).done().samples
+    assert samples.fingerprint() == collected(folder).done().samples.fingerprint()
+    assert samples.fingerprint() != samples.take(np.array([1, 0, 2])).fingerprint()
+
+
+def test_a_zip_is_read_in_place_and_travels_between_processes(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("top/labels.csv", "image,label\na.png,fear\n")
+        archive.writestr("top/a.png", picture_bytes())
+        archive.writestr("__MACOSX/top/a.png", b"")
+    files = Files(tmp_path / "set.zip").holding("labels.csv")
+    assert files.names == ("a.png", "labels.csv")
+    assert pickle.loads(pickle.dumps(files)).read("a.png") == picture_bytes()
+    assert list(files.rows("labels.csv", ["image", "label"])) == [(2, {"image": "a.png", "label": "fear"})]
+
+
+def test_a_missing_column_is_named_with_what_was_found(tmp_path: Path) -> None:
+    text(tmp_path / "labels.csv", "picture,label", "a.png,fear")
+    with pytest.raises(DataError, match=r"labels.csv:1: column image is missing; found picture, label"):
+        list(Files(tmp_path).rows("labels.csv", ["image", "label"]))
+
+
+def test_a_place_that_is_no_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        Files(tmp_path / "absent")
+    text(tmp_path / "notes.txt", "hello")
+    with pytest.raises(InputError, match="neither a folder nor a zip"):
+        Files(tmp_path / "notes.txt")
+
+
+def test_holding_finds_the_uppermost_place(folder: Path) -> None:
+    assert Files(folder).holding("images").prefix == "set/"
+    assert Files(folder).holding("images/a.png").prefix == "set/"
+    assert Files(folder).holding("mages/a.png") is None
+
+
+@pytest.mark.parametrize(("word", "label"), [("Happy", "happiness"), (" angry ", "anger"), ("FEAR", "fear")])
+def test_words_of_other_sets_are_understood(word: str, label: str) -> None:
+    assert expression_called(word) == label
+
+
+def test_an_unknown_word_is_no_class() -> None:
+    assert expression_called("selfies") is None
