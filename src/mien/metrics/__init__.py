@@ -1,0 +1,1 @@
+"""Figures from truth and probabilities: arrays in, plain values out."""
