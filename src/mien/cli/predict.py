@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from mien.cli.progress import progress
 from mien.errors import InputError
 from mien.pipeline.batch import Batch, Settings, predict_to, read_all
 from mien.pipeline.reader import load
@@ -55,18 +53,18 @@ def predict_command(request: Request) -> int:
     )
     tally = _Tally()
     shown: list[Row] = []
-    with _progress(len(batch.items), request.quiet) as advance:
+    with progress("reading", len(batch.items), quiet=request.quiet) as bar:
 
         def finished(faces: list[Face] | None, rows: list[Row]) -> None:
             tally.add(faces)
             if faces is None:
-                advance.say(f"mien: {_plain(rows[0]['source'])}: {rows[0]['error']}")
+                bar.say(f"mien: {_plain(rows[0]['source'])}: {rows[0]['error']}")
             if request.json:
                 for row in rows:
                     sys.stdout.write(json.dumps(row) + "\n")
             elif request.output is None:
                 shown.extend(rows)
-            advance.step()
+            bar.step()
 
         if request.output is not None:
             read_now = predict_to(reader, batch, request.output, settings, watch=finished)
@@ -104,39 +102,6 @@ class _Tally:
         if self.kept:
             parts.append(f"{self.kept} done before")
         return ", ".join(parts) + (f"; table: {output}" if output else "")
-
-
-class _Quiet:
-    """No progress bar; errors still go to stderr."""
-
-    def step(self) -> None:
-        pass
-
-    def say(self, line: str) -> None:
-        print(line, file=sys.stderr)  # noqa: T201
-
-
-@contextmanager
-def _progress(count: int, quiet: bool) -> Iterator[Any]:
-    """A bar on stderr where a person watches and there is something to wait for."""
-    if quiet or count < 2 or not sys.stderr.isatty():
-        yield _Quiet()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=count)
-
-        class Shown(_Quiet):
-            def step(self) -> None:
-                bar.advance(task)
-
-            def say(self, line: str) -> None:
-                bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-        yield Shown()
 
 
 def _plain(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,7 @@ def load(
     small_faces: bool = False,
     labels: str | LabelSet | None = None,
     priors: str = "default",
+    mirror: bool | None = None,
     threads: int = 0,
 ) -> Reader:
     """A reader from the weights in the package, or from a folder with a `record.json`.
@@ -132,6 +134,7 @@ def load(
     `threshold`: least confidence of a face, 0..1. `small_faces`: also search large pictures tile by tile
     at full resolution, several times slower. `labels`: a label set to answer in, by name: "raf-db" has no
     contempt. `priors`: the class frequencies to assume: "default", or others of the record.
+    `mirror`: average the logits of a face and of its mirror image; None: as the record says.
     `threads`: per network; 0 takes every core.
     """
     if not 0 < threshold < 1:
@@ -139,6 +142,8 @@ def load(
     if isinstance(labels, str):
         labels = label_set(labels)
     record = load_record(os.fspath(weights))
+    if mirror is not None:
+        record = replace(record, mirror=mirror)
     return Reader(
         detector=CenterFace(default_file(), threshold=threshold, tiles=small_faces, threads=threads),
         landmarker=default_landmarker(threads=threads),

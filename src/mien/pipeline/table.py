@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.errors import OptionError, OutputError
+from mien.errors import InputError, OptionError, OutputError
 from mien.labels import LabelSet
 from mien.results import Face
 
@@ -155,6 +155,23 @@ def read_table(path: Path, labels: LabelSet) -> list[Row]:
     if any(list(row) != wanted.names for row in rows):
         raise OutputError(f"{path} exists with other columns; choose another name, or --fresh to replace it")
     return rows
+
+
+def read_predictions(path: Path) -> tuple[LabelSet, list[Row]]:
+    """The classes and rows of a table that `mien predict` wrote, whatever its classes; raises `InputError`."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            names = pq.read_schema(path).names
+        else:
+            with path.open(newline="", encoding="utf-8") as file:
+                first = file.readline()
+            names = next(csv.reader([first])) if path.suffix.lower() == ".csv" else list(json.loads(first))
+        labels = LabelSet(" ".join(name.removeprefix("p_") for name in names if name.startswith("p_")))
+        if len(labels) < 2:
+            raise ValueError("it has no p_ columns")
+        return labels, read_table(path, labels)
+    except (OSError, ValueError, OutputError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path} is no table that mien predict wrote ({error})") from error
 
 
 def _typed(row: dict[str, str], columns: pa.Schema) -> Row:

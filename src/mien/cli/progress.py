@@ -1,0 +1,54 @@
+"""A bar on stderr where a person watches and there is something to wait for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Bar:
+    """Shows nothing but what is said: for files, pipes and --quiet."""
+
+    def step(self, done: int = 1) -> None:
+        """So many more are done."""
+
+    def say(self, line: str) -> None:
+        """One line on stderr, above the bar."""
+        print(line, file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def progress(title: str, total: int, *, quiet: bool) -> Iterator[Bar]:
+    """A bar with count, rate and time left."""
+    if quiet or total < 2 or not sys.stderr.isatty():
+        yield Bar()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Task as RichTask
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: RichTask) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=total)
+
+        class Shown(Bar):
+            def step(self, done: int = 1) -> None:
+                shown.advance(task, done)
+
+            def say(self, line: str) -> None:
+                shown.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield Shown()

@@ -1,0 +1,1 @@
+"""Numbers and pages from answers: truth and probabilities in, a report out."""

@@ -1,0 +1,122 @@
+"""Truth and answers of the same pictures, in the same classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mien.errors import InputError
+from mien.labels import LabelSet
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """One row per labelled picture. What is not known is None, or "" in a single row."""
+
+    labels: LabelSet
+    truth: np.ndarray  # (N,) index into labels
+    probabilities: np.ndarray  # (N, K); a row of zeros: no answer
+    path: np.ndarray  # (N,) str
+    subject: np.ndarray | None = None  # (N,) str
+    pose: np.ndarray | None = None  # (N,) str: name of the pose class
+    notes: tuple[str, ...] = ()  # what was done to them
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def take(self, rows: np.ndarray) -> Answers:
+        """Some rows, by index or mask."""
+        return replace(
+            self,
+            truth=self.truth[rows],
+            probabilities=self.probabilities[rows],
+            path=self.path[rows],
+            subject=None if self.subject is None else self.subject[rows],
+            pose=None if self.pose is None else self.pose[rows],
+        )
+
+
+def matched(
+    *,
+    truth: np.ndarray,
+    of: LabelSet,
+    probabilities: np.ndarray,
+    answered: LabelSet,
+    path: np.ndarray,
+    subject: np.ndarray | None = None,
+    pose: np.ndarray | None = None,
+) -> Answers:
+    """Truth in the classes of a set, answers in those of a network -> both in the classes they share, by name.
+
+    Pictures of a class that the network lacks are left out; the network's other classes are taken out
+    of its answers, which then sum to 1 again; pictures without a label (-1) are left out. `notes` says so.
+    Raises `InputError` where fewer than two classes are shared or no picture is left.
+    """
+    shared = LabelSet(" ".join(label for label in of if label in answered))
+    if len(shared) < 2:
+        raise InputError(f"the set has {', '.join(of)}; the answers {', '.join(answered)}: too few in common")
+    notes = []
+    moves = np.array([shared.index(label) if label in shared else -2 for label in of] + [-1])
+    moved = moves[truth]
+    if unlabelled := int((moved == -1).sum()):
+        notes.append(f"{unlabelled} pictures without a single label were left out")
+    if foreign := int((moved == -2).sum()):
+        lacking = ", ".join(label for label in of if label not in shared)
+        notes.append(f"{foreign} pictures of classes the network lacks were left out ({lacking})")
+    if dropped := [label for label in answered if label not in shared]:
+        notes.append(f"the answers were restricted to the classes of the set (without {', '.join(dropped)})")
+    kept = probabilities[:, [answered.index(label) for label in shared]]
+    total = kept.sum(axis=1, keepdims=True)
+    rows = moved >= 0
+    if not rows.any():
+        raise InputError("no picture has a label that the network can answer")
+    return Answers(
+        labels=shared,
+        truth=moved,
+        probabilities=kept / np.where(total > 0, total, 1),
+        path=path,
+        subject=subject,
+        pose=pose,
+        notes=tuple(notes),
+    ).take(rows)
+
+
+def from_rows(
+    rows: Sequence[Mapping[str, Any]], labels: LabelSet, paths: Sequence[str], *, root: str
+) -> np.ndarray:
+    """Rows of a prediction table in these classes -> probabilities (N, K) of the largest face of each path.
+
+    `paths`: the pictures of the set, relative to `root`. A row's source fits when it ends in the path. Pictures
+    without a row or without a face get zeros; raises `InputError` where no row fits at all.
+    """
+    first = {_plain(row["source"]): row for row in rows if row["face"] == 0}
+    probabilities = np.zeros((len(paths), len(labels)))
+    by_name: dict[str, list[str]] = {}
+    for source in first:
+        by_name.setdefault(source.rsplit("/", 1)[-1], []).append(source)
+    found = 0
+    for i, path in enumerate(paths):
+        whole = _plain(f"{root}/{path}")
+        fits = [
+            source
+            for source in by_name.get(path.rsplit("/", 1)[-1], [])
+            if source in (whole, path) or source.endswith("/" + path)
+        ]
+        if len(fits) > 1:
+            raise InputError(f"the table has {len(fits)} sources that could be {path}: {', '.join(fits[:3])}")
+        if fits:
+            found += 1
+            probabilities[i] = [first[fits[0]][f"p_{label}"] for label in labels]
+    if not found:
+        raise InputError(
+            f"no source of the table ({next(iter(first), 'no face')}, ...) is a picture of the set "
+            f"({paths[0] if len(paths) else 'none'}, ...)"
+        )
+    return probabilities
+
+
+def _plain(path: str) -> str:
+    return path.replace("\\", "/").removeprefix("./")

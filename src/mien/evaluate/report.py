@@ -1,0 +1,131 @@
+"""What is said of answers: figures, intervals, poses, a comparison, the published figure. One frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mien.errors import InputError
+from mien.evaluate.answers import Answers
+from mien.evaluate.published import Published
+from mien.labels import LabelSet
+from mien.metrics.classification import Figures, answers, figures
+from mien.metrics.uncertainty import Comparison, Interval, intervals, mcnemar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseFigures:
+    """Answers for one class of head pose."""
+
+    pose: str
+    pictures: int
+    accuracy: float
+    balanced_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One evaluation. `of` says what was judged: weights, set, split, how faces were found, command, version."""
+
+    of: Mapping[str, str]
+    labels: LabelSet
+    figures: Figures
+    intervals: Mapping[str, Interval]  # 95 %; keys as `mien.metrics.uncertainty.intervals`, recall by class name
+    by_subject: bool  # the intervals draw people, not pictures
+    poses: tuple[PoseFigures, ...] = ()
+    comparison: Comparison | None = None
+    compared_with: str = ""
+    published: Published | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def pose_average(self) -> float | None:
+        """Mean over pose classes of the accuracy in each: the figure of multi-view papers."""
+        return float(np.mean([pose.accuracy for pose in self.poses])) if self.poses else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        values = asdict(self) | {"labels": [str(label) for label in self.labels], "pose_average": self.pose_average}
+        values["figures"]["classes"] = {
+            str(label): figure for label, figure in zip(self.labels, values["figures"]["classes"], strict=True)
+        }
+        return values
+
+
+def report(
+    found: Answers,
+    *,
+    of: Mapping[str, str],
+    published: Published | None = None,
+    other: Answers | None = None,
+    compared_with: str = "",
+    draws: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """Judge answers. `other`: a second model's answers for the same pictures, compared by McNemar's test."""
+    units = found.subject if found.subject is not None and (found.subject != "").any() else None
+    bounds = intervals(found.truth, found.probabilities, units=units, draws=draws, seed=seed)
+    return Report(
+        of=dict(of),
+        labels=found.labels,
+        figures=figures(found.truth, found.probabilities),
+        intervals={_named(name, found.labels): bound for name, bound in bounds.items()},
+        by_subject=units is not None,
+        poses=_poses(found),
+        comparison=None if other is None else _compared(found, other),
+        compared_with=compared_with,
+        published=published,
+        notes=found.notes,
+    )
+
+
+def mistakes(found: Answers, *, most: int = 48) -> list[tuple[int, float]]:
+    """Rows answered wrongly, the surest first, with the probability of the wrong class."""
+    wrong = np.flatnonzero(answers(found.probabilities) != found.truth)
+    sure = found.probabilities[wrong].max(axis=1)
+    order = np.argsort(-sure, kind="stable")[:most]
+    return [(int(wrong[i]), float(sure[i])) for i in order if sure[i] > 0]
+
+
+def _poses(found: Answers) -> tuple[PoseFigures, ...]:
+    if found.pose is None:
+        return ()
+    rows_of = {
+        name: np.flatnonzero(found.pose == name) for name in dict.fromkeys(sorted(found.pose.tolist(), key=_angle))
+    }
+    judged = {
+        name: figures(found.truth[rows], found.probabilities[rows]) for name, rows in rows_of.items() if name != ""
+    }
+    return tuple(
+        PoseFigures(
+            pose=name,
+            pictures=figure.pictures,
+            accuracy=figure.accuracy,
+            balanced_accuracy=figure.balanced_accuracy,
+        )
+        for name, figure in judged.items()
+    )
+
+
+def _angle(name: str) -> tuple[float, str]:
+    """Poses called by an angle stand in its order."""
+    try:
+        return float(name), name
+    except ValueError:
+        return np.inf, name
+
+
+def _compared(found: Answers, other: Answers) -> Comparison:
+    if found.labels != other.labels or found.path.tolist() != other.path.tolist():
+        raise InputError(
+            "the two models did not answer the same pictures in the same classes; judge both on one set"
+        )
+    return mcnemar(found.truth, found.probabilities, other.probabilities)
+
+
+def _named(name: str, labels: LabelSet) -> str:
+    kind, _, index = name.partition(".")
+    return f"{kind}.{labels[int(index)]}" if index else name
