@@ -180,9 +180,7 @@ def _print(judged: Report) -> None:
     console.print(
         " · ".join(f"{key}: {value}" for key, value in judged.of.items() if key != "command"), style="dim"
     )
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name, side in (("figure", "left"), ("value", "right"), ("95 % interval", "right")):
-        table.add_column(name, justify=side)
+    table = _table("figure", "value", "95 % interval")
     for name, value, key in (
         ("accuracy", figures.accuracy, "accuracy"),
         ("balanced accuracy", figures.balanced_accuracy, "balanced_accuracy"),
