@@ -1,0 +1,1 @@
+"""Training: a plain loop on Lightning Fabric, its parts, and the folder a run leaves."""
