@@ -31,7 +31,7 @@ class Report:
     """One evaluation. `of` says what was judged: weights, set, split, how faces were found, command, version."""
 
     of: Mapping[str, str]
-    labels: LabelSet
+    labels: tuple[str, ...]  # class names in the order of the figures
     figures: Figures
     intervals: Mapping[str, Interval]  # 95 %; keys as `mien.metrics.uncertainty.intervals`, recall by class name
     by_subject: bool  # the intervals draw people, not pictures
@@ -48,10 +48,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        values = asdict(self) | {"labels": [str(label) for label in self.labels], "pose_average": self.pose_average}
-        values["figures"]["classes"] = {
-            str(label): figure for label, figure in zip(self.labels, values["figures"]["classes"], strict=True)
-        }
+        values = asdict(self) | {"pose_average": self.pose_average}
+        values["figures"]["classes"] = dict(zip(self.labels, values["figures"]["classes"], strict=True))
         return values
 
 
@@ -70,7 +68,7 @@ def report(
     bounds = intervals(found.truth, found.probabilities, units=units, draws=draws, seed=seed)
     return Report(
         of=dict(of),
-        labels=found.labels,
+        labels=tuple(str(label) for label in found.labels),
         figures=figures(found.truth, found.probabilities),
         intervals={_named(name, found.labels): bound for name, bound in bounds.items()},
         by_subject=units is not None,

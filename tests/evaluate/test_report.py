@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="reports need scikit-learn: pip install 'mien[evaluate]'")
+
+from mien.errors import InputError
+from mien.evaluate.answers import Answers
+from mien.evaluate.page import Mistake, page
+from mien.evaluate.published import PUBLISHED, published
+from mien.evaluate.report import Report, mistakes, report
+from mien.labels import LabelSet
+
+
+@pytest.fixture
+def found() -> Answers:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=120)
+    probabilities = rng.dirichlet(np.ones(3), size=120)
+    probabilities[np.arange(120), truth] += 0.8
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return Answers(
+        labels=LabelSet("neutral fear anger"),
+        truth=truth,
+        probabilities=probabilities,
+        path=np.array([f"{i}.png" for i in range(120)], dtype=object),
+        subject=np.array([f"{i // 10}" for i in range(120)], dtype=object),
+        pose=np.array(["-30", "0", "+30"] * 40, dtype=object),
+    )
+
+
+@pytest.fixture
+def judged(found: Answers) -> Report:
+    paper = published("poster", "raf-db", 7)
+    return report(
+        found, of={"weights": "<mine>", "set": "made up"}, published=paper, other=found, compared_with="it"
+    )
+
+
+def test_people_are_drawn_where_they_are_known(judged: Report) -> None:
+    assert judged.by_subject
+
+
+def test_poses_stand_in_the_order_of_their_angle(judged: Report, found: Answers) -> None:
+    assert [pose.pose for pose in judged.poses] == ["-30", "0", "+30"]
+    right = found.probabilities.argmax(axis=1) == found.truth
+    assert judged.pose_average == pytest.approx(np.mean([right[i::3].mean() for i in range(3)]))
+
+
+def test_intervals_are_called_by_class(judged: Report) -> None:
+    assert set(judged.intervals) == {
+        "accuracy", "balanced_accuracy", "macro_f1", "recall.neutral", "recall.fear", "recall.anger",
+    }  # fmt: skip
+
+
+def test_a_report_is_json(judged: Report) -> None:
+    values = json.loads(json.dumps(judged.to_dict()))
+    assert values["figures"]["classes"]["fear"]["count"] > 0
+    assert values["published"]["accuracy"] == 0.9205
+
+
+def test_the_surest_mistakes_come_first(found: Answers) -> None:
+    wrong = mistakes(found, most=5)
+    assert all(found.probabilities[row].argmax() != found.truth[row] for row, _ in wrong)
+    assert [sure for _, sure in wrong] == sorted((sure for _, sure in wrong), reverse=True)
+
+
+def test_models_that_answered_other_pictures_are_not_compared(found: Answers) -> None:
+    with pytest.raises(InputError, match="same pictures"):
+        report(found, of={}, other=found.take(np.arange(100)))
+
+
+def test_the_page_stands_alone_and_shows_what_was_said(judged: Report) -> None:
+    pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'mien[evaluate]'")
+    picture = np.zeros((20, 30, 3), np.uint8)
+    text = page(
+        judged, [Mistake(name="<a>.png", truth="fear", answer="anger", confidence=0.9, picture=lambda: picture)]
+    )
+    links: list[str] = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            links.extend(str(value) for key, value in attrs if key in ("src", "href"))
+
+    Links().feed(text)
+    assert [link for link in links if not link.startswith(("data:image/jpeg;base64,", "#"))] == []
+    assert "&lt;mine&gt; on made up" in text
+    assert "&lt;a&gt;.png" in text
+    assert "Published accuracy of poster: 92.05%" in text
+    assert text == page(
+        judged, [Mistake(name="<a>.png", truth="fear", answer="anger", confidence=0.9, picture=lambda: picture)]
+    )
+
+
+def test_published_figures_are_shares_of_one() -> None:
+    assert all(0 < figure.accuracy < 1 for figure in PUBLISHED)
+    assert len({(f.network, f.data_set, f.classes) for f in PUBLISHED}) == len(PUBLISHED)
