@@ -1,0 +1,133 @@
+"""A training run as one frozen value. A recipe file is a Python file that holds one as `RECIPE`."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from mien.errors import InputError, OptionError
+from mien.train.losses import Loss
+from mien.train.schedule import Schedule
+from mien.train.sharpness import Sharpness
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimiser:
+    """The optimiser and what it may touch."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    rate: float = 1e-3
+    decay: float = 0.02  # weight decay; not on norms, biases and other vectors unless `decay_vectors`
+    decay_vectors: bool = False  # as the published APViT run does
+    momentum: float = 0.9  # of SGD
+    nesterov: bool = False
+    clip: float | None = None  # largest Euclidean norm of the gradient
+    shares: Mapping[str, float] = field(default_factory=dict)  # start of a parameter's name -> part of the rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is trained, on what, how, and what came of it. All of it stands in the run's folder."""
+
+    # what
+    name: str
+    network: str  # for `mien.build`
+    form: str = "published"
+    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of the network's config, classes apart
+    start: Mapping[str, str] = field(default_factory=dict)  # part of the network ("" = all) -> weights, "name:part"
+    # on what
+    data: str = ""  # a data set's name; the folder is given on the command line, prepared
+    variant: str = ""
+    protocol: str = "official"  # where the validation part comes from
+    held_out: float = 0.1  # part of train held out for validation where the set has no validation split
+    sampler: Literal["shuffle", "balanced", "repeat-factor", "power"] = "shuffle"
+    sampler_strength: float = 0.5  # threshold of repeat-factor, exponent of power
+    augmentation: str = "mien"  # a preset's name
+    # how
+    epochs: int = 30
+    batch: int = 64  # pictures per step over all processes
+    part: int = 0  # pictures of a batch that pass through the network together; 0: as many as a process has
+    seed: int = 0
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule()
+    loss: Loss = Loss()
+    sharpness: Sharpness | None = None
+    second_statistics: bool = False  # batch norms also learn from the second pass of SAM, as in the published code
+    mixup: float = 0.0  # alpha of the Beta distribution; 0: off
+    cutmix: float = 0.0
+    average: float = 0.0  # decay of the exponential moving average of the weights; 0: off
+    frozen: tuple[str, ...] = ()  # starts of parameters' names that do not learn
+    frozen_statistics: tuple[str, ...] = ()  # modules whose batch norms stay as they are
+    teacher: str = ""  # weights to distil from
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    best: Literal["accuracy", "balanced_accuracy", "macro_f1"] = "accuracy"  # on validation
+    patience: int = 0  # epochs without a better one before stopping; 0: never
+    # what came of it
+    paper: str = ""
+    published: float | None = None  # accuracy in the paper, 0..1
+    hardware: str = ""
+    measured: str = "not measured: data set not at hand"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1 or self.part < 0:
+            raise OptionError(f"epochs {self.epochs} and batch {self.batch} must be at least 1, part at least 0")
+        if self.part and self.batch % self.part:
+            raise OptionError(f"a batch of {self.batch} does not fall into parts of {self.part}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, nested."""
+        return asdict(self)
+
+
+def read_recipe(path: Path, changes: Mapping[str, str] | None = None) -> Recipe:
+    """The `RECIPE` of a Python file, which is run, with some fields changed.
+
+    `changes`: {"epochs": "5", "optimiser.rate": "1e-4"}. Raises `InputError` where the file holds none, `OptionError` for a change that does not fit.
+    """
+    try:
+        found = runpy.run_path(str(path)).get("RECIPE")
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} does not exist; recipes are Python files, such as recipes/ferplus_poster_v2.py"
+        ) from None
+    except Exception as error:
+        raise InputError(f"{path} stops with {type(error).__name__}: {error}") from error
+    if not isinstance(found, Recipe):
+        raise InputError(f"{path} holds no RECIPE; it must end in RECIPE = Recipe(...)")
+    for name, text in (changes or {}).items():
+        found = changed(found, name.split("."), text)
+    return found
+
+
+def changed(value: Any, path: list[str], text: str) -> Any:
+    """A frozen value with one field, or a field of a field, read from text."""
+    name, *deeper = path
+    known = [one.name for one in fields(value)]
+    if name not in known:
+        raise OptionError(f"{type(value).__name__} has no {name!r}; it has {', '.join(known)}")
+    before = getattr(value, name)
+    if deeper:
+        if before is None or not hasattr(before, "__dataclass_fields__"):
+            raise OptionError(f"{name} has no fields of its own here; change it in the recipe")
+        return replace(value, **{name: changed(before, deeper, text)})
+    return replace(value, **{name: _read(name, before, text)})
+
+
+def _read(name: str, before: Any, text: str) -> Any:
+    """Text as the type that the field has now."""
+    if isinstance(before, bool):
+        if text.lower() not in ("true", "false"):
+            raise OptionError(f"{name} is true or false, not {text!r}")
+        return text.lower() == "true"
+    for kind in (int, float):
+        if isinstance(before, kind) or (before is None and kind is float):
+            try:
+                return kind(text)
+            except ValueError:
+                raise OptionError(f"{name} is a number, not {text!r}") from None
+    if isinstance(before, str):
+        return text
+    raise OptionError(f"{name} cannot be given on the command line; change it in a copy of the recipe")
