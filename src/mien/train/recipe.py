@@ -85,7 +85,8 @@ class Recipe:
 def read_recipe(path: Path, changes: Mapping[str, str] | None = None) -> Recipe:
     """The `RECIPE` of a Python file, which is run, with some fields changed.
 
-    `changes`: {"epochs": "5", "optimiser.rate": "1e-4"}. Raises `InputError` where the file holds none, `OptionError` for a change that does not fit.
+    `changes`: {"epochs": "5", "optimiser.rate": "1e-4"}. Raises `InputError` where the file holds no recipe,
+    `OptionError` for a change that does not fit.
     """
     try:
         found = runpy.run_path(str(path)).get("RECIPE")
