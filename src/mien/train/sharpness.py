@@ -62,7 +62,8 @@ class SharpnessAware:
 
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
         """Go on from `state_dict`."""
-        self._direction = state["direction"] or None
+        there = [part.to(p.device) for part, p in zip(state["direction"], self.parameters, strict=False)]
+        self._direction = there or None
 
     def _added(self, first: list[Tensor], norm: Tensor) -> list[Tensor]:
         """The part of the second gradient that stands upright on the first."""

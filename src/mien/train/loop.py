@@ -1,0 +1,277 @@
+"""The loop: draw, change, step; judge on validation; keep the best. One recipe on one process or many.
+
+Everything random follows from (seed, step, part): a run that was killed goes on as if nothing had happened, and
+several processes end with the numbers of one as long as the recipe's `part` is stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
+from torch import Tensor, nn
+
+from mien.errors import OptionError
+from mien.labels import LabelSet
+from mien.metrics.classification import figures
+from mien.train.average import moving_average
+from mien.train.ghost import GhostStatistics
+from mien.train.losses import class_weights
+from mien.train.recipe import Recipe
+from mien.train.run import RunFolder
+from mien.train.setup import freeze, optimiser_of, set_training
+from mien.train.sharpness import SharpnessAware
+
+
+class Pictures(Protocol):
+    """What the loop asks of data. Rows are indices into what is learned from, or judged on."""
+
+    labels: LabelSet
+    fingerprint: str
+    counts: np.ndarray  # (K,) pictures of each class learned from
+    learned: int  # pictures learned from in one epoch
+    judged: int  # pictures judged on
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Rows of one epoch, in the order in which they are learned from."""
+        ...
+
+    def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Changed pictures (B, 3, S, S), normalised, and target distributions (B, K)."""
+        ...
+
+    def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
+        """Unchanged pictures (B, 3, S, S), normalised, and their labels (B,)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run stands; what `watch` is told after every step."""
+
+    step: int  # steps done
+    steps: int  # of the whole run
+    line: Mapping[str, Any] | None = None  # of `metrics.jsonl`, after the last step of an epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a run came to."""
+
+    best_epoch: int
+    best: float  # of the recipe's measure, on validation
+    history: tuple[Mapping[str, Any], ...]
+
+
+def fit(
+    recipe: Recipe,
+    network: nn.Module,
+    pictures: Pictures,
+    run: RunFolder,
+    *,
+    fabric: Fabric,
+    teacher: nn.Module | None = None,
+    watch: Callable[[Progress], None] = lambda _: None,
+    save_every: int = 200,
+) -> Finished:
+    """Train `network` as the recipe says. Goes on from the run's folder where it holds a state.
+
+    `save_every`: steps between two saves within an epoch. Raises `OptionError` where recipe and data do not fit.
+    """
+    size = recipe.batch
+    if pictures.learned < size:
+        raise OptionError(f"a batch of {size} is more than the {pictures.learned} pictures; use a smaller one")
+    per_epoch = pictures.learned // size
+    steps = per_epoch * recipe.epochs
+    freeze(network, recipe)
+    bare = network
+    average = moving_average(bare, recipe.average) if recipe.average else None
+    optimiser = optimiser_of(bare, recipe)
+    rates = [group["lr"] for group in optimiser.param_groups]
+    aware = SharpnessAware(bare.parameters(), recipe.sharpness) if recipe.sharpness else None
+    wrapped, stepper = fabric.setup(bare, optimiser)
+    if average is not None:
+        average.to(fabric.device)
+    first, history, losses = 0, list[dict[str, Any]](), list[float]()
+    if (state := run.last()) is not None:
+        bare.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        if average is not None:
+            average.load_state_dict(state["average"])
+        if aware is not None:
+            aware.load_state_dict(state["sharpness"])
+        first, history, losses = int(state["step"]), list(state["history"]), list(state["losses"])
+    step_of = Step(recipe, wrapped, bare, stepper, pictures, fabric, aware=aware, teacher=teacher)
+
+    def save(done: int) -> None:
+        run.save(
+            {
+                "step": done,
+                "history": history,
+                "losses": losses,
+                "network": bare.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "average": None if average is None else average.state_dict(),
+                "sharpness": None if aware is None else aware.state_dict(),
+            }
+        )
+
+    for step in range(first, steps):
+        if history and _patience_ended(history, recipe):
+            break
+        factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        losses.append(step_of(step, per_epoch))
+        if average is not None:
+            average.update_parameters(bare)
+        done, line = step + 1, None
+        if done % per_epoch == 0:
+            judged = bare if average is None else average.module
+            line = {
+                "epoch": done // per_epoch,
+                "step": done,
+                "loss": _mean(losses),
+                "rate": recipe.optimiser.rate * factor,
+                **judge(judged, pictures, fabric, size=max(64, size)),
+            }
+            losses.clear()
+            history.append(line)
+            if _is_new_best(history, recipe.best):
+                run.keep_best(judged.state_dict())
+            run.metrics(history)
+        if line is not None or done % save_every == 0:
+            save(done)
+        watch(Progress(step=done, steps=steps, line=line))
+    best = max(range(len(history)), key=lambda i: (history[i][recipe.best], -i))
+    return Finished(best_epoch=best + 1, best=history[best][recipe.best], history=tuple(history))
+
+
+class Step:
+    """One step: all parts of a batch forward and backward, once or twice, then the optimiser."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: _FabricModule,
+        bare: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        pictures: Pictures,
+        fabric: Fabric,
+        *,
+        aware: SharpnessAware | None,
+        teacher: nn.Module | None,
+    ) -> None:
+        self.recipe, self.network, self.bare, self.optimiser = recipe, network, bare, optimiser
+        self.pictures, self.fabric, self.aware = pictures, fabric, aware
+        self.teacher = None if teacher is None else teacher.to(fabric.device).eval().requires_grad_(False)
+        world = fabric.world_size
+        self.part = recipe.part or recipe.batch // world
+        if recipe.batch % (self.part * world):
+            raise OptionError(
+                f"a batch of {recipe.batch} in parts of {self.part} cannot be shared by {world} processes evenly"
+            )
+        self.parts = recipe.batch // self.part
+        self.ghost = GhostStatistics(bare) if self.parts > 1 or aware is not None else None
+        self.weights = None
+        if recipe.loss.balance:
+            counts = torch.from_numpy(np.asarray(pictures.counts))
+            self.weights = class_weights(counts, recipe.loss.balance).to(fabric.device)
+
+    def __call__(self, step: int, per_epoch: int) -> float:
+        """The mean loss over the batch."""
+        recipe = self.recipe
+        set_training(self.bare, recipe)
+        epoch, at = divmod(step, per_epoch)
+        rows = self.pictures.order(epoch)[at * recipe.batch : (at + 1) * recipe.batch].reshape(self.parts, -1)
+        mine = range(self.fabric.global_rank, self.parts, self.fabric.world_size)
+        drawn = []
+        for i in mine:
+            rng = torch.Generator().manual_seed(seed_of(recipe.seed, step, i))
+            drawn.append((i, *self.pictures.learn(rows[i], rng, self.fabric.device)))
+        passes = iter(range(2))
+
+        def backward() -> Tensor:
+            return self._backward(step, drawn, second=next(passes) == 1)
+
+        loss = backward() if self.aware is None else self.aware.gradients(step, backward)
+        if recipe.optimiser.clip is not None:
+            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=recipe.optimiser.clip)
+        self.optimiser.step()
+        return float(loss)
+
+    def _backward(self, step: int, drawn: list[tuple[int, Tensor, Tensor]], *, second: bool) -> Tensor:
+        """Gradients of the mean loss over the whole batch, and that loss."""
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.ghost is not None:
+            self.ghost.begin()
+        total = torch.zeros((), device=self.fabric.device)
+        for k, (i, x, targets) in enumerate(drawn):
+            torch.manual_seed(seed_of(self.recipe.seed, step, i) + 1)  # dropout and stochastic depth
+            with self.fabric.no_backward_sync(self.network, enabled=k < len(drawn) - 1):
+                logits = self.network(x)
+                loss = self.recipe.loss(logits.float(), targets, weights=self.weights, teacher=self._taught(x))
+                self.fabric.backward(loss / len(drawn))
+            total += loss.detach() / self.parts
+            if self.ghost is not None:
+                self.ghost.next_part()
+        if self.ghost is not None:
+            if second and not self.recipe.second_statistics:
+                self.ghost.restore()
+            else:
+                self.ghost.end(self._over_processes, self.parts)
+        return self._over_processes(total)
+
+    @torch.no_grad()
+    def _taught(self, x: Tensor) -> Tensor | None:
+        if self.teacher is None:
+            return None
+        with self.fabric.autocast():
+            return self.teacher(x).float()
+
+    def _over_processes(self, sums: Tensor) -> Tensor:
+        return cast(Tensor, self.fabric.all_reduce(sums, reduce_op="sum"))
+
+
+@torch.no_grad()
+def judge(network: nn.Module, pictures: Pictures, fabric: Fabric, *, size: int) -> dict[str, float]:
+    """Accuracy, balanced accuracy, macro-F1 and loss on validation, by one process for all."""
+    network.eval()
+    found, truth = [], []
+    for rows in np.array_split(np.arange(pictures.judged), max(1, -(-pictures.judged // size))):
+        x, labels = pictures.judge(rows, fabric.device)
+        with fabric.autocast():
+            found.append(network(x).float().softmax(dim=1).cpu().numpy())
+        truth.append(labels)
+    said = figures(np.concatenate(truth), np.concatenate(found))
+    return {
+        "accuracy": round(said.accuracy, 5),
+        "balanced_accuracy": round(said.balanced_accuracy, 5),
+        "macro_f1": round(said.macro_f1, 5),
+        "validation_loss": round(said.log_loss or 0.0, 5),
+    }
+
+
+def seed_of(seed: int, step: int, part: int) -> int:
+    """A seed for one part of one step, far from its neighbours'."""
+    mixed = np.random.SeedSequence([seed, step, part]).generate_state(1, np.uint64)[0]
+    return int(mixed >> np.uint64(2))
+
+
+def _mean(losses: list[float]) -> float:
+    return round(float(np.mean(losses)), 5)
+
+
+def _is_new_best(history: list[dict[str, Any]], name: str) -> bool:
+    """Whether the last epoch is better than every one before it."""
+    return all(line[name] < history[-1][name] for line in history[:-1])
+
+
+def _patience_ended(history: list[dict[str, Any]], recipe: Recipe) -> bool:
+    best = max(range(len(history)), key=lambda i: (history[i][recipe.best], -i))
+    return 0 < recipe.patience <= len(history) - 1 - best

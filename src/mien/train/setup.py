@@ -1,0 +1,75 @@
+"""What a recipe says of the network and the optimiser, carried out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mien.errors import OptionError
+from mien.train.recipe import Recipe
+
+
+def freeze(network: nn.Module, recipe: Recipe) -> None:
+    """Take the gradient from what the recipe freezes.
+
+    Raises `OptionError` for a name that fits nothing: a misspelt one would freeze nothing in silence.
+    """
+    for start in recipe.frozen:
+        fitting = [parameter for name, parameter in network.named_parameters() if name.startswith(start)]
+        if not fitting:
+            raise OptionError(f"frozen: no parameter of {recipe.network} begins with {start!r}")
+        for parameter in fitting:
+            parameter.requires_grad_(False)
+
+
+def set_training(network: nn.Module, recipe: Recipe) -> None:
+    """Training mode, but for the batch norms whose statistics the recipe freezes. Raises as `freeze`."""
+    network.train()
+    for start in recipe.frozen_statistics:
+        norms = [m for name, m in network.named_modules() if name.startswith(start) and isinstance(m, _BatchNorm)]
+        if not norms:
+            raise OptionError(f"frozen_statistics: no batch norm of {recipe.network} begins with {start!r}")
+        for norm in norms:
+            norm.eval()
+
+
+def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over what learns, in groups of one rate and decay each."""
+    how = recipe.optimiser
+    names = [name for name, _ in network.named_parameters()]
+    for start in how.shares:
+        if not any(name.startswith(start) for name in names):
+            raise OptionError(f"optimiser.shares: no parameter of {recipe.network} begins with {start!r}")
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        fits = [start for start in how.shares if name.startswith(start)]
+        rate = how.rate * (how.shares[max(fits, key=len)] if fits else 1.0)
+        decay = how.decay if how.decay_vectors or decays(network, name, parameter) else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    if not groups:
+        raise OptionError(f"the recipe freezes all of {recipe.network}")
+    parameters: list[dict[str, Any]] = [
+        {"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()
+    ]
+    if how.name == "sgd":
+        return torch.optim.SGD(parameters, lr=how.rate, momentum=how.momentum, nesterov=how.nesterov)
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+    if how.name not in kinds:
+        raise OptionError(f"no optimiser called {how.name!r}; there are adamw, adam and sgd")
+    return kinds[how.name](parameters, lr=how.rate)
+
+
+def decays(network: nn.Module, name: str, parameter: Tensor) -> bool:
+    """Whether weight decay is for this parameter: not for norms, biases, class tokens and positions."""
+    owner = network.get_submodule(name.rpartition(".")[0])
+    last = name.rpartition(".")[2]
+    return (
+        parameter.dim() > 1
+        and "Norm" not in type(owner).__name__
+        and last not in ("bias", "cls_token", "pos_embed")
+    )
