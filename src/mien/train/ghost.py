@@ -40,11 +40,17 @@ class GhostStatistics:
         """After the last part: the mean over all `parts` of all processes."""
         for buffer, total in zip(self._buffers(), self._sums, strict=True):
             buffer.copy_(sum_over_processes(total) / parts)
+        for norm in self._norms:
+            if norm.training and norm.num_batches_tracked is not None:
+                norm.num_batches_tracked -= self._parts - 1  # a step is one batch, however it was shared
 
     def restore(self) -> None:
         """As they were before the step: a second pass over the same pictures leaves no trace."""
         for buffer, before in zip(self._buffers(), self._before, strict=True):
             buffer.copy_(before)
+        for norm in self._norms:
+            if norm.training and norm.num_batches_tracked is not None:
+                norm.num_batches_tracked -= self._parts
 
     def _buffers(self) -> list[Tensor]:
         found = []

@@ -1,0 +1,20 @@
+"""The recipe of test_loop on two processes; the first launches the second."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from lightning_fabric import Fabric
+
+from mien.train.loop import fit
+from mien.train.run import RunFolder
+from tests.train.made_up import MadeUp, small_network
+from tests.train.test_loop import RECIPE
+
+if __name__ == "__main__":
+    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
+    fabric.launch()
+    fit(RECIPE, small_network(), MadeUp(), RunFolder(Path(sys.argv[1]), first=fabric.is_global_zero), fabric=fabric)
