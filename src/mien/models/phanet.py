@@ -58,7 +58,7 @@ LIGHT = PhaNetConfig(classes=8, size_px=96, trunk="mobilefacenet", image=LIGHT_T
 SMALL = PhaNetConfig(classes=8, size_px=96, dense=SMALL_TRUNK, width=128)  # trains on two cores
 
 
-class ScaleAttention(nn.Module):
+class Scale(nn.Module):
     """One scale: the trunk's map at the common width, and where its mask would look by itself."""
 
     def __init__(self, channels: int, width: int, *, attention: bool) -> None:
@@ -132,7 +132,7 @@ class PhaNet(nn.Module):
         self.pose_head = self.selection = self.branches = None
         self.auxiliary = nn.ModuleList()
         if not config.plain:
-            self.scales.extend(ScaleAttention(c, width, attention=config.attention) for c in channels)
+            self.scales.extend(Scale(c, width, attention=config.attention) for c in channels)
         if config.attention:
             self.auxiliary.extend(nn.Linear(width, config.classes) for _ in channels)
         if config.poses:

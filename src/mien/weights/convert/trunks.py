@@ -105,7 +105,7 @@ def is_densenet(state: Mapping[str, Any]) -> bool:
 def convert_densenet(state: Mapping[str, Any], *, source: str) -> tuple[State, DenseNetConfig]:
     """torchvision's DenseNet-121, -161, -169 or -201 -> the image trunk of PhaNet; its classifier is dropped.
 
-    Files of before 2017 say `norm.1` where later ones say `norm1`; torchvision still hands them out.
+    The files that torchvision hands out say `norm.1` where its networks say `norm1`; both are read.
     """
     state = {_OLD_DENSE.sub(r"\1\2.", key): value for key, value in state.items()}
     config = _dense_sizes(state, source)
@@ -121,10 +121,11 @@ def _dense_sizes(state: Mapping[str, Any], source: str) -> DenseNetConfig:
     for block, layer in (match.groups() for match in map(_DENSE_LAYER.match, state) if match):
         layers[int(block)] = max(layers.get(int(block), 0), int(layer))
     blocks = tuple(layers.get(i, 0) for i in range(1, max(layers, default=0) + 1))
-    grown, stem = (state.get(f"features.{name}.weight") for name in ("denseblock1.denselayer1.conv2", "conv0"))
-    if not all(blocks) or not isinstance(grown, Tensor) or not isinstance(stem, Tensor):
+    sizes = [state.get(f"features.{name}.weight") for name in ("denseblock1.denselayer1.conv2", "conv0")]
+    rows = [len(weight) for weight in sizes if isinstance(weight, Tensor) and weight.dim() == 4]
+    if not all(blocks) or len(rows) < 2:
         raise WeightsError(
             f"{source} is no whole DenseNet: blocks of {blocks} layers; features.conv0.weight and "
             "features.denseblock1.denselayer1.conv2.weight, which give its sizes, must be there"
         )
-    return DenseNetConfig(growth=len(grown), blocks=blocks, stem=len(stem))
+    return DenseNetConfig(growth=rows[0], blocks=blocks, stem=rows[1])
