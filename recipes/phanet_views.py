@@ -1,8 +1,8 @@
 """What each part of PhaNet (re-derived) is worth, on rendered faces of known expression and head pose.
 
     mien data render-views ... --out views
-    python recipes/phanet_views.py train    --views views --out runs/full-0 --configuration full --seed 0
-    python recipes/phanet_views.py ablation --views views --out runs --seeds 3 > ablation.md
+    python recipes/phanet_views.py train    --views views --out runs/full-0 --start default --configuration full
+    python recipes/phanet_views.py ablation --views views --out runs --start default --seeds 3 > ablation.md
 
 `train` trains one configuration from one seed, keeps the epoch that is best on the validation identities and judges
 it once on the test identities (`result.json`). `ablation` does so for every configuration and seed, with the same
@@ -306,7 +306,7 @@ def main(arguments: list[str] | None = None) -> None:
             sub.add_argument("--seed", type=int, default=0)
         else:
             sub.add_argument("--seeds", type=int, default=3)
-        sub.add_argument("--form", choices=list(FORMS), default="small")
+        sub.add_argument("--form", choices=list(FORMS), default="light")
         sub.add_argument(
             "--start", help="shipped weights whose trunk to start from, such as default; form light only"
         )

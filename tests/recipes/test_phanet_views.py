@@ -15,7 +15,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-OPTIONS = ["--size", "32", "--batch", "8", "--epochs", "2"]
+OPTIONS = ["--form", "small", "--size", "32", "--batch", "8", "--epochs", "2"]
 
 
 @pytest.fixture
