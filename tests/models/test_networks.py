@@ -1,4 +1,4 @@
-"""What holds for POSTER, POSTER++ and APViT alike."""
+"""What holds for all networks alike."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from mien.models import build  # noqa: E402
+from mien.models.phanet import PhaNet  # noqa: E402
 
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "poster": ("poster", {"form": "light"}),
@@ -20,6 +21,15 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "poster_v2 on ir50": ("poster_v2", {"width": 64}),
     "apvit": ("apvit", {"form": "light"}),
     "apvit on ir50": ("apvit", {"width": 64}),
+    "phanet": ("phanet", {"form": "light", "size_px": 112}),
+    "phanet on densenet": ("phanet", {"form": "small", "size_px": 112}),
+    "phanet on ir50": ("phanet", {"trunk": "ir50", "width": 64, "size_px": 112}),
+    "phanet, nothing on": (
+        "phanet",
+        {"form": "light", "size_px": 112, "attention": False, "scale_selection": False, "poses": 0},
+    ),
+    "phanet without poses": ("phanet", {"form": "light", "size_px": 112, "poses": 0}),
+    "phanet, two scales kept": ("phanet", {"form": "small", "size_px": 112, "select": 2}),
 }
 
 
@@ -53,7 +63,7 @@ def test_a_picture_alone_gives_the_row_that_it_has_in_a_batch(network: Any) -> N
 def test_the_head_reads_the_features(network: Any) -> None:
     x = noise(2)
     features = network.features(x)
-    assert features.shape == (2, network.config.width)
+    assert features.shape == (2, network.head.in_features)
     torch.testing.assert_close(network.head(features), network(x))
 
 
@@ -69,7 +79,11 @@ def test_memory_layout_of_input_and_weights_does_not_matter(network: Any) -> Non
 
 
 def test_a_gradient_reaches_every_trainable_parameter_and_no_frozen_one(network: Any) -> None:
-    network(noise(2)).square().sum().backward()
+    outputs = [network(noise(2))]
+    if isinstance(network, PhaNet):  # its further heads are read by the joint loss only
+        joint = network.joint(noise(2))
+        outputs += [*joint.auxiliary, *([] if joint.pose_logits is None else [joint.pose_logits])]
+    torch.stack([y.square().sum() for y in outputs]).sum().backward()
     for name, parameter in network.named_parameters():
         frozen = name.startswith("landmark_trunk.")
         assert parameter.requires_grad == (not frozen)

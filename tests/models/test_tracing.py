@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from tests.models.test_networks import make, noise  # noqa: E402
 
 
-@pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit"])
+@pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit", "phanet", "phanet on densenet"])
 def test_a_network_compiles_into_one_graph(name: str) -> None:
     torch._dynamo.reset()
     network = make(name)
@@ -21,13 +21,17 @@ def test_a_network_compiles_into_one_graph(name: str) -> None:
     torch.testing.assert_close(compiled(noise(2)), network(noise(2)), rtol=0, atol=1e-6)
 
 
-def test_a_network_in_training_compiles_into_one_graph() -> None:
+@pytest.mark.parametrize("name", ["poster_v2", "phanet"])
+def test_a_network_in_training_compiles_into_one_graph(name: str) -> None:
     torch._dynamo.reset()
-    compiled = torch.compile(make("poster_v2").train(), fullgraph=True, backend="eager")
+    compiled = torch.compile(make(name).train(), fullgraph=True, backend="eager")
     assert compiled(noise(2)).shape == (2, 8)
 
 
-@pytest.mark.parametrize("name", ["poster without mixing", "poster on ir50", "poster_v2", "apvit"])
+TRACED = ["poster without mixing", "poster on ir50", "poster_v2", "apvit", "phanet", "phanet, two scales kept"]
+
+
+@pytest.mark.parametrize("name", TRACED)
 def test_a_traced_network_takes_any_batch_size(name: str) -> None:
     network = make(name)
     batch = torch.export.Dim("batch")
@@ -39,7 +43,10 @@ def test_a_traced_network_takes_any_batch_size(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit", "apvit on ir50"])
+@pytest.mark.parametrize(
+    "name",
+    ["poster", "poster_v2", "apvit", "apvit on ir50", "phanet", "phanet, two scales kept"],
+)
 def test_onnx_equals_torch_at_any_batch_size(name: str) -> None:
     pytest.importorskip("onnxscript")
     from mien.nn.onnx_session import open_session

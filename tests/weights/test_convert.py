@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from mien.models import build, configure  # noqa: E402
 from mien.models.apvit import APViTConfig  # noqa: E402
 from mien.models.poster import PosterConfig  # noqa: E402
 from mien.models.poster_v2 import PosterV2Config, relative_positions  # noqa: E402
+from mien.nn.densenet import DenseNet, DenseNetConfig  # noqa: E402
 from mien.nn.iresnet import IR50  # noqa: E402
 from mien.weights.convert import convert, trunks  # noqa: E402
 from tests.parity.official import FAMILIES  # noqa: E402
@@ -192,3 +194,39 @@ def test_the_transformer_of_apvit_starts_from_vit_small() -> None:
     assert converted.state["patch_pos_embed"][0, :, 0].tolist() == list(range(1, 197))
     missing = network.load_state_dict(converted.state, strict=False, assign=True).missing_keys
     assert all(name.startswith(("image_trunk.", "embed.", "head.")) for name in missing)
+
+
+def test_densenet_files_of_both_namings_fill_the_image_trunk() -> None:
+    torch.manual_seed(0)
+    config = DenseNetConfig(growth=8, blocks=(2, 3, 1, 2), stem=16)
+    own = DenseNet(config).state_dict()
+    head = {"classifier.weight": torch.zeros(1000, config.out_channels[-1]), "classifier.bias": torch.zeros(1000)}
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): value
+        for key, value in own.items()
+        if not key.endswith("num_batches_tracked")  # as in the files that torchvision hands out
+    }
+    assert "features.denseblock2.denselayer3.norm.1.running_var" in old
+    assert "features.transition3.norm.weight" in old
+    for state in (own, own | head, old | head, {f"module.{key}": value for key, value in old.items()}):
+        converted = convert(state)
+        assert (converted.network, converted.config) == ("densenet", config)
+        assert all(torch.equal(converted.state[key], own[key]) for key in own)
+        build("phanet", dense=converted.config, width=8).image_trunk.load_state_dict(converted.state)
+
+
+def test_the_sizes_of_densenet_121_and_161_are_read_from_their_files() -> None:
+    for config in (DenseNetConfig(), DenseNetConfig(growth=48, blocks=(6, 12, 36, 24), stem=96)):
+        with torch.device("meta"):
+            state = DenseNet(config).state_dict()
+        assert convert(state).config == config
+
+
+def test_a_broken_densenet_is_refused() -> None:
+    state = DenseNet(DenseNetConfig(growth=8, blocks=(2, 1), stem=16)).state_dict()
+    with pytest.raises(WeightsError, match=r"missing   features\.denseblock1\.denselayer1\.norm2\.bias"):
+        convert({key: v for key, v in state.items() if key != "features.denseblock1.denselayer1.norm2.bias"})
+    with pytest.raises(WeightsError, match=r"no whole DenseNet: blocks of \(0, 1\) layers"):
+        convert({key: v for key, v in state.items() if "denseblock1" not in key})
+    with pytest.raises(WeightsError, match="no whole DenseNet"):
+        convert({key: v for key, v in state.items() if key != "features.conv0.weight"})

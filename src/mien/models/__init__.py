@@ -14,6 +14,7 @@ NETWORKS = {  # name -> where its module, its class and its config live
     "poster": "mien.models.poster:Poster:PosterConfig",
     "poster_v2": "mien.models.poster_v2:PosterV2:PosterV2Config",
     "apvit": "mien.models.apvit:APViT:APViTConfig",
+    "phanet": "mien.models.phanet:PhaNet:PhaNetConfig",
     "landmarks68": "mien.models.landmarks68:Landmarks68:Landmarks68Config",
 }
 
@@ -21,8 +22,8 @@ NETWORKS = {  # name -> where its module, its class and its config live
 def build(name: str, *, form: str = "published", **changes: Any) -> nn.Module:
     """A network with fresh weights: `build("poster", size="small")`, `build("apvit", form="light")`.
 
-    `form` is "published", the authors' sizes, or "light", ours with MobileFaceNet trunks. `changes` replace
-    fields of the network's config.
+    `form` is "published", the authors' sizes, or "light", ours with MobileFaceNet trunks; PhaNet also has
+    "small", on a small DenseNet. `changes` replace fields of the network's config.
     """
     network, config = configure(name, form=form, **changes)
     built: nn.Module = network(config)
@@ -43,8 +44,7 @@ def configure(name: str, *, form: str = "published", **changes: Any) -> tuple[ty
             raise
         raise MissingPackage("Building a network", "torch", "train") from error
     forms = {"published": getattr(module, config)()}
-    if hasattr(module, "LIGHT"):
-        forms["light"] = module.LIGHT
+    forms |= {form.lower(): getattr(module, form) for form in ("LIGHT", "SMALL") if hasattr(module, form)}
     if form not in forms:
         raise UnknownName(f"form of {name}", form, forms)
     known = [field.name for field in fields(forms[form])]

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mien.errors import UnknownName
+from mien.nn.densenet import DenseNet, DenseNetConfig
 from mien.nn.iresnet import IR50
 from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig
 
@@ -18,10 +19,14 @@ def nearest(x: Tensor, size_px: int) -> Tensor:
     return x[..., :: height // size_px, :: width // size_px]
 
 
-def image_trunk(kind: str, light: MobileFaceNetConfig) -> IR50 | MobileFaceNet:
-    """IR-50, which has no options, or a MobileFaceNet of the given sizes."""
+def image_trunk(
+    kind: str, light: MobileFaceNetConfig, dense: DenseNetConfig | None = None
+) -> IR50 | MobileFaceNet | DenseNet:
+    """IR-50, which has no options, or a MobileFaceNet or DenseNet of the given sizes."""
     if kind == "ir50":
         return IR50()
     if kind == "mobilefacenet":
         return MobileFaceNet(light)
-    raise UnknownName("image trunk", kind, ["ir50", "mobilefacenet"])
+    if kind == "densenet" and dense is not None:
+        return DenseNet(dense)
+    raise UnknownName("image trunk", kind, ["ir50", "mobilefacenet", *(["densenet"] if dense else [])])

@@ -19,6 +19,7 @@ FAMILIES: dict[str, tuple[Callable[..., bool], Callable[..., tuple[State, Any]]]
     "apvit": (apvit.recognises, apvit.convert),
     "landmarks68": (trunks.is_landmarks68, trunks.convert_landmarks68),
     "ir50": (trunks.is_ir50, trunks.convert_ir50),
+    "densenet": (trunks.is_densenet, trunks.convert_densenet),
     "vit_small": (apvit.is_vit_small, apvit.convert_vit_small),
 }
 
@@ -27,8 +28,9 @@ FAMILIES: dict[str, tuple[Callable[..., bool], Callable[..., tuple[State, Any]]]
 class Converted:
     """An official checkpoint under our names.
 
-    `network` is a name for `mien.models.build`, or one of two parts to start a training from: "ir50" fills
-    `image_trunk` of POSTER, POSTER++ and APViT, "vit_small" the transformer of APViT; they have no config.
+    `network` is a name for `mien.models.build`, or one of three parts to start a training from: "ir50" fills
+    `image_trunk` of POSTER, POSTER++, APViT and PhaNet, "vit_small" the transformer of APViT; they have no
+    config. "densenet" fills `image_trunk` of PhaNet; its config is a `DenseNetConfig`.
     """
 
     network: str

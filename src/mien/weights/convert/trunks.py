@@ -1,6 +1,6 @@
-"""Official files of the trunks: IR-50 of face.evoLVe or POSTER++, and the 68-point MobileFaceNet.
+"""Official files of the trunks: IR-50 of face.evoLVe or POSTER++, the 68-point MobileFaceNet, ImageNet DenseNets.
 
-Their names appear again, under a prefix, in the files of the networks that carry them.
+Names of the first two appear again, under a prefix, in the files of the networks that carry them.
 """
 
 from __future__ import annotations
@@ -9,12 +9,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
+from mien.errors import WeightsError
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
+from mien.nn.densenet import DenseNet, DenseNetConfig
 from mien.nn.iresnet import IR50, STAGES
-from mien.weights.convert.layout import Shapes, State, layout_of, move, shapes_of
+from mien.weights.convert.layout import Shapes, State, classes_in, layout_of, move, shapes_of
 
 _UNITS_BEFORE = [sum(units for _, units in STAGES[:i]) for i in range(len(STAGES))]  # 0, 3, 7
 _BODY = re.compile(r"body\.(\d+)\.(\d+)\.")  # ours: stage, unit
+_DENSE_LAYER = re.compile(r"features\.denseblock(\d+)\.denselayer(\d+)\.")
+_OLD_DENSE = re.compile(r"(features\.denseblock\d+\.denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 def ir50_flat(name: str) -> str:
@@ -89,3 +95,37 @@ def convert_landmarks68(state: Mapping[str, Any], *, source: str) -> tuple[State
     config = Landmarks68Config()
     layout = layout_of(shapes_of(Landmarks68, config), lambda ours: (ours.removeprefix("trunk."),), dead=())
     return move(state, layout, source=source), config
+
+
+def is_densenet(state: Mapping[str, Any]) -> bool:
+    """Also of a file that misses some tensors."""
+    return any(key.startswith("features.denseblock") for key in state)
+
+
+def convert_densenet(state: Mapping[str, Any], *, source: str) -> tuple[State, DenseNetConfig]:
+    """torchvision's DenseNet-121, -161, -169 or -201 -> the image trunk of PhaNet; its classifier is dropped.
+
+    The files that torchvision hands out say `norm.1` where its networks say `norm1`; both are read.
+    """
+    state = {_OLD_DENSE.sub(r"\1\2.", key): value for key, value in state.items()}
+    config = _dense_sizes(state, source)
+    classes = classes_in(state, "classifier.weight")
+    head: Shapes = {"classifier.weight": (classes, config.out_channels[-1]), "classifier.bias": (classes,)}
+    layout = layout_of(shapes_of(DenseNet, config), lambda ours: (ours,), [head])
+    return move(state, layout, source=source), config
+
+
+def _dense_sizes(state: Mapping[str, Any], source: str) -> DenseNetConfig:
+    """Growth, blocks and stem from names and shapes."""
+    layers: dict[int, int] = {}
+    for block, layer in (match.groups() for match in map(_DENSE_LAYER.match, state) if match):
+        layers[int(block)] = max(layers.get(int(block), 0), int(layer))
+    blocks = tuple(layers.get(i, 0) for i in range(1, max(layers, default=0) + 1))
+    sizes = [state.get(f"features.{name}.weight") for name in ("denseblock1.denselayer1.conv2", "conv0")]
+    rows = [len(weight) for weight in sizes if isinstance(weight, Tensor) and weight.dim() == 4]
+    if not all(blocks) or len(rows) < 2:
+        raise WeightsError(
+            f"{source} is no whole DenseNet: blocks of {blocks} layers; features.conv0.weight and "
+            "features.denseblock1.denselayer1.conv2.weight, which give its sizes, must be there"
+        )
+    return DenseNetConfig(growth=rows[0], blocks=blocks, stem=rows[1])
