@@ -61,6 +61,9 @@ FER2013 = LabelSet("anger disgust fear happiness sadness surprise neutral")
 RAF_DB = LabelSet("surprise fear disgust happiness sadness anger neutral")
 AFFECTNET_7 = LabelSet("neutral happiness sadness surprise fear disgust anger")
 AFFECTNET_8 = LabelSet("neutral happiness sadness surprise fear disgust anger contempt")
+CAER_S = LabelSet("anger disgust fear happiness neutral sadness surprise")
+APVIT_7 = LabelSet("anger disgust fear sadness happiness surprise neutral")
+APVIT_8 = LabelSet("anger disgust fear sadness happiness surprise neutral contempt")
 
 LABEL_SETS: dict[str, LabelSet] = {
     "ferplus": FERPLUS,
@@ -68,6 +71,9 @@ LABEL_SETS: dict[str, LabelSet] = {
     "raf-db": RAF_DB,
     "affectnet-7": AFFECTNET_7,
     "affectnet-8": AFFECTNET_8,
+    "caer-s": CAER_S,
+    "apvit-7": APVIT_7,
+    "apvit-8": APVIT_8,
 }
 
 
