@@ -25,10 +25,10 @@ TEMPLATES: dict[str, np.ndarray] = {
     "face": (_ARCFACE - 0.5) * 0.9 + np.array([0.5, 0.44]),
 }
 
-# "box" is the upright square around all 68 points, enlarged: what sets that cut out a detector's box show.
-# From the points, so that it does not depend on which detector found the face.
+# "box" is the upright square around all 68 points and the forehead: what sets that cut out a detector's box show.
+# Made from the points, so that it does not depend on which detector found the face.
 BOX = "box"
-BOX_GROWTH = 1.3  # the points end at the brows; a detector's box holds part of the forehead
+FOREHEAD = 0.3  # above the brows, in heights of the points: CenterFace's boxes of our example photos, 0.16 to 0.31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Preprocess:
         """68 landmarks (68, 2) in picture pixels -> the similarity (2, 3) onto the crop."""
         if self.template == BOX:
             (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
-            return box_onto_square(Box(left, top, right, bottom).grown(BOX_GROWTH), self.size_px)
+            return box_onto_square(Box(left, top - FOREHEAD * (bottom - top), right, bottom), self.size_px)
         return similarity(five_points(landmarks), TEMPLATES[self.template] * self.size_px)
 
     def crop(self, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

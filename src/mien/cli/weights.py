@@ -89,14 +89,16 @@ def verify_command(names: Iterable[str]) -> int:
 
 
 def _describe(record: WeightsRecord) -> None:
-    for file in (*record.files, record.filename):
-        _say(f"  {record.folder / file}  {(record.folder / file).stat().st_size / 1e6:.1f} MB")
+    for file in record.files:
+        _say(f"  {record.folder / file}: {(record.folder / file).stat().st_size / 1e6:.0f} MB")
+    _say(f"  {record.path}: its record")
     inputs = record.inputs
     _say(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
     if record.labels is not None:
         _say(f"  classes: {' '.join(label_set(record.labels))} ({record.labels})")
     if record.claimed:
-        _say(f"  claimed: {record.claimed['accuracy']:.2%} on {record.claimed['pictures']}; measured here: nothing")
+        claimed = f"{record.claimed['accuracy']:.2%} on {record.claimed['pictures']}"
+        _say(f"  claimed by its authors: {claimed}; not measured by us")
     for note in record.notes:
         _say(f"  note: {note}")
     if record.labels is not None:

@@ -91,7 +91,7 @@ def load_record(place: str) -> WeightsRecord:
     A file is `NAME.safetensors` or `NAME.onnx` with its record `NAME.json` beside it, or the record itself.
     Raises `UnknownName` for a name, and `WeightsError` for a path that leads to no record.
     """
-    if (SHIPPED / place / "record.json").is_file():
+    if place in shipped_names():
         return read_record(SHIPPED / place / "record.json")
     path = Path(place)
     if path.is_dir():
@@ -133,7 +133,7 @@ def read_record(path: Path) -> WeightsRecord:
             folder=path.parent,
             filename=path.name,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
         raise WeightsError(f"{path} is no weights record ({error}); see docs/concepts/weights.md") from error
 
 

@@ -63,8 +63,8 @@ class Facts:
     notes: tuple[str, ...] = ()
 
 
-def facts(converted: Converted, *, labels: str | None, channels: str | None) -> Facts:
-    """Everything a record needs besides the tensors.
+def facts(converted: Converted, *, labels: str | None, channels: str | None, source: str) -> Facts:
+    """Everything a record needs besides the tensors; `source` names the file in messages.
 
     `labels`: the label set of the data the file was trained on, by name. `channels`: "rgb" or "bgr", where it is
     not what the authors' code feeds. Raises `OptionError` where the file cannot tell and neither was said, or where
@@ -72,7 +72,10 @@ def facts(converted: Converted, *, labels: str | None, channels: str | None) -> 
     """
     if labels is not None:
         label_set(labels)  # an unknown name is said first
-    return OFFICIAL[converted.network](converted.config, labels, channels)
+    try:
+        return OFFICIAL[converted.network](converted.config, labels, channels)
+    except OptionError as error:
+        raise OptionError(f"{source} is {error}") from error
 
 
 def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
@@ -81,7 +84,7 @@ def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
     labels = _said(labels, config.classes, title, why=" and in which colour order it saw its pictures")
     if channels is None and (config.token_mix, labels) not in _POSTER_CHANNELS:
         raise OptionError(
-            f"this is {title}, and the authors publish no code that trains it on {labels}: say with "
+            f"{title}, and the authors publish no code that trains it on {labels}: say with "
             "--channels bgr or --channels rgb in which order it saw colours. Their RAF-DB code reads with OpenCV "
             "and does not swap (bgr), their AffectNet code swaps (rgb)"
         )
@@ -118,9 +121,7 @@ def _poster_v2(config: Any, labels: str | None, channels: str | None) -> Facts:
 def _apvit(config: Any, labels: str | None, channels: str | None) -> Facts:
     own = f"apvit-{config.classes}"
     if own not in LABEL_SETS:
-        raise OptionError(
-            f"this APViT has {config.classes} classes; the authors' code knows an order for 7 and for 8"
-        )
+        raise OptionError(f"APViT with {config.classes} classes; the authors' code knows an order for 7 and for 8")
     if labels is not None:
         _fits(labels, config.classes, "APViT")
     trained_on = labels or ("raf-db" if config.classes == 7 else None)
@@ -188,7 +189,7 @@ def _said(labels: str | None, classes: int, title: str, *, why: str) -> str:
     if labels is None:
         fitting = ", ".join(_fitting(classes)) or "none of ours (docs/concepts/labels.md)"
         raise OptionError(
-            f"this is {title} with {classes} classes, and such a file does not say in which order they stand{why}. "
+            f"{title} with {classes} classes, and such a file does not say in which order they stand{why}. "
             f"Say what it was trained on with --labels; with {classes} classes: {fitting}"
         )
     return _fits(labels, classes, title)
@@ -198,7 +199,7 @@ def _fits(labels: str, classes: int, title: str) -> str:
     if len(label_set(labels)) != classes:
         fitting = ", ".join(_fitting(classes)) or "no label set"
         raise OptionError(
-            f"--labels {labels} has {len(label_set(labels))} classes, but this {title} has {classes}; "
+            f"{title} with {classes} classes, but --labels {labels} has {len(label_set(labels))}; "
             f"with {classes} classes: {fitting}"
         )
     return labels
@@ -211,7 +212,7 @@ def _fitting(classes: int) -> list[str]:
 
 def _no_classes(labels: str | None, title: str) -> None:
     if labels is not None:
-        raise OptionError(f"this is {title}: it has no classes; leave --labels out")
+        raise OptionError(f"{title}: it has no classes; leave --labels out")
 
 
 def _imagenet(size_px: int, template: str, channels: str) -> Preprocess:

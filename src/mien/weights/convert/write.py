@@ -51,7 +51,7 @@ def convert_to(
     converted = convert_file(source)
     if keep_rates is not None:
         converted = _with_keep_rates(converted, tuple(keep_rates))
-    known = facts(converted, labels=labels, channels=channels)
+    known = facts(converted, labels=labels, channels=channels, source=str(source))
     if broken := [name for name, value in converted.state.items() if not _finite(value)]:
         raise WeightsError(f"{source} holds NaN or infinity in {len(broken)} tensors, {broken[0]} first")
     record = _record(converted, known, source, target)
@@ -73,11 +73,9 @@ def check_target(source: Path, target: Path, *, force: bool) -> None:
         raise OutputError(f"{target}: the folder {target.parent} does not exist; make it first")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"{target}: the folder {target.parent} cannot be written to")
-    there = [path for path in (target, target.with_suffix(".json")) if path.exists()]
+    there = [str(path) for path in (target, *map(target.with_suffix, (".json", ".onnx"))) if path.exists()]
     if there and not force:
-        raise OutputError(
-            f"{' and '.join(map(str, there))} exist already; --force replaces, or choose another name"
-        )
+        raise OutputError(f"{', '.join(there)}: there already; --force replaces, or choose another name")
 
 
 def save(state: State, target: Path) -> None:
