@@ -71,6 +71,24 @@ def test_without_labels_the_command_says_what_it_needs(poster: Path, capsys: pyt
     assert not poster.with_name("x.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--labels", "raf-db", "--channels", "grb"], "in the order rgb or bgr"),
+        (["--labels", "raf-db", "--keep-rates", "most"], "give numbers with commas between"),
+        (["--labels", "raf-db", "--keep-rates", "1,0.9"], "belong to APViT; this is poster"),
+        (["--labels", "affectnet-8"], "with 7 classes, but --labels affectnet-8 has 8"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line_and_code_two(
+    arguments: list[str], reason: str, poster: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["weights", "convert", str(poster), "--to", str(poster.with_name("x.safetensors")), *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line
+    assert not poster.with_name("x.safetensors").exists()
+
+
 def test_poster_of_raf_db_sees_blue_first(poster: Path, converted: Path) -> None:
     (face,) = mien.predict(PHOTO, weights=converted)
     assert face.expression is not None

@@ -137,3 +137,8 @@ def test_inputs_that_cannot_be_are_refused(key: str, value: str, copied: Path) -
     (copied / "record.json").write_text(json.dumps(values))
     with pytest.raises(WeightsError, match=value):
         load_record(str(copied))
+
+
+def test_labels_of_another_number_than_the_outputs_are_refused() -> None:
+    with pytest.raises(WeightsError, match="'raf-db' are 7 classes, config or priors have 8; make them agree"):
+        _ = replace(load_record("default"), labels="raf-db").label_set

@@ -51,6 +51,7 @@ def convert_command(
 ) -> None:
     """Convert and say what came out."""
     try:
+        from mien.export.onnx import add_onnx, check_exporter
         from mien.weights.convert.write import convert_to
     except ModuleNotFoundError as error:
         raise MissingPackage("Converting a checkpoint", error.name or "torch", "train") from error
@@ -60,12 +61,10 @@ def convert_command(
         rates = None if keep_rates is None else [float(rate) for rate in keep_rates.split(",")]
     except ValueError as error:
         raise OptionError(f"--keep-rates {keep_rates}: give numbers with commas between, 1,1,0.9") from error
-    written = convert_to(source, target, labels=labels, channels=channels, keep_rates=rates, force=force)
-    record = written.record
     if onnx:
-        from mien.export.onnx import add_onnx
-
-        record = add_onnx(record)
+        check_exporter()
+    written = convert_to(source, target, labels=labels, channels=channels, keep_rates=rates, force=force)
+    record = add_onnx(written.record) if onnx else written.record
     _say(f"{source.name} is {written.title}")
     _describe(record)
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,18 @@ def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, to
     return difference
 
 
+def check_exporter() -> None:
+    """Raise `MissingPackage` where torch's exporter would not find what it needs."""
+    if find_spec("onnxscript") is None:
+        raise MissingPackage("Writing ONNX", "onnxscript", "train")
+
+
 def add_onnx(record: WeightsRecord) -> WeightsRecord:
     """Write the ONNX form of a converted record beside its safetensors file, and the record with it.
 
     Prediction then needs no torch. Raises `ExportError` where ONNX Runtime does not give torch's answer.
     """
-    try:
-        import onnxscript  # noqa: F401  # what torch's exporter asks for
-    except ModuleNotFoundError as error:
-        raise MissingPackage("Writing ONNX", "onnxscript", "train") from error
+    check_exporter()
     path = record.path.with_suffix(".onnx")
     output = "logits" if record.labels is not None else "points"
     if record.network in PARTS:

@@ -50,7 +50,10 @@ class WeightsRecord:
 
     @property
     def label_set(self) -> LabelSet:
-        """The classes of the outputs; raises `OptionError` for a network without classes."""
+        """The classes of the outputs; raises `OptionError` for a network without classes.
+
+        And `WeightsError` where the record's fields are of different numbers of classes.
+        """
         if self.network in PARTS:
             raise OptionError(
                 f"weights {self.name!r} are {PARTS[self.network]}, to start a training from; "
@@ -58,7 +61,14 @@ class WeightsRecord:
             )
         if self.labels is None:
             raise OptionError(f"weights {self.name!r} read no expressions; they are for {self.network}")
-        return label_set(self.labels)
+        known = label_set(self.labels)
+        counts = {self.config.get("classes", len(known)), *map(len, self.priors.values())}
+        if counts != {len(known)}:
+            raise WeightsError(
+                f"{self.path}: labels {self.labels!r} are {len(known)} classes, config or priors have "
+                f"{', '.join(map(str, sorted(counts - {len(known)})))}; make them agree"
+            )
+        return known
 
     def has(self, suffix: str) -> bool:
         """Whether there is a file with this ending."""

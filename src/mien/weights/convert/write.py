@@ -72,7 +72,7 @@ def check_target(source: Path, target: Path, *, force: bool) -> None:
     if not target.parent.is_dir():
         raise OutputError(f"{target}: the folder {target.parent} does not exist; make it first")
     if not os.access(target.parent, os.W_OK):
-        raise OutputError(f"{target}: the folder {target.parent} cannot be written to")
+        raise OutputError(f"{target}: the folder {target.parent} cannot be written to; choose another")
     there = [str(path) for path in (target, *map(target.with_suffix, (".json", ".onnx"))) if path.exists()]
     if there and not force:
         raise OutputError(f"{', '.join(there)}: there already; --force replaces, or choose another name")
@@ -90,7 +90,9 @@ def save(state: State, target: Path) -> None:
         part.chmod(0o666 & ~_umask())
         part.replace(target)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"{target} cannot be written: {error}") from error
+        raise OutputError(
+            f"{target} cannot be written: {error}; free some space, or choose another folder"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
