@@ -2,8 +2,8 @@
 
     python benchmarks/backends.py
 
-Fresh weights: the time does not depend on the numbers. Of 8 runs after a first one the fastest counts. The
-reasons in docs/decisions/0007-torch-or-onnx.md stand on these figures.
+Processor time, which other programs disturb less than wall time; of 8 runs after a first one the fastest. The
+weights are fresh: the time does not depend on the numbers. docs/decisions/0007-torch-or-onnx.md stands on these.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def fastest_ms(run: Callable[[], object]) -> float:
     run()
     times = []
     for _ in range(RUNS):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return 1000 * min(times)
 
 
@@ -42,9 +42,9 @@ def main() -> None:
         face = torch.rand(1, 3, size_px, size_px)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.onnx"
-            start = time.perf_counter()
+            start = time.process_time()
             export_onnx(network, path, size_px=size_px, output="logits")
-            writing_s = time.perf_counter() - start
+            writing_s = time.process_time() - start
             session = open_session(path, threads=1)
             size_mb = path.stat().st_size / 1e6
         with torch.inference_mode():
