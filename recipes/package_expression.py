@@ -31,7 +31,9 @@ from mien.models.poster_v2 import LIGHT, PosterV2
 from mien.pipeline.expression import calibrated
 from mien.pipeline.reader import default_landmarker
 from mien.preprocess import Preprocess
+from mien.weights.golden import Golden
 from mien.weights.record import SHIPPED, WeightsRecord, write_record
+from mien.weights.verify import torch_answer
 
 # Majority labels of FER2013Train under the FER+ votes, in the order of FERPLUS (README of FER+: 28,706 pictures).
 TRAIN_COUNTS = np.array([9364, 7410, 3378, 3402, 2398, 175, 648, 162])
@@ -149,6 +151,7 @@ def package(
             licence="Apache-2.0",
             source="trained by recipes/train_expression.py on FER2013 pictures (FER+ votes and original labels) "
             "and muxspace; image trunk started from a face-identity MobileFaceNet (foamliu, Apache-2.0)",
+            golden=Golden.of(torch_answer(folded, INPUTS)),
             folder=folder,
         )
     )

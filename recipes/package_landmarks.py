@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from mien.export.onnx import export_onnx
 from mien.models.landmarks68 import Landmarks68
 from mien.preprocess import Preprocess
+from mien.weights.golden import Golden
 from mien.weights.record import SHIPPED, WeightsRecord, write_record
+from mien.weights.verify import torch_answer
 from train_landmarks import CONFIG
 
 
@@ -32,17 +34,19 @@ def main() -> None:
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in half.items()})
     difference = export_onnx(network, folder / "landmarks68.onnx", size_px=CONFIG.size_px, output="points")
     print(f"ONNX differs from torch by {difference:.1e}")
+    inputs = Preprocess(size_px=CONFIG.size_px)
     write_record(
         WeightsRecord(
             name="landmarks68",
             network="landmarks68",
             config=asdict(CONFIG),
-            inputs=Preprocess(size_px=CONFIG.size_px),
+            inputs=inputs,
             files=dict.fromkeys(("landmarks68.onnx", "landmarks68.safetensors"), ""),
             licence="Apache-2.0",
             source="trained by recipes/train_landmarks.py: distilled from a published 68-point network "
             "on FER2013 and muxspace faces",
             measured=json.loads(options.measured.read_text()) if options.measured else {},
+            golden=Golden.of(torch_answer(network, inputs)),
             folder=folder,
         )
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mien
+from mien.errors import OptionError
 from mien.geometry import five_points, transform
 from mien.preprocess import TEMPLATES, Preprocess, warp
 
@@ -88,3 +89,28 @@ def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, 
     trained, _ = place(canvas, 112, torch.Generator().manual_seed(0), untouched)
     difference = trained[0].permute(1, 2, 0).numpy() * 255 - predicted
     assert np.abs(difference).max() <= 1
+
+
+def test_arcfaces_template_is_the_one_apvits_pictures_were_aligned_to() -> None:
+    # face.evoLVe, REFERENCE_FACIAL_POINTS, for 96 x 112 pixels; its square is 8 pixels wider on each side
+    points = [[30.29459953, 51.69630051], [65.53179932, 51.50139999], [48.02519989, 71.73660278]]
+    points += [[33.54930115, 92.3655014], [62.72990036, 92.20410156]]
+    np.testing.assert_allclose(TEMPLATES["arcface"] * 112 - np.array([8, 0]), points, atol=1e-4)
+
+
+def test_a_box_is_upright_square_and_holds_points_and_forehead() -> None:
+    points = np.random.default_rng(0).uniform((50, 80), (90, 100), (68, 2))
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    matrix = Preprocess(size_px=200, template="box").matrix(points)
+    scale = 200 / (right - left)  # wider than high, even with the forehead
+    np.testing.assert_allclose(matrix[:, :2], np.eye(2) * scale)
+    landed = transform(matrix, np.array([[left, top - 0.3 * (bottom - top)], [right, bottom]]))
+    np.testing.assert_allclose(landed[:, 0], [0, 200], atol=1e-9)
+    np.testing.assert_allclose(landed[:, 1].sum(), 200)  # as much above the forehead as below the chin
+
+
+def test_inputs_that_cannot_be_are_refused() -> None:
+    with pytest.raises(OptionError, match="No template called 'faces'. Did you mean 'face'"):
+        Preprocess(size_px=8, template="faces")
+    with pytest.raises(OptionError, match="'rgb' or 'bgr'"):
+        Preprocess(size_px=8, channels="RGB")

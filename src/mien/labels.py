@@ -68,6 +68,9 @@ CK_PLUS = LabelSet("neutral anger contempt disgust fear happiness sadness surpri
 AFF_WILD2 = LabelSet("neutral anger disgust fear happiness sadness surprise other")
 MULTI_PIE = LabelSet("neutral happiness surprise squint disgust scream")
 BASIC = LabelSet("anger disgust fear happiness sadness surprise")
+CAER_S = LabelSet("anger disgust fear happiness neutral sadness surprise")
+APVIT_7 = LabelSet("anger disgust fear sadness happiness surprise neutral")
+APVIT_8 = LabelSet("anger disgust fear sadness happiness surprise neutral contempt")
 
 LABEL_SETS: dict[str, LabelSet] = {
     "ferplus": FERPLUS,
@@ -79,6 +82,9 @@ LABEL_SETS: dict[str, LabelSet] = {
     "aff-wild2": AFF_WILD2,
     "multi-pie": MULTI_PIE,
     "basic": BASIC,
+    "caer-s": CAER_S,
+    "apvit-7": APVIT_7,
+    "apvit-8": APVIT_8,
 }
 
 # Other words for the classes, as data sets and folders of users spell them.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from mien.geometry import five_points, invert, similarity, transform
+from mien.errors import OptionError, UnknownName
+from mien.geometry import Box, box_onto_square, five_points, invert, similarity, transform
 
 # Five points of ArcFace's 112-pixel template (insightface, `arcface_dst`): eye centres, nose tip,
 # mouth corners, left to right in the picture. Divided by 112: sides of the crop.
@@ -23,19 +25,37 @@ TEMPLATES: dict[str, np.ndarray] = {
     "face": (_ARCFACE - 0.5) * 0.9 + np.array([0.5, 0.44]),
 }
 
+# "box" is the upright square around all 68 points and the forehead: what sets that cut out a detector's box show.
+# Made from the points, so that it does not depend on which detector found the face.
+BOX = "box"
+FOREHEAD = 0.3  # above the brows, in heights of the points: CenterFace's boxes of our example photos, 0.16 to 0.31
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
     """How a face becomes a network's input. Part of every weights record."""
 
     size_px: int
-    template: str = "face"  # key of TEMPLATES
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in 0..1: ImageNet
+    template: str = "face"  # key of TEMPLATES, or BOX
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of red, green, blue in 0..1: ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channels: str = "rgb"  # "bgr" where the weights were trained on swapped colours
 
+    def __post_init__(self) -> None:
+        if self.template not in {*TEMPLATES, BOX}:
+            raise UnknownName("template", self.template, {*TEMPLATES, BOX})
+        if self.channels not in {"rgb", "bgr"}:
+            raise OptionError(f"channels are {self.channels!r}; they can be 'rgb' or 'bgr'")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as a weights record holds them."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
     def matrix(self, landmarks: np.ndarray) -> np.ndarray:
         """68 landmarks (68, 2) in picture pixels -> the similarity (2, 3) onto the crop."""
+        if self.template == BOX:
+            (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
+            return box_onto_square(Box(left, top - FOREHEAD * (bottom - top), right, bottom), self.size_px)
         return similarity(five_points(landmarks), TEMPLATES[self.template] * self.size_px)
 
     def crop(self, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

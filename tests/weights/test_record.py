@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,35 +47,35 @@ def test_an_altered_file_is_refused(copied: Path) -> None:
     with (copied / "landmarks68.onnx").open("ab") as file:
         file.write(b"x")
     with pytest.raises(WeightsError, match="is damaged"):
-        read_record(copied).file(".onnx")
+        load_record(str(copied)).file(".onnx")
 
 
 def test_a_missing_file_or_kind_is_named(copied: Path) -> None:
     (copied / "landmarks68.onnx").unlink()
     with pytest.raises(WeightsError, match="is missing"):
-        read_record(copied).file(".onnx")
+        load_record(str(copied)).file(".onnx")
     with pytest.raises(WeightsError, match=r"have no \.pth file"):
-        read_record(copied).file(".pth")
+        load_record(str(copied)).file(".pth")
 
 
 def test_a_record_reads_back_as_written(copied: Path) -> None:
-    record = read_record(copied)
-    write_record(record)
-    assert read_record(copied) == record
+    record = load_record(str(copied))
+    assert write_record(record) == record
+    assert load_record(str(copied)) == record
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"name": 3}'])
 def test_what_is_no_record_is_refused(copied: Path, text: str) -> None:
     (copied / "record.json").write_text(text)
     with pytest.raises(WeightsError, match="is no weights record"):
-        read_record(copied)
+        read_record(copied / "record.json")
 
 
 def test_an_unknown_field_is_refused(copied: Path) -> None:
     values = json.loads((copied / "record.json").read_text()) | {"colour": "bgr"}
     (copied / "record.json").write_text(json.dumps(values))
     with pytest.raises(WeightsError, match="colour"):
-        read_record(copied)
+        read_record(copied / "record.json")
 
 
 def test_an_unknown_name_lists_the_known() -> None:
@@ -85,3 +86,59 @@ def test_an_unknown_name_lists_the_known() -> None:
 def test_a_network_without_classes_says_so() -> None:
     with pytest.raises(OptionError, match="read no expressions"):
         _ = load_record("landmarks68").label_set
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """One weights file with its record beside it, as a conversion writes them."""
+    record = load_record("landmarks68")
+    shutil.copy(record.file(".safetensors"), tmp_path / "mine.safetensors")
+    write_record(replace(record, files={"mine.safetensors": ""}, folder=tmp_path, filename="mine.json"))
+    return tmp_path / "mine.safetensors"
+
+
+def test_a_file_is_loaded_by_itself_by_its_record_and_in_a_folder(beside: Path, copied: Path) -> None:
+    assert load_record(str(beside)) == load_record(str(beside.with_suffix(".json")))
+    assert load_record(str(beside)).file(".safetensors") == beside
+    assert load_record(str(copied / "landmarks68.safetensors")) == load_record(str(copied))
+
+
+def test_a_file_cut_short_is_refused(beside: Path) -> None:
+    beside.write_bytes(beside.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match=r"mine\.safetensors is damaged.*or convert the official file again"):
+        load_record(str(beside)).file(".safetensors")
+
+
+def test_a_file_without_its_record_is_refused(beside: Path) -> None:
+    renamed = beside.rename(beside.with_name("other.safetensors"))
+    with pytest.raises(WeightsError, match=r"other\.safetensors has no record: other\.json.*Copy both together"):
+        load_record(str(renamed))
+    beside.with_suffix(".json").rename(beside.with_name("other.json"))  # a record of mine.safetensors
+    with pytest.raises(WeightsError, match="is not beside it or is of another file"):
+        load_record(str(renamed))
+
+
+def test_a_pickle_is_answered_with_how_to_convert_it(tmp_path: Path) -> None:
+    (tmp_path / "best.pth.tar").write_bytes(b"PK")
+    with pytest.raises(WeightsError, match=r"mien weights convert .*best\.pth\.tar --to best\.safetensors"):
+        load_record(str(tmp_path / "best.pth.tar"))
+
+
+@pytest.mark.parametrize(("path", "reason"), [("absent.safetensors", "no such file"), ("", "holds no record.json")])
+def test_a_path_that_leads_nowhere_is_said(path: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=reason):
+        load_record(str(tmp_path / path))
+
+
+@pytest.mark.parametrize(("key", "value"), [("template", "ears"), ("channels", "grb")])
+def test_inputs_that_cannot_be_are_refused(key: str, value: str, copied: Path) -> None:
+    values = json.loads((copied / "record.json").read_text())
+    values["inputs"][key] = value
+    (copied / "record.json").write_text(json.dumps(values))
+    with pytest.raises(WeightsError, match=value):
+        load_record(str(copied))
+
+
+def test_labels_of_another_number_than_the_outputs_are_refused() -> None:
+    with pytest.raises(WeightsError, match="'raf-db' are 7 classes, config or priors have 8; make them agree"):
+        _ = replace(load_record("default"), labels="raf-db").label_set

@@ -19,7 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-weights_app = typer.Typer(help="The weights that come with the package.", no_args_is_help=True)
+weights_app = typer.Typer(help="Weights: those of the package, official files and your own.", no_args_is_help=True)
+_WHICH = "Name of shipped weights, a .safetensors file with its record, or a folder with a record.json."
 app.add_typer(weights_app, name="weights")
 
 
@@ -109,9 +110,7 @@ def predict(
     priors: Annotated[
         str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
     ] = "default",
-    weights: Annotated[
-        str, typer.Option(help="Name of shipped weights, or a folder with a record.json.")
-    ] = "default",
+    weights: Annotated[str, typer.Option(help=_WHICH)] = "default",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
@@ -178,11 +177,50 @@ def weights_list() -> None:
 
 @weights_app.command("show")
 def weights_show(
-    name: Annotated[
-        str, typer.Argument(help="Name of shipped weights, or a folder with a record.json.")
-    ] = "default",
+    name: Annotated[str, typer.Argument(help=_WHICH)] = "default",
 ) -> None:
     """Everything a weights record says, as JSON."""
     from mien.cli.weights import show_command
 
     show_command(name)
+
+
+@weights_app.command("convert")
+def weights_convert(
+    file: Annotated[
+        Path, typer.Argument(help="Official checkpoint: POSTER, POSTER++, APViT, or a trunk that they start from.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="OUT.safetensors; its record OUT.json is written beside it.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="What it was trained on: raf-db, affectnet-7, affectnet-8, ... "
+            "POSTER and POSTER++ files do not say, and their class order depends on it."
+        ),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="rgb or bgr, if the training read colours in another order than the authors' code."),
+    ] = None,
+    keep_rates: Annotated[
+        str | None, typer.Option(help="APViT: share of patches that each block keeps, as 1,1,1,1,1,1,0.9,0.9.")
+    ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Also write OUT.onnx: faster, and prediction needs no torch. Minutes.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """An official checkpoint into safetensors and a record; nothing in it is run."""
+    from mien.cli.weights import convert_command
+
+    convert_command(file, to, labels=labels, channels=channels, keep_rates=keep_rates, onnx=onnx, force=force)
+
+
+@weights_app.command("verify")
+def weights_verify(
+    names: Annotated[list[str] | None, typer.Argument(help=f"{_WHICH} Default: all of the package.")] = None,
+) -> int:
+    """Whether files are whole, fit their network and answer as they should; one line per check."""
+    from mien.cli.weights import verify_command
+
+    return verify_command(names or [])

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from mien.errors import MienError
+from mien.errors import MienError, MissingPackage, OptionError, OutputError
 from mien.nn.onnx_session import open_session
+from mien.weights.fill import network_of
+from mien.weights.record import PARTS, WeightsRecord, write_record
 
 
 class ExportError(MienError):
@@ -53,6 +61,45 @@ def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, to
         )
     path.write_bytes(data)
     return difference
+
+
+def check_exporter() -> None:
+    """Raise `MissingPackage` where torch's exporter would not find what it needs."""
+    if find_spec("onnxscript") is None:
+        raise MissingPackage("Writing ONNX", "onnxscript", "train")
+
+
+def add_onnx(record: WeightsRecord) -> WeightsRecord:
+    """Write the ONNX form of a converted record beside its safetensors file, and the record with it.
+
+    Prediction then needs no torch. Raises `ExportError` where ONNX Runtime does not give torch's answer.
+    """
+    check_exporter()
+    path = record.path.with_suffix(".onnx")
+    output = "logits" if record.labels is not None else "points"
+    if record.network in PARTS:
+        raise OptionError(f"weights {record.name!r} are {PARTS[record.network]}; parts have no ONNX form")
+    with _quiet():
+        try:
+            export_onnx(network_of(record), path, size_px=record.inputs.size_px, output=output)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return write_record(replace(record, files=record.files | {path.name: ""}))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on packages we do not use."""
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
 
 
 def _without_traces(model: Any) -> Any:

@@ -6,14 +6,14 @@ import numpy as np
 
 from mien.errors import UnknownName
 from mien.labels import LabelSet
-from mien.nn.onnx_session import open_session
+from mien.pipeline.backend import open_backend
 from mien.weights.record import WeightsRecord
 
 BATCH = 16  # faces per run: more costs memory and gains nothing on a CPU
 
 
 class ExpressionNetwork:
-    """ONNX network, calibration and class prior of one weights record.
+    """Network, calibration and class prior of one weights record.
 
     `priors`: which of the record's priors the probabilities assume; "default" is the documented operating
     point. `labels`: a label set to answer in; classes it lacks are left out and the rest sums to 1 again.
@@ -33,7 +33,7 @@ class ExpressionNetwork:
         self.record, self.priors = record, priors
         self.labels = labels or record.label_set
         self._bias = np.asarray(record.priors[priors], dtype=np.float64)
-        self._session = open_session(record.file(".onnx"), threads=threads)
+        self._run = open_backend(record, threads=threads)
 
     def read(self, crops: np.ndarray) -> np.ndarray:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""
@@ -46,8 +46,8 @@ class ExpressionNetwork:
     def _logits(self, crops: np.ndarray) -> np.ndarray:
         x = self.record.inputs.normalise(crops)
         if not self.record.mirror:
-            return self._session.run(None, {"faces": x})[0]
-        both = self._session.run(None, {"faces": np.concatenate([x, x[..., ::-1]])})[0]  # (2 N, K)
+            return self._run(x)
+        both = self._run(np.concatenate([x, x[..., ::-1]]))  # (2 N, K)
         return (both[: len(x)] + both[len(x) :]) / 2
 
 

@@ -51,6 +51,7 @@ class Reader:
         return {
             "weights": record.name,
             "files": record.files,
+            "inputs": record.inputs.to_dict(),
             "priors": self.network.priors,
             "labels": list(self.labels),
             "version": __version__,
@@ -129,7 +130,8 @@ def load(
     mirror: bool | None = None,
     threads: int = 0,
 ) -> Reader:
-    """A reader from the weights in the package, or from a folder with a `record.json`.
+    """A reader from the weights in the package by name, or from a path: a converted or trained .safetensors file
+    with its record beside it, or a folder with a `record.json`.
 
     `threshold`: least confidence of a face, 0..1. `small_faces`: also search large pictures tile by tile
     at full resolution, several times slower. `labels`: a label set to answer in, by name: "raf-db" has no

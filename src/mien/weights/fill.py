@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from safetensors.torch import load_file
-from torch import Tensor, nn
-
-from mien.errors import WeightsError
+from mien.errors import MissingPackage, WeightsError
 from mien.models import configure
-from mien.weights.record import load_record
+from mien.weights.record import PARTS, WeightsRecord, load_record
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
-def load_network(name: str) -> nn.Module:
-    """The torch network of shipped weights, or of a folder with a `record.json`, in eval mode.
+def load_network(weights: str | os.PathLike[str]) -> nn.Module:
+    """The torch network of a weights record in eval mode; its `record` is the record.
 
-    Fed with `record.inputs.normalise(...)`, (B, 3, S, S). Raises `WeightsError` where file and network differ.
+    `weights`: a name of shipped weights, a folder with a `record.json`, or a safetensors file with its record
+    beside it. Fed with `network.record.inputs.normalise(crops)`, (B, 3, S, S) float32. Raises `WeightsError`
+    where file and network differ, `MissingPackage` without torch.
     """
-    record = load_record(name)
-    network_class, published = configure(record.network)
-    network = network_class(_config(type(published), record.config))
-    file = record.file(".safetensors")
-    state = {k: v.float() if v.is_floating_point() else v for k, v in load_file(file).items()}
-    fill(network, state, source=str(file))
+    return network_of(load_record(os.fspath(weights)))
+
+
+def network_of(record: WeightsRecord) -> nn.Module:
+    """As `load_network`, from a record that is loaded already."""
+    state = read_tensors(record)
+    network = empty_network(record)
+    fill(network, state, source=f"{record.path}: the safetensors file")
+    network.record = record  # type: ignore[assignment]  # torch's stubs want tensors and modules
     return network.eval()
+
+
+def empty_network(record: WeightsRecord) -> nn.Module:
+    """The network of a record before its weights are in it."""
+    if record.network == "vit_small":
+        raise WeightsError(
+            f"weights {record.name!r} are {PARTS['vit_small']}, which does not run alone: "
+            "build('apvit') and load their tensors into it"
+        )
+    if record.network == "ir50":
+        from mien.nn.iresnet import IR50
+
+        return IR50()
+    network_class, published = configure(record.network)
+    network: nn.Module = network_class(_config(type(published), record.config))
+    return network
+
+
+def read_tensors(record: WeightsRecord) -> dict[str, Tensor]:
+    """The tensors of a record's safetensors file, whose hash is checked; halves become floats."""
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ModuleNotFoundError as error:
+        raise MissingPackage("A network as a torch module", error.name or "torch", "train") from error
+
+    file = record.file(".safetensors")
+    try:
+        state = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{file} cannot be read as safetensors: {error}") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> None:

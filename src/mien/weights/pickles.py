@@ -42,7 +42,7 @@ def read(path: Path) -> Any:
         raise MissingPackage("Reading an official checkpoint", "torch", "train") from error
 
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
+        raise WeightsError(f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}")
     names = set(_globals(path))
     replaced = {name for name in names if name.split(".")[0] in _REPLACED} | names & _HARMLESS
     foreign = {name for name in names - replaced if name.split(".")[0] not in _TRUSTED}

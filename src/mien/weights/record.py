@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mien.errors import OptionError, UnknownName, WeightsError
+from mien.errors import OptionError, OutputError, UnknownName, WeightsError
 from mien.labels import LabelSet, label_set
 from mien.preprocess import Preprocess
+from mien.weights.golden import Golden
 
 SHIPPED = Path(__file__).parent / "files"  # one folder per name; travels with the package
+
+PARTS = {  # "network" of records that only start a training
+    "ir50": "the image trunk of POSTER, POSTER++ and APViT",
+    "vit_small": "the transformer of APViT",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsRecord:
-    """What `record.json` beside the files says."""
+    """What the .json beside the files says: `record.json` of a folder, or `NAME.json` of `NAME.safetensors`."""
 
     name: str
-    network: str  # "poster_v2", "landmarks68"
-    config: dict[str, Any]  # the network's sizes, for training and export
+    network: str  # a name for `mien.build`, or a key of PARTS
+    config: dict[str, Any]  # the network's sizes
     inputs: Preprocess
     files: dict[str, str]  # file name -> SHA-256
     licence: str
@@ -31,14 +37,42 @@ class WeightsRecord:
     temperature: float = 1.0  # logits are divided by it: calibrated on validation data
     priors: dict[str, tuple[float, ...]] = field(default_factory=dict)  # added to logits / temperature
     measured: dict[str, Any] = field(default_factory=dict)  # our numbers, each with its command
+    claimed: dict[str, Any] = field(default_factory=dict)  # the authors' numbers
+    notes: tuple[str, ...] = ()  # what is approximated or not known
+    golden: Golden | None = None
     folder: Path = SHIPPED
+    filename: str = "record.json"  # the record's own, in `folder`
+
+    @property
+    def path(self) -> Path:
+        """Where the record stands."""
+        return self.folder / self.filename
 
     @property
     def label_set(self) -> LabelSet:
-        """The classes of the outputs; raises `OptionError` for a network without classes."""
+        """The classes of the outputs; raises `OptionError` for a network without classes.
+
+        And `WeightsError` where the record's fields are of different numbers of classes.
+        """
+        if self.network in PARTS:
+            raise OptionError(
+                f"weights {self.name!r} are {PARTS[self.network]}, to start a training from; "
+                "they read no expressions"
+            )
         if self.labels is None:
             raise OptionError(f"weights {self.name!r} read no expressions; they are for {self.network}")
-        return label_set(self.labels)
+        known = label_set(self.labels)
+        counts = {self.config.get("classes", len(known)), *map(len, self.priors.values())}
+        if counts != {len(known)}:
+            raise WeightsError(
+                f"{self.path}: labels {self.labels!r} are {len(known)} classes, config or priors have "
+                f"{', '.join(map(str, sorted(counts - {len(known)})))}; make them agree"
+            )
+        return known
+
+    def has(self, suffix: str) -> bool:
+        """Whether there is a file with this ending."""
+        return any(name.endswith(suffix) for name in self.files)
 
     def file(self, suffix: str) -> Path:
         """The file with this ending, checked against its hash."""
@@ -46,12 +80,12 @@ class WeightsRecord:
             if not name.endswith(suffix):
                 continue
             path = self.folder / name
+            shipped = SHIPPED in path.parents
+            remedy = "install the package again" if shipped else "copy it again, or convert the official file again"
             if not path.is_file():
-                raise WeightsError(f"{path} is missing; install the package again")
-            with path.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-            if found != wanted:
-                raise WeightsError(f"{path} is damaged (SHA-256 {found[:12]}…, not {wanted[:12]}…); get it again")
+                raise WeightsError(f"{path} is missing; {remedy}")
+            if (found := sha256(path)) != wanted:
+                raise WeightsError(f"{path} is damaged (SHA-256 {found[:12]}…, not {wanted[:12]}…); {remedy}")
             return path
         raise WeightsError(f"weights {self.name!r} have no {suffix} file; they hold {', '.join(self.files)}")
 
@@ -61,50 +95,87 @@ def shipped_names() -> list[str]:
     return sorted(record.parent.name for record in SHIPPED.glob("*/record.json"))
 
 
-def load_record(name: str) -> WeightsRecord:
-    """The record of shipped weights by name, or of a folder that holds a `record.json`."""
-    folder = SHIPPED / name
-    if not (folder / "record.json").is_file():
-        folder = Path(name)
-        if not (folder / "record.json").is_file():
-            raise UnknownName("weights", name, shipped_names())
-    return read_record(folder)
+def load_record(place: str) -> WeightsRecord:
+    """The record of shipped weights by name, of a folder with a `record.json`, or of one file.
+
+    A file is `NAME.safetensors` or `NAME.onnx` with its record `NAME.json` beside it, or the record itself.
+    Raises `UnknownName` for a name, and `WeightsError` for a path that leads to no record.
+    """
+    if place in shipped_names():
+        return read_record(SHIPPED / place / "record.json")
+    path = Path(place)
+    if path.is_dir():
+        if not (path / "record.json").is_file():
+            raise WeightsError(f"{path} holds no record.json; name a weights file, or a folder with a record")
+        return read_record(path / "record.json")
+    if not path.is_file():
+        if not path.suffix and path.name == place:
+            raise UnknownName("weights", place, shipped_names())
+        raise WeightsError(f"{path}: no such file")
+    if path.suffix == ".json":
+        return read_record(path)
+    if path.suffix not in {".safetensors", ".onnx"}:
+        raise WeightsError(
+            f"{path} is no safetensors file. If it is an official checkpoint, convert it first: "
+            f"mien weights convert {path} --to {path.name.split('.')[0]}.safetensors"
+        )
+    for beside in (path.with_suffix(".json"), path.with_name("record.json")):
+        if beside.is_file() and path.name in (record := read_record(beside)).files:
+            return record
+    raise WeightsError(
+        f"{path} has no record: {path.with_suffix('.json').name}, which says its network, classes and colours, "
+        "is not beside it or is of another file. Copy both together, or convert the official file again"
+    )
 
 
-def read_record(folder: Path) -> WeightsRecord:
-    """`folder/record.json` as a value; raises `WeightsError` where it is not one."""
-    path = folder / "record.json"
+def read_record(path: Path) -> WeightsRecord:
+    """A record's .json file as a value; raises `WeightsError` where it is none."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         inputs = values.pop("inputs")
         priors = {name: tuple(bias) for name, bias in values.pop("priors", {}).items()}
-        preprocess = Preprocess(**inputs | {key: tuple(inputs[key]) for key in ("mean", "std")})
-        return WeightsRecord(**values, inputs=preprocess, priors=priors, folder=folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        golden = values.pop("golden", None)
+        return WeightsRecord(
+            **values | {"notes": tuple(values.get("notes", ()))},
+            inputs=Preprocess(**inputs | {key: tuple(inputs[key]) for key in ("mean", "std")}),
+            priors=priors,
+            golden=golden and Golden(**golden | {"outputs": tuple(golden["outputs"])}),
+            folder=path.parent,
+            filename=path.name,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
         raise WeightsError(f"{path} is no weights record ({error}); see docs/concepts/weights.md") from error
 
 
-def write_record(record: WeightsRecord) -> None:
-    """`record.json` into the record's folder, with the hashes of the files as they are now."""
+def write_record(record: WeightsRecord) -> WeightsRecord:
+    """Write the record to its path with the hashes of the files as they are now; returns it with these."""
+    files = {name: sha256(record.folder / name) for name in record.files}
     values = {
         "name": record.name,
         "network": record.network,
         "config": record.config,
-        "inputs": {
-            "size_px": record.inputs.size_px,
-            "template": record.inputs.template,
-            "mean": list(record.inputs.mean),
-            "std": list(record.inputs.std),
-            "channels": record.inputs.channels,
-        },
+        "inputs": record.inputs.to_dict(),
         "labels": record.labels,
         "mirror": record.mirror,
         "temperature": record.temperature,
         "priors": {name: list(bias) for name, bias in record.priors.items()},
         "licence": record.licence,
         "source": record.source,
+        "claimed": record.claimed,
         "measured": record.measured,
-        "files": {name: hashlib.sha256((record.folder / name).read_bytes()).hexdigest() for name in record.files},
+        "notes": list(record.notes),
+        "golden": record.golden and asdict(record.golden),
+        "files": files,
     }
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-    (record.folder / "record.json").write_text(text, encoding="utf-8")
+    try:
+        record.path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{record.path} cannot be written: {error.strerror or error}") from error
+    return replace(record, files=files)
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -42,13 +42,18 @@ def is_vit_small(state: Mapping[str, Any]) -> bool:
     return "pos_embed" in state and any(key.startswith("blocks.") for key in state)
 
 
+def vit_small_shapes() -> State:
+    """The tensors of APViT that the ViT-small file fills, without their numbers."""
+    return {key: value for key, value in shapes_of(APViT, APViTConfig()).items() if key.startswith(_FROM_VIT)}
+
+
 def convert_vit_small(state: Mapping[str, Any], *, source: str) -> tuple[State, None]:
     """timm's ViT-small (vit_small_p16_224) -> the transformer of APViT; patches and head are dropped."""
     position = state["pos_embed"]
     if isinstance(position, Tensor) and position.dim() == 3:
         split = {"cls_pos_embed": position[:, :1], "patch_pos_embed": position[:, 1:]}
         state = {key: value for key, value in state.items() if key != "pos_embed"} | split
-    own = {key: value for key, value in shapes_of(APViT, APViTConfig()).items() if key.startswith(_FROM_VIT)}
+    own = vit_small_shapes()
     classes = classes_in(state, "head.weight")
     patches: Shapes = {"patch_embed.proj.weight": (768, 3, 16, 16), "patch_embed.proj.bias": (768,)}
     head: Shapes = {"head.weight": (classes, 768), "head.bias": (classes,)}

@@ -1,0 +1,240 @@
+"""What an official file does not say about itself, and what the authors' code says: pictures, classes, figures.
+
+Sources: zczcwh/POSTER ba2e3e9 (dataset_raf.py, dataset_affectnet.py, test.py), Talented-Q/POSTER_V2 18de559
+(main.py), youqingxiaozhua/APViT 9efaf97 (datasets/raf.py, configs/_base_/datasets/RAF.py), and the papers' figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mien.errors import OptionError
+from mien.labels import LABEL_SETS, label_set
+from mien.preprocess import BOX, Preprocess
+from mien.weights.convert import Converted
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, of the first, second and third channel
+
+# The order of channels in which the authors' loader of each data set gives pictures to POSTER. RAF-DB is read with
+# OpenCV and left as it comes, with the statistics of RGB. Guard: tests/weights/test_official.py
+_POSTER_CHANNELS = {
+    (True, "raf-db"): "bgr",
+    (True, "affectnet-7"): "rgb",
+    (True, "affectnet-8"): "rgb",
+    (False, "affectnet-7"): "rgb",
+    (False, "affectnet-8"): "rgb",
+}
+
+# Accuracy as the authors report it, of the best epoch on the test (AffectNet: validation) pictures.
+_CLAIMED = {
+    ("poster", "raf-db"): 0.9205,
+    ("poster", "ferplus"): 0.9162,
+    ("poster", "affectnet-7"): 0.6731,
+    ("poster", "affectnet-8"): 0.6334,
+    ("poster_v2", "raf-db"): 0.9221,
+    ("poster_v2", "affectnet-7"): 0.6749,
+    ("poster_v2", "affectnet-8"): 0.6377,
+    ("poster_v2", "caer-s"): 0.9300,
+    ("apvit", "raf-db"): 0.9198,
+}
+_PAPERS = {"poster": "Zheng et al., POSTER", "poster_v2": "Mao et al., POSTER++", "apvit": "Xue et al., APViT"}
+
+_FACE_NOTE = (
+    "RAF-DB's own alignment to 100 x 100 pixels is not published as a template; faces are aligned to our template "
+    "'face', so the framing is close to the set's but not the same"
+)
+_BOX_NOTE = (
+    "the set's pictures are cut out by a detector's box and not turned; faces are cut out upright around their "
+    "68 points, so the framing is close to the set's but not the same"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The fields of a record that do not come from the tensors."""
+
+    title: str  # for people: "POSTER large, RAF-DB variant"
+    inputs: Preprocess
+    licence: str
+    labels: str | None = None
+    claimed: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def facts(converted: Converted, *, labels: str | None, channels: str | None, source: str) -> Facts:
+    """Everything a record needs besides the tensors; `source` names the file in messages.
+
+    `labels`: the label set of the data the file was trained on, by name. `channels`: "rgb" or "bgr", where it is
+    not what the authors' code feeds. Raises `OptionError` where the file cannot tell and neither was said, or where
+    what was said does not fit.
+    """
+    if labels is not None:
+        label_set(labels)  # an unknown name is said first
+    try:
+        return OFFICIAL[converted.network](converted.config, labels, channels)
+    except OptionError as error:
+        raise OptionError(f"{source} is {error}") from error
+
+
+def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
+    variant = "RAF-DB" if config.token_mix else "AffectNet"
+    title = f"POSTER {config.size}, {variant} variant"
+    labels = _said(labels, config.classes, title, why=" and in which colour order it saw its pictures")
+    if channels is None and (config.token_mix, labels) not in _POSTER_CHANNELS:
+        raise OptionError(
+            f"{title}, and the authors publish no code that trains it on {labels}: say with "
+            "--channels bgr or --channels rgb in which order it saw colours. Their RAF-DB code reads with OpenCV "
+            "and does not swap (bgr), their AffectNet code swaps (rgb)"
+        )
+    channels = channels or _POSTER_CHANNELS[config.token_mix, labels]
+    return Facts(
+        title=title,
+        labels=labels,
+        inputs=_imagenet(224, _framing(labels), channels),
+        licence="code of zczcwh/POSTER: MIT; nothing is stated about the weights",
+        claimed=_claim("poster", labels) if config.size == "large" else {},
+        notes=(_framing_note(labels),),
+    )
+
+
+def _poster_v2(config: Any, labels: str | None, channels: str | None) -> Facts:
+    title = "POSTER++"
+    labels = _said(
+        labels, config.classes, title, why=", which was that of the sorted names of the folders it was trained on"
+    )
+    return Facts(
+        title=title,
+        labels=labels,
+        inputs=_imagenet(224, _framing(labels), channels or "rgb"),
+        licence="code of Talented-Q/POSTER_V2: MIT; nothing is stated about the weights",
+        claimed=_claim("poster_v2", labels),
+        notes=(
+            "classes stand in the order of the sorted names of the training folders; taken here to be the numbers "
+            "that the data set gives its classes (caer-s: the English names)",
+            _framing_note(labels),
+        ),
+    )
+
+
+def _apvit(config: Any, labels: str | None, channels: str | None) -> Facts:
+    own = f"apvit-{config.classes}"
+    if own not in LABEL_SETS:
+        raise OptionError(f"APViT with {config.classes} classes; the authors' code knows an order for 7 and for 8")
+    if labels is not None:
+        _fits(labels, config.classes, "APViT")
+    trained_on = labels or ("raf-db" if config.classes == 7 else None)
+    return Facts(
+        title="APViT",
+        labels=own,
+        inputs=_imagenet(112, "arcface", channels or "rgb"),
+        licence="project youqingxiaozhua/APViT: Apache-2.0",
+        claimed=_claim("apvit", trained_on),
+        notes=(
+            "the authors' code puts the classes of every data set into one order of its own; so do the outputs",
+        ),
+    )
+
+
+def _landmarks68(config: Any, labels: str | None, channels: str | None) -> Facts:
+    _no_classes(labels, "the 68-landmark network")
+    return Facts(
+        title="the 68-landmark network",
+        inputs=Preprocess(
+            size_px=config.size_px, template=BOX, mean=(0.0,) * 3, std=(1.0,) * 3, channels=channels or "bgr"
+        ),
+        licence="not stated in the file",
+        notes=("pictures as in cunjian/pytorch_face_landmark: divided by 255, read with OpenCV (bgr)",),
+    )
+
+
+def _ir50(config: Any, labels: str | None, channels: str | None) -> Facts:
+    _no_classes(labels, "IR-50, an image trunk")
+    return Facts(
+        title="IR-50, an image trunk",
+        inputs=Preprocess(
+            size_px=112, template="arcface", mean=(0.5,) * 3, std=(0.5,) * 3, channels=channels or "rgb"
+        ),
+        licence="not stated in the file",
+        notes=(
+            "the inputs are those of its training for face identity; POSTER, POSTER++ and APViT feed it pictures "
+            "normalised by ImageNet's statistics",
+        ),
+    )
+
+
+def _vit_small(config: Any, labels: str | None, channels: str | None) -> Facts:
+    _no_classes(labels, "ViT-small, a transformer")
+    return Facts(
+        title="ViT-small, a transformer",
+        inputs=_imagenet(112, "arcface", channels or "rgb"),
+        licence="not stated in the file",
+        notes=("the inputs are those of APViT, whose transformer it starts; it sees no pictures itself",),
+    )
+
+
+OFFICIAL: dict[str, Callable[[Any, str | None, str | None], Facts]] = {  # keys as in FAMILIES
+    "poster": _poster,
+    "poster_v2": _poster_v2,
+    "apvit": _apvit,
+    "landmarks68": _landmarks68,
+    "ir50": _ir50,
+    "vit_small": _vit_small,
+}
+
+
+def _said(labels: str | None, classes: int, title: str, *, why: str) -> str:
+    """The label set as said, if it can be; an `OptionError` that says what fits, and why it is needed, if not."""
+    if labels is None:
+        fitting = ", ".join(_fitting(classes)) or "none of ours (docs/concepts/labels.md)"
+        raise OptionError(
+            f"{title} with {classes} classes, and such a file does not say in which order they stand{why}. "
+            f"Say what it was trained on with --labels; with {classes} classes: {fitting}"
+        )
+    return _fits(labels, classes, title)
+
+
+def _fits(labels: str, classes: int, title: str) -> str:
+    if len(label_set(labels)) != classes:
+        fitting = ", ".join(_fitting(classes)) or "no label set"
+        raise OptionError(
+            f"{title} with {classes} classes, but --labels {labels} has {len(label_set(labels))}; "
+            f"with {classes} classes: {fitting}"
+        )
+    return labels
+
+
+def _fitting(classes: int) -> list[str]:
+    """Label sets of data; APViT's own order is no data set."""
+    return [name for name, known in LABEL_SETS.items() if len(known) == classes and not name.startswith("apvit")]
+
+
+def _no_classes(labels: str | None, title: str) -> None:
+    if labels is not None:
+        raise OptionError(f"{title}: it has no classes; leave --labels out")
+
+
+def _imagenet(size_px: int, template: str, channels: str) -> Preprocess:
+    """ImageNet's statistics in the order of the channels as they are fed: swapping pictures does not swap these."""
+    if channels == "bgr":
+        return Preprocess(size_px=size_px, template=template, mean=_MEAN[::-1], std=_STD[::-1], channels="bgr")
+    return Preprocess(size_px=size_px, template=template, mean=_MEAN, std=_STD, channels=channels)
+
+
+def _framing(labels: str) -> str:
+    return "face" if labels == "raf-db" else BOX
+
+
+def _framing_note(labels: str) -> str:
+    return _FACE_NOTE if labels == "raf-db" else _BOX_NOTE
+
+
+def _claim(network: str, labels: str | None) -> dict[str, Any]:
+    if labels is None or (network, labels) not in _CLAIMED:
+        return {}
+    return {
+        "accuracy": _CLAIMED[network, labels],
+        "pictures": labels,
+        "source": f"{_PAPERS[network]}; of the authors' own file, best epoch on these pictures",
+    }

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.cli.app import run
+from mien.errors import WeightsError
+from mien.weights.golden import KEPT, Golden, pattern, spaced
+from mien.weights.record import SHIPPED, load_record, shipped_names, write_record
+from mien.weights.verify import verify
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_weights_pass_every_check(name: str) -> None:
+    pytest.importorskip("torch")
+    assert [check.passed for check in verify(load_record(name))] == [True] * 5
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    shutil.copytree(SHIPPED / "landmarks68", tmp_path / "own")
+    return tmp_path / "own"
+
+
+def test_an_altered_file_fails_and_the_rest_goes_on(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (copied / "landmarks68.onnx").open("ab") as file:
+        file.write(b"x")
+    assert run(["weights", "verify", str(copied)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["FAILED", "ok", "ok", "ok", "skipped"]
+    assert "landmarks68.onnx is damaged" in lines[0]
+
+
+def test_another_answer_than_the_golden_one_fails(copied: Path) -> None:
+    record = load_record(str(copied))
+    assert record.golden is not None
+    outputs = (record.golden.outputs[0] + 0.01, *record.golden.outputs[1:])
+    changed = replace(record, golden=replace(record.golden, outputs=outputs))
+    findings = [check.finding for check in verify(changed) if check.passed is False]
+    assert len(findings) == 2
+    assert all("differs from the golden output by 1.0e-02" in finding for finding in findings)
+
+
+def test_weights_of_another_network_fail(copied: Path) -> None:
+    pytest.importorskip("torch")
+    shutil.copy(SHIPPED / "default" / "default.safetensors", copied / "landmarks68.safetensors")
+    shutil.copy(SHIPPED / "default" / "default.onnx", copied / "landmarks68.onnx")
+    record = write_record(load_record(str(copied)))
+    assert [check.passed for check in verify(record)] == [True, True, False, False]
+
+
+def test_swapped_colours_fail(copied: Path) -> None:
+    record = load_record(str(copied))
+    swapped = replace(record, inputs=replace(record.inputs, channels="bgr"))
+    assert [check.passed for check in verify(swapped)][-2:] == [False, False]
+
+
+def test_records_that_cannot_be_read_are_lines_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["weights", "verify", str(tmp_path), "landmarks68"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"FAILED  {tmp_path}: ")
+    assert len(lines) == 6
+    assert run(["weights", "verify", "landmark68"]) == 2
+
+
+def test_without_torch_the_rest_is_checked() -> None:
+    code = "import sys; sys.modules['torch'] = None; from mien.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "weights", "verify", "default"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok", "ok", "skipped", "ok"]
+    assert "needs torch, which is not installed: pip install 'mien[train]'" in done.stdout
+
+
+def test_the_pattern_is_generated_the_same_everywhere() -> None:
+    picture = pattern(96)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (96, 96, 3)
+    assert picture[::30, ::40, 1].tolist() == GOLDEN_PATTERN
+    assert (picture != picture[:, ::-1]).mean() > 0.9  # a mirrored input is noticed
+    assert (picture[..., 0] != picture[..., 2]).mean() > 0.9  # and swapped colours
+
+
+GOLDEN_PATTERN = [[255, 151, 86], [218, 26, 211], [105, 174, 76], [82, 61, 71]]
+
+
+def test_long_answers_are_thinned_and_broken_ones_refused() -> None:
+    assert len(spaced(np.zeros((1, 256, 14, 14)))) <= KEPT
+    assert len(spaced(np.zeros((1, 8)))) == 8
+    golden = Golden.of(np.array([[1.0, -2000.0]]))
+    assert golden.tolerance == 2
+    assert golden.difference(np.array([[1.0, -1999.0]])) == 1
+    assert golden.difference(np.zeros((1, 3))) == float("inf")
+    with pytest.raises(WeightsError, match="NaN"):
+        Golden.of(np.array([np.nan]))
