@@ -5,8 +5,8 @@
     folder/views.csv.part                     the rows so far
     folder/images/0007/fear_3_yaw-45.jpg      identity, expression, take, yaw
 
-Every picture depends on (seed, identity, expression, take, yaw) and the settings alone: neither on the order of work,
-nor on the number of processes, nor on what else is in the set.
+Every picture depends on (seed, identity, expression, take, yaw), its size and the model alone: neither on the order
+of work, nor on the number of processes, nor on what else is in the set.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from mien.data.views.expression import compose
-from mien.data.views.look import Look, Painter
+from mien.data.views.look import Casting, Look
 from mien.data.views.model import FaceModel, load_model
 from mien.data.views.scene import Studio, draw_view
 from mien.errors import MissingPackage, OptionError, OutputError
@@ -127,17 +127,17 @@ class _Maker:
 
     def __init__(self, model: FaceModel, folder: Path, settings: ViewSettings) -> None:
         self.folder, self.settings, self.model = folder, settings, model
-        self.painter = Painter(model)
+        self.casting = Casting(model)
         self.studio = Studio(model, settings.size_px)
-        self.identity, self.look = -1, None
+        self._last: tuple[int, Look] | None = None
 
     def look_of(self, identity: int) -> Look:
         """The look of an identity; the last one is kept."""
-        if self.look is None or identity != self.identity:
-            self.identity = identity
-            self.look = self.painter.look(np.random.default_rng([self.settings.seed, _LOOK, identity]))
-            self.studio.dress(self.look)
-        return self.look
+        if self._last is None or self._last[0] != identity:
+            look = self.casting.look(np.random.default_rng([self.settings.seed, _LOOK, identity]))
+            self.studio.dress(look)
+            self._last = identity, look
+        return self._last[1]
 
     def make(self, face: Face) -> list[Row]:
         """All views of one face as files; their rows."""
@@ -341,11 +341,16 @@ def _begin(model: Path, folder: Path, settings: ViewSettings) -> None:
     """Set a rendering process up. It ends with its parent, and leaves Ctrl-C to it."""
     global _maker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core per process
     _maker = _Maker(load_model(model), folder, settings)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make(face: Face) -> list[Row]:

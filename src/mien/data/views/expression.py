@@ -28,7 +28,6 @@ ACTION_UNITS: dict[int, dict[str, float]] = {
     16: {"mouthLowerDown_*": 0.9},  # lower lip depressor
     17: {"mouthShrugLower": 0.9, "mouthShrugUpper": 0.4},  # chin raiser
     20: {"mouthStretch_*": 1.0},  # lip stretcher
-    22: {"mouthFunnel": 0.6},  # lip funneler
     23: {"mouthRollUpper": 0.5, "mouthRollLower": 0.5, "mouthPress_*": 0.5},  # lip tightener
     24: {"mouthPress_*": 1.0, "mouthRollUpper": 0.25, "mouthRollLower": 0.25},  # lip pressor
     25: {"mouthUpperUp_*": 0.3, "mouthLowerDown_*": 0.4},  # lips part
@@ -66,7 +65,7 @@ VARIANTS: dict[Expression, tuple[Variant, ...]] = {
     Expression.ANGER: (
         Variant((4, 5, 7, 23)),
         Variant((4, 5, 7, 24), ((17, 0.6),)),
-        Variant((4, 7, 10, 16, 25), ((5, 0.6), (26, 0.5), (9, 0.3))),  # bared teeth
+        Variant((4, 7, 10, 16, 25), ((5, 0.6), (26, 0.5))),  # bared teeth
     ),
     Expression.DISGUST: (
         Variant((9, 15, 17), ((4, 0.4), (7, 0.4))),
@@ -101,13 +100,13 @@ _FIDGETS = (
     "browInnerUp_*", "browOuterUp_*", "cheekPuff_*", "jawForward", "jawLeft", "jawRight", "mouthDimple_*",
     "mouthLeft", "mouthPress_*", "mouthPucker", "mouthRight", "mouthRollLower", "mouthShrugLower",
 )  # fmt: skip
-_GAZE = ("eyeLookIn_", "eyeLookOut_", "eyeLookUp_", "eyeLookDown_")
+_EYES = ("eyeBlink_", "eyeLookIn_", "eyeLookOut_", "eyeLookUp_", "eyeLookDown_")
 SHAPES = frozenset(
     shape.replace("*", side)
     for shape in (
         *(shape for shapes in ACTION_UNITS.values() for shape in shapes),
         *_FIDGETS,
-        *(f"{shape}*" for shape in _GAZE),
+        *(f"{shape}*" for shape in _EYES),
     )
     for side in "LR"
 )
@@ -153,7 +152,7 @@ def fidget(rng: np.random.Generator) -> dict[str, float]:
     weights = {}
     for shape in rng.choice(_FIDGETS, 3, replace=False):
         weight = rng.uniform(0.0, 0.12)
-        for name in {shape.replace("*", side) for side in "LR"}:
+        for name in dict.fromkeys(shape.replace("*", side) for side in "LR"):
             weights[name] = weight * rng.uniform(0.7, 1.3) if "*" in shape else weight
     lids = rng.uniform(0.5, 1.0) if rng.random() < 0.04 else rng.uniform(0.0, 0.12)
     across, up = rng.normal(0.0, 0.25, 2)

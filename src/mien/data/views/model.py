@@ -7,6 +7,7 @@ Creative Technologies, https://github.com/ICT-VGL/ICT-FaceKit.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -75,8 +76,8 @@ def load_model(path: Path) -> FaceModel:
 
 
 def _from_npz(path: Path) -> FaceModel:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with np.load(path, allow_pickle=False) as file:
+    data = path.read_bytes()
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
         names = [str(name) for name in file["expression_names"]]
         return _model(
             neutral=file["neutral"],
@@ -86,7 +87,7 @@ def _from_npz(path: Path) -> FaceModel:
             identity=file["identity"],
             expression=dict(zip(names, file["expression"], strict=True)),
             landmarks=json.loads(str(file["vertex_indices_json"]))["idx_to_landmark_verts"],
-            sha256=digest,
+            sha256=hashlib.sha256(data).hexdigest(),
         )
 
 

@@ -61,7 +61,7 @@ def draw_view(rng: np.random.Generator, *, yaw_deg: float, yaw_jitter: float, pi
     for _ in range(rng.integers(0, 3)):
         lamps.append(_lamp(rng, rng.uniform(0.15, 0.6), wide=110.0))
     ambient = rng.uniform(0.25, 0.8)
-    exposure = rng.uniform(0.85, 1.25) / (ambient + 0.8 * sum(lamp.strength for lamp in lamps))
+    exposure = rng.uniform(0.9, 1.3) / (ambient + 0.8 * sum(lamp.strength for lamp in lamps))
     yaw = float(np.clip(yaw_deg + rng.uniform(-yaw_jitter, yaw_jitter), -90, 90))
     return View(
         yaw_deg=round(yaw, 2),
@@ -83,9 +83,10 @@ def _lamp(rng: np.random.Generator, strength: float, *, wide: float) -> Lamp:
     warm = rng.normal(0.0, 0.06)
     colour = np.clip(np.array([1 + warm, 1 + rng.normal(0, 0.015), 1 - warm]), 0.6, 1.3)
     towards = (np.cos(lift) * np.sin(turn), -np.sin(lift), -np.cos(lift) * np.cos(turn))
+    red, green, blue = (float(part) for part in colour / colour.max())
     return Lamp(
-        towards=tuple(float(part) for part in towards),
-        colour=tuple(float(part) for part in colour / colour.max()),
+        towards=(float(towards[0]), float(towards[1]), float(towards[2])),
+        colour=(red, green, blue),
         strength=float(strength),
     )
 
@@ -117,9 +118,10 @@ class Studio:
         self.model, self.size_px = model, size_px
         self._over = 2 if size_px <= 512 else 1  # pixels are drawn finer, then averaged
         side = size_px * self._over
-        self._plotter = pyvista.Plotter(off_screen=True, window_size=(side, side), lighting="none")
+        self._plotter: Any = pyvista.Plotter(off_screen=True, window_size=[side, side], lighting="none")
         self._plotter.renderer.SetAutomaticLightCreation(False)
-        self._plotter.render_window.SetMultiSamples(0)
+        self._window = self._plotter.render_window
+        self._window.SetMultiSamples(0)
         self._matrix = vtkMatrix4x4()
         self._skin = _Part(model, [SKIN], textured=True)
         self._solid = _Part(model, [GUMS, TEETH, *EYES, TEAR_DUCTS])
@@ -185,8 +187,7 @@ class Studio:
         middle = side * (0.5 + np.array(view.shift)) - focal * (low + high) / 2
         self._aim(rotation, away, focal, middle, side, view.distance_cm)
         self._light(view)
-        window = self._plotter.render_window
-        window.Render()
+        self._window.Render()
         drawn = np.asarray(self._plotter.screenshot(None, return_img=True))[:, :, :3]
         near, far = self._plotter.camera.clipping_range
         raw = self._depth(side)
@@ -232,8 +233,8 @@ class Studio:
         from vtkmodules.vtkCommonCore import vtkFloatArray
 
         values = vtkFloatArray()
-        self._plotter.render_window.GetZbufferData(0, 0, side - 1, side - 1, values)
-        return vtk_to_numpy(values).reshape(side, side)[::-1]
+        self._window.GetZbufferData(0, 0, side - 1, side - 1, values)
+        return np.asarray(vtk_to_numpy(values)).reshape(side, side)[::-1]  # type: ignore[no-untyped-call]
 
     def _composed(self, drawn: np.ndarray, solid: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
         """The head cut out at the drawn size, laid on its backdrop, averaged down."""
@@ -266,7 +267,7 @@ class _Part:
         corners = index.reshape(-1, 4)
         triangles = np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
         faces = np.concatenate([np.full((len(triangles), 1), 3), triangles], axis=1).ravel()
-        self.mesh = pyvista.PolyData(model.neutral[self.source], faces)
+        self.mesh: Any = pyvista.PolyData(model.neutral[self.source], faces)
         self.mesh.point_data["Normals"] = np.zeros((len(self.source), 3), np.float32)
         self.mesh.point_data.active_normals_name = "Normals"
         if textured:
