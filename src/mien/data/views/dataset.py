@@ -328,7 +328,7 @@ def _made(
     except BrokenProcessPool:
         raise OutputError(
             "a rendering process ended unexpectedly: out of memory, or no OpenGL library for VTK "
-            "(Debian: apt-get install libegl1 libgl1; docs/datasets/views.md)"
+            "(Debian: apt-get install libegl1 libgl1-mesa-dri libx11-6; docs/datasets/views.md)"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -118,7 +118,7 @@ class Studio:
         self.model, self.size_px = model, size_px
         self._over = 2 if size_px <= 512 else 1  # pixels are drawn finer, then averaged
         side = size_px * self._over
-        self._plotter: Any = pyvista.Plotter(off_screen=True, window_size=[side, side], lighting="none")
+        self._plotter = pyvista.Plotter(off_screen=True, window_size=[side, side], lighting="none")
         self._plotter.renderer.SetAutomaticLightCreation(False)
         self._window = self._plotter.render_window
         self._window.SetMultiSamples(0)
@@ -234,7 +234,7 @@ class Studio:
 
         values = vtkFloatArray()
         self._window.GetZbufferData(0, 0, side - 1, side - 1, values)
-        return np.asarray(vtk_to_numpy(values)).reshape(side, side)[::-1]  # type: ignore[no-untyped-call]
+        return np.asarray(vtk_to_numpy(values)).reshape(side, side)[::-1]
 
     def _composed(self, drawn: np.ndarray, solid: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
         """The head cut out at the drawn size, laid on its backdrop, averaged down."""
@@ -267,7 +267,7 @@ class _Part:
         corners = index.reshape(-1, 4)
         triangles = np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
         faces = np.concatenate([np.full((len(triangles), 1), 3), triangles], axis=1).ravel()
-        self.mesh: Any = pyvista.PolyData(model.neutral[self.source], faces)
+        self.mesh = pyvista.PolyData(model.neutral[self.source], faces)
         self.mesh.point_data["Normals"] = np.zeros((len(self.source), 3), np.float32)
         self.mesh.point_data.active_normals_name = "Normals"
         if textured:
