@@ -62,6 +62,20 @@ class Box:
         )
 
 
+def rotation_matrix(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
+    """The rotation (3, 3) of a `Pose`, in axes x right, y down, z away from the camera.
+
+    The roll turns the face around its own viewing axis first, then yaw and pitch point that axis.
+    """
+    (cy, sy), (cp, sp), (cr, sr) = (
+        (np.cos(angle), np.sin(angle)) for angle in np.deg2rad([yaw_deg, pitch_deg, roll_deg])
+    )
+    yaw = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+    pitch = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
+    roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return yaw @ pitch @ roll
+
+
 def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Intersection over union of one box (4,) with boxes (N, 4) -> (N,)."""
     width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mien import __version__
+from mien.cli.data import data_app
 
 app = typer.Typer(
     name="mien",
@@ -22,6 +23,7 @@ app = typer.Typer(
 weights_app = typer.Typer(help="Weights: those of the package, official files and your own.", no_args_is_help=True)
 _WHICH = "Name of shipped weights, a .safetensors file with its record, or a folder with a record.json."
 app.add_typer(weights_app, name="weights")
+app.add_typer(data_app, name="data")
 
 
 def run(arguments: list[str]) -> int:

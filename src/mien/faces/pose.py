@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mien.geometry import rotation_matrix
 from mien.results import Pose
 
 _POINTS = [*range(17, 48), 48, 54]
@@ -65,20 +66,6 @@ def head_pose(landmarks: np.ndarray) -> Pose:
     rest = rotation_matrix(np.rad2deg(yaw), np.rad2deg(pitch), 0.0).T @ rotation
     roll = np.arctan2(rest[1, 0], rest[0, 0])
     return Pose(*(float(np.rad2deg(angle)) for angle in (yaw, pitch, roll)))
-
-
-def rotation_matrix(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
-    """The rotation (3, 3) of a `Pose`, in axes x right, y down, z away from the camera.
-
-    The roll turns the face around its own viewing axis first, then yaw and pitch point that axis.
-    """
-    (cy, sy), (cp, sp), (cr, sr) = (
-        (np.cos(angle), np.sin(angle)) for angle in np.deg2rad([yaw_deg, pitch_deg, roll_deg])
-    )
-    yaw = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
-    pitch = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
-    roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return yaw @ pitch @ roll
 
 
 def _rotation(points: np.ndarray) -> np.ndarray:
