@@ -12,6 +12,8 @@ from mien.data.samples import Reading, Samples
 from mien.errors import UnknownName
 from mien.labels import LabelSet
 
+Shown = Literal["crop", "aligned", "photo"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
@@ -30,11 +32,15 @@ class DataSet:
     licence: str
     obtain: str  # where it comes from and who may have it
     expected: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
-    """variant -> split -> class -> pictures, as published; class "all" where only the sum is published."""
+    """variant -> split -> class -> pictures, as published; class "all" where only the sum is published.
+
+    A set whose distributions differ in them has keys "variant distribution" as well; see `published`.
+    """
     split_rule: str = "official"  # what the splits are
     protocol: Literal["official", "subject-folds", "leave-one-subject-out", "group-folds"] = "official"
-    faces: Literal["crop", "aligned", "photo"] = "crop"
+    faces: Shown = "crop"
     """What a picture shows: one face cut out, one face already aligned, or a scene in which faces must be found."""
+    faces_of: Mapping[str, Shown] = field(default_factory=dict)  # variants that show something else
     subjects: bool = False  # states who is seen
     poses: bool = False  # states the pose of the head
     known_faults: tuple[str, ...] = ()  # what users should know
@@ -50,6 +56,15 @@ class DataSet:
         if name not in self.variants:
             raise UnknownName(f"variant of {self.name}", name, self.variants)
         return name
+
+    def shows(self, variant: str = "") -> Shown:
+        """What the pictures of a variant show; see `faces`."""
+        return self.faces_of.get(self.variant(variant), self.faces)
+
+    def published(self, variant: str = "", distribution: str = "") -> Mapping[str, Mapping[str, int]]:
+        """split -> class -> pictures as published, of a variant and a `Reading.distribution`; {} where unknown."""
+        variant = self.variant(variant)
+        return self.expected.get(f"{variant} {distribution}", self.expected.get(variant, {}))
 
     def reading(self, folder: str | os.PathLike[str], *, variant: str = "") -> Reading:
         """Everything in the folder (or .zip), with what is wrong."""
