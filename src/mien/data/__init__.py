@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 DATA_SETS = {  # name -> module that holds its record, called SET
     "raf-db": "mien.data.raf_db",
+    "jaffe": "mien.data.jaffe",
+    "ferg": "mien.data.ferg",
+    "kdef": "mien.data.kdef",
 }
 
 
