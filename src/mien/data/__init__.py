@@ -15,6 +15,7 @@ DATA_SETS = {  # name -> module that holds its record, called SET
     "jaffe": "mien.data.jaffe",
     "ferg": "mien.data.ferg",
     "kdef": "mien.data.kdef",
+    "bu-3dfe": "mien.data.bu_3dfe",
 }
 
 
