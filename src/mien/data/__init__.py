@@ -16,6 +16,7 @@ DATA_SETS = {  # name -> module that holds its record, called SET
     "ferg": "mien.data.ferg",
     "kdef": "mien.data.kdef",
     "bu-3dfe": "mien.data.bu_3dfe",
+    "multi-pie": "mien.data.multi_pie",
 }
 
 
