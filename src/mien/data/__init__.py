@@ -17,6 +17,7 @@ DATA_SETS = {  # name -> module that holds its record, called SET
     "kdef": "mien.data.kdef",
     "bu-3dfe": "mien.data.bu_3dfe",
     "multi-pie": "mien.data.multi_pie",
+    "ck+": "mien.data.ck_plus",
 }
 
 

@@ -1,0 +1,139 @@
+"""CK+, Extended Cohn-Kanade (Lucey, Cohn, Kanade, Saragih, Ambadar, Matthews, 2010).
+
+cohn-kanade-images/S005/001/S005_001_00000001.png ...: subject, sequence, frame; a sequence runs from neutral to the
+peak. Emotion/S005/001/S005_001_00000011_emotion.txt names the class of 327 of the 593 sequences by its number in
+`CK_PLUS`, Landmarks/.../S005_001_00000011_landmarks.txt has 68 points per frame. Each comes in its own archive,
+with further folders around it or not; files are therefore found by their names.
+
+The usual protocol takes the last three frames of each labelled sequence as its class and the first as neutral, in
+ten folds without common subjects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from mien.data.files import Files
+from mien.data.names import by_name
+from mien.data.record import DataSet
+from mien.data.samples import Reading
+from mien.labels import CK_PLUS, Expression, LabelSet, expression_called
+
+SEVEN = LabelSet("neutral anger disgust fear happiness sadness surprise")
+PEAKS = LabelSet("anger contempt disgust fear happiness sadness surprise")
+FRAME = r"(S\d{3})_(\d{3})_(\d{8})"
+
+
+def read(files: Files, variant: str) -> Reading:
+    """Frames of the original sequences, or the pictures of 48 pixels that go round (variant "48")."""
+    return _read_folders(files) if variant == "48" else _read_sequences(files, SET.variants[variant])
+
+
+def _read_sequences(files: Files, labels: LabelSet) -> Reading:
+    rows, named = by_name(files, labels, FRAME, form="S005/001/S005_001_00000011.png")
+    frames: dict[str, list[tuple[str, str]]] = defaultdict(list)  # sequence -> (number, path) in order
+    for path, at in named:
+        frames[f"{at[1]}_{at[2]}"].append((at[3], path))
+    texts = {name.rpartition("/")[2]: name for name in files.names if name.endswith(".txt")}
+    found = [(name, match) for name in texts if (match := re.fullmatch(FRAME + "_emotion.txt", name))]
+    if not found:
+        rows.problem(
+            "missing file", str(files), "no S005_001_00000011_emotion.txt is there",
+            "unpack Emotion_labels.zip; or take the variant 48 for folders of 48-pixel pictures",
+        )  # fmt: skip
+    for name, match in sorted(found, key=lambda pair: pair[0]):
+        where, sequence = f"{texts[name]}:1", f"{match[1]}_{match[2]}"
+        if (label := _emotion(files.text(texts[name]))) is None:
+            rows.label_problem(where, files.text(texts[name]).strip()[:20], [str(i) for i in range(len(CK_PLUS))])
+            continue
+        shown = sorted(frames[sequence])
+        if not shown or shown[-1][0] < match[3]:
+            rows.problem(
+                "missing picture", where, f"frame {match[3]} of {sequence} is not there",
+                "unpack extended-cohn-kanade-images.zip",
+            )  # fmt: skip
+            continue
+        if label not in labels:  # contempt, where seven classes are wanted
+            continue
+        for number, (_, path) in [(0, shown[0]), *enumerate(shown[1:][-3:], start=1)]:
+            more: dict[str, Any] = {}
+            if text := texts.get(f"{path.rpartition('/')[2].rpartition('.')[0]}_landmarks.txt"):
+                if (points := _points(files, text)) is None:
+                    rows.problem(
+                        "wrong column", text, "these are not 68 lines of x and y", "unpack Landmarks.zip again"
+                    )
+                    continue
+                more["points"] = points
+            shows = label if number else Expression.NEUTRAL
+            rows.add(path, shows, where=where, subject=match[1], group=sequence, **more)
+    return rows.done()
+
+
+def _emotion(text: str) -> Expression | None:
+    """`   3.0000000e+00` is the class of that number."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return CK_PLUS[int(number)] if number in range(len(CK_PLUS)) else None
+
+
+def _points(files: Files, name: str) -> np.ndarray | None:
+    """68 lines of x and y in pixels -> (68, 2); None for anything else."""
+    try:
+        points = np.array([[float(value) for value in line.split()] for _, line in files.lines(name)])
+    except ValueError:
+        return None
+    return points if points.shape == (68, 2) and np.isfinite(points).all() else None
+
+
+def _read_folders(files: Files) -> Reading:
+    rows, named = by_name(files, PEAKS, rf"([a-z]+)/{FRAME}", form="anger/S010_004_00000017.png")
+    for path, match in named:
+        if (label := expression_called(match[1])) is None:
+            rows.label_problem(path, match[1])
+        else:
+            rows.add(path, label, where=path, subject=match[2], group=f"{match[2]}_{match[3]}")
+    return rows.done()
+
+
+# Sequences per class: Lucey et al., table 3.
+_SEQUENCES = dict(zip(PEAKS, [45, 18, 59, 25, 69, 28, 83], strict=True))
+_THREE: dict[str, int] = {label: 3 * count for label, count in _SEQUENCES.items()}
+
+SET = DataSet(
+    name="ck+",
+    title="CK+, Extended Cohn-Kanade",
+    read=read,
+    variants={"8": CK_PLUS, "7": SEVEN, "48": PEAKS},
+    layout=(
+        "cohn-kanade-images/S005/001/S005_001_00000001.png ...\n"
+        "Emotion/S005/001/S005_001_00000011_emotion.txt ...\n"
+        "Landmarks/S005/001/S005_001_00000001_landmarks.txt ... (optional: 68 points)\n"
+        "CK+48/anger/S010_004_00000017.png ... (variant 48)"
+    ),
+    citation=(
+        "P. Lucey, J. Cohn, T. Kanade, J. Saragih, Z. Ambadar, I. Matthews: The Extended Cohn-Kanade Dataset "
+        "(CK+): A complete dataset for action unit and emotion-specified expression. CVPR Workshops 2010."
+    ),
+    licence="Non-commercial research; an agreement is signed. Only some subjects may be shown in print.",
+    obtain="https://www.jeffcohn.net/Resources/; CK+48 is a copy that others put on Kaggle",
+    expected={
+        "8": {"": {"neutral": 327, **_THREE}},
+        "7": {"": {"neutral": 309, **{label: count for label, count in _THREE.items() if label in SEVEN}}},
+        "48": {"": _THREE},
+    },
+    split_rule="none; ten folds by subject, of the last three frames of a sequence and its first as neutral",
+    protocol="subject-folds",
+    faces="photo",
+    subjects=True,
+    known_faults=(
+        "The last three frames of a sequence are nearly the same picture: keep them in one fold.",
+        "CK+48 has no neutral class.",
+        "Seven classes mean two things in papers: without contempt (variant 7), or without neutral.",
+    ),
+)
