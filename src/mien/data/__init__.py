@@ -18,6 +18,7 @@ DATA_SETS = {  # name -> module that holds its record, called SET
     "bu-3dfe": "mien.data.bu_3dfe",
     "multi-pie": "mien.data.multi_pie",
     "ck+": "mien.data.ck_plus",
+    "views": "mien.data.rendered",
     "folder": "mien.data.folder",
     "csv": "mien.data.table",
 }
