@@ -19,6 +19,7 @@ def line(identity: int, expression: str, take: int, yaw: float, split: str, **ot
         "split": split,
         "identity": str(identity),
         "expression": expression,
+        "units": "1+2L",
         "intensity": "0" if expression == "neutral" else str(take),
         "take": str(take),
         "yaw_class": f"{yaw:g}",

@@ -21,7 +21,7 @@ TABLE = "views.csv"
 RECORD = "dataset.json"
 SEVEN = LabelSet(" ".join(FERPLUS[:7]))
 NUMBERS = ("intensity", "take", "yaw_class", "yaw_deg", "pitch_deg", "roll_deg", "left", "top", "right", "bottom")
-COLUMNS = ("file", "split", "identity", "expression", *NUMBERS, "landmarks", "visible")
+COLUMNS = ("file", "split", "identity", "expression", *NUMBERS, "units", "landmarks", "visible")
 
 
 def read(files: Files, variant: str) -> Reading:
@@ -73,7 +73,7 @@ def _add(rows: Collector, where: str, line: dict[str, str]) -> None:
             line["file"], label, where=where, split=line["split"], subject=line["identity"],
             group=f"{line['identity']} {label} {line['take']}", points=points,
             box=np.array([numbers[side] for side in ("left", "top", "right", "bottom")]),
-            intensity=int(numbers["intensity"]), visible=line["visible"], **more,
+            intensity=int(numbers["intensity"]), visible=line["visible"], units=line["units"], **more,
         )  # fmt: skip
 
 
