@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from mien.data.files import Files
@@ -38,11 +38,11 @@ def by_name(
     found = []
     for name in files.names:
         folder, _, file = name.rpartition("/")
-        if is_picture(file) and not set(folder.split("/")) & set(skip):
-            stem = posixpath.splitext(file)[0].upper()
+        if is_picture(file) and (not skip or set(skip).isdisjoint(folder.split("/"))):
+            stem = file.rpartition(".")[0].upper()
             stem = renamed.get(stem, stem)
             found.append((name, stem, fits.fullmatch(f"{folder}/{stem}")))
-    shared = _shared_folder([name for name, _, match in found if match])
+    shared = _shared_folder(name for name, _, match in found if match)
     rows = Collector(labels, Files(files.root, prefix=files.prefix + shared) if shared else files)
     named: Named = []
     seen: dict[str, str] = {}
@@ -62,7 +62,7 @@ def by_name(
 
 def is_picture(name: str) -> bool:
     """Whether a file's suffix is one of a picture."""
-    return posixpath.splitext(name)[1].lower() in PICTURE_SUFFIXES
+    return f".{name.rpartition('.')[2].lower()}" in PICTURE_SUFFIXES
 
 
 def code_of(rows: Collector, path: str, code: str, codes: dict[str, Expression]) -> Expression | None:
@@ -72,9 +72,8 @@ def code_of(rows: Collector, path: str, code: str, codes: dict[str, Expression])
     return label
 
 
-def _shared_folder(names: Sequence[str]) -> str:
+def _shared_folder(names: Iterable[str]) -> str:
     """The deepest folder that holds all of them, with its slash; "" for the top."""
-    if not names:
-        return ""
-    shared = posixpath.commonpath([posixpath.dirname(name) for name in names])
+    folders = {name.rpartition("/")[0] for name in names}
+    shared = posixpath.commonpath(folders) if folders else ""
     return f"{shared}/" if shared else ""
