@@ -34,3 +34,9 @@ def pictures(top: Path, *names: str, side: int = 48) -> None:
     """Several pictures, each with its own content."""
     for seed, name in enumerate(names):
         picture(top / name, seed=seed, side=side)
+
+
+def pixel_line(emotion: int, usage: str, *, seed: int = 0) -> str:
+    """A row of fer2013.csv: emotion,pixels,Usage."""
+    pixels = np.random.default_rng(seed).integers(0, 256, 48 * 48)
+    return f"{emotion},{' '.join(map(str, pixels))},{usage}"
