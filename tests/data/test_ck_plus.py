@@ -6,7 +6,7 @@ import pytest
 
 from mien.data import data_set
 from mien.errors import DataError, InputError
-from tests.data.distributions import pictures, text
+from tests.data.distributions import pictures, pixel_line, text
 
 CK_PLUS = data_set("ck+")
 IMAGES = "extended-cohn-kanade-images/cohn-kanade-images"
@@ -55,6 +55,8 @@ def test_seven_classes_leave_out_sequences_of_contempt(folder: Path) -> None:
     samples = CK_PLUS.samples(folder, variant="7")
     assert set(samples.group) == {"S005_001"}
     assert "contempt" not in samples.labels
+    [note] = CK_PLUS.reading(folder, variant="7").notes
+    assert note.startswith("1 left out: contempt")
 
 
 def test_landmarks_are_read_where_they_are(folder: Path) -> None:
@@ -115,3 +117,22 @@ def test_the_48_pixel_copy_is_read_by_its_folders(tmp_path: Path) -> None:
 def test_the_published_counts_add_up() -> None:
     assert sum(CK_PLUS.expected["8"][""].values()) == 327 * 4
     assert sum(CK_PLUS.expected["48"][""].values()) == 981
+
+
+def test_the_table_of_pixels_is_read_row_by_row(tmp_path: Path) -> None:
+    rows = [pixel_line(7, "Training", seed=1), pixel_line(6, "PublicTest"), pixel_line(3, "PrivateTest")]
+    text(tmp_path / "ckextended.csv", "emotion,pixels,Usage", *rows)
+    samples = CK_PLUS.samples(tmp_path, variant="48-csv")
+    assert [samples.labels[i] for i in samples.label] == ["contempt", "neutral", "happiness"]
+    assert samples.split.tolist() == ["train", "valid", "test"]
+    assert samples.picture(0).shape == (48, 48, 3)
+    text(tmp_path / "ckextended.csv", "emotion,pixels,Usage", *rows, pixel_line(8, "Training"), "3,1 2 3")
+    assert [(p.kind, p.where) for p in CK_PLUS.reading(tmp_path, variant="48-csv").problems] == [
+        ("wrong column", "ckextended.csv:6"),
+        ("unknown label", "ckextended.csv:5"),
+    ]
+
+
+def test_a_folder_without_the_table_of_pixels_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"ckextended\.csv is not there"):
+        CK_PLUS.samples(tmp_path, variant="48-csv")

@@ -48,6 +48,15 @@ def test_all_columns_are_read(folder: Path) -> None:
     assert np.array_equal(samples.yaw_deg, [-30, np.nan], equal_nan=True)
     assert samples.box[0].tolist() == [1, 2, 30, 40]
     assert np.isnan(samples.box[1]).all()
+    assert CSV.reading(folder).notes == ("columns that are not used: camera",)
+
+
+def test_several_faces_of_one_picture_differ_in_their_boxes(folder: Path) -> None:
+    header, face = "path,label,left,top,right,bottom", "images/a.png,happy,1,1,20,20"
+    text(folder / "labels.csv", header, face, "images/a.png,sad,22,1,40,20", face)
+    reading = CSV.reading(folder)
+    assert len(reading.samples) == 2
+    assert [(p.kind, p.where) for p in reading.problems] == [("duplicate", "labels.csv:4")]
 
 
 def test_numbers_follow_the_order_that_is_named(folder: Path) -> None:
@@ -94,7 +103,7 @@ def test_every_broken_line_is_named_and_the_rest_is_kept(folder: Path) -> None:
         "images/a.png,happy,train,10,0,0,9,9",
         "images/z.png,happy,train,,,,,",
         "images/b.png,joyous,train,,,,,",
-        "images/a.png,happy,train,,,,,",
+        "images/a.png,happy,train,,0,0,9,9",
         "images/b.png,happy,trial,,,,,",
         "images/b.png,happy,train,left,,,,",
         "images/b.png,happy,train,200,,,,",
@@ -110,7 +119,7 @@ def test_every_broken_line_is_named_and_the_rest_is_kept(folder: Path) -> None:
     assert problems(folder, *lines) == [
         ("missing picture", "labels.csv:3", "images/z.png is not there"),
         ("unknown label", "labels.csv:4", "label 'joyous' is unknown"),
-        ("duplicate", "labels.csv:5", "images/a.png stands in labels.csv:2 already"),
+        ("duplicate", "labels.csv:5", "images/a.png 0 0 9 9 stands in labels.csv:2 already"),
         ("wrong column", "labels.csv:6", "split 'trial' is unknown"),
         ("wrong column", "labels.csv:7", "yaw_deg is 'left'"),
         ("wrong column", "labels.csv:8", "yaw_deg is '200'"),

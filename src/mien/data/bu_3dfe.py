@@ -48,7 +48,9 @@ def read(files: Files, variant: str) -> Reading:
                 "misnamed", path, f"{code}{level}{ancestry} is no expression, intensity and ancestry of the set",
                 f"NE goes with 00, others with 01 to 04; ancestry is one of {', '.join(ANCESTRY)}",
             )  # fmt: skip
-        elif label in labels:  # six classes leave neutral out
+        elif label not in labels:
+            rows.leave_out("neutral is not among the six classes of this variant")
+        else:
             rows.add(
                 path, label, where=path, subject=subject, group=f"{subject}_{code}{level}{ancestry}",
                 yaw_deg=float(yaw or 0), pitch_deg=float(pitch or 0), intensity=int(level), ancestry=ancestry,

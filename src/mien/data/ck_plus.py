@@ -6,7 +6,9 @@ peak. Emotion/S005/001/S005_001_00000011_emotion.txt names the class of 327 of t
 with further folders around it or not; files are therefore found by their names.
 
 The usual protocol takes the last three frames of each labelled sequence as its class and the first as neutral, in
-ten folds without common subjects.
+ten folds without common subjects. Two copies of 48 pixels go round: CK+48 has the last three frames of each labelled
+sequence, ckextended.csv has 45 pictures of anger, 59 disgust, 25 fear, 69 happiness, 28 sadness, 83 surprise, 593
+neutral and 18 contempt (as https://huggingface.co/datasets/AlirezaF138/ckplus-dataset quotes its page on Kaggle).
 """
 
 from __future__ import annotations
@@ -19,18 +21,25 @@ import numpy as np
 
 from mien.data.files import Files
 from mien.data.names import by_name
+from mien.data.pixel_rows import SPLITS, read_table
 from mien.data.record import DataSet
-from mien.data.samples import Reading
+from mien.data.samples import Collector, Reading
 from mien.labels import CK_PLUS, Expression, LabelSet, expression_called
 
 SEVEN = LabelSet("neutral anger disgust fear happiness sadness surprise")
 PEAKS = LabelSet("anger contempt disgust fear happiness sadness surprise")
+KAGGLE = LabelSet("anger disgust fear happiness sadness surprise neutral contempt")  # labels 0 to 7 of TABLE
+TABLE = "ckextended.csv"
 FRAME = r"(S\d{3})_(\d{3})_(\d{8})"
 
 
 def read(files: Files, variant: str) -> Reading:
-    """Frames of the original sequences, or the pictures of 48 pixels that go round (variant "48")."""
-    return _read_folders(files) if variant == "48" else _read_sequences(files, SET.variants[variant])
+    """Frames of the original sequences, or copies of 48 pixels that go round (variants "48" and "48-csv")."""
+    if variant == "48":
+        return _read_folders(files)
+    if variant == "48-csv":
+        return _read_table(files)
+    return _read_sequences(files, SET.variants[variant])
 
 
 def _read_sequences(files: Files, labels: LabelSet) -> Reading:
@@ -57,7 +66,8 @@ def _read_sequences(files: Files, labels: LabelSet) -> Reading:
                 "unpack extended-cohn-kanade-images.zip",
             )  # fmt: skip
             continue
-        if label not in labels:  # contempt, where seven classes are wanted
+        if label not in labels:
+            rows.leave_out("contempt (a whole sequence) is not among the classes of this variant")
             continue
         for number, (_, path) in [(0, shown[0]), *enumerate(shown[1:][-3:], start=1)]:
             more: dict[str, Any] = {}
@@ -101,6 +111,25 @@ def _read_folders(files: Files) -> Reading:
     return rows.done()
 
 
+def _read_table(files: Files) -> Reading:
+    root = files.holding(TABLE)
+    rows = Collector(KAGGLE, root or files)
+    if root is None:
+        rows.problem("missing file", str(files), f"{TABLE} is not there", "give its folder")
+    content = read_table(rows, TABLE) if root else None
+    if content is None:
+        return rows.done()
+    pixels, lines = content
+    for row, (number, emotion, usage) in enumerate(lines):
+        if not usage:
+            continue  # already a problem
+        if emotion in set("01234567"):
+            rows.add(f"{TABLE}#{row}", KAGGLE[int(emotion)], where=f"{TABLE}:{number}", split=SPLITS[usage])
+        else:
+            rows.label_problem(f"{TABLE}:{number}", emotion, "01234567")
+    return rows.done(decode=pixels)
+
+
 # Sequences per class: Lucey et al., table 3.
 _SEQUENCES = dict(zip(PEAKS, [45, 18, 59, 25, 69, 28, 83], strict=True))
 _THREE: dict[str, int] = {label: 3 * count for label, count in _SEQUENCES.items()}
@@ -109,31 +138,36 @@ SET = DataSet(
     name="ck+",
     title="CK+, Extended Cohn-Kanade",
     read=read,
-    variants={"8": CK_PLUS, "7": SEVEN, "48": PEAKS},
+    variants={"8": CK_PLUS, "7": SEVEN, "48": PEAKS, "48-csv": KAGGLE},
     layout=(
         "cohn-kanade-images/S005/001/S005_001_00000001.png ...\n"
         "Emotion/S005/001/S005_001_00000011_emotion.txt ...\n"
         "Landmarks/S005/001/S005_001_00000001_landmarks.txt ... (optional: 68 points)\n"
-        "CK+48/anger/S010_004_00000017.png ... (variant 48)"
+        "CK+48/anger/S010_004_00000017.png ... (variant 48)\n"
+        "ckextended.csv: emotion,pixels,Usage (variant 48-csv)"
     ),
     citation=(
         "P. Lucey, J. Cohn, T. Kanade, J. Saragih, Z. Ambadar, I. Matthews: The Extended Cohn-Kanade Dataset "
         "(CK+): A complete dataset for action unit and emotion-specified expression. CVPR Workshops 2010."
     ),
     licence="Non-commercial research; an agreement is signed. Only some subjects may be shown in print.",
-    obtain="https://www.jeffcohn.net/Resources/; CK+48 is a copy that others put on Kaggle",
+    obtain="https://www.jeffcohn.net/Resources/; the copies of 48 pixels are on Kaggle, put there by others",
     expected={
         "8": {"": {"neutral": 327, **_THREE}},
         "7": {"": {"neutral": 309, **{label: count for label, count in _THREE.items() if label in SEVEN}}},
         "48": {"": _THREE},
     },
-    split_rule="none; ten folds by subject, of the last three frames of a sequence and its first as neutral",
+    split_rule=(
+        "none; ten folds by subject, of the last three frames of a sequence and its first as neutral; "
+        "variant 48-csv: column Usage"
+    ),
     protocol="subject-folds",
     faces="photo",
     subjects=True,
     known_faults=(
         "The last three frames of a sequence are nearly the same picture: keep them in one fold.",
         "CK+48 has no neutral class.",
+        "ckextended.csv does not say who is seen, and its splits share people: 920 pictures, 593 of them neutral.",
         "Seven classes mean two things in papers: without contempt (variant 7), or without neutral.",
     ),
 )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from mien.data.class_folders import is_picture
 from mien.data.files import Files
-from mien.data.names import is_picture
 from mien.data.record import DataSet
 from mien.data.samples import Collector, Reading
 from mien.labels import FERPLUS, LABEL_SETS, Expression, expression_called
@@ -17,7 +17,7 @@ from mien.labels import FERPLUS, LABEL_SETS, Expression, expression_called
 VARIANTS = {"names": FERPLUS, **LABEL_SETS}
 FIRST_NUMBER = {
     "raf-db": 1,
-    **dict.fromkeys(["ferplus", "fer2013", "affectnet-7", "affectnet-8", "ck+", "aff-wild2"], 0),
+    **dict.fromkeys(["ferplus", "fer2013", "affectnet-7", "affectnet-8", "ck+", "aff-wild2", "caer-s"], 0),
 }
 """Label sets whose classes have numbers in the set's own files -> the number of the first class."""
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from mien.data.class_folders import is_picture
 from mien.data.files import Files
 from mien.data.samples import Collector
-from mien.labels import Expression, LabelSet
-from mien.media.images import PICTURE_SUFFIXES
+from mien.labels import CAER_S, Expression, LabelSet
 
-SEVEN = LabelSet("anger disgust fear happiness neutral sadness surprise")  # as the codes stand in the alphabet
+SEVEN = CAER_S  # the same order: that of the codes in the alphabet
 CODES = dict(zip("AN DI FE HA NE SA SU".split(), SEVEN, strict=True))
 
 Named = list[tuple[str, re.Match[str]]]
@@ -58,11 +58,6 @@ def by_name(
     if not named:
         rows.problem("missing file", str(files), f"no picture like {form} is there", "give the unpacked folder")
     return rows, named
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file's suffix is one of a picture."""
-    return f".{name.rpartition('.')[2].lower()}" in PICTURE_SUFFIXES
 
 
 def code_of(rows: Collector, path: str, code: str, codes: dict[str, Expression]) -> Expression | None:

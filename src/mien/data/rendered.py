@@ -15,7 +15,7 @@ from mien.data.files import Files
 from mien.data.record import DataSet
 from mien.data.samples import SPLITS, Collector, Reading
 from mien.errors import DataError
-from mien.labels import FERPLUS, LabelSet, expression_called
+from mien.labels import FERPLUS, Expression, LabelSet, expression_called
 
 TABLE = "views.csv"
 RECORD = "dataset.json"
@@ -67,7 +67,9 @@ def _add(rows: Collector, where: str, line: dict[str, str]) -> None:
         rows.problem("wrong column", where, f"split {line['split']!r} is unknown", f"it is {' or '.join(SPLITS)}")
     elif (label := expression_called(line["expression"])) is None:
         rows.label_problem(where, line["expression"])
-    elif label in rows.labels or label not in FERPLUS:  # seven classes leave contempt out
+    elif label is Expression.CONTEMPT and label not in rows.labels:
+        rows.leave_out("contempt is not among the seven classes of this variant")
+    else:
         more: dict[str, Any] = {name: numbers[name] for name in ("yaw_deg", "pitch_deg", "roll_deg", "yaw_class")}
         rows.add(
             line["file"], label, where=where, split=line["split"], subject=line["identity"],

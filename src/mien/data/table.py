@@ -52,7 +52,9 @@ def read(files: Files, variant: str) -> Reading:
     folder, _, name = tables[0].rpartition("/")
     rows = Collector(labels, Files(files.root, prefix=files.prefix + (f"{folder}/" if folder else "")))
     try:
-        columns = _columns(rows.files, name, variant)
+        columns, unused = _columns(rows.files, name, variant)
+        if unused:
+            rows.note(f"columns that are not used: {', '.join(unused)}")
         for number, line in rows.files.rows(name, [columns.path]):
             where = f"{name}:{number}"
             try:
@@ -60,7 +62,8 @@ def read(files: Files, variant: str) -> Reading:
             except _Wrong as wrong:
                 rows.problem(wrong.args[0], where, *wrong.args[1:])
             else:
-                rows.add(path, label, where=where, **more)
+                face = " ".join(f"{side:g}" for side in more.get("box", ()))
+                rows.add(path, label, where=where, key=f"{path} {face}".rstrip(), **more)
     except _Wrong as wrong:
         rows.problem(wrong.args[0], f"{name}:1", *wrong.args[1:])
     return rows.done()
@@ -73,8 +76,8 @@ def _uppermost(files: Files) -> list[str]:
     return [name for name in tables if name.count("/") == least]
 
 
-def _columns(files: Files, name: str, variant: str) -> Columns:
-    """The used columns, from the first line."""
+def _columns(files: Files, name: str, variant: str) -> tuple[Columns, list[str]]:
+    """The used columns and the names of the others, from the first line."""
     first = next(iter(files.text(name).splitlines()), "")
     if "," not in first and (other := next((mark for mark in ";\t|" if mark in first), "")):
         raise _Wrong("wrong column", f"columns are separated by {other!r}", "save the table with commas")
@@ -97,7 +100,8 @@ def _columns(files: Files, name: str, variant: str) -> Columns:
     if 0 < len(set(BOX) & set(called)) < len(BOX):
         raise _Wrong("wrong column", f"a box needs {', '.join(BOX)}; {found}", "add the others")
     known = {word: called[word] for word in ("split", "subject", "group", *POSE, *BOX) if word in called}
-    return Columns(path=path, label=word, votes=votes, known=known)
+    unused = [column for column in header if column not in {path, word, *votes, *known.values()}]
+    return Columns(path=path, label=word, votes=votes, known=known), unused
 
 
 def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, Expression | None, dict[str, Any]]:
