@@ -75,7 +75,7 @@ SET = DataSet(
         "IEEE Automatic Face and Gesture Recognition 2006."
     ),
     licence="Research and non-profit; an agreement is signed by the institution. Pictures may not be passed on.",
-    obtain="https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html, for a fee",
+    obtain="https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html, by agreement",
     expected={"frontal-6": {"": _FRONTAL}, "frontal-7": {"": {**_FRONTAL, "neutral": 100}}},
     split_rule="none; folds by subject (F0001 to F0056, M0001 to M0044)",
     protocol="subject-folds",

@@ -6,7 +6,7 @@ peak. Emotion/S005/001/S005_001_00000011_emotion.txt names the class of 327 of t
 with further folders around it or not; files are therefore found by their names.
 
 The usual protocol takes the last three frames of each labelled sequence as its class and the first as neutral, in
-ten folds without common subjects. Two copies of 48 pixels go round: CK+48 has the last three frames of each labelled
+ten folds without common subjects. Two copies of 48 pixels go round: CK+48 has the last three frames of each
 sequence, ckextended.csv has 45 pictures of anger, 59 disgust, 25 fear, 69 happiness, 28 sadness, 83 surprise, 593
 neutral and 18 contempt (as https://huggingface.co/datasets/AlirezaF138/ckplus-dataset quotes its page on Kaggle).
 """

@@ -43,7 +43,7 @@ SET = DataSet(
     faces="photo",
     subjects=True,
     known_faults=(
-        "Labels are the posed expressions; the 60 raters of the README disagree with some of them, with fear most.",
+        "Labels are the posed expressions; the ratings of 60 viewers in the README disagree with some of them.",
         "Ten subjects: figures from folds that share subjects are far higher and not comparable.",
     ),
 )

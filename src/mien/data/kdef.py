@@ -4,7 +4,7 @@ AF01ANFL.JPG: session A or B, sex, number, expression, angle; from "About KDEF" 
 
 The angles are called full left profile, half left profile, straight, half right profile and full right profile.
 A left profile shows the left side of a face, so its nose points to the left edge of the picture: negative yaw
-(docs/concepts/conventions.md). Not confirmed on the pictures, of which none may be published here.
+(docs/concepts/conventions.md). Not confirmed on the pictures.
 """
 
 from __future__ import annotations

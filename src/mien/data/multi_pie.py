@@ -71,7 +71,7 @@ SET = DataSet(
     ),
     citation="R. Gross, I. Matthews, J. Cohn, T. Kanade, S. Baker: Multi-PIE. Image and Vision Computing 28, 2010.",
     licence="Internal research by the licensee; pictures may not be passed on.",
-    obtain="http://www.multipie.org, for a fee",
+    obtain="http://www.multipie.org, by agreement with Carnegie Mellon University",
     split_rule="none; folds by subject",
     protocol="subject-folds",
     faces="photo",
