@@ -69,7 +69,7 @@ def test_an_absent_split_is_a_note(folder: Path) -> None:
     (folder / "cropped_aligned_new_50_vids/video1/00001.jpg").unlink()
     reading = SET.reading(folder)
     assert reading.problems == ()
-    assert reading.notes[-4] == "no picture of the test split is there, 1 are listed; unpack it to have it"
+    assert reading.notes[-4] == "no picture of the test split is there (1 listed); unpack it to have it"
 
 
 def test_an_unreadable_picture_is_named(folder: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_split_that_was_not_unpacked_is_a_note(folder: Path) -> None:
     (folder / "FERPlus/data/FER2013Test/fer0000002.png").unlink()
     reading = SET.reading(folder)
     assert reading.problems == ()
-    assert reading.notes == ("no picture of the test split is there, 1 are listed; unpack it to have it",)
+    assert reading.notes == ("no picture of the test split is there (1 listed); unpack it to have it",)
     assert reading.samples.splits == ["train", "valid"]
 
 

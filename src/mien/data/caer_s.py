@@ -23,7 +23,7 @@ def read(files: Files, variant: str) -> Reading:
         if (found := re.fullmatch(r"(?:.*/)?(train|test)/[^/]+/[^/]+", name)) and is_picture(name):
             placed.append((name, found[1]))
     add_class_folders(rows, ((name, split, {}) for name, split in placed))
-    note_absent(rows, ("train", "test"), {split for _, split in placed})
+    note_absent(rows, ("train", "test"), {split for _, split in placed}, layout="train/Anger/*.png")
     return rows.done()
 
 

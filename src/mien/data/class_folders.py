@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from mien.data.samples import Collector
 from mien.labels import expression_called
@@ -29,13 +29,14 @@ def add_class_folders(rows: Collector, pictures: Iterable[tuple[str, str, Mappin
         rows.label_problem(f"{folder} ({count} pictures)", folder.rpartition("/")[2])
 
 
-def note_absent(rows: Collector, splits: Iterable[str], found: Iterable[str]) -> None:
-    """Note the splits of which there is no picture, for sets that have no list; nothing at all is a problem."""
-    there = set(found)
-    absent = [split for split in splits if split not in there]
-    if not there:
-        rows.problem(
-            "missing file", str(rows.files), "no picture in a folder of the set's layout", "unpack the set"
-        )
-    for split in absent if there else []:
-        rows.note(f"no picture of the {split} split is there; unpack it to have it")
+def note_absent(rows: Collector, splits: Iterable[str], found: Collection[str], *, layout: str) -> None:
+    """Note the splits of which there is no picture, for sets that have no list.
+
+    Nothing at all is a problem; `layout` says where pictures were expected.
+    """
+    if not found:
+        rows.problem("missing file", str(rows.files), f"no picture lies at {layout}", "give the folder above")
+        return
+    for split in splits:
+        if split not in found:
+            rows.note(f"no picture of the {split} split is there; unpack it to have it")

@@ -39,7 +39,7 @@ def read(files: Files, variant: str) -> Reading:
         )
         return rows.done()
     add_class_folders(rows, ((name, split, {}) for name, split in found))
-    note_absent(rows, SPLITS.values(), {split for _, split in found})
+    note_absent(rows, SPLITS.values(), {split for _, split in found}, layout="train/angry/*.jpg")
     return rows.done()
 
 

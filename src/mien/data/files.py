@@ -62,6 +62,11 @@ class Files:
     def _known(self) -> frozenset[str]:
         return frozenset(self.names)
 
+    @cached_property
+    def _top(self) -> str:
+        """What stands before a name on the disk."""
+        return os.path.join(self.root, self.prefix)
+
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
@@ -109,7 +114,7 @@ class Files:
         try:
             if self.zipped:
                 return self._zip().open(self.prefix + name)
-            return open(os.path.join(self.root, self.prefix + name), "rb")
+            return open(self._top + name, "rb")
         except (KeyError, FileNotFoundError):
             raise DataError(f"{self}: {name} is not there") from None
         except (*BROKEN, RuntimeError) as error:
@@ -120,7 +125,7 @@ class Files:
         try:
             if self.zipped:
                 return self._zip().read(self.prefix + name)
-            return _content(os.path.join(self.root, self.prefix + name))
+            return _content(self._top + name)
         except (KeyError, FileNotFoundError):
             raise DataError(f"{self}: {name} is not there") from None
         except (*BROKEN, RuntimeError) as error:

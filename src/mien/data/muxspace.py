@@ -51,7 +51,6 @@ SET = DataSet(
     obtain="git clone https://github.com/muxspace/facial_expressions",
     split_rule="none published; folds keep the pictures of one person together",
     protocol="subject-folds",
-    faces="photo",
     subjects=True,
     known_faults=(
         "One student labelled each picture; labels are noisy.",

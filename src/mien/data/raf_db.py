@@ -91,6 +91,7 @@ SET = DataSet(
     expected={"aligned": COUNTS, "original": COUNTS},
     split_rule="train and test by the prefix of the name; no validation part",
     faces="aligned",
+    faces_of={"original": "photo"},
     known_faults=(
         "Strongly unbalanced: happiness is 17 times as frequent as fear.",
         "Copies aligned anew at 224 pixels go round; figures on them differ from those on the official pictures.",

@@ -12,6 +12,8 @@ from mien.data.samples import Reading, Samples
 from mien.errors import UnknownName
 from mien.labels import LabelSet
 
+Shown = Literal["crop", "aligned", "photo"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
@@ -36,8 +38,9 @@ class DataSet:
     """
     split_rule: str = "official"  # what the splits are
     protocol: Literal["official", "subject-folds", "leave-one-subject-out", "group-folds"] = "official"
-    faces: Literal["crop", "aligned", "photo"] = "crop"
+    faces: Shown = "crop"
     """What a picture shows: one face cut out, one face already aligned, or a scene in which faces must be found."""
+    faces_of: Mapping[str, Shown] = field(default_factory=dict)  # variants that show something else
     subjects: bool = False  # states who is seen
     poses: bool = False  # states the pose of the head
     known_faults: tuple[str, ...] = ()  # what users should know
@@ -53,6 +56,10 @@ class DataSet:
         if name not in self.variants:
             raise UnknownName(f"variant of {self.name}", name, self.variants)
         return name
+
+    def shows(self, variant: str = "") -> Shown:
+        """What the pictures of a variant show; see `faces`."""
+        return self.faces_of.get(self.variant(variant), self.faces)
 
     def published(self, variant: str = "", distribution: str = "") -> Mapping[str, Mapping[str, int]]:
         """split -> class -> pictures as published, of a variant and a `Reading.distribution`; {} where unknown."""

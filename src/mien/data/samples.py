@@ -215,9 +215,7 @@ class Collector:
         self.problems = [problem for problem in self.problems if id(problem) not in ids]
         if self._there:
             for split, found in absent.items():
-                self.note(
-                    f"no picture of the {split} split is there, {len(found)} are listed; unpack it to have it"
-                )
+                self.note(f"no picture of the {split} split is there ({len(found)} listed); unpack it to have it")
         else:
             what = f"none of the {len(gone)} pictures that are listed is there"
             self.problem("missing picture", gone[0].where, what, "unpack the pictures beside the lists")

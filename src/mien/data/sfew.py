@@ -33,7 +33,8 @@ def read(files: Files, variant: str) -> Reading:
         more = {"key": f"{part} {folder}/{file}", "group": film[1] if film else ""}
         placed.append((name, split, more))
     add_class_folders(rows, placed)
-    note_absent(rows, SPLITS.values(), {split for _, split, _ in placed})
+    layout = "Train/Train_Aligned_Faces/Angry/*.png" if variant == "aligned" else "Train/Angry/*.png"
+    note_absent(rows, SPLITS.values(), {split for _, split, _ in placed}, layout=layout)
     return rows.done()
 
 
@@ -69,6 +70,7 @@ SET = DataSet(
         "validation part"
     ),
     faces="aligned",
+    faces_of={"original": "photo"},
     known_faults=(
         "The authors' detector missed some faces: there are fewer aligned faces than frames.",
         "Very small: one more picture right changes the accuracy by 0.23 points.",
