@@ -25,6 +25,11 @@ def test_folders_say_class_and_split(tmp_path: Path) -> None:
     assert samples.picture(0).shape == (48, 48, 3)
 
 
+def test_the_split_nearest_to_the_class_counts(tmp_path: Path) -> None:
+    pictures(tmp_path, "test/run/train/happy/1.jpg")
+    assert FOLDER.samples(tmp_path).split.tolist() == ["train"]
+
+
 def test_splits_are_not_needed_and_folders_below_a_class_belong_to_it(tmp_path: Path) -> None:
     pictures(tmp_path, "faces/happy/anna/1.jpg", "faces/contempt/2.jpg")
     text(tmp_path / "faces/notes.txt", "hello")

@@ -127,3 +127,8 @@ def test_a_picture_that_cannot_be_decoded_is_named(folder: Path) -> None:
     (folder / "images/0000/fear_3_yaw+45.jpg").write_bytes(b"\xff\xd8 cut")
     with pytest.raises(InputError, match=r"fear_3_yaw\+45\.jpg"):
         VIEWS.samples(folder).picture(2)
+
+
+def test_what_is_read_is_what_is_rendered() -> None:
+    dataset = pytest.importorskip("mien.data.views.dataset")
+    assert set(COLUMNS) <= set(dataset.COLUMNS)

@@ -56,7 +56,7 @@ def split_called(word: str) -> str | None:
 
 
 def read(files: Files, variant: str) -> Reading:
-    """One row per picture: the innermost folder that is a class says its class, a folder above that its split."""
+    """One row per picture: the innermost folder that is a class counts, and the next above it that is a split."""
     rows = Collector(VARIANTS[variant], files)
     strange: Counter[str] = Counter()
     for name in files.names:
@@ -69,7 +69,7 @@ def read(files: Files, variant: str) -> Reading:
         if depth is None:
             strange["/".join(folders)] += 1
         else:
-            split = next((split for word in folders[:depth] if (split := split_called(word))), "")
+            split = next((split for word in reversed(folders[:depth]) if (split := split_called(word))), "")
             rows.add(name, class_called(folders[depth], variant), where=name, split=split)
     for folder, count in sorted(strange.items()):
         word = folder.rpartition("/")[2]
