@@ -51,7 +51,8 @@ def test_numbers_follow_the_order_that_is_named(tmp_path: Path, variant: str, nu
     [
         ("", "3", "numbers need an order of classes: choose the variant aff-wild2, .* raf-db"),
         ("raf-db", "0", "raf-db numbers its classes 1 to 7"),
-        ("", "selfies", "name it neutral, .*; no other classes can be taken"),
+        ("", "selfies", "classes are neutral, .*, and no others can be taken"),
+        ("", "sadd", "did you mean 'sad'"),
         ("raf-db", "contempt", "the variant raf-db has no contempt; ferplus, affectnet-8, ck.* has"),
         ("", "scream", "the variant names has no scream; multi-pie has"),
     ],

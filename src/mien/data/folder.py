@@ -7,12 +7,13 @@ Folders that are numbers mean something only with a named order: choose the vari
 from __future__ import annotations
 
 from collections import Counter
+from difflib import get_close_matches
 
 from mien.data.class_folders import is_picture
 from mien.data.files import Files
 from mien.data.record import DataSet
 from mien.data.samples import Collector, Reading
-from mien.labels import FERPLUS, LABEL_SETS, Expression, expression_called
+from mien.labels import FERPLUS, LABEL_SETS, WORDS, Expression, expression_called
 
 VARIANTS = {"names": FERPLUS, **LABEL_SETS}
 FIRST_NUMBER = {
@@ -47,7 +48,9 @@ def class_remedy(word: str, variant: str) -> str:
     if label is not None:
         having = ", ".join(name for name, labels in LABEL_SETS.items() if label in labels)
         return f"the variant {variant} has no {label}; {having} has"
-    return f"name it {', '.join(Expression)}; no other classes can be taken"
+    near = get_close_matches(word.strip().lower(), WORDS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}classes are {', '.join(Expression)}, and no others can be taken"
 
 
 def split_called(word: str) -> str | None:
