@@ -20,7 +20,7 @@ def picture_bytes(suffix: str = ".png", *, seed: int = 0, side: int = 48, grey: 
     image = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
     file = io.BytesIO()
     (image.convert("L") if grey else image).save(
-        file, {".jpg": "JPEG", ".png": "PNG", ".tiff": "TIFF"}[suffix.lower()]
+        file, {".jpg": "JPEG", ".png": "PNG", ".tiff": "TIFF", ".bmp": "BMP"}[suffix.lower()]
     )
     return file.getvalue()
 
@@ -28,6 +28,12 @@ def picture_bytes(suffix: str = ".png", *, seed: int = 0, side: int = 48, grey: 
 def text(path: Path, *lines: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def pictures(top: Path, *names: str, side: int = 48) -> None:
+    """Several pictures, each with its own content."""
+    for seed, name in enumerate(names):
+        picture(top / name, seed=seed, side=side)
 
 
 def pixel_line(emotion: int, usage: str, *, seed: int = 0) -> str:

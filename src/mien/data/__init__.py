@@ -15,11 +15,20 @@ DATA_SETS = {  # name -> module that holds its record, called SET
     "ferplus": "mien.data.ferplus",
     "fer2013": "mien.data.fer2013",
     "affectnet": "mien.data.affectnet",
+    "jaffe": "mien.data.jaffe",
     "aff-wild2": "mien.data.aff_wild2",
+    "ferg": "mien.data.ferg",
     "sfew": "mien.data.sfew",
+    "kdef": "mien.data.kdef",
+    "bu-3dfe": "mien.data.bu_3dfe",
+    "multi-pie": "mien.data.multi_pie",
     "caer-s": "mien.data.caer_s",
+    "ck+": "mien.data.ck_plus",
     "expw": "mien.data.expw",
     "muxspace": "mien.data.muxspace",
+    "views": "mien.data.rendered",
+    "folder": "mien.data.folder",
+    "csv": "mien.data.table",
 }
 
 

@@ -12,7 +12,7 @@ from mien.media.images import PICTURE_SUFFIXES
 
 def is_picture(name: str) -> bool:
     """By its suffix; thumbnails of the file manager and texts are not meant."""
-    return name.lower().endswith(tuple(PICTURE_SUFFIXES))
+    return f".{name.rpartition('.')[2].lower()}" in PICTURE_SUFFIXES
 
 
 def add_class_folders(rows: Collector, pictures: Iterable[tuple[str, str, Mapping[str, str]]]) -> None:

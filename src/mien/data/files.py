@@ -20,13 +20,17 @@ BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error)  # what reading a d
 class Files:
     """Names and bytes below one place. Names are relative, with forward slashes.
 
-    `root`: a folder or a .zip file; raises `InputError` for anything else. `prefix`: the part of it to look at.
+    `root`: a folder, a .zip file, or a .csv file for its folder with that table `chosen`; raises `InputError` for
+    anything else. `prefix`: the part of it to look at.
     """
 
     def __init__(self, root: str | os.PathLike[str], *, prefix: str = "") -> None:
         self.root, self.prefix = Path(root), prefix
         if not self.root.exists():
             raise InputError(f"{self.root} does not exist; give the folder (or .zip) that the set was unpacked to")
+        self.chosen = ""
+        if self.root.is_file() and self.root.suffix.lower() == ".csv":
+            self.root, self.chosen = self.root.parent, self.root.name
         self.zipped = self.root.is_file()
         if self.zipped and not zipfile.is_zipfile(self.root):
             raise InputError(f"{self.root} is neither a folder nor a zip archive; unpack it and give its folder")

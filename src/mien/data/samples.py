@@ -23,7 +23,7 @@ TEXT = ("path", "split", "subject", "group")
 class Problem:
     """One thing wrong with a distribution: `where` is file:line or a file, `kind` what `mien data check` counts."""
 
-    kind: str  # "missing picture", "unknown label", "wrong column", "duplicate", "unreadable", "missing file"
+    kind: str  # "missing picture", "unknown label", "wrong column", "misnamed", "duplicate", "missing file", ...
     where: str
     what: str
     remedy: str
