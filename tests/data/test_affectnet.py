@@ -136,6 +136,17 @@ def test_the_training_part_alone_is_enough(first: Path, tmp_path: Path) -> None:
     assert SET.samples(first).splits == ["train"]
 
 
+def test_parts_may_be_unpacked_into_folders_of_their_own(later: Path) -> None:
+    (later / "AffectNet/val").mkdir()
+    (later / "AffectNet/val_set").rename(later / "AffectNet/val/val_set")
+    assert SET.samples(later).splits == ["train", "test"]
+
+
+def test_empty_folders_are_a_problem(tmp_path: Path) -> None:
+    text(tmp_path / "train_set/annotations/readme.txt", "nothing yet")
+    assert [p.what for p in SET.reading(tmp_path).problems] == ["no annotations/*_exp.npy is there"]
+
+
 def test_an_unreadable_picture_is_named(later: Path) -> None:
     (later / "AffectNet/val_set/images/7.jpg").write_bytes(b"nothing")
     samples = SET.samples(later).of("test")

@@ -93,16 +93,16 @@ def _label(rows: Collector, expression: str, where: str) -> Expression | None:
 
 def _read_folders(rows: Collector, root: Files) -> None:
     pictures: dict[str, str] = {}  # "train_set/images/123" -> with its suffix
-    stems: list[tuple[str, str, str]] = []  # (folder with / behind it, number, split)
+    stems: list[tuple[str, str, str]] = []  # ("train_set", "123", split)
     for name in root.names:
         folder, _, file = name.rpartition("/")
         above, _, inner = folder.rpartition("/")
-        if above not in FOLDERS:
+        if (part := above.rpartition("/")[2]) not in FOLDERS:
             continue
         if inner == "images":
             pictures[name.rpartition(".")[0]] = name
         elif inner == "annotations" and file.endswith("_exp.npy"):
-            stems.append((above, file.removesuffix("_exp.npy"), FOLDERS[above]))
+            stems.append((above, file.removesuffix("_exp.npy"), FOLDERS[part]))
     annotated = {f"{folder}/images/{stem}" for folder, stem, _ in stems}
     for _ in pictures.keys() - annotated:
         rows.leave_out("a picture without annotation")
@@ -121,8 +121,11 @@ def _read_folders(rows: Collector, root: Files) -> None:
             "points": None if points is None else points.astype(np.float32).reshape(68, 2),
         }
         rows.add(path, label, where=where, split=split, **more)
-    for split, folder in zip(FOLDERS.values(), FOLDERS, strict=True):
-        if not any(there == folder for there, _, _ in stems):
+    found = {split for _, _, split in stems}
+    if not found:
+        rows.problem("missing file", str(root), "no annotations/*_exp.npy is there", "unpack the annotations")
+    for folder, split in FOLDERS.items():
+        if found and split not in found:
             rows.note(f"no annotation of {folder} is there; unpack it to have the {split} split")
 
 
