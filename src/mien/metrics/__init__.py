@@ -1,0 +1,1 @@
+"""Figures from answers: pure functions on arrays."""
