@@ -10,24 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien.data.duplicates import linked, near_duplicates, near_pairs, perceptual_hash
-from mien.data.files import Files
-from mien.data.samples import Samples
 from mien.data.survey import shown, survey
-from mien.labels import RAF_DB
 from tests.conftest import EXAMPLES
 from tests.data.distributions import picture
-
-
-def table(folder: Path, names: list[str], **columns: np.ndarray) -> Samples:
-    count = len(names)
-    return Samples(
-        labels=RAF_DB,
-        files=Files(folder),
-        path=np.array(names, dtype=object),
-        label=np.zeros(count, dtype=int),
-        split=np.array(["train"] * count, dtype=object),
-        **columns,
-    )
+from tests.data.tables import table
 
 
 def face(path: Path, name: str = "astronaut.jpg", *, size: int = 96, shift: int = 0, gain: float = 1.0) -> None:

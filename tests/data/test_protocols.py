@@ -158,7 +158,7 @@ def test_groups_stay_whole_and_a_subject_in_two_groups_is_reported() -> None:
     samples = table([0, 1, 0, 1, 0, 1], group=["v1", "v1", "v2", "v2", "v3", "v3"], subject=["a"] * 6)
     folds = GroupFolds(k=3, valid_share=0).folds(samples)
     assert sorted(tuple(fold.test.tolist()) for fold in folds) == [(0, 1), (2, 3), (4, 5)]
-    assert [str(leak) for leak in folds[0].leaks] == ["1 subject in both train (4 pictures) and test (2)"]
+    assert [str(leak) for leak in folds[0].leaks] == ["1 subject in both train and test (4 and 2 pictures)"]
 
 
 def test_pictures_that_name_nobody_are_reported() -> None:
@@ -189,7 +189,7 @@ def test_validation_is_held_out_of_train_by_class_and_copies_stay_together() -> 
 def test_a_copy_across_the_official_border_is_said_or_dropped() -> None:
     samples, near = official()
     (fold,) = OfficialSplit(valid_share=0).folds(samples, near=near)
-    assert [str(leak) for leak in fold.leaks] == ["1 near-duplicate in both train (1 pictures) and test (1)"]
+    assert [str(leak) for leak in fold.leaks] == ["1 near-duplicate in both train and test (1 and 1 pictures)"]
     (fold,) = OfficialSplit(valid_share=0, drop_copies=True).folds(samples, near=near)
     assert fold.leaks == ()
     assert 3 not in fold.train

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mien import __version__
+from mien.cli.data import data_app
 
 app = typer.Typer(
     name="mien",
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(help="The weights that come with the package.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
+app.add_typer(data_app, name="data")
 
 
 def run(arguments: list[str]) -> int:

@@ -40,6 +40,7 @@ class DataSet:
     """What a picture shows: one face cut out, one face already aligned, or a scene in which faces must be found."""
     subjects: bool = False  # states who is seen
     poses: bool = False  # states the pose of the head
+    votes: bool = False  # states how its annotators voted
     known_faults: tuple[str, ...] = ()  # what users should know
 
     def labels(self, variant: str = "") -> LabelSet:
