@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -53,9 +53,9 @@ def check_command(
         console.print(Text(said), soft_wrap=True)
     if not found.pictures:
         console.print(Text("\nWhere it comes from", style="bold"))
-        console.print(Padding(Text(found.obtain), (0, 0, 0, 2)))
+        console.print(Text(indent(found.obtain, "  ")), soft_wrap=True)
         console.print(Text("What the unpacked folder holds", style="bold"))
-        console.print(Padding(Text(found.layout), (0, 0, 1, 2)))
+        console.print(Text(indent(found.layout, "  ") + "\n"), soft_wrap=True)
     console.print(Text(found.verdict, style="bold green" if found.usable else "bold red"), soft_wrap=True)
     return 0 if found.usable else 1
 

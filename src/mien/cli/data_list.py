@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.padding import Padding
@@ -46,7 +48,7 @@ def info_command(name: str) -> None:
     ):
         if body:
             console.print(Text(f"\n{head}", style="bold"))
-            console.print(Padding(Text(body), (0, 0, 0, 2)))
+            console.print(Text(indent(body, "  ")), soft_wrap=True)
     for title, columns, rows in published_rows(record):
         console.print(Text(f"\n{title}", style="bold"))
         table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -38,7 +38,7 @@ class Leak:
             name = self.kind.removeprefix("unnamed ")
             return f"{self.rows[0]:,} pictures of {left} and {self.rows[1]:,} of {right} name no {name}"
         what = f"{self.count:,} {self.kind}{'s' * (self.count != 1)}"
-        return f"{what} in both {left} ({self.rows[0]:,} pictures) and {right} ({self.rows[1]:,})"
+        return f"{what} in both {left} and {right} ({self.rows[0]:,} and {self.rows[1]:,} pictures)"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
