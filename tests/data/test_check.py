@@ -63,6 +63,12 @@ def test_copies_within_and_across_splits_are_counted_and_shown(folder: Path) -> 
     )
     assert crossing.examples[0] == "Image/aligned/train_00002_aligned.jpg = Image/aligned/test_0002_aligned.jpg"
     assert found.repeated == 1
+    assert found.contradictions == 0
+
+
+def test_copies_with_two_labels_are_counted(folder: Path) -> None:
+    picture(folder / "Image/aligned/test_0001_aligned.jpg", seed=0, side=100)  # surprise, sadness in train
+    assert check(record(WHOLE), folder).contradictions == 1
 
 
 def test_other_counts_are_no_usable_set(folder: Path) -> None:
@@ -165,6 +171,28 @@ def test_every_set_is_listed_and_described(command: Command) -> None:
 def test_an_unknown_set_is_wrong_usage(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", "info", "raf"]) == 2
     assert "No data set called 'raf'. Did you mean 'raf-db'?" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "pictures", "absent", "crossing"), [("ferplus", 32137, ("test",), 752), ("muxspace", 12682, (), 0)]
+)
+def test_the_real_sets_pass(
+    real: Callable[[str], Path],
+    tmp_path: Path,
+    command: Command,
+    name: str,
+    pictures: int,
+    absent: tuple[str, ...],
+    crossing: int,
+) -> None:
+    archive = real(f"{name}.zip")
+    found = check(data_set(name), archive)
+    assert found.usable
+    assert (found.pictures, found.absent) == (pictures, absent)
+    assert sum(one.count for one in found.crossings) == pytest.approx(crossing, abs=3)  # decoders round differently
+    assert f"{pictures:,} pictures" in command("data", "show", name, archive, "--save", tmp_path / "sheet.png")
+    assert f"{pictures:,} pictures" in command("data", "summary", name, archive)
 
 
 def test_a_check_without_problems_is_a_value(folder: Path) -> None:

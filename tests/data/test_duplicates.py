@@ -113,6 +113,13 @@ def test_several_processes_see_the_same_as_one(tmp_path: Path) -> None:
     assert sum(counted) == 300
 
 
+def test_copies_are_found_between_two_sets(tmp_path: Path) -> None:
+    face(tmp_path / "a.png")
+    face(tmp_path / "b.png", "grace_hopper.jpg")
+    first, second = survey(table(tmp_path, ["b.png"])), survey(table(tmp_path, ["a.png", "b.png"]))
+    assert near_duplicates(first.followed_by(second)).groups.tolist() == [0, -1, 0]
+
+
 def test_an_empty_table_has_no_duplicates(tmp_path: Path) -> None:
     assert near_duplicates(survey(table(tmp_path, []))).groups.tolist() == []
 

@@ -220,6 +220,12 @@ def test_a_published_validation_part_is_used_as_it_is() -> None:
     assert [rows.tolist() for rows in parts(fold)] == [[0, 1], [2], [3]]
 
 
+def test_a_fold_says_what_was_compared() -> None:
+    samples = table([0, 1, 2, 3], split=["train", "train", "valid", "test"], subject=["a", "b", "c", "d"])
+    assert OfficialSplit().folds(samples)[0].compared == ("subject",)
+    assert OfficialSplit().folds(samples, near=np.full(4, -1))[0].compared == ("subject", "near-duplicate")
+
+
 def test_votes_without_a_label_train_and_are_never_tested() -> None:
     votes = np.full((4, 8), 1 / 8)
     votes[1] = 0

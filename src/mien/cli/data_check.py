@@ -51,6 +51,9 @@ def check_command(
     if found.repeated:
         said = f"Note: {found.repeated:,} pictures are near-duplicates of another one of their own split."
         console.print(Text(said), soft_wrap=True)
+    if found.contradictions:
+        said = f"Note: {found.contradictions:,} pairs of near-duplicates carry two different labels."
+        console.print(Text(said), soft_wrap=True)
     if not found.pictures:
         console.print(Text("\nWhere it comes from", style="bold"))
         console.print(Text(indent(found.obtain, "  ")), soft_wrap=True)

@@ -57,6 +57,7 @@ class Check:
     counts: tuple[Count, ...]
     crossings: tuple[Crossing, ...] = ()
     repeated: int = 0  # pictures that show the photo of another one of the same split
+    contradictions: int = 0  # pairs of near-duplicates with two different labels
     obtain: str = ""
     layout: str = ""
 
@@ -123,7 +124,7 @@ def check(
     published = record.published(variant, reading.distribution)
     samples, problems = reading.samples, reading.problems
     crossings = _crossing_subjects(samples)
-    repeated = 0
+    repeated = contradictions = 0
     if decode:
         looked = survey(samples, jobs=jobs, watch=lambda count: watch(count, len(samples)))
         copies = near_duplicates(looked, apart=samples.group)
@@ -131,6 +132,8 @@ def check(
         crossings += _crossing_copies(samples, copies)
         inside = copies.pairs[~copies.across(samples.split)]
         repeated = len(np.unique(inside[:, 1]))
+        label = samples.label[copies.pairs]  # (P, 2)
+        contradictions = int(((label >= 0).all(axis=1) & (label[:, 0] != label[:, 1])).sum())
     return Check(
         name=record.name,
         variant=variant,
@@ -142,6 +145,7 @@ def check(
         counts=compare(samples, published),
         crossings=crossings,
         repeated=repeated,
+        contradictions=contradictions,
         obtain=record.obtain,
         layout=record.layout,
     )

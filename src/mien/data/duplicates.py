@@ -6,8 +6,9 @@ Image Hash Functions", 2010, with 8 x 8 coefficients and without the mean). Hash
 before a dark wall for one another, and so does the correlation of the grey copies. A candidate counts only where
 the *detail* of both copies, what is left after a 7 x 7 mean is taken away, correlates by at least 0.8.
 
-Both limits were chosen by looking at pairs: of FER+ and of muxspace, all drawn pairs above 0.8 showed one photo
-or two of one series; below 0.7 muxspace begins to pair different people. Mirrored copies are not found.
+Both limits were chosen by looking at pairs. Of FER+, 70 pairs drawn from the weakest above 0.8 all show one photo;
+the 41 of muxspace all show one person, nearly all one photo; below 0.7 muxspace begins to pair different people.
+Mirrored copies are not found.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import numpy as np
 
 from mien.data.survey import GREY_PX, Survey
 
-BITS = 63
 DISTANCE = 10  # bits in which two hashes may differ
 SIMILARITY = 0.8  # least correlation of the detail
 FLAT_BELOW = 5.0  # standard deviation in grey levels; flatter pictures all look alike and are not compared

@@ -49,7 +49,8 @@ class Fold:
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
-    leaks: tuple[Leak, ...]  # empty: nothing crosses
+    leaks: tuple[Leak, ...]  # empty: nothing of what was compared crosses
+    compared: tuple[str, ...]  # of "subject", "group", "near-duplicate": what was known
 
 
 class Folding(Protocol):
@@ -172,7 +173,8 @@ class CrossDataset:
         """The two tables and one fold; raises `DataError` where fewer than two classes are shared.
 
         `near` (len(first) + len(second),) int: groups of near-duplicates over both tables, the first one's rows
-        first. Subjects of different sets are taken for different people whatever they are called.
+        first (`Survey.followed_by`). Subjects of different sets are taken for different people whatever they are
+        called.
         """
         shared = LabelSet(" ".join(name for name in first.labels if name in second.labels))
         if len(shared) < 2:
@@ -193,15 +195,16 @@ class CrossDataset:
         if near_first is not None and near_second is not None:
             if self.drop_copies:
                 train, valid = (rows[~_shared(near_first[rows], near_second[test])] for rows in (train, valid))
+                train = train[~_shared(near_first[train], near_first[valid])]
         elif self.drop_copies:
             raise OptionError("drop_copies needs to know the near-duplicates of both sets: give near")
-        inside = _fold("", first, near_first, train, valid, train[:0])
+        name = f"{len(shared)} shared classes"
+        inside = _fold(name, first, near_first, train, valid, train[:0])
         leaks = [*inside.leaks]
         if near_first is not None and near_second is not None:
             for side, rows in (("train", train), ("valid", valid)):
                 leaks += _leaks("near-duplicate", (side, "test"), near_first[rows], near_second[test])
-        name = f"{len(shared)} shared classes"
-        fold = Fold(name=name, train=train, valid=valid, test=test, leaks=tuple(leaks))
+        fold = replace(inside, test=test, leaks=tuple(leaks))
         return Crossing(train=first, test=second, fold=fold)
 
 
@@ -319,7 +322,8 @@ def _fold(
         for parts in PARTS
         for leak in _leaks(kind, parts, *(column[rows[part]] for part in parts))
     ]
-    return Fold(name=name, train=train, valid=valid, test=test, leaks=tuple(leaks))
+    compared = tuple(kind for kind, column in links.items() if column is not None)
+    return Fold(name=name, train=train, valid=valid, test=test, leaks=tuple(leaks), compared=compared)
 
 
 def _leaks(kind: str, parts: tuple[str, str], left: np.ndarray, right: np.ndarray) -> list[Leak]:

@@ -30,6 +30,14 @@ class Survey:
         """Mask (N,) of the rows whose picture can be read."""
         return self.size[:, 0] > 0
 
+    def followed_by(self, other: Survey) -> Survey:
+        """Both as one, the other's rows last: for near-duplicates between two sets."""
+        return Survey(
+            size=np.concatenate([self.size, other.size]),
+            grey=np.concatenate([self.grey, other.grey]),
+            unreadable=self.unreadable + other.unreadable,
+        )
+
 
 def shown(samples: Samples, row: int) -> np.ndarray:
     """What a row is about, RGB uint8 (H, W, 3): the inside of its box where it has one, else the whole picture.
