@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mien.data import DATA_SETS, data_set
-from mien.data.card import card, facts, short_licence, sizes
+from mien.data.card import card, class_counts, facts, short_licence, sizes
 
 FOLDER = Path(__file__).parents[1] / "docs" / "datasets"
 MARK = "<!-- Above: made by tools/data_cards.py from the record. Below: written by hand. -->"
@@ -51,11 +51,10 @@ def overview() -> str:
     ]
     for name in DATA_SETS:
         record = data_set(name)
-        classes = " or ".join(map(str, sorted({len(labels) for labels in record.variants.values()})))
         cells = [
             f"[{record.title}]({name}.md)",
             f"`{name}`",
-            classes,
+            class_counts(record),
             ", ".join(sizes(record)),
             ", ".join(facts(record)),
             record.protocol,

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.data import DATA_SETS, data_set
-from mien.data.card import facts, published_rows, short_licence, sizes
-from mien.data.record import DataSet
+from mien.data.card import FACES, class_counts, facts, published_rows, short_licence, sizes
 
 
 def list_command() -> None:
@@ -24,7 +23,7 @@ def list_command() -> None:
     for name in DATA_SETS:
         record = data_set(name)
         counts, stated = "\n".join(sizes(record)), ", ".join(facts(record))
-        table.add_row(name, record.title, _classes(record), counts, stated, short_licence(record))
+        table.add_row(name, record.title, class_counts(record), counts, stated, short_licence(record))
     console = Console()
     console.print(table)
     console.print("`mien data info NAME` says where a set comes from and what its folder must hold.", style="dim")
@@ -33,6 +32,10 @@ def list_command() -> None:
 def info_command(name: str) -> None:
     """The whole record."""
     record = data_set(name)
+    orders = [
+        f"variant {variant}: {', '.join(labels)}" if variant else ", ".join(labels)
+        for variant, labels in record.variants.items()
+    ]
     console = Console(highlight=False)
     console.print(Text(record.title, style="bold"))
     for head, body in (
@@ -40,10 +43,10 @@ def info_command(name: str) -> None:
         ("Licence", record.licence),
         ("Obtain", record.obtain),
         ("Unpacked", record.layout),
-        ("Variants", ", ".join(name for name in record.variants if name)),
+        ("Classes", "\n".join(orders)),
         ("Splits", record.split_rule),
         ("Protocol", record.protocol),
-        ("Pictures", f"{record.faces}; states {', '.join(facts(record)) or 'labels only'}"),
+        ("Pictures", f"{FACES[record.faces]}; states {', '.join(['labels', *facts(record)])}"),
         ("Known faults", "\n".join(record.known_faults)),
     ):
         if body:
@@ -57,8 +60,3 @@ def info_command(name: str) -> None:
         for row in rows:
             table.add_row(*row)
         console.print(Padding(table, (0, 0, 0, 2)))
-
-
-def _classes(record: DataSet) -> str:
-    counts = sorted({len(labels) for labels in record.variants.values()})
-    return " or ".join(map(str, counts))

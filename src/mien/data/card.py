@@ -20,6 +20,12 @@ def facts(record: DataSet) -> list[str]:
     return [word for word, there in stated.items() if there]
 
 
+def class_counts(record: DataSet) -> str:
+    """How many classes the variants have."""
+    counts = sorted({len(labels) for labels in record.variants.values()})
+    return " or ".join(map(str, counts)) if len(counts) < 3 else f"{counts[0]} to {counts[-1]}"
+
+
 def short_licence(record: DataSet) -> str:
     """The first sentence of the licence."""
     return record.licence.split(". ")[0].split("; ")[0].rstrip(".")
