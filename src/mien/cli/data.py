@@ -1,21 +1,91 @@
-"""`mien data`: making and preparing sets of pictures."""
+"""`mien data`: the commands and their options."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-data_app = typer.Typer(help="Make and prepare sets of pictures.", no_args_is_help=True)
+data_app = typer.Typer(help="Data sets: what they are, whether yours is whole, how it looks.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="SET", help="A name of `mien data list`.", show_default=False)]
+Place = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder it was unpacked to, or a .zip.", show_default=False)
+]
+Variant = Annotated[str, typer.Option(help="One of the set's variants; `mien data info SET` names them.")]
+Jobs = Annotated[int, typer.Option(help="Processes that decode pictures; 0: one per core.", min=0)]
+Json = Annotated[Path | None, typer.Option(help="Write everything found to this file as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
-@data_app.callback()
-def _data() -> None:
-    pass
+@data_app.command("list")
+def data_list() -> None:
+    """The data sets that can be read."""
+    from mien.cli.data_list import list_command
+
+    list_command()
+
+
+@data_app.command("info")
+def data_info(name: Name) -> None:
+    """Everything known of one set: layout, counts, citation, how to obtain it."""
+    from mien.cli.data_list import info_command
+
+    info_command(name)
+
+
+@data_app.command("check")
+def data_check(
+    name: Name,
+    folder: Place,
+    variant: Variant = "",
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Open no picture: unreadable and repeated ones are not found.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every problem, not the first of each kind.")] = False,
+    jobs: Jobs = 0,
+    json: Json = None,
+    quiet: Quiet = False,
+) -> int:
+    """Is this folder what the set's authors publish? 0: yes, whole splits may be absent; 1: no."""
+    from mien.cli.data_check import check_command
+
+    return check_command(
+        name, folder, variant=variant, fast=fast, every=every, jobs=jobs, json_file=json, quiet=quiet
+    )
+
+
+@data_app.command("show")
+def data_show(
+    name: Name,
+    folder: Place,
+    save: Annotated[Path, typer.Option(help="Picture file to write: .png or .jpg.", show_default=False)],
+    variant: Variant = "",
+    split: Annotated[str, typer.Option(help="Only this split: train, valid or test.")] = "",
+    per_class: Annotated[int, typer.Option(help="Pictures of each class.", min=1, max=1000)] = 24,
+    seed: Annotated[int, typer.Option(help="Another seed shows other pictures.", min=0)] = 0,
+) -> None:
+    """A contact sheet: some pictures of every class."""
+    from mien.cli.data_show import show_command
+
+    show_command(name, folder, save, variant=variant, split=split, per_class=per_class, seed=seed)
+
+
+@data_app.command("summary")
+def data_summary(
+    name: Name,
+    folder: Place,
+    variant: Variant = "",
+    save: Annotated[
+        Path | None, typer.Option(help="Write the plots here: .png, .pdf or .svg; needs mien[plots].")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Tables and a plot of what a set holds: classes, votes, subjects, poses, picture sizes."""
+    from mien.cli.data_summary import summary_command
+
+    summary_command(name, folder, variant=variant, save=save, json_file=json)
 
 
 @data_app.command("render-views")
@@ -36,52 +106,14 @@ def render_views(
     pitch: Annotated[float, typer.Option(help="Largest nod up or down, degrees.")] = 30.0,
     jobs: Annotated[int, typer.Option(help="Processes that render.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Render faces of known expression, identity and head pose from a 3D face model."""
-    from mien.data.views import dataset
-    from mien.errors import OptionError
+    from mien.cli.data_views import Request, render_views_command
 
-    try:
-        angles = tuple(float(yaw) for yaw in yaws.split(","))
-    except ValueError:
-        raise OptionError(f"--yaws {yaws!r}: give angles with commas between, like --yaws=-45,0,45") from None
-    if jobs < 1:
-        raise OptionError(f"--jobs is {jobs}; at least one process is needed")
-    settings = dataset.ViewSettings(
-        identities=identities, seed=seed, size_px=size, classes=classes, yaws=angles,
-        yaw_jitter_deg=yaw_jitter, pitch_limit_deg=pitch,
+    render_views_command(
+        Request(
+            model=model, out=out, identities=identities, seed=seed, size=size, classes=classes, yaws=yaws,
+            yaw_jitter=yaw_jitter, pitch=pitch, jobs=jobs, fresh=fresh, quiet=quiet,
+        )
     )  # fmt: skip
-    with progress("rendering", len(settings), quiet) as advance:
-        made = dataset.render_views(model, out, settings, jobs=jobs, fresh=fresh, watch=advance)
-    if not quiet:
-        before = f", {len(settings) - made} done before" if made < len(settings) else ""
-        print(f"{made} views rendered{before}; table: {out / 'views.csv'}", file=sys.stderr)  # noqa: T201
-
-
-@contextmanager
-def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr with rate and time left, where a person watches; yields what advances it by a count."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{60 * task.speed:.0f}/min" if task.speed else "")
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=60) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)

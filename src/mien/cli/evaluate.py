@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import __version__
+from mien.cli.output import write_json, writing
 from mien.cli.progress import progress
 from mien.data import data_set
 from mien.data.record import DataSet
 from mien.data.samples import Samples
-from mien.errors import InputError, OptionError, OutputError
+from mien.errors import InputError, OptionError
 from mien.evaluate.answers import Answers, from_rows, matched
 from mien.evaluate.page import Mistake, page
 from mien.evaluate.published import Published, published
@@ -74,9 +74,10 @@ def evaluate_command(request: Request) -> int:
     )
     _print(judged)
     if request.json is not None:
-        _write(request.json, json.dumps(judged.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_json(judged.to_dict(), request.json)
     if request.html is not None:
-        _write(request.html, page(judged, _mistakes(found, samples)))
+        with writing(request.html):
+            request.html.write_text(page(judged, _mistakes(found, samples)), encoding="utf-8")
     return 0
 
 
@@ -164,13 +165,6 @@ def _mistakes(found: Answers, samples: Samples) -> list[Mistake]:
         )
         for row, sure in mistakes(found)
     ]
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}); choose another place") from error
 
 
 def _print(judged: Report) -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 class Bar:
     """Shows nothing but what is said: for files, pipes and --quiet."""
 
-    def step(self, done: int = 1) -> None:
-        """So many more are done."""
+    def step(self, done: int = 1, of: int | None = None) -> None:
+        """So many more are done, of so many where that was not known before."""
 
     def say(self, line: str) -> None:
         """One line on stderr, above the bar."""
@@ -19,9 +19,9 @@ class Bar:
 
 
 @contextmanager
-def progress(title: str, total: int, *, quiet: bool) -> Iterator[Bar]:
-    """A bar with count, rate and time left."""
-    if quiet or total < 2 or not sys.stderr.isatty():
+def progress(title: str, total: int | None = None, *, quiet: bool) -> Iterator[Bar]:
+    """A bar with count, rate and time left. `total`: None where only the first step tells it."""
+    if quiet or (total is not None and total < 2) or not sys.stderr.isatty():
         yield Bar()
         return
     from rich.console import Console
@@ -45,8 +45,8 @@ def progress(title: str, total: int, *, quiet: bool) -> Iterator[Bar]:
         task = shown.add_task(title, total=total)
 
         class Shown(Bar):
-            def step(self, done: int = 1) -> None:
-                shown.advance(task, done)
+            def step(self, done: int = 1, of: int | None = None) -> None:
+                shown.update(task, advance=done, total=of or total)
 
             def say(self, line: str) -> None:
                 shown.console.print(line, markup=False, highlight=False, soft_wrap=True)

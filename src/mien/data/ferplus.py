@@ -170,6 +170,7 @@ SET = DataSet(
         },
     },
     split_rule="column Usage: Training is train, PublicTest is valid, PrivateTest is test",
+    votes=True,
     known_faults=(
         "The test split repeats pictures of the training split, as in FER2013.",
         "Papers count labels by different rules; figures on different numbers of test pictures do not compare.",

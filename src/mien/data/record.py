@@ -43,6 +43,7 @@ class DataSet:
     faces_of: Mapping[str, Shown] = field(default_factory=dict)  # variants that show something else
     subjects: bool = False  # states who is seen
     poses: bool = False  # states the pose of the head
+    votes: bool = False  # states how its annotators voted
     known_faults: tuple[str, ...] = ()  # what users should know
 
     def labels(self, variant: str = "") -> LabelSet:

@@ -1,0 +1,104 @@
+"""`mien data summary`: tables, a plot, JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mien.cli.output import write_json, writing
+from mien.data import data_set
+from mien.data.summary import POSE_DEG, Summary, summarize
+from mien.draw.summary_plot import plot_summary
+from mien.errors import DataError
+
+
+def summary_command(name: str, folder: Path, *, variant: str, save: Path | None, json_file: Path | None) -> None:
+    """Print the tables, and write what was asked for."""
+    record = data_set(name)
+    variant = record.variant(variant)
+    samples = record.samples(folder, variant=variant, skip_broken=True)
+    if not len(samples):
+        raise DataError(f"{folder}: no picture of {name} was found; `mien data check {name} {folder}` says why")
+    summary = summarize(samples, name=name, variant=variant)
+    console = Console(highlight=False)
+    console.print(Text(f"{record.title}: {summary.pictures:,} pictures", style="bold"))
+    console.print(_classes(summary))
+    for head, said in _sentences(summary):
+        console.print(Text.assemble((f"{head}: ", "bold"), said), soft_wrap=True)
+    if summary.poses is not None:
+        console.print(_poses(summary))
+    if json_file is not None:
+        write_json(summary.to_dict(), json_file)
+    if save is not None:
+        with writing(save):
+            plot_summary(summary, save, title=record.title)
+
+
+def _classes(summary: Summary) -> Table:
+    """Class by split: pictures and their share, and the doubt of the voters."""
+    doubt = summary.votes.entropy_bits if summary.votes else {}
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("class")
+    for split in summary.counts:
+        table.add_column(split or "pictures", justify="right")
+    if doubt:
+        table.add_column("entropy of votes", justify="right")
+    totals = {split: sum(counts.values()) for split, counts in summary.counts.items()}
+    for name in next(iter(summary.counts.values())):
+        found = [counts[name] for counts in summary.counts.values()]
+        if name == "no label" and not any(found):
+            continue
+        cells = [
+            f"{count:,} {count / max(1, total):>6.1%}" for count, total in zip(found, totals.values(), strict=True)
+        ]
+        bits = f"{doubt[name]:.2f} bits" if name in doubt else ""
+        table.add_row(name, *cells, *([bits] if doubt else []))
+    table.add_section()
+    table.add_row("all", *(f"{total:,} 100.0%" for total in totals.values()), style="bold")
+    return table
+
+
+def _sentences(summary: Summary) -> list[tuple[str, str]]:
+    said = []
+    if (votes := summary.votes) is not None:
+        said.append(
+            (
+                "Votes",
+                f"on {votes.rows:,} pictures; all agree on {votes.unanimous:.1%}, more than half on "
+                f"{votes.majority:.1%}; mean entropy {votes.mean_entropy_bits:.2f} bits",
+            )
+        )
+    if (who := summary.subjects) is not None:
+        splits = ", ".join(f"{split} {count}" for split, count in who.per_split.items())
+        unnamed = f"; {who.unnamed:,} pictures name none" if who.unnamed else ""
+        said.append(
+            (
+                "Subjects",
+                f"{who.count:,}{f' ({splits})' * bool(splits)}; {who.fewest:,} to {who.most:,} pictures each, "
+                f"median {who.median:g}{unnamed}",
+            )
+        )
+    if summary.groups is not None:
+        said.append(("Groups", f"{summary.groups:,} (videos or shots whose pictures belong together)"))
+    if (sizes := summary.sizes) is not None:
+        least, median, most = (f"{width}x{height}" for width, height in (sizes.least, sizes.median, sizes.most))
+        shape = f"all {least} pixels" if sizes.one_size else f"{least} to {most} pixels, median {median}"
+        broken = f"; {sizes.unreadable} unreadable" if sizes.unreadable else ""
+        said.append(("Sizes", f"{shape}, of {sizes.opened:,} pictures opened{broken}"))
+    return said
+
+
+def _poses(summary: Summary) -> Table:
+    assert summary.poses is not None  # noqa: S101
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("degrees")
+    for angle in POSE_DEG:
+        table.add_column(f"{angle:+d}" if angle else "0", justify="right")
+    for name, counts in (("yaw", summary.poses.yaw), ("pitch", summary.poses.pitch)):
+        if sum(counts):
+            table.add_row(name, *(f"{count:,}" if count else "." for count in counts))
+    return table

@@ -1,0 +1,26 @@
+"""Files that commands write beside what they print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mien.errors import OutputError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the system refuses becomes an `OutputError` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Plain values to a file."""
+    with writing(path):
+        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,104 @@
+"""A contact sheet: some pictures of every class, under its name and count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mien.data.samples import Samples
+from mien.data.survey import shown
+from mien.draw.faces import COLOURS
+from mien.errors import InputError
+
+_GAP_PX, _TITLE_PX = 4, 34
+_PAPER, _INK, _EMPTY, _FAULT = "#FFFFFF", "#222222", "#EEEEEE", "#B00020"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Strip:
+    """One class of a sheet."""
+
+    title: str
+    note: str  # after the title, in a lighter hand
+    colour: str
+    pictures: Sequence[np.ndarray | None]  # RGB uint8; None where a picture cannot be read
+
+
+def class_strips(samples: Samples, *, per_class: int = 24, seed: int = 0) -> list[Strip]:
+    """A strip for each class, pictures chosen by chance from the seed, in the order of the table.
+
+    A picture cannot be read: None in its place. Rows without a single label come last.
+    """
+    strips = []
+    for index, name in enumerate([*samples.labels, None]):
+        rows = np.flatnonzero(samples.label == (-1 if name is None else index))
+        if name is None and not len(rows):
+            continue
+        chosen = np.sort(np.random.default_rng([seed, index]).permutation(rows)[:per_class])
+        splits = {split: int((samples.split[rows] == split).sum()) for split in samples.splits}
+        note = "   ".join(f"{split} {count:,}" for split, count in splits.items()) or f"{len(rows):,}"
+        colour = "#777777" if name is None else COLOURS.get(name, "#777777")
+        pictures = [_read(samples, row) for row in chosen.tolist()]
+        strips.append(Strip(title=name or "no single label", note=note, colour=colour, pictures=pictures))
+    return strips
+
+
+def contact_sheet(strips: Sequence[Strip], *, title: str = "", cell_px: int = 96, columns: int = 12) -> np.ndarray:
+    """Strips below each other, RGB uint8 (H, W, 3). Pictures keep their shape within square cells."""
+    step = cell_px + _GAP_PX
+    heights = [-(-len(strip.pictures) // columns) * step or _TITLE_PX for strip in strips]
+    head = 52 if title else _GAP_PX
+    size = (columns * step + _GAP_PX, head + sum(_TITLE_PX + height for height in heights) + _GAP_PX)
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_GAP_PX + 2, 12), title, fill=_INK, font=ImageFont.load_default(22))
+    y = head
+    for strip, height in zip(strips, heights, strict=True):
+        _heading(draw, strip, y)
+        y += _TITLE_PX
+        for i, picture in enumerate(strip.pictures):
+            place = (_GAP_PX + i % columns * step, y + i // columns * step)
+            _cell(sheet, draw, picture, place, cell_px)
+        if not strip.pictures:
+            draw.text((_GAP_PX + 2, y + 4), "no picture", fill=_FAULT, font=ImageFont.load_default(15))
+        y += height
+    return np.asarray(sheet)
+
+
+def _read(samples: Samples, row: int) -> np.ndarray | None:
+    try:
+        return shown(samples, row)
+    except InputError:
+        return None
+
+
+def _heading(draw: ImageDraw.ImageDraw, strip: Strip, y: int) -> None:
+    name, note = ImageFont.load_default(18), ImageFont.load_default(15)
+    draw.rectangle((_GAP_PX, y + 8, _GAP_PX + 7, y + _TITLE_PX - 6), fill=strip.colour)
+    draw.text((_GAP_PX + 15, y + 7), strip.title, fill=_INK, font=name)
+    wide = draw.textlength(strip.title, font=name)
+    draw.text((_GAP_PX + 15 + wide + 14, y + 10), strip.note, fill="#666666", font=note)
+
+
+def _cell(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, picture: np.ndarray | None, place: tuple[int, int], side: int
+) -> None:
+    x, y = place
+    if picture is None:
+        draw.rectangle((x, y, x + side - 1, y + side - 1), fill=_EMPTY, outline=_FAULT)
+        draw.line((x, y, x + side - 1, y + side - 1), fill=_FAULT)
+        font = ImageFont.load_default(max(9, side / 7))
+        middle = (x + side / 2, y + side / 2)
+        left, top, right, bottom = draw.textbbox(middle, "unreadable", font=font, anchor="mm")
+        draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=_EMPTY)
+        draw.text(middle, "unreadable", fill=_FAULT, font=font, anchor="mm")
+        return
+    draw.rectangle((x, y, x + side - 1, y + side - 1), fill=_EMPTY)
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    image = Image.fromarray(picture).resize(small, Image.Resampling.LANCZOS)
+    sheet.paste(image, (x + (side - small[0]) // 2, y + (side - small[1]) // 2))

@@ -1,0 +1,116 @@
+"""The plots of a data set: balance of the classes per split, votes, poses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mien.data.summary import POSE_DEG, Poses, Summary, Votes
+from mien.draw.faces import COLOURS
+from mien.errors import MissingPackage, OutputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette, in the order in which splits come.
+_SPLITS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+_GREY = "#777777"
+
+
+def plot_summary(summary: Summary, path: Path, *, title: str) -> None:
+    """Write the plots to `path`; its suffix chooses the format (.png, .pdf, .svg).
+
+    Raises `MissingPackage` without Matplotlib, `OutputError` for a suffix it does not know.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackage("The plot of a data set", "Matplotlib", "plots") from error
+    panels: list[Callable[[Axes], None]] = [lambda axes: _balance(axes, summary)]
+    if (votes := summary.votes) is not None:
+        panels += [lambda axes: _agreement(axes, votes), lambda axes: _entropy(axes, votes)]
+    if (poses := summary.poses) is not None:
+        panels.append(lambda axes: _poses(axes, poses))
+    columns = 2 if len(panels) == 4 else len(panels)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(6.2 * columns, 0.5 + 4.2 * rows), layout="constrained")
+    for i, panel in enumerate(panels, start=1):
+        panel(figure.add_subplot(rows, columns, i))
+    figure.suptitle(f"{title}: {summary.pictures:,} pictures", fontsize=13)
+    if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
+        raise OutputError(f"{path}: plots cannot be saved as {path.suffix!r}; use .png, .pdf or .svg")
+    figure.savefig(path, dpi=130)
+
+
+def _balance(axes: Axes, summary: Summary) -> None:
+    """Share of every class within its split, so that splits of unequal size compare."""
+    splits = list(summary.counts)
+    names = [name for name in next(iter(summary.counts.values())) if _any(summary, name)]
+    place, thick = np.arange(len(names)), 0.8 / len(splits)
+    for i, split in enumerate(splits):
+        counts = np.array([summary.counts[split][name] for name in names])
+        share = 100 * counts / max(1, counts.sum())
+        at = place + (i - (len(splits) - 1) / 2) * thick
+        colour = _SPLITS[i % len(_SPLITS)]
+        bars = axes.barh(at, share, thick * 0.92, color=colour, label=f"{split or 'all'} ({counts.sum():,})")
+        axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=8 if len(splits) < 3 else 7)
+    axes.set_yticks(place, names)
+    axes.invert_yaxis()
+    axes.margins(x=0.14)
+    axes.set_xlabel("share of the split in %; pictures at the bars")
+    axes.set_title("Classes")
+    if splits != [""]:
+        axes.legend(frameon=False)
+    _plain(axes)
+
+
+def _any(summary: Summary, name: str) -> bool:
+    return name != "no label" or any(counts[name] for counts in summary.counts.values())
+
+
+def _agreement(axes: Axes, votes: Votes) -> None:
+    """How many voters chose the first class."""
+    share = 100 * np.array(votes.agreement) / votes.rows
+    axes.bar(np.arange(10), share, 0.92, color=_SPLITS[0])
+    axes.set_xticks(np.arange(10), [f"{10 * i + 10}" for i in range(10)])
+    axes.set_xlabel("votes for the first class in %, up to")
+    axes.set_ylabel("share of the pictures in %")
+    axes.set_title(f"Agreement: all agree on {votes.unanimous:.0%}, more than half on {votes.majority:.0%}")
+    _plain(axes)
+
+
+def _entropy(axes: Axes, votes: Votes) -> None:
+    """How uncertain voters are about each class."""
+    names = list(votes.entropy_bits)
+    colours: list[str] = [dict(COLOURS).get(name, _GREY) for name in names]  # type: ignore[call-overload]
+    bars = axes.barh(np.arange(len(names)), list(votes.entropy_bits.values()), 0.75, color=colours)
+    axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    axes.axvline(votes.mean_entropy_bits, color=_GREY, linestyle="--", linewidth=1)
+    axes.set_yticks(np.arange(len(names)), names)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set_xlabel("entropy of the votes in bits; dashed: mean of all")
+    axes.set_title("Doubt about each class")
+    _plain(axes)
+
+
+def _poses(axes: Axes, poses: Poses) -> None:
+    """Yaw and, where the set states it, pitch."""
+    drawn = [("yaw", poses.yaw), *([("pitch", poses.pitch)] if sum(poses.pitch) else [])]
+    thick = 0.86 / len(drawn)
+    for i, (name, counts) in enumerate(drawn):
+        at = np.arange(len(POSE_DEG)) + (i - (len(drawn) - 1) / 2) * thick
+        axes.bar(at, counts, thick * 0.95, color=_SPLITS[i], label=name)
+    axes.set_xticks(np.arange(len(POSE_DEG)), [f"{angle:+d}°" if angle else "0°" for angle in POSE_DEG])
+    axes.set_xlabel("degrees; yaw to the right edge of the picture and pitch up are positive")
+    axes.set_ylabel("pictures")
+    axes.set_title(f"Pose of the head ({poses.rows:,} pictures)")
+    axes.legend(frameon=False)
+    _plain(axes)
+
+
+def _plain(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
