@@ -185,13 +185,17 @@ def _print(judged: Report) -> None:
         bound = judged.intervals.get(key)
         table.add_row(name, f"{value:.1%}", f"{bound.low:.1%} - {bound.high:.1%}" if bound else "")
     console.print(table)
-    columns = [str(label) for label in judged.labels] + (["none"] if figures.answered < figures.pictures else [])
-    table = _table(
-        "truth, down; answer, across", "pictures", "recall", "precision", *(name[:4] for name in columns)
-    )
-    for label, one, row in zip(judged.labels, figures.classes, figures.confusion, strict=True):
-        shares = ["-" if share is None else f"{share:.0%}" for share in (one.recall, one.precision)]
-        table.add_row(str(label), str(one.count), *shares, *(str(count or "·") for count in row[: len(columns)]))
+    table = _table("class", "pictures", "recall", "95 % interval", "precision", "F1")
+    for label, one in zip(judged.labels, figures.classes, strict=True):
+        bound = judged.intervals.get(f"recall.{label}")
+        shares = ["-" if share is None else f"{share:.0%}" for share in (one.recall, one.precision, one.f1)]
+        between = f"{bound.low:.0%} - {bound.high:.0%}" if bound else ""
+        table.add_row(label, str(one.count), shares[0], between, *shares[1:])
+    console.print(table)
+    columns = [*judged.labels, "none"] if figures.answered < figures.pictures else judged.labels
+    table = _table("truth \\ answer", *(name[:4] for name in columns))
+    for label, row in zip(judged.labels, figures.confusion, strict=True):
+        table.add_row(label, *(str(count or "·") for count in row[: len(columns)]))
     console.print(table)
     if judged.poses:
         table = _table("yaw", "pictures", "accuracy", "balanced")
@@ -218,7 +222,7 @@ def _print(judged: Report) -> None:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first)
+    table.add_column(first, no_wrap=True)
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -83,7 +83,7 @@ def _headline(report: Report) -> str:
     return (
         f"<div class=big>{cells}</div><p class=note>{figures.pictures} pictures"
         + (f", {missing} without an answer (no face found), counted as wrong" if missing else "")
-        + f". In brackets: 95 % intervals from resampling {drawn}.</p>"
+        + f". Beneath: 95 % intervals from resampling {drawn}.</p>"
     )
 
 
