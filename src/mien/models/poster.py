@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from mien.errors import UnknownName
 from mien.nn.attention import attend
 from mien.nn.drop_path import DropPath
+from mien.nn.linear import StreamLinear
 from mien.nn.mobilefacenet import (
     LIGHT_TRUNK,
     PUBLISHED,
@@ -118,22 +119,6 @@ class StreamNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.affine(self.normalise(x))
-
-
-class StreamLinear(nn.Module):
-    """One linear map for each stream, as one batched product."""
-
-    def __init__(self, inside: int, outside: int) -> None:
-        super().__init__()
-        bound = inside**-0.5  # as nn.Linear
-        self.weight = nn.Parameter(torch.empty(2, outside, inside).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(2, outside).uniform_(-bound, bound))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(S, B, N, inside) -> (S, B, N, outside), of both streams or of the image alone."""
-        weight, bias = self.weight[: x.shape[0]], self.bias[: x.shape[0], None]
-        y = torch.baddbmm(bias, x.flatten(1, 2), weight.transpose(1, 2))  # (S, B * N, outside)
-        return y.view(*x.shape[:3], weight.shape[1])
 
 
 class CrossFusion(nn.Module):

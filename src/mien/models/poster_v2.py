@@ -100,7 +100,7 @@ class WindowCrossAttention(nn.Module):
     def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
         """Image and landmark features (B, H, W, C) -> answers (B, H, W, C)."""
         h, w = image.shape[1:3]
-        q = windows(landmarks, self.window)  # (B', N, C)
+        q = windows(landmarks, self.window).contiguous()  # (B', N, C); fused attention wants its rows whole
         k, v = self.kv(windows(image, self.window)).chunk(2, dim=-1)
         answer = self.proj(attend(q, k, v, heads=self.heads, bias=self._relative_bias()))  # (B', N, C)
         return unwindows(answer, self.window, h, w)
