@@ -14,8 +14,6 @@ from mien.nn.mobilefacenet import ConvBlock
 
 Network = TypeVar("Network", bound=nn.Module)
 
-_ON_ONEDNN: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: OneDnnLinear, StreamLinear: OneDnnStreamLinear}
-
 
 def folded(network: Network) -> Network:
     """A copy in eval mode, without gradients for its weights, that gives the same answers (1e-5) faster.
@@ -29,12 +27,14 @@ def folded(network: Network) -> Network:
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, ConvBlock):
-            module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()
+            module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()  # type: ignore[assignment]
         elif isinstance(module, nn.Sequential):
             _fold_neighbours(module)
-        elif type(module) in _ON_ONEDNN:
-            module.__class__ = _ON_ONEDNN[type(module)]  # the same tensors, another forward
-    return network.to(memory_format=torch.channels_last)
+        elif type(module) is nn.Linear:
+            module.__class__ = OneDnnLinear  # the same tensors, another forward
+        elif type(module) is StreamLinear:
+            module.__class__ = OneDnnStreamLinear
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _fold_neighbours(layers: nn.Sequential) -> None:

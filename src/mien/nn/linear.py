@@ -1,4 +1,4 @@
-"""Linear maps: one for each of two streams, and both kinds as oneDNN computes them on a CPU."""
+"""Linear maps: one for each of two streams, and all kinds as oneDNN computes them on a CPU."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
         and x.dtype == weight.dtype == torch.float32
         and not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
         and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         and torch.backends.mkldnn.is_available()
     )
 
