@@ -96,35 +96,39 @@ def training_step(network: nn.Module, x: Tensor, *, autocast: bool = False) -> C
 
 
 def cpu_forward(name: str, *, quick: bool) -> dict[str, Times]:
-    """Prediction at 1 and 2 threads, batch 1 and 16."""
+    """Prediction at 1 and 2 threads, batch 1 and 16; quick: one thread, batch 1 and 4."""
     result = {}
     networks = forms(name)
-    for threads in (1, 2):
+    for threads in (1,) if quick else (1, 2):
         torch.set_num_threads(threads)
-        for batch in (1, 16):
+        for batch in (1, 4 if quick else 16):
             x = faces(name, batch)
             calls = {form: forward(network, x) for form, network in networks.items()}
-            difference = max((calls["published"]() - call()).abs().max().item() for call in calls.values())
-            rounds = (3 if batch == 1 else 1) if quick else (40 if batch == 1 else 10)
-            times = in_turns(calls, rounds=rounds)
-            times["largest difference of logits"] = difference
-            result[f"{threads} threads, batch {batch}"] = times
+            rounds = (5 if batch == 1 else 3) if quick else (40 if batch == 1 else 10)
+            times = in_turns(calls, rounds=rounds, warm=1)
+            published = calls["published"]()
+            times["largest difference of logits"] = max(
+                (call() - published).abs().max().item() for form, call in calls.items() if form != "published"
+            )
+            result[f"{threads} thread{'s' * (threads > 1)}, batch {batch}"] = times
     torch.set_num_threads(1)
     return result
 
 
-def cpu_training(name: str, *, quick: bool) -> Times:
-    """A training step on two threads."""
+def cpu_training(name: str) -> Times:
+    """A training step of 16 faces on two threads."""
     torch.set_num_threads(2)
-    networks, batch = forms(name), 4 if quick else 16
-    calls = {form: training_step(networks[form], faces(name, batch)) for form in TRAINED}
-    return in_turns(calls, rounds=1 if quick else 6, warm=1)
+    networks = forms(name)
+    calls = {form: training_step(networks[form], faces(name, 16)) for form in TRAINED}
+    times = in_turns(calls, rounds=6, warm=1)
+    torch.set_num_threads(1)
+    return times
 
 
-def peaks(name: str, *, quick: bool) -> dict[str, dict[str, float]]:
+def peaks(name: str) -> dict[str, dict[str, float]]:
     """Largest resident size in MB of a process that runs one form at batch 16, less what importing takes."""
     result: dict[str, dict[str, float]] = {}
-    for job, which in (("forward", FORMS), ("training step", () if quick else TRAINED)):
+    for job, which in (("forward", FORMS), ("training step", TRAINED)):
         for form in which:
             command = [sys.executable, __file__, "--peak", name, form, job]
             output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -240,8 +244,8 @@ def measure(names: list[str], *, quick: bool) -> dict[str, Any]:
         print(f"{name} ...", file=sys.stderr)
         result[name] = {"forward on CPU, ms": cpu_forward(name, quick=quick)}
         if not quick:
-            result[name]["training step on CPU, batch 16, 2 threads, ms"] = cpu_training(name, quick=quick)
-        result[name]["peak memory on CPU, batch 16, MB"] = peaks(name, quick=quick)
+            result[name]["training step on CPU, 2 threads, batch 16, ms"] = cpu_training(name)
+            result[name]["peak memory on CPU, batch 16, MB"] = peaks(name)
         if torch.cuda.is_available():
             result[name]["GPU, ms"] = gpu(name, quick=quick)
     return result
@@ -250,7 +254,9 @@ def measure(names: list[str], *, quick: bool) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write everything as JSON")
-    parser.add_argument("--quick", action="store_true", help="few repeats and no training: about two minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="one thread, small batches, no training, no memory: about a minute"
+    )
     parser.add_argument("--network", choices=NETWORKS, action="append", help="only this one; may be repeated")
     parser.add_argument("--peak", nargs=3, metavar=("NETWORK", "FORM", "JOB"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -263,7 +269,7 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
         "networks": measure(options.network or list(NETWORKS), quick=options.quick),
-        "rewrites, ms": rewrites(rounds=5 if options.quick else 40),
+        "rewrites, ms": rewrites(rounds=10 if options.quick else 40, batches=(1,) if options.quick else (1, 16)),
     }
     print(table(result))
     if options.out:

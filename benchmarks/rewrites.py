@@ -1,11 +1,11 @@
 """What each rewrite gives by itself: the same part before and after, at the sizes of the published networks.
 
-One thread and batch 1 unless a name says otherwise.
+On one thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ from timing import Times, in_turns
 
 
 @torch.inference_mode()
-def rewrites(*, rounds: int) -> dict[str, Times]:
+def rewrites(*, rounds: int, batches: Sequence[int]) -> dict[str, Times]:
     """Median milliseconds of each part before and after."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -38,7 +38,7 @@ def rewrites(*, rounds: int) -> dict[str, Times]:
     ]  # fmt: skip
     result: dict[str, Times] = {}
     for part in parts:
-        for batch in (1, 16):
+        for batch in batches:
             name, calls = part(batch)
             result[f"{name}, batch {batch}"] = in_turns(calls, rounds=rounds if batch == 1 else max(rounds // 4, 2))
     return result
