@@ -28,7 +28,7 @@ from timing import Times, in_turns
 
 
 @torch.inference_mode()
-def rewrites(*, rounds: int, batches: Sequence[int]) -> dict[str, Times]:
+def rewrites(*, rounds: int, batches: Sequence[int], clock: Callable[[], float]) -> dict[str, Times]:
     """Median milliseconds of each part before and after."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -40,7 +40,8 @@ def rewrites(*, rounds: int, batches: Sequence[int]) -> dict[str, Times]:
     for part in parts:
         for batch in batches:
             name, calls = part(batch)
-            result[f"{name}, batch {batch}"] = in_turns(calls, rounds=rounds if batch == 1 else max(rounds // 4, 2))
+            turns = rounds if batch == 1 else max(rounds // 4, 2)
+            result[f"{name}, batch {batch}"] = in_turns(calls, rounds=turns, clock=clock)
     return result
 
 

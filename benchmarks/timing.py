@@ -12,10 +12,17 @@ import torch
 Times = dict[str, Any]  # form -> median ms; "ratio" -> of the first form to each other; and what a caller adds
 
 
-def in_turns(calls: Mapping[str, Callable[[], object]], *, rounds: int, warm: int = 2) -> Times:
+def in_turns(
+    calls: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    warm: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Times:
     """Median milliseconds of each call, forth and back through all of them (A B C C B A), and ratios to the first.
 
-    `rounds` is how often each is timed; `warm` how often each runs before.
+    `rounds` is how often each is timed; `warm` how often each runs before. `clock`: wall time,
+    or `time.process_time`, which on one thread hardly feels what else the machine does.
     """
     for _ in range(warm):
         for call in calls.values():
@@ -25,10 +32,10 @@ def in_turns(calls: Mapping[str, Callable[[], object]], *, rounds: int, warm: in
     for _ in range(rounds):
         for name in order:
             _finish()
-            start = time.perf_counter()
+            start = clock()
             calls[name]()
             _finish()
-            taken[name].append(1000 * (time.perf_counter() - start))
+            taken[name].append(1000 * (clock() - start))
         order.reverse()
     medians = {name: statistics.median(times) for name, times in taken.items()}
     first = medians[next(iter(calls))]
@@ -43,7 +50,7 @@ def _finish() -> None:
 
 def table(result: Mapping[str, Any]) -> str:
     """The whole result as Markdown: a row for each measurement, ratios first."""
-    lines = [f"`{result['command']}`, {result['date']}, {result['machine']['cpu']}", ""]
+    lines = [f"`{result['command']}`, {result['date']}, {result['machine']['cpu']}, {result['clock']}", ""]
     lines += ["| network | what | published | ours | folded | ours, times | folded, times |", "|" + "---|" * 7]
     for name, parts in result["networks"].items():
         for part, rows in parts.items():
