@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mien.errors import InputError
 from mien.nn.attention import attend
+from mien.nn.inside import note, numbered, recording
 from mien.nn.mlp import Mlp
 from mien.nn.mobilefacenet import LIGHT_TRUNK, PUBLISHED, MobileFaceNetConfig
 from mien.nn.trunks import image_trunk
@@ -91,6 +92,7 @@ class Block(nn.Module):
             asked = q[:, :1].detach().float() * k[:, 1:].detach().float()  # (B, N, C): in full precision
             asked = asked.unflatten(-1, (self.heads, -1)).sum(dim=-1)  # (B, N, heads)
             scores = self.score(asked * (q.shape[-1] / self.heads) ** -0.5)  # (B, N)
+            note("token_scores", scores)
             kept = strongest(scores, int(scores.shape[1] * self.keep_rate))
         if class_only:
             q, x = q[:, :1], x[:, :1]
@@ -131,16 +133,45 @@ class APViT(nn.Module):
         """Aligned face -> after each pooling, the cells still there (B, M), ascending, counted in rows."""
         return self._read(x)[1]
 
+    def inside(self, x: Tensor) -> dict[str, Tensor]:
+        """Aligned face -> what `forward` computes on the way, by name.
+
+        - "image.1", ...: maps of the image trunk, finest first; the last, (B, C', 14, 14), is cut into patches.
+        - "patch_scores" (B, 196): how strong each cell of the 14 x 14 grid is, in rows; "kept_patches" (B, 160):
+          the cells that reach the transformer, ascending.
+        - "tokens" (B, 161, C): the class token and these patches, as the transformer reads them.
+        - "attention.block0", ...: (B, heads, 1 + N, 1 + N) over the N patches that are left when the block begins;
+          of the last block the class row (B, heads, 1, 1 + N).
+        - for each block that drops patches, such as 4: "token_scores.block4" (B, N), what the class token asked of
+          each patch, in the order of the patches; "kept_tokens.block4" (B, M): the cells left after it, ascending.
+          What the last block would drop changes nothing.
+        - "features" (B, C), which the head reads; "logits" (B, classes).
+        """
+        with recording() as notes:
+            features, (patches, *kept) = self._read(x)
+        named = numbered("image", notes["image"])
+        named |= {"patch_scores": notes["patch_scores"][0], "kept_patches": patches, "tokens": notes["tokens"][0]}
+        named |= {f"attention.block{i}": weights for i, weights in enumerate(notes["attention"])}
+        pooling = [i for i, rate in enumerate(self.config.keep_rates) if rate < 1]
+        for i, scores, cells in zip(pooling, notes["token_scores"], kept, strict=True):
+            named |= {f"token_scores.block{i}": scores, f"kept_tokens.block{i}": cells}
+        return named | {"features": features, "logits": self.head(features)}
+
     def _read(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         size_px = self.config.size_px
         if x.shape[-2:] != (size_px, size_px):
             found = " x ".join(map(str, x.shape[-2:]))
             raise InputError(f"APViT reads {size_px} x {size_px} pixels, not {found}: resize the face first")
-        patches = self.embed(self.image_trunk(x)[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
-        cells = strongest(SCORES[self.config.patch_score](patches.detach().float()), self.config.keep_patches)
+        images = self.image_trunk(x)
+        patches = self.embed(images[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
+        scores = SCORES[self.config.patch_score](patches.detach().float())  # (B, 196)
+        note("image", *images)
+        note("patch_scores", scores)
+        cells = strongest(scores, self.config.keep_patches)
         patches = take_rows(patches + self.patch_pos_embed, cells)  # (B, 160, C)
         cls = (self.cls_token + self.cls_pos_embed).expand(x.shape[0], -1, -1)
         y = torch.cat([cls, patches], dim=1)
+        note("tokens", y)
         kept = [cells]
         for i, block in enumerate(self.blocks):
             y, chosen = block(y, class_only=i == len(self.blocks) - 1)

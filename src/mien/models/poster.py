@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from mien.errors import UnknownName
 from mien.nn.attention import attend
 from mien.nn.drop_path import DropPath
+from mien.nn.inside import note, numbered, recording
+from mien.nn.linear import StreamLinear
 from mien.nn.mobilefacenet import (
     LIGHT_TRUNK,
     PUBLISHED,
@@ -120,22 +122,6 @@ class StreamNorm(nn.Module):
         return self.affine(self.normalise(x))
 
 
-class StreamLinear(nn.Module):
-    """One linear map for each stream, as one batched product."""
-
-    def __init__(self, inside: int, outside: int) -> None:
-        super().__init__()
-        bound = inside**-0.5  # as nn.Linear
-        self.weight = nn.Parameter(torch.empty(2, outside, inside).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(2, outside).uniform_(-bound, bound))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(S, B, N, inside) -> (S, B, N, outside), of both streams or of the image alone."""
-        weight, bias = self.weight[: x.shape[0]], self.bias[: x.shape[0], None]
-        y = torch.baddbmm(bias, x.flatten(1, 2), weight.transpose(1, 2))  # (S, B * N, outside)
-        return y.view(*x.shape[:3], weight.shape[1])
-
-
 class CrossFusion(nn.Module):
     """Each stream is asked by the other's tokens, then runs its feed-forward net (section 3.2).
 
@@ -228,14 +214,42 @@ class Poster(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Aligned face -> the vector (B, width) that the head reads."""
         x = nearest(x, self.config.size_px)
-        image = with_mean(self.image_tokens(self.image_trunk(x)[2])) + self.pos_embed  # (B, N, C)
-        landmarks = self.landmark_trunk(x)[2].flatten(2).transpose(1, 2)  # (B, cells, C')
-        landmarks = with_mean(self.landmark_tokens(landmarks))  # (B, N, C)
-        fine = torch.cat([image, landmarks], dim=1)  # (B, 2N, C)
+        images, landmarks = self.image_trunk(x), self.landmark_trunk(x)
+        note("image", *images)
+        note("landmarks", *landmarks)
+        asked = with_mean(self.image_tokens(images[2])) + self.pos_embed  # (B, N, C)
+        asking = with_mean(self.landmark_tokens(landmarks[2].flatten(2).transpose(1, 2)))  # (B, N, C)
+        fine = torch.cat([asked, asking], dim=1)  # (B, 2N, C)
         middle, coarse = self.fine_to_middle(fine), self.fine_to_coarse(fine)  # (B, 2N, C/2), (B, 2N, C/4)
         for i, block in enumerate(self.blocks):
+            note("tokens", fine)
             fine, middle, coarse = block(fine, middle, coarse, summary_only=i == len(self.blocks) - 1)
         return self.se_block(self.norm(fine[:, 0]))
+
+    def inside(self, x: Tensor) -> dict[str, Tensor]:
+        """Aligned face -> what `forward` computes on the way, by name.
+
+        - "image.1" to "image.3": maps of the image trunk, finest first. IR-50: (B, 64, 56, 56), (B, 128, 28, 28),
+          (B, 256, 14, 14); MobileFaceNet: as the landmarks.
+        - "landmarks.1" to "landmarks.3": (B, 64, 28, 28), (B, 128, 14, 14), (B, 512, 7, 7).
+        - "tokens.0", ...: what each pyramid block reads on its finest level (B, 2N, C): the image's mean and its
+          cells, the landmarks' mean and its cells.
+        - "attention.block0.fine.image", ... for each block, level (fine, middle, coarse) and asked stream (image,
+          landmarks): (B, heads, N, N), rows are the other stream's tokens, which ask. On the finest level of the
+          last block without `token_mix` only the landmarks' mean asks the image: (B, heads, 1, N).
+        - "features" (B, C), which the head reads; "logits" (B, classes).
+        """
+        with recording() as notes:
+            features = self.features(x)
+        named = numbered("image", notes["image"]) | numbered("landmarks", notes["landmarks"])
+        named |= {f"tokens.{i}": tokens for i, tokens in enumerate(notes["tokens"])}
+        levels = [f"block{i}.{level}" for i in range(len(self.blocks)) for level in ("fine", "coarse", "middle")]
+        for level, weights in zip(levels, notes["attention"], strict=True):
+            streams = weights.split(x.shape[0])  # both, or the image alone
+            named |= {
+                f"attention.{level}.{name}": w for name, w in zip(("image", "landmarks"), streams, strict=False)
+            }
+        return named | {"features": features, "logits": self.head(features)}
 
 
 def with_mean(tokens: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mien.nn.attention import attend
 from mien.nn.drop_path import DropPath
+from mien.nn.inside import note, numbered, recording
 from mien.nn.mlp import Mlp
 from mien.nn.mobilefacenet import (
     LIGHT_TRUNK,
@@ -100,7 +101,7 @@ class WindowCrossAttention(nn.Module):
     def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
         """Image and landmark features (B, H, W, C) -> answers (B, H, W, C)."""
         h, w = image.shape[1:3]
-        q = windows(landmarks, self.window)  # (B', N, C)
+        q = windows(landmarks, self.window).contiguous()  # (B', N, C); fused attention wants its rows whole
         k, v = self.kv(windows(image, self.window)).chunk(2, dim=-1)
         answer = self.proj(attend(q, k, v, heads=self.heads, bias=self._relative_bias()))  # (B', N, C)
         return unwindows(answer, self.window, h, w)
@@ -246,14 +247,41 @@ class PosterV2(nn.Module):
         images = [conv(y) for conv, y in zip(self.image_convs, self.image_trunk(x), strict=True)]
         asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]
         fused = [level(*maps) for level, *maps in zip(self.levels, images, asked, strict=True)]
+        note("image", *images)
+        note("landmarks", *asked)
+        note("fused", *fused)
         tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
         cls = self.cls_token.expand(x.shape[0], -1, -1)
         if self.config.mean_class_token:
             cls = cls + tokens[2].mean(dim=1, keepdim=True)
         y = torch.cat([cls, *tokens], dim=1) + self.pos_embed  # (B, 1 + 3 * 49, width)
+        note("tokens", y)
         for i, block in enumerate(self.blocks):
             y = block(y, class_only=i == len(self.blocks) - 1)
         return self.se_block(self.norm(y[:, 0]))
+
+    def inside(self, x: Tensor) -> dict[str, Tensor]:
+        """Aligned face -> what `forward` computes on the way, by name. Level 1 is the finest.
+
+        - "image.1" to "image.3": image features as the levels read them; "landmarks.1" to "landmarks.3" the
+          landmark features; "fused.1" to "fused.3" the answers. All (B, C, H, W); published: (B, 64, 28, 28),
+          (B, 128, 14, 14), (B, 256, 7, 7).
+        - "attention.level1" to "attention.level3": (B, windows, heads, n, n), rows are landmark cells, which ask,
+          columns image cells, both in reading order of their window. Published: one window, n = 784, 196, 49.
+        - "tokens" (B, 1 + T, width): the class token and the cells of the three levels, as the transformer reads
+          them; published: T = 3 * 49.
+        - "attention.block0", ...: (B, heads, 1 + T, 1 + T); of the last block the class row (B, heads, 1, 1 + T).
+        - "features" (B, width), which the head reads; "logits" (B, classes).
+        """
+        with recording() as notes:
+            features = self.features(x)
+        levels, blocks = notes["attention"][:3], notes["attention"][3:]
+        named: dict[str, Tensor] = {}
+        for part in ("image", "landmarks", "fused"):
+            named |= numbered(part, notes[part])
+        named |= {f"attention.level{i}": w.unflatten(0, (x.shape[0], -1)) for i, w in enumerate(levels, 1)}
+        named |= {f"attention.block{i}": weights for i, weights in enumerate(blocks)}
+        return named | {"tokens": notes["tokens"][0], "features": features, "logits": self.head(features)}
 
 
 def windows(x: Tensor, side: int) -> Tensor:

@@ -1,0 +1,64 @@
+"""The baseline of the speed comparison computes what our networks compute, under the official names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from mien.models import configure  # noqa: E402
+from mien.weights.convert import convert  # noqa: E402
+from published.apvit import PublishedAPViT  # noqa: E402
+from published.poster import PublishedPoster  # noqa: E402
+from published.poster_v2 import PublishedPosterV2  # noqa: E402
+from tests.parity import official  # noqa: E402
+
+CASES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
+    "poster_small": (PublishedPoster, {"depth": 4}),
+    "poster_affect_small": (PublishedPoster, {"depth": 4, "token_mix": False}),
+    "poster_base": (PublishedPoster, {"depth": 6}),
+    "poster_v2_7cls": (PublishedPosterV2, {}),
+    "apvit_rafdb_7cls": (PublishedAPViT, {}),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def both(request: pytest.FixtureRequest) -> tuple[str, nn.Module, nn.Module]:
+    """The published form filled by the official names, and ours converted from it."""
+    network, changes = CASES[request.param]
+    published = network(**changes).eval()
+    state = {
+        name: torch.from_numpy(np.asarray(official.fill(name, tuple(value.shape))))
+        if value.is_floating_point()
+        else value
+        for name, value in published.state_dict().items()
+    }
+    published.load_state_dict(state)
+    converted = convert(state)
+    ours = configure(converted.network)[0](converted.config).eval()
+    ours.load_state_dict(converted.state)
+    return request.param, published, ours
+
+
+def pictures(case: str) -> torch.Tensor:
+    return official.pictures(112 if case.startswith("apvit") else 224)
+
+
+def test_its_tensors_have_the_official_names_and_numbers(both: tuple[str, nn.Module, nn.Module]) -> None:
+    case, published, _ = both
+    with np.load(official.HERE / f"{case}.npz") as expected:
+        assert official.sha256(published.state_dict()) == str(expected["state_sha256"])
+
+
+@torch.no_grad()
+def test_its_logits_are_those_of_the_official_code_and_ours(both: tuple[str, nn.Module, nn.Module]) -> None:
+    case, published, ours = both
+    logits = published(pictures(case))
+    with np.load(official.HERE / f"{case}.npz") as expected:
+        np.testing.assert_allclose(logits, expected["logits"], rtol=0, atol=2e-5)
+    torch.testing.assert_close(ours(pictures(case)), logits, rtol=0, atol=2e-5)
