@@ -11,9 +11,9 @@ pytest.importorskip("sklearn", reason="reports need scikit-learn: pip install 'm
 from mien.errors import InputError
 from mien.evaluate.answers import Answers
 from mien.evaluate.page import Mistake, page
-from mien.evaluate.published import PUBLISHED, published
 from mien.evaluate.report import Report, mistakes, report
 from mien.labels import LabelSet
+from mien.models.published import PUBLISHED, published
 
 
 @pytest.fixture

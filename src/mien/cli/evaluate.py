@@ -22,9 +22,9 @@ from mien.data.samples import Samples
 from mien.errors import InputError, OptionError
 from mien.evaluate.answers import Answers, from_rows, matched
 from mien.evaluate.page import Mistake, page
-from mien.evaluate.published import Published, published
 from mien.evaluate.report import Report, mistakes, report
 from mien.labels import LabelSet
+from mien.models.published import Published, published
 from mien.pipeline.answer import answer
 from mien.pipeline.reader import load
 from mien.pipeline.table import read_predictions

@@ -10,10 +10,10 @@ import numpy as np
 
 from mien.errors import InputError
 from mien.evaluate.answers import Answers
-from mien.evaluate.published import Published
 from mien.labels import LabelSet
 from mien.metrics.classification import Figures, answers, figures
 from mien.metrics.uncertainty import Comparison, Interval, intervals, mcnemar
+from mien.models.published import Published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

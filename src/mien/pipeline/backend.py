@@ -43,7 +43,9 @@ def _torch(record: WeightsRecord, threads: int) -> Backend:
         ) from error
     if threads:
         torch.set_num_threads(threads)
-    network = network_of(record)
+    from mien.nn.fold import folded
+
+    network = folded(network_of(record))
 
     def run(faces: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

@@ -44,6 +44,10 @@ def empty_network(record: WeightsRecord) -> nn.Module:
         from mien.nn.iresnet import IR50
 
         return IR50()
+    if record.network == "densenet":
+        from mien.nn.densenet import DenseNet, DenseNetConfig
+
+        return DenseNet(_config(DenseNetConfig, record.config))
     network_class, published = configure(record.network)
     network: nn.Module = network_class(_config(type(published), record.config))
     return network

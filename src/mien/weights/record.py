@@ -16,7 +16,8 @@ from mien.weights.golden import Golden
 SHIPPED = Path(__file__).parent / "files"  # one folder per name; travels with the package
 
 PARTS = {  # "network" of records that only start a training
-    "ir50": "the image trunk of POSTER, POSTER++ and APViT",
+    "ir50": "the image trunk of POSTER, POSTER++, APViT and PhaNet",
+    "densenet": "the image trunk of PhaNet",
     "vit_small": "the transformer of APViT",
 }
 

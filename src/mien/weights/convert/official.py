@@ -12,6 +12,7 @@ from typing import Any
 
 from mien.errors import OptionError
 from mien.labels import LABEL_SETS, label_set
+from mien.models.published import published
 from mien.preprocess import BOX, Preprocess
 from mien.weights.convert import Converted
 
@@ -26,20 +27,6 @@ _POSTER_CHANNELS = {
     (False, "affectnet-7"): "rgb",
     (False, "affectnet-8"): "rgb",
 }
-
-# Accuracy as the authors report it, of the best epoch on the test (AffectNet: validation) pictures.
-_CLAIMED = {
-    ("poster", "raf-db"): 0.9205,
-    ("poster", "ferplus"): 0.9162,
-    ("poster", "affectnet-7"): 0.6731,
-    ("poster", "affectnet-8"): 0.6334,
-    ("poster_v2", "raf-db"): 0.9221,
-    ("poster_v2", "affectnet-7"): 0.6749,
-    ("poster_v2", "affectnet-8"): 0.6377,
-    ("poster_v2", "caer-s"): 0.9300,
-    ("apvit", "raf-db"): 0.9198,
-}
-_PAPERS = {"poster": "Zheng et al., POSTER", "poster_v2": "Mao et al., POSTER++", "apvit": "Xue et al., APViT"}
 
 _FACE_NOTE = (
     "RAF-DB's own alignment to 100 x 100 pixels is not published as a template; faces are aligned to our template "
@@ -174,12 +161,23 @@ def _vit_small(config: Any, labels: str | None, channels: str | None) -> Facts:
     )
 
 
+def _densenet(config: Any, labels: str | None, channels: str | None) -> Facts:
+    _no_classes(labels, "DenseNet, an image trunk")
+    return Facts(
+        title="DenseNet, an image trunk",
+        inputs=_imagenet(224, BOX, channels or "rgb"),
+        licence="not stated in the file",
+        notes=("the inputs are those of PhaNet, whose trunk it starts: a face that is not turned, with a margin",),
+    )
+
+
 OFFICIAL: dict[str, Callable[[Any, str | None, str | None], Facts]] = {  # keys as in FAMILIES
     "poster": _poster,
     "poster_v2": _poster_v2,
     "apvit": _apvit,
     "landmarks68": _landmarks68,
     "ir50": _ir50,
+    "densenet": _densenet,
     "vit_small": _vit_small,
 }
 
@@ -231,10 +229,7 @@ def _framing_note(labels: str) -> str:
 
 
 def _claim(network: str, labels: str | None) -> dict[str, Any]:
-    if labels is None or (network, labels) not in _CLAIMED:
+    if labels is None:
         return {}
-    return {
-        "accuracy": _CLAIMED[network, labels],
-        "pictures": labels,
-        "source": f"{_PAPERS[network]}; of the authors' own file, best epoch on these pictures",
-    }
+    known = published(network, labels.removesuffix("-7").removesuffix("-8"), len(label_set(labels)))
+    return {} if known is None else {"accuracy": known.accuracy, "pictures": labels, "source": known.source}
