@@ -16,6 +16,7 @@ from torch import Tensor  # noqa: E402
 import mien  # noqa: E402
 from mien.errors import OptionError, OutputError, WeightsError  # noqa: E402
 from mien.models import build  # noqa: E402
+from mien.nn.densenet import SMALL_TRUNK, DenseNet
 from mien.nn.iresnet import IR50  # noqa: E402
 from mien.weights.convert import trunks, write  # noqa: E402
 from mien.weights.convert.apvit import vit_small_shapes  # noqa: E402
@@ -64,13 +65,19 @@ def test_parts_are_converted_and_verified_but_read_no_expressions(tmp_path: Path
         if not name.endswith("pos_embed"):
             name = name.replace(".qkv", ".attn.qkv").replace(".proj", ".attn.proj")
             theirs[name] = torch.rand(()).expand(value.shape)
-    for name, state, checks in (("ir50", trunk, 3), ("vit", theirs, 2)):
+    dense = DenseNet(SMALL_TRUNK).state_dict()
+    dense |= {
+        "classifier.weight": torch.rand(1000, SMALL_TRUNK.out_channels[-1]),
+        "classifier.bias": torch.rand(1000),
+    }
+    for name, state, checks in (("ir50", trunk, 3), ("vit", theirs, 2), ("dense", dense, 3)):
         torch.save(state, tmp_path / f"{name}.pth")
         record = convert_to(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors").record
         assert [check.passed for check in verify(record)] == [True] * checks
         with pytest.raises(OptionError, match="to start a training from; they read no expressions"):
             mien.load(tmp_path / f"{name}.safetensors")
     assert type(mien.load_network(tmp_path / "ir50.safetensors")) is IR50
+    assert type(mien.load_network(tmp_path / "dense.safetensors")) is DenseNet
     with pytest.raises(WeightsError, match="does not run alone"):
         mien.load_network(tmp_path / "vit.safetensors")
 
