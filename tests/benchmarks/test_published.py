@@ -9,14 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from mien.models import configure  # noqa: E402
-from mien.weights.convert import convert  # noqa: E402
-from published.apvit import PublishedAPViT  # noqa: E402
-from published.poster import PublishedPoster  # noqa: E402
-from published.poster_v2 import PublishedPosterV2  # noqa: E402
-from tests.parity import official  # noqa: E402
+from mien.models import configure
+from mien.weights.convert import convert
+from published.apvit import PublishedAPViT
+from published.poster import PublishedPoster
+from published.poster_v2 import PublishedPosterV2
+from tests.parity import official
 
 CASES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "poster_small": (PublishedPoster, {"depth": 4}),

@@ -4,8 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.data import augment  # noqa: E402
-from mien.data.augment import Placement  # noqa: E402
+from mien.data import augment
+from mien.data.augment import Placement
 
 STILL = Placement(rotate_deg=0, scale=(1, 1), shift=0, flip=0)
 

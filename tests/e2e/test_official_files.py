@@ -13,19 +13,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import mien  # noqa: E402
-from mien.cli.app import run  # noqa: E402
-from mien.geometry import five_points, similarity  # noqa: E402
-from mien.labels import label_set  # noqa: E402
-from mien.models import build  # noqa: E402
-from mien.models.apvit import APViTConfig  # noqa: E402
-from mien.models.poster import PosterConfig  # noqa: E402
-from mien.models.poster_v2 import PosterV2Config  # noqa: E402
-from mien.preprocess import TEMPLATES, warp  # noqa: E402
-from mien.weights.convert import convert_file  # noqa: E402
-from mien.weights.record import load_record, write_record  # noqa: E402
-from tests.conftest import EXAMPLES  # noqa: E402
-from tests.parity.official import FAMILIES, state_of  # noqa: E402
+import mien
+from mien.cli.app import run
+from mien.geometry import five_points, similarity
+from mien.labels import label_set
+from mien.models import build
+from mien.models.apvit import APViTConfig
+from mien.models.poster import PosterConfig
+from mien.models.poster_v2 import PosterV2Config
+from mien.preprocess import TEMPLATES, warp
+from mien.weights.convert import convert_file
+from mien.weights.record import load_record, write_record
+from tests.conftest import EXAMPLES
+from tests.parity.official import FAMILIES, state_of
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

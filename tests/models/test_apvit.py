@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.errors import InputError  # noqa: E402
-from mien.models.apvit import APViT, APViTConfig, strongest, take_rows  # noqa: E402
+from mien.errors import InputError
+from mien.models.apvit import APViT, APViTConfig, strongest, take_rows
 
 TINY = APViTConfig(trunk="mobilefacenet", width=16, heads=2, keep_patches=9, keep_rates=(1.0, 0.5, 0.5), classes=3)
 

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.nn.densenet import SMALL_TRUNK, DenseLayer, DenseNet, DenseNetConfig  # noqa: E402
+from mien.nn.densenet import SMALL_TRUNK, DenseLayer, DenseNet, DenseNetConfig
 
 
 @pytest.fixture(scope="module")

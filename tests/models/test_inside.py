@@ -10,11 +10,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.models import build, configure  # noqa: E402
-from mien.nn.inside import is_recording, note, recording  # noqa: E402
-from mien.weights.convert import convert  # noqa: E402
-from tests.models.test_networks import NETWORKS, make, noise  # noqa: E402
-from tests.parity import official  # noqa: E402
+from mien.models import build, configure
+from mien.nn.inside import is_recording, note, recording
+from mien.weights.convert import convert
+from tests.models.test_networks import NETWORKS, make, noise
+from tests.parity import official
 
 # Shapes of a picture; "small" is POSTER with four blocks.
 POSTER = {

@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor, nn
 
-from mien.models import build  # noqa: E402
-from mien.models.phanet import PhaNet  # noqa: E402
+from mien.models import build
+from mien.models.phanet import PhaNet
 
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "poster": ("poster", {"form": "light"}),

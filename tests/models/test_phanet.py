@@ -9,12 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from mien.errors import InputError, OptionError, UnknownName  # noqa: E402
-from mien.models import build  # noqa: E402
-from mien.models.phanet import (  # noqa: E402
+from mien.errors import InputError, OptionError, UnknownName
+from mien.models import build
+from mien.models.phanet import (
     SMALL,
     Joint,
     PhaNet,
@@ -28,7 +28,7 @@ from mien.models.phanet import (  # noqa: E402
     mirrored_poses,
     strongest_only,
 )
-from mien.nn.densenet import DenseNetConfig  # noqa: E402
+from mien.nn.densenet import DenseNetConfig
 
 TINY = PhaNetConfig(
     classes=3, poses=5, size_px=64, dense=DenseNetConfig(growth=4, blocks=(1, 1, 1, 1), stem=8), width=16

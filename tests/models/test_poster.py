@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.models.poster import ImageTokens, Poster, PosterConfig, PyramidBlock  # noqa: E402
-from mien.nn.drop_path import DropPath  # noqa: E402
+from mien.models.poster import ImageTokens, Poster, PosterConfig, PyramidBlock
+from mien.nn.drop_path import DropPath
 
 
 @pytest.mark.parametrize("token_mix", [True, False])

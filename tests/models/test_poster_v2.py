@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.models.poster_v2 import (  # noqa: E402
+from mien.models.poster_v2 import (
     PosterV2,
     PosterV2Config,
     WindowCrossAttention,

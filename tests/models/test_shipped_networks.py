@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.models.landmarks68 import Landmarks68, Landmarks68Config  # noqa: E402
-from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig  # noqa: E402
+from mien.models.landmarks68 import Landmarks68, Landmarks68Config
+from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig
 
 
 def test_the_trunk_halves_four_times() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.models.test_networks import make, noise  # noqa: E402
+from tests.models.test_networks import make, noise
 
 
 @pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit", "phanet", "phanet on densenet"])

@@ -8,12 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from mien.models import build  # noqa: E402
-from mien.nn.fold import folded  # noqa: E402
-from mien.nn.linear import OneDnnLinear, OneDnnStreamLinear, StreamLinear  # noqa: E402
-from tests.models.test_networks import NETWORKS, make, noise  # noqa: E402
+from mien.models import build
+from mien.nn.fold import folded
+from mien.nn.linear import OneDnnLinear, OneDnnStreamLinear, StreamLinear
+from tests.models.test_networks import NETWORKS, make, noise
 
 
 def seasoned(network: Any) -> Any:

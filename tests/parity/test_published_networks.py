@@ -15,12 +15,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor, nn
 
-from mien.models import configure  # noqa: E402
-from mien.weights.convert import convert  # noqa: E402
-from mien.weights.convert.layout import Layout  # noqa: E402
-from tests.parity import official  # noqa: E402
+from mien.models import configure
+from mien.weights.convert import convert
+from mien.weights.convert.layout import Layout
+from tests.parity import official
 
 CASES = {
     "poster_small": ("poster", {"size": "small"}),

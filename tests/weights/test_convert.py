@@ -9,17 +9,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor  # noqa: E402
+from torch import Tensor
 
-from mien.errors import WeightsError  # noqa: E402
-from mien.models import build, configure  # noqa: E402
-from mien.models.apvit import APViTConfig  # noqa: E402
-from mien.models.poster import PosterConfig  # noqa: E402
-from mien.models.poster_v2 import PosterV2Config, relative_positions  # noqa: E402
-from mien.nn.densenet import DenseNet, DenseNetConfig  # noqa: E402
-from mien.nn.iresnet import IR50  # noqa: E402
-from mien.weights.convert import convert, trunks  # noqa: E402
-from tests.parity.official import FAMILIES  # noqa: E402
+from mien.errors import WeightsError
+from mien.models import build, configure
+from mien.models.apvit import APViTConfig
+from mien.models.poster import PosterConfig
+from mien.models.poster_v2 import PosterV2Config, relative_positions
+from mien.nn.densenet import DenseNet, DenseNetConfig
+from mien.nn.iresnet import IR50
+from mien.weights.convert import convert, trunks
+from tests.parity.official import FAMILIES
 
 CONFIGS = {
     "poster small, 7 classes": ("poster", PosterConfig(size="small")),

@@ -14,9 +14,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.errors import WeightsError  # noqa: E402
-from mien.weights.convert import convert_file  # noqa: E402
-from mien.weights.pickles import Unread, read  # noqa: E402
+from mien.errors import WeightsError
+from mien.weights.convert import convert_file
+from mien.weights.pickles import Unread, read
 
 
 class Recorder:

@@ -11,18 +11,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor  # noqa: E402
+from torch import Tensor
 
-import mien  # noqa: E402
-from mien.errors import OptionError, OutputError, WeightsError  # noqa: E402
-from mien.models import build  # noqa: E402
+import mien
+from mien.errors import OptionError, OutputError, WeightsError
+from mien.models import build
 from mien.nn.densenet import SMALL_TRUNK, DenseNet
-from mien.nn.iresnet import IR50  # noqa: E402
-from mien.weights.convert import trunks, write  # noqa: E402
-from mien.weights.convert.apvit import vit_small_shapes  # noqa: E402
-from mien.weights.convert.write import convert_to  # noqa: E402
-from mien.weights.record import load_record  # noqa: E402
-from mien.weights.verify import verify  # noqa: E402
+from mien.nn.iresnet import IR50
+from mien.weights.convert import trunks, write
+from mien.weights.convert.apvit import vit_small_shapes
+from mien.weights.convert.write import convert_to
+from mien.weights.record import load_record
+from mien.weights.verify import verify
 
 
 @pytest.fixture(scope="module")
