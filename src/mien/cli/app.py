@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mien import __version__
+from mien.cli.data import data_app
 
 app = typer.Typer(
     name="mien",
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(help="The weights that come with the package.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
+app.add_typer(data_app, name="data")
 
 
 def run(arguments: list[str]) -> int:
@@ -48,7 +50,7 @@ def run(arguments: list[str]) -> int:
         error.show()  # wrong usage, in the words of the command line library
         return int(error.exit_code)
     if code == _INTERRUPTED:
-        _say("stopped; a table begun with --output is kept, the same command goes on with it")
+        _say("stopped; what was begun with --output or --out is kept, the same command goes on with it")
         return 1
     return code if isinstance(code, int) else 0
 
