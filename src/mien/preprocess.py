@@ -24,6 +24,14 @@ TEMPLATES: dict[str, np.ndarray] = {
 }
 
 
+ALIGNED_SHARE = 7 / 12  # of a stored canvas's side is the aligned face in its middle: 112 of 192 pixels
+
+
+def aligned_side(canvas_px: int) -> int:
+    """Side in pixels of the aligned face in the middle of a canvas of even side; even too."""
+    return 2 * round(canvas_px * ALIGNED_SHARE / 2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
     """How a face becomes a network's input. Part of every weights record."""

@@ -13,10 +13,9 @@ from mien.faces.centerface import CenterFace, default_file
 from mien.faces.pose import head_pose
 from mien.geometry import Box, overlap, transform
 from mien.pipeline.reader import DETECTION_THRESHOLD, default_landmarker
-from mien.preprocess import TEMPLATES, Preprocess, warp
+from mien.preprocess import TEMPLATES, Preprocess, aligned_side, warp
 from mien.weights.record import load_record
 
-ALIGNED_SHARE = 7 / 12  # of a canvas's side: 112 of 192 pixels
 LEAST_OVERLAP = 0.2  # intersection over union of a detection with the box that the set states
 LEAST_SIDE = 0.3  # of a crop's shorter side: a smaller find is not the face that the crop shows
 
@@ -42,8 +41,8 @@ class CanvasSettings:
 
     @property
     def aligned_px(self) -> int:
-        """Side of the aligned face in the middle of the canvas; even, as the canvas is."""
-        return 2 * round(self.canvas_px * ALIGNED_SHARE / 2)
+        """Side of the aligned face in the middle of the canvas."""
+        return aligned_side(self.canvas_px)
 
     def describe(self) -> dict[str, Any]:
         """As plain values, with the networks that find faces and points."""
