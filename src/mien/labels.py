@@ -66,6 +66,7 @@ AFFECTNET_7 = LabelSet("neutral happiness sadness surprise fear disgust anger")
 AFFECTNET_8 = LabelSet("neutral happiness sadness surprise fear disgust anger contempt")
 CK_PLUS = LabelSet("neutral anger contempt disgust fear happiness sadness surprise")
 AFF_WILD2 = LabelSet("neutral anger disgust fear happiness sadness surprise other")
+CAER_S = LabelSet("anger disgust fear happiness neutral sadness surprise")  # and SFEW: folders by name
 MULTI_PIE = LabelSet("neutral happiness surprise squint disgust scream")
 BASIC = LabelSet("anger disgust fear happiness sadness surprise")
 
@@ -77,6 +78,7 @@ LABEL_SETS: dict[str, LabelSet] = {
     "affectnet-8": AFFECTNET_8,
     "ck+": CK_PLUS,
     "aff-wild2": AFF_WILD2,
+    "caer-s": CAER_S,
     "multi-pie": MULTI_PIE,
     "basic": BASIC,
 }

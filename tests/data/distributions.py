@@ -28,3 +28,9 @@ def picture_bytes(suffix: str = ".png", *, seed: int = 0, side: int = 48, grey: 
 def text(path: Path, *lines: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def pixel_line(emotion: int, usage: str, *, seed: int = 0) -> str:
+    """A row of fer2013.csv: emotion,pixels,Usage."""
+    pixels = np.random.default_rng(seed).integers(0, 256, 48 * 48)
+    return f"{emotion},{' '.join(map(str, pixels))},{usage}"

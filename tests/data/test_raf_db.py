@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mien.data import data_set
@@ -50,3 +51,18 @@ def test_every_broken_row_is_named_with_its_line_and_the_rest_is_kept(folder: Pa
     with pytest.raises(DataError, match="4 problems"):
         reading.checked()
     assert len(data_set("raf-db").samples(folder, skip_broken=True)) == 2
+
+
+def test_original_pictures_bring_boxes_and_points_where_they_were_unpacked(folder: Path) -> None:
+    for seed, stem in enumerate(("train_00001", "train_00002", "test_0001")):
+        picture(folder / f"Image/original/{stem}.jpg", seed=seed)
+    text(folder / "Annotation/boundingbox/train_00001_boundingbox.txt", "10.5 20 110 120 ")
+    text(folder / "Annotation/manual/train_00001_manu_attri.txt",
+         "30.1\t40", "70\t41", "50\t60", "35\t80", "65\t81", "0", "2", "3")  # fmt: skip
+    samples = data_set("raf-db").samples(folder, variant="original")
+    assert samples.box[0].tolist() == [10.5, 20, 110, 120]
+    np.testing.assert_allclose(samples.points[0], [[30.1, 40], [70, 41], [50, 60], [35, 80], [65, 81]], rtol=1e-6)
+    assert np.isnan(samples.box[1]).all()
+    text(folder / "Annotation/boundingbox/train_00002_boundingbox.txt", "10.5 20 110")
+    (problem,) = data_set("raf-db").reading(folder, variant="original").problems
+    assert (problem.kind, problem.where) == ("wrong column", "Annotation/boundingbox/train_00002_boundingbox.txt")

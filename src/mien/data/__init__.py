@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 DATA_SETS = {  # name -> module that holds its record, called SET
     "raf-db": "mien.data.raf_db",
+    "ferplus": "mien.data.ferplus",
+    "fer2013": "mien.data.fer2013",
+    "affectnet": "mien.data.affectnet",
+    "aff-wild2": "mien.data.aff_wild2",
+    "sfew": "mien.data.sfew",
+    "caer-s": "mien.data.caer_s",
+    "expw": "mien.data.expw",
+    "muxspace": "mien.data.muxspace",
 }
 
 

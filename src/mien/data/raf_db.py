@@ -1,11 +1,18 @@
 """RAF-DB, basic expressions (Li, Deng, Du: "Reliable crowdsourcing and deep locality-preserving learning", 2017).
 
-Labels 1 to 7 of `list_patition_label.txt` (the file's own spelling), split by the names' prefix.
+Labels 1 to 7 of `list_patition_label.txt` (the file's own spelling), split by the names' prefix. Variant original
+brings, where they were unpacked, the boxes of `Annotation/boundingbox/train_00001_boundingbox.txt` (left, top,
+right, bottom) and the points of `Annotation/manual/train_00001_manu_attri.txt` (a line x y for each eye, the nose
+and each corner of the mouth; then sex, race and age, which are not read).
 """
 
 from __future__ import annotations
 
+import math
 import re
+from typing import Any
+
+import numpy as np
 
 from mien.data.files import Files
 from mien.data.record import DataSet
@@ -34,9 +41,28 @@ def read(files: Files, variant: str) -> Reading:
         if label not in set("1234567"):
             rows.label_problem(where, label, "1234567")
             continue
+        more = _annotation(rows, stem) if variant == "original" else {}
         path = f"Image/original/{stem}.jpg" if variant == "original" else f"Image/aligned/{stem}_aligned.jpg"
-        rows.add(path, RAF_DB[int(label) - 1], where=where, split=split)
+        rows.add(path, RAF_DB[int(label) - 1], where=where, split=split, **more)
     return rows.done()
+
+
+def _annotation(rows: Collector, stem: str) -> dict[str, Any]:
+    """Box and points of an original picture, as far as they are there; a file of another form is a problem."""
+    found = {}
+    for column, name, shape in (
+        ("box", f"Annotation/boundingbox/{stem}_boundingbox.txt", (4,)),
+        ("points", f"Annotation/manual/{stem}_manu_attri.txt", (5, 2)),
+    ):
+        if name not in rows.files:
+            continue
+        try:
+            words = rows.files.text(name).split()[: math.prod(shape)]
+            found[column] = np.array(words, dtype=float).reshape(shape)
+        except ValueError:
+            what, remedy = f"is not {math.prod(shape)} numbers", "unpack the annotations of RAF-DB again"
+            rows.problem("wrong column", name, what, remedy)
+    return found
 
 
 COUNTS: dict[str, dict[str, int]] = {
@@ -52,7 +78,9 @@ SET = DataSet(
     layout=(
         "EmoLabel/list_patition_label.txt\n"
         "Image/aligned/train_00001_aligned.jpg ...\n"
-        "Image/original/train_00001.jpg ... (variant original)"
+        "Image/original/train_00001.jpg ... (variant original)\n"
+        "Annotation/boundingbox/train_00001_boundingbox.txt ... (if you like)\n"
+        "Annotation/manual/train_00001_manu_attri.txt ... (if you like)"
     ),
     citation=(
         "S. Li, W. Deng, J. Du: Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression "

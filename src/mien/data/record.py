@@ -30,7 +30,10 @@ class DataSet:
     licence: str
     obtain: str  # where it comes from and who may have it
     expected: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
-    """variant -> split -> class -> pictures, as published; class "all" where only the sum is published."""
+    """variant -> split -> class -> pictures, as published; class "all" where only the sum is published.
+
+    A set whose distributions differ in them has keys "variant distribution" as well; see `published`.
+    """
     split_rule: str = "official"  # what the splits are
     protocol: Literal["official", "subject-folds", "leave-one-subject-out", "group-folds"] = "official"
     faces: Literal["crop", "aligned", "photo"] = "crop"
@@ -50,6 +53,11 @@ class DataSet:
         if name not in self.variants:
             raise UnknownName(f"variant of {self.name}", name, self.variants)
         return name
+
+    def published(self, variant: str = "", distribution: str = "") -> Mapping[str, Mapping[str, int]]:
+        """split -> class -> pictures as published, of a variant and a `Reading.distribution`; {} where unknown."""
+        variant = self.variant(variant)
+        return self.expected.get(f"{variant} {distribution}", self.expected.get(variant, {}))
 
     def reading(self, folder: str | os.PathLike[str], *, variant: str = "") -> Reading:
         """Everything in the folder (or .zip), with what is wrong."""
