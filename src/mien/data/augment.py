@@ -67,11 +67,11 @@ def centre(
     """The aligned face alone, still in uint8; otherwise as `place`. Resized with antialiasing."""
     b, _, side, _ = canvas.shape
     margin = (side - aligned_px) // 2
-    crops = canvas[:, :, margin : side - margin, margin : side - margin]
+    crops = canvas[:, :, margin : side - margin, margin : side - margin].contiguous()
     mirror = _chosen(b, how.flip, rng)
     if mirror.any():
         rows = mirror.nonzero().flatten().to(canvas.device)
-        crops = crops.index_copy(0, rows, crops[rows].flip(-1))
+        crops[rows] = crops[rows].flip(-1)
     if size_px != aligned_px:
         if canvas.device.type == "cpu":
             crops = F.interpolate(crops, size=(size_px, size_px), mode="bilinear", antialias=True)
@@ -129,9 +129,9 @@ def resized_crop(
     turn = turn * _chosen(b, how.rotate_share, rng)
     mirror = 1 - 2 * _chosen(b, how.flip, rng).float()
     back = _turned(turn, wide / size_px, tall / size_px, mirror)
-    middle = side / 2 + (_turned(turn, torch.ones(b), torch.ones(b), torch.ones(b)) @ shift[..., None])[..., 0]
-    inside = (side - aligned_px) / 2 if how.black else None
-    return _resample(canvas, size_px, back, middle, inside=inside)
+    one = torch.ones(b)
+    middle = side / 2 + (_turned(turn, one, one, one) @ shift[..., None])[..., 0]
+    return _resample(canvas, size_px, back, middle, black_from=(side - aligned_px) // 2 if how.black else None)
 
 
 def _turned(turn: Tensor, wide: Tensor, tall: Tensor, mirror: Tensor) -> Tensor:
@@ -145,25 +145,26 @@ def _turned(turn: Tensor, wide: Tensor, tall: Tensor, mirror: Tensor) -> Tensor:
 
 
 def _resample(
-    canvas: Tensor, size_px: int, back: Tensor, middle: Tensor, *, inside: float | None = None
+    canvas: Tensor, size_px: int, back: Tensor, middle: Tensor, *, black_from: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Crops (B, C, size, size) in 0..1 and the matrices (B, 2, 3) from canvas to crop pixels.
 
     `back`: crop pixels -> canvas pixels (B, 2, 2), `middle`: the crop's middle on the canvas (B, 2).
-    `inside`: black outside the part of the canvas that begins this far from its edge.
+    `black_from`: everything this near to the canvas's edge counts as black; None: the edge is repeated outside.
     """
-    b, _, side, _ = canvas.shape
-    # grid_sample counts -1..1 between the outer edges of the canvas
+    b = len(canvas)
+    margin = black_from or 0
+    part = canvas[:, :, margin : canvas.shape[2] - margin, margin : canvas.shape[3] - margin]
+    side = part.shape[-1]
+    # grid_sample counts -1..1 between the outer edges of what it is given
     at = (torch.arange(size_px, device=canvas.device) + 0.5 - size_px / 2) * (2 / side)
-    turn, start = back.to(canvas.device), (middle * (2 / side) - 1).to(canvas.device)
+    turn, start = back.to(canvas.device), ((middle - margin) * (2 / side) - 1).to(canvas.device)
     grid = torch.empty(b, size_px, size_px, 2, device=canvas.device)
     for axis in (0, 1):
         across = turn[:, axis, 0, None, None] * at[None, None, :] + start[:, axis, None, None]
         torch.add(across, turn[:, axis, 1, None, None] * at[None, :, None], out=grid[..., axis])
-    crops = F.grid_sample(canvas.float(), grid, padding_mode="border", align_corners=False).div_(255)
-    if inside is not None:
-        limit = 1 - 2 * inside / side
-        crops *= (grid.abs().amax(dim=-1) <= limit)[:, None]
+    padding = "border" if black_from is None else "zeros"
+    crops = F.grid_sample(part.float(), grid, padding_mode=padding, align_corners=False).div_(255)
     forth = torch.linalg.inv(back)
     offset = middle - back.sum(dim=2) * size_px / 2  # where the crop's corner lies
     return crops, torch.cat([forth, -(forth @ offset[..., None])], dim=2)
@@ -285,15 +286,13 @@ def erase_(x: Tensor, rng: Generator, how: Erasing) -> Tensor:
     first = fits.float().argmax(dim=1, keepdim=True)
     chosen = _chosen(b, how.share, rng) & fits.any(dim=1)
     tall, wide, top, left = (value.gather(1, first)[:, 0] for value in (tall, wide, top, left))
-    tall, wide = tall * chosen, wide * chosen
-    y0, x0 = (top * (height - tall + 1)).floor(), (left * (width - wide + 1)).floor()
-    y, z = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
-    y0, x0, y1, x1 = (value.to(x.device)[:, None] for value in (y0, x0, y0 + tall, x0 + wide))
-    mask = ((y >= y0) & (y < y1))[:, None, :, None] & ((z >= x0) & (z < x1))[:, None, None, :]
-    if not how.noise:
-        return x.masked_fill_(mask, 0.0)
-    count = int((tall * wide).sum()) * x.shape[1]
-    return x.masked_scatter_(mask.expand_as(x), torch.randn(count, generator=rng).to(x.device, x.dtype))
+    y0, x0 = top * (height - tall + 1), left * (width - wide + 1)
+    places = torch.stack([y0, x0, tall, wide], dim=1).long().tolist()
+    for row in chosen.nonzero().flatten().tolist():
+        y, z, high, broad = places[row]
+        part = x[row, :, y : y + high, z : z + broad]
+        part.copy_(torch.randn(part.shape, generator=rng)) if how.noise else part.zero_()
+    return x
 
 
 @dataclass(frozen=True, kw_only=True)
