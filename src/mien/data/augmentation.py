@@ -127,8 +127,10 @@ class Augmentation:
     def _normalise(self, x: Tensor, out: Tensor) -> None:
         """Crops (B, C, H, W), uint8 or float in 0..1, into `out` (B, 3, H, W)."""
         std, mean = (out.new_tensor(values).view(3, 1, 1) for values in (self.inputs.std, self.inputs.mean))
+        if self.inputs.channels == "bgr":  # the figures are those of red, green, blue in either case
+            x, std, mean = x.expand(-1, 3, -1, -1).flip(1), std.flip(0), mean.flip(0)
         scale = std * 255 if x.dtype == torch.uint8 else std
-        out.copy_(x.flip(1) if self.inputs.channels == "bgr" else x)
+        out.copy_(x)
         out.mul_(1 / scale).sub_(mean / std)
 
 
@@ -142,7 +144,10 @@ def plain(inputs: Preprocess) -> Augmentation:
 POSTER = Augmentation(
     inputs=Preprocess(size_px=224), place=Centre(flip=0.5), camera_noise=0.25, erase=Erasing(area=(0.02, 0.1))
 )
-POSTER_RAF_DB = replace(POSTER, inputs=Preprocess(size_px=224, channels="bgr"))
+POSTER_RAF_DB = replace(  # its pictures stayed BGR, and met the mean and deviation of RGB
+    POSTER,
+    inputs=Preprocess(size_px=224, mean=(0.406, 0.456, 0.485), std=(0.225, 0.224, 0.229), channels="bgr"),
+)
 POSTER_V2 = Augmentation(inputs=Preprocess(size_px=224), place=Centre(flip=0.5), erase=Erasing(area=(0.02, 0.1)))
 POSTER_V2_AFFECTNET = replace(POSTER_V2, erase=Erasing(share=1.0, area=(0.05, 0.05)))
 APVIT = Augmentation(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -204,15 +205,20 @@ class Shards:
 
     @cached_property
     def samples(self) -> Samples:
-        """The table as `Samples`, for protocols and statistics; its pictures are the canvases, as RGB."""
+        """The table as `Samples`, for protocols and statistics; its pictures are the canvases, as RGB.
+
+        Where several faces are of one picture, their paths get `#` and a number.
+        """
         names = (*TEXT, "label", "votes", "yaw_deg", "pitch_deg", "box", "points")
         extra = [name.removeprefix("extra.") for name in self._schema.names if name.startswith("extra.")]
+        columns = {name: value for name in names if (value := self.column(name)) is not None}
+        columns["path"] = _distinct(columns["path"])
         return Samples(
             labels=self.labels,
             files=Files(self.folder),
-            decode=_Canvas(self),
+            decode=_Canvas(self, columns["path"]),
             extra={name: self._there(f"extra.{name}") for name in extra},
-            **{name: value for name in names if (value := self.column(name)) is not None},
+            **columns,
         )
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Shards:
@@ -294,14 +300,23 @@ class Shards:
 class _Canvas:
     """`Samples.decode` of a store: the canvas of a path."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, paths: np.ndarray) -> None:
         self.shards = shards
-        self._row: dict[str, int] | None = None
+        self._row = {name: row for row, name in enumerate(paths.tolist())}
 
     def __call__(self, files: Files, path: str) -> np.ndarray:
-        if self._row is None:
-            self._row = {name: row for row, name in enumerate(self.shards._there("path").tolist())}
-        return np.broadcast_to(self.shards.pictures([self._row[path]])[0], (*[self.shards.canvas_px] * 2, 3))
+        canvas = self.shards.pictures([self._row[path]])[0]
+        return np.ascontiguousarray(np.broadcast_to(canvas, (*canvas.shape[:2], 3)))
+
+
+def _distinct(paths: np.ndarray) -> np.ndarray:
+    """The second time a path occurs it becomes path#1, and so on."""
+    seen: Counter[str] = Counter()
+    named = []
+    for path in paths.tolist():
+        named.append(f"{path}#{seen[path]}" if seen[path] else path)
+        seen[path] += 1
+    return np.array(named, dtype=object)
 
 
 def table_of(samples: Samples, rows: np.ndarray, measured: Mapping[str, np.ndarray]) -> pa.Table:
