@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
         error.show()  # wrong usage, in the words of the command line library
         return int(error.exit_code)
     if code == _INTERRUPTED:
-        _say("stopped; a table begun with --output is kept, the same command goes on with it")
+        _say("stopped; what was begun with --output or --out is kept, the same command goes on with it")
         return 1
     return code if isinstance(code, int) else 0
 

@@ -88,6 +88,32 @@ def data_summary(
     summary_command(name, folder, variant=variant, save=save, json_file=json)
 
 
+@data_app.command("prepare")
+def data_prepare(
+    name: Name,
+    folder: Place,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared faces.", show_default=False)],
+    variant: Variant = "",
+    size: Annotated[int, typer.Option(help="Side of a stored picture; its middle 7/12 is the aligned face.")] = 192,
+    jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
+    crops: Annotated[
+        bool | None,
+        typer.Option("--crops/--detect", help="Each picture is one face, or a scene. Default: as the set is."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Find and align the faces of a set and store them for training; goes on where it was interrupted."""
+    from mien.cli.data_prepare import Request, prepare_command
+
+    return prepare_command(
+        Request(
+            name=name, folder=folder, out=out, variant=variant, size=size, jobs=jobs, crops=crops, fresh=fresh,
+            quiet=quiet,
+        )
+    )  # fmt: skip
+
+
 @data_app.command("render-views")
 def render_views(
     model: Annotated[

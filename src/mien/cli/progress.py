@@ -13,6 +13,9 @@ class Bar:
     def step(self, done: int = 1, of: int | None = None) -> None:
         """So many more are done, of so many where that was not known before."""
 
+    def reach(self, done: int) -> None:
+        """So many are done in all; what the first call counts was done by an earlier run and is no speed."""
+
     def say(self, line: str) -> None:
         """One line on stderr, above the bar."""
         print(line, file=sys.stderr)  # noqa: T201
@@ -45,6 +48,15 @@ def progress(title: str, total: int | None = None, *, quiet: bool) -> Iterator[B
         task = shown.add_task(title, total=total)
 
         class Shown(Bar):
+            begun = False
+
+            def reach(self, done: int) -> None:
+                if self.begun:
+                    shown.update(task, completed=done)
+                else:
+                    shown.reset(task, completed=done)
+                self.begun = True
+
             def step(self, done: int = 1, of: int | None = None) -> None:
                 shown.update(task, advance=done, total=of or total)
 

@@ -7,7 +7,6 @@ finds a journal keeps its whole lines and goes on; the table itself is written o
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from collections import deque
@@ -20,15 +19,13 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from mien.errors import OutputError, PictureError
 from mien.labels import LabelSet
 from mien.media.images import pictures_in, read_picture
+from mien.pipeline.disk import DISK_FULL, plain_disk_errors
 from mien.pipeline.save import Saver
 from mien.pipeline.table import Row, check_suffix, read_table, row_of_error, rows_of, to_arrow, write_table
 from mien.results import Face
 
 if TYPE_CHECKING:
     import pyarrow
-
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PictureReader(Protocol):
@@ -128,7 +125,7 @@ def read_all(
         except PictureError as error:
             return None, [row_of_error(name, error.reason, reader.labels)]
         except OSError as error:
-            if error.errno in _DISK_FULL:
+            if error.errno in DISK_FULL:
                 raise
             reason = f"its annotated picture cannot be saved ({error.strerror or error}); save elsewhere"
             return None, [row_of_error(name, reason, reader.labels)]
@@ -160,14 +157,14 @@ def predict_to(
     settings.
     """
     check_suffix(output)
-    with _plain_disk_errors(output):
+    with plain_disk_errors(output, option="--output"):
         journal = Journal(output, reader, settings)
         todo = [item for item in batch.items if not journal.holds(item, batch.saver)]
         journal.open()
     try:
         results = read_all(reader, todo, settings, batch.saver)
         while True:
-            with _plain_disk_errors(output):
+            with plain_disk_errors(output, option="--output"):
                 result = next(results, None)
                 if result is None:
                     break
@@ -176,7 +173,7 @@ def predict_to(
                 watch(*result)
     finally:
         journal.close()
-    with _plain_disk_errors(output):
+    with plain_disk_errors(output, option="--output"):
         order = {name_of(item): i for i, item in enumerate(batch.items)}
         write_table(journal.rows(order), reader.labels, output)
         journal.remove()
@@ -285,18 +282,3 @@ class Journal:
     def remove(self) -> None:
         """The table is written; the journal has done its work."""
         self.path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _plain_disk_errors(output: Path) -> Iterator[None]:
-    """System errors of writing as `OutputError` with the remedy."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            raise OutputError(
-                f"{output}: the disk is full; free some space and run this again, finished rows are kept"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise OutputError(f"{output}: the folder may not be written to; choose another --output") from error
-        raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,400 @@
+"""Prepared faces: canvases in shards that are mapped into memory, beside each its table, one record of the whole.
+
+    FOLDER/prepared.json    what it is; written last, so that its presence says the store is whole
+    FOLDER/00000.npy ...    (N, S, S, 3) uint8 RGB, or (N, S, S, 1) where every picture of the shard is grey
+    FOLDER/00000.parquet    the rows of these pictures
+    FOLDER/not_found.csv    pictures in which no face was found, or that could not be read
+
+The middle of a canvas is the aligned face, the rest is its surroundings. Why so: docs/decisions/0007-shards.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mien.data.files import Files
+from mien.data.samples import TEXT, Samples
+from mien.errors import DataError
+from mien.labels import LabelSet
+
+RECORD = "prepared.json"
+FORMAT = 1
+OPEN_SHARDS = 256  # mapped at once; each holds a file descriptor
+MEASURED = ("found", "detection", "landmarks", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
+_SHAPES = {"box": (4,), "landmarks": (68, 2)}
+_AGAIN = "run the same mien data prepare again: it makes only this shard anew"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One pair of files of a store."""
+
+    name: str  # "00000": 00000.npy and 00000.parquet
+    rows: int
+    channels: int  # 3, or 1 where every picture of the shard is grey
+    pictures_bytes: int
+    pictures_sha256: str
+    table_bytes: int
+    table_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What `prepared.json` says. `counts`: split -> class -> pictures."""
+
+    set: str
+    title: str
+    variant: str
+    labels: LabelSet
+    counts: Mapping[str, Mapping[str, int]]
+    settings: Mapping[str, Any]  # everything that decided the pictures; `canvas_px` and `aligned_px` among them
+    samples: str  # fingerprint of the table that was read
+    version: str  # of mien
+    citation: str
+    licence: str
+    not_found: int  # rows without a detected face
+    unreadable: int  # pictures left out
+    shards: tuple[Shard, ...]
+
+    @property
+    def content(self) -> str:
+        """SHA-256 over the hashes of all files and the classes."""
+        parts = [part for shard in self.shards for part in (shard.pictures_sha256, shard.table_sha256)]
+        return hashlib.sha256(" ".join([*self.labels, *parts]).encode()).hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """`prepared.json`, whole or not at all."""
+        values = {"format": FORMAT} | {field.name: getattr(self, field.name) for field in fields(self)}
+        values |= {"shards": [asdict(shard) for shard in self.shards], "content": self.content}
+        write_whole(folder / RECORD, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Prepared:
+        """Raises `DataError` where the folder is no finished store."""
+        path = folder / RECORD
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if (form := values.pop("format")) != FORMAT:
+                raise DataError(f"{path} has format {form}; this mien reads {FORMAT}: prepare the set again")
+            content = values.pop("content")
+            labels, shards = LabelSet(" ".join(values.pop("labels"))), values.pop("shards")
+            record = cls(**values, labels=labels, shards=tuple(Shard(**shard) for shard in shards))
+        except FileNotFoundError:
+            raise DataError(
+                f"{folder} holds no {RECORD}; make it with mien data prepare (or let it finish)"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path} is damaged ({error}); delete it and {_AGAIN}") from error
+        if record.content != content:
+            raise DataError(f"{path} was altered: its hashes do not fit; delete it and {_AGAIN}")
+        return record
+
+
+class Shards:
+    """The faces of a prepared folder, or some of them. Nothing is read before it is needed.
+
+    May be handed to other processes and threads; raises `DataError` where a file is absent or truncated.
+    `verify` also finds altered pictures.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.record = Prepared.read(self.folder)
+        for shard in self.record.shards:
+            for suffix, size in ((".npy", shard.pictures_bytes), (".parquet", shard.table_bytes)):
+                _check_size(self.folder / (shard.name + suffix), size)
+        self._rows: np.ndarray | None = None  # into the whole store; None: all
+        self._starts = np.cumsum([0, *(shard.rows for shard in self.record.shards)])
+        self._maps: dict[int, np.ndarray] = {}
+        self._columns: dict[str, np.ndarray | None] = {}  # of the whole store, shared by all views
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_maps": {}, "_columns": {}}
+
+    def __len__(self) -> int:
+        return int(self._starts[-1]) if self._rows is None else len(self._rows)
+
+    @property
+    def labels(self) -> LabelSet:
+        """The classes, in the set's own order."""
+        return self.record.labels
+
+    @property
+    def canvas_px(self) -> int:
+        """Side of a canvas."""
+        return int(self.record.settings["canvas_px"])
+
+    @property
+    def aligned_px(self) -> int:
+        """Side of the aligned face in the middle of a canvas."""
+        return int(self.record.settings["aligned_px"])
+
+    @property
+    def channels(self) -> int:
+        """3, or 1 where every picture of the store is grey."""
+        return max((shard.channels for shard in self.record.shards), default=3)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the content and of the rows of this view: equal pictures, labels and order give the same."""
+        if self._rows is None:
+            return self.record.content
+        rows = np.ascontiguousarray(self._rows, dtype="<i8").tobytes()
+        return hashlib.sha256(self.record.content.encode() + rows).hexdigest()
+
+    def pictures(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Canvases (B, S, S, `channels`) uint8 of the given rows, in their order."""
+        places = self._places(np.asarray(rows, dtype=np.int64))
+        shards = np.searchsorted(self._starts, places, side="right") - 1
+        side = self.canvas_px
+        batch = np.empty((len(places), side, side, self.channels), dtype=np.uint8)
+        for target, shard, row in zip(
+            batch, shards.tolist(), (places - self._starts[shards]).tolist(), strict=True
+        ):
+            target[...] = self._map(shard)[row]  # a grey canvas fills all channels
+        return batch
+
+    def column(self, name: str) -> np.ndarray | None:
+        """One column of the table (N, ...), as `Samples` has it; None where the set has no such column.
+
+        Besides those of `Samples`: `row` (in the set), and what preparing measured on the canvas: `found`,
+        `detection` (0..1, NaN where no face was found), `landmarks` (N, 68, 2) in canvas pixels,
+        `head_yaw_deg`, `head_pitch_deg`, `head_roll_deg`.
+        """
+        if name not in self._columns:
+            self._columns[name] = self._read(name)
+        whole = self._columns[name]
+        return whole if whole is None or self._rows is None else whole[self._rows]
+
+    @property
+    def label(self) -> np.ndarray:
+        """(N,) index into `labels`; -1: no single label."""
+        return self._there("label")
+
+    @property
+    def found(self) -> np.ndarray:
+        """(N,) whether a face was detected."""
+        return self._there("found")
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        """(N, 68, 2) float32 in canvas pixels."""
+        return self._there("landmarks")
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """(N, classes) float32: the votes, or 1 for the label; a row without either is all 0."""
+        one_hot = np.eye(len(self.labels) + 1, dtype=np.float32)[self.label][:, :-1]  # -1 takes the last row
+        votes = self.column("votes")
+        if votes is None:
+            return one_hot
+        known = np.isfinite(votes).all(axis=1, keepdims=True)
+        return np.where(known, np.nan_to_num(votes), one_hot).astype(np.float32)
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The table as `Samples`, for protocols and statistics; its pictures are the canvases, as RGB.
+
+        Where several faces are of one picture, their paths get `#` and a number.
+        """
+        names = (*TEXT, "label", "votes", "yaw_deg", "pitch_deg", "box", "points")
+        extra = [name.removeprefix("extra.") for name in self._schema.names if name.startswith("extra.")]
+        columns = {name: value for name in names if (value := self.column(name)) is not None}
+        columns["path"] = _distinct(columns["path"])
+        return Samples(
+            labels=self.labels,
+            files=Files(self.folder),
+            decode=_Canvas(self, columns["path"]),
+            extra={name: self._there(f"extra.{name}") for name in extra},
+            **columns,
+        )
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Shards:
+        """A view of some rows, by index or by mask."""
+        picked = np.asarray(rows)
+        everything = np.arange(len(self)) if self._rows is None else self._rows
+        view = object.__new__(Shards)
+        cached = {"targets", "samples"}
+        view.__dict__ |= {name: value for name, value in self.__dict__.items() if name not in cached}
+        view._rows = everything[picked if picked.dtype == bool else picked.astype(np.int64)]
+        return view
+
+    def of(self, split: str) -> Shards:
+        """A view of one split; raises `DataError` where there are none."""
+        splits = self._there("split")
+        if not (chosen := splits == split).any():
+            known = ", ".join(sorted(set(splits.tolist()) - {""})) or "none"
+            raise DataError(f"{self.folder} has no {split!r} split; it has {known}")
+        return self.take(chosen)
+
+    def verify(self) -> None:
+        """Read every byte of the store and compare the hashes; raises `DataError` naming the first altered file."""
+        for shard in self.record.shards:
+            for suffix, sha256 in ((".npy", shard.pictures_sha256), (".parquet", shard.table_sha256)):
+                path = self.folder / (shard.name + suffix)
+                if hash_of(path) != sha256:
+                    raise DataError(f"{path} was altered (its hash differs); delete it and {_AGAIN}")
+
+    def _places(self, rows: np.ndarray) -> np.ndarray:
+        if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
+            raise IndexError(f"row {rows.max()} of {len(self)} in {self.folder}")
+        rows = np.where(rows < 0, rows + len(self), rows)
+        return rows if self._rows is None else self._rows[rows]
+
+    def _map(self, number: int) -> np.ndarray:
+        if (known := self._maps.get(number)) is not None:
+            return known
+        shard = self.record.shards[number]
+        path = self.folder / f"{shard.name}.npy"
+        _check_size(path, shard.pictures_bytes)
+        try:
+            pictures = np.asarray(np.load(path, mmap_mode="r"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} is damaged ({error}); delete it and {_AGAIN}") from error
+        wanted = (shard.rows, self.canvas_px, self.canvas_px, shard.channels)
+        if pictures.shape != wanted or pictures.dtype != np.uint8:
+            raise DataError(
+                f"{path} holds {pictures.dtype} {pictures.shape}, not uint8 {wanted}; delete it and {_AGAIN}"
+            )
+        while len(self._maps) >= OPEN_SHARDS:
+            self._maps.pop(next(iter(self._maps)), None)
+        self._maps[number] = pictures
+        return pictures
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        return pq.read_schema(self.folder / f"{self.record.shards[0].name}.parquet")
+
+    def _there(self, name: str) -> np.ndarray:
+        column = self.column(name)
+        if column is None:
+            raise DataError(f"{self.folder} has no column {name!r}")
+        return column
+
+    def _read(self, name: str) -> np.ndarray | None:
+        parts = []
+        for shard in self.record.shards:
+            path = self.folder / f"{shard.name}.parquet"
+            try:
+                file = pq.ParquetFile(path, page_checksum_verification=True)
+                if name not in file.schema_arrow.names:
+                    return None
+                parts.append(_from_arrow(name, file.read([name]).column(0), self.labels))
+            except (OSError, pa.ArrowException) as error:
+                raise DataError(f"{path} is damaged ({error}); delete it and {_AGAIN}") from error
+        return np.concatenate(parts)
+
+
+class _Canvas:
+    """`Samples.decode` of a store: the canvas of a path."""
+
+    def __init__(self, shards: Shards, paths: np.ndarray) -> None:
+        self.shards = shards
+        self._row = {name: row for row, name in enumerate(paths.tolist())}
+
+    def __call__(self, files: Files, path: str) -> np.ndarray:
+        canvas = self.shards.pictures([self._row[path]])[0]
+        return np.ascontiguousarray(np.broadcast_to(canvas, (*canvas.shape[:2], 3)))
+
+
+def _distinct(paths: np.ndarray) -> np.ndarray:
+    """The second time a path occurs it becomes path#1, and so on."""
+    seen: Counter[str] = Counter()
+    named = []
+    for path in paths.tolist():
+        named.append(f"{path}#{seen[path]}" if seen[path] else path)
+        seen[path] += 1
+    return np.array(named, dtype=object)
+
+
+def table_of(samples: Samples, rows: np.ndarray, measured: Mapping[str, np.ndarray]) -> pa.Table:
+    """The table of one shard: rows of the set (indices), and what was measured on their canvases."""
+    part = samples.take(rows)
+    columns: dict[str, pa.Array] = {"row": pa.array(rows, pa.int64())}
+    for name, value in part.columns().items():
+        if name == "label":
+            columns[name] = pa.array([str(part.labels[i]) if i >= 0 else None for i in value.tolist()], pa.string())
+        else:
+            columns[name] = _to_arrow(value)
+    columns |= {f"extra.{name}": _to_arrow(value) for name, value in sorted(part.extra.items())}
+    columns |= {name: _to_arrow(measured[name]) for name in MEASURED}
+    return pa.table(columns)
+
+
+def write_shard_table(path: Path, table: pa.Table, about: Mapping[str, Any]) -> None:
+    """The table with what `shard_note` gives back; its presence says that the shard is whole."""
+    sink = pa.BufferOutputStream()
+    metadata = {**(table.schema.metadata or {}), b"mien": json.dumps(about, ensure_ascii=False).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", write_page_checksum=True)
+    write_whole(path, sink.getvalue())
+
+
+def shard_note(path: Path) -> dict[str, Any] | None:
+    """What was noted with a shard's table; None where it is absent or damaged."""
+    try:
+        note: dict[str, Any] = json.loads((pq.read_schema(path).metadata or {})[b"mien"])
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return None
+    return note
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """A file that is there whole or not at all, also after a kill or a power cut."""
+    half = path.with_name(f".{path.name}.{os.getpid()}.half")
+    try:
+        with half.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_size(path: Path, size: int) -> None:
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror}); {_AGAIN}") from error
+    if found != size:
+        raise DataError(f"{path} has {found:,} bytes, not {size:,}: it is truncated or altered; {_AGAIN}")
+
+
+def _to_arrow(value: np.ndarray) -> pa.Array:
+    if value.dtype.kind in "OU":
+        return pa.array(value.tolist(), pa.string())
+    if value.ndim == 1:
+        return pa.array(value)
+    flat = pa.array(np.ascontiguousarray(value).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, int(np.prod(value.shape[1:])))
+
+
+def _from_arrow(name: str, column: pa.ChunkedArray, labels: LabelSet) -> np.ndarray:
+    if name == "label":
+        index = {str(label): i for i, label in enumerate(labels)} | {None: -1}
+        return np.array([index[label] for label in column.to_pylist()], dtype=np.int64)
+    if pa.types.is_string(column.type):
+        return np.array(column.to_pylist(), dtype=object)
+    if not pa.types.is_fixed_size_list(column.type):
+        return column.to_numpy()
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    shape = (-1, 2) if name == "points" else _SHAPES.get(name, (-1,))
+    return flat.reshape(len(column), *shape) if len(column) else flat.reshape(0, *(abs(n) for n in shape))

@@ -1,0 +1,27 @@
+"""Errors of the disk in words that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from mien.errors import OutputError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def plain_disk_errors(output: Path, *, option: str) -> Iterator[None]:
+    """System errors of writing as `OutputError` with the remedy; `option` is what chooses another place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise OutputError(
+                f"{output}: the disk is full; free some space and run this again, what is finished is kept"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise OutputError(f"{output}: the folder may not be written to; choose another {option}") from error
+        raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,472 @@
+"""A data set to shards of aligned faces: in parallel, past bad pictures, and resumable after a kill.
+
+The set's rows are cut into shards, each shard into parts. A part is what one process does at a time; it is
+written whole into `OUT/parts/`. When all parts of a shard are there they become its two files, the table last.
+A run that finds parts and shards goes on after them, so memory and spare disk stay those of a few parts
+and shards however large the set is. Nothing that is written depends on the number of processes or on kills.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import pickle
+import re
+import shutil
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from mien import __version__
+from mien.data.files import Files
+from mien.data.record import DataSet
+from mien.data.samples import Samples
+from mien.data.shards import (
+    RECORD,
+    Prepared,
+    Shard,
+    hash_of,
+    shard_note,
+    table_of,
+    write_shard_table,
+    write_whole,
+)
+from mien.errors import DataError, InputError, OptionError, OutputError, PictureError
+from mien.geometry import Box
+from mien.pipeline.disk import plain_disk_errors
+from mien.pipeline.face_canvas import CanvasMaker, CanvasSettings
+
+SHARD_ROWS = 2048
+PART_ROWS = 32
+BEGUN = "preparing.json"  # what an unfinished folder holds; `prepared.json` takes its place
+NOT_FOUND = "not_found.csv"
+_PARTS = "parts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a run did."""
+
+    record: Prepared
+    before: int  # pictures that earlier runs had done
+    now: int  # pictures done by this run
+    bytes: int  # of the whole store
+
+
+def prepare(
+    data_set: DataSet,
+    samples: Samples,
+    out: Path,
+    settings: CanvasSettings,
+    *,
+    variant: str = "",
+    jobs: int = 1,
+    fresh: bool = False,
+    watch: Callable[[int], None] | None = None,
+) -> Report:
+    """Write the store `out`, or what is missing of it.
+
+    `watch` is told how many of the pictures are done, first those of earlier runs.
+    Raises `OutputError` where the folder holds something else or cannot be written.
+    """
+    if jobs < 1:
+        raise OptionError(f"--jobs is {jobs}; at least 1 process is needed")
+    if not len(samples):
+        raise DataError(
+            f"{samples.files}: no picture to prepare; mien data check {data_set.name} says what is missing"
+        )
+    store = Store(out, samples)
+    key = {
+        "set": data_set.name,
+        "variant": data_set.variant(variant),
+        "settings": settings.describe(),
+        "samples": samples.fingerprint(),
+    }
+    with plain_disk_errors(out, option="--out"):
+        finished = store.begin(key, fresh=fresh)
+        if finished is not None:
+            return Report(record=finished, before=len(samples), now=0, bytes=store.size())
+        todo = store.missing_parts()
+        before = done = len(samples) - sum(len(part) for part in todo)
+        if watch is not None:
+            watch(done)
+        for shard in range(store.shards):
+            store.join(shard)
+        for part in _made(samples, settings, todo, store, jobs):
+            done += len(part)
+            if watch is not None:
+                watch(done)
+            store.join(part.start // SHARD_ROWS)
+        record = store.finish(data_set, key)
+        return Report(record=record, before=before, now=done - before, bytes=store.size())
+
+
+class Store:
+    """The folder while it is being filled."""
+
+    def __init__(self, out: Path, samples: Samples) -> None:
+        self.out, self.samples = out, samples
+        self.shards = -(-len(samples) // SHARD_ROWS)
+
+    def begin(self, key: dict[str, Any], *, fresh: bool) -> Prepared | None:
+        """Make the folder ready for this work; the record where it is finished already."""
+        begun, done = self.out / BEGUN, self.out / RECORD
+        if begun.exists() or done.exists():
+            if fresh:
+                self._clear()
+        elif self.out.exists() and any(self.out.iterdir()):
+            raise OutputError(f"{self.out} holds other files; give --out a new folder")
+        if done.exists():
+            record = Prepared.read(self.out)
+            self._same(done, {name: getattr(record, name) for name in key}, key)
+            if all(self.whole(shard) for shard in range(self.shards)):
+                return record
+            done.unlink()
+            write_whole(begun, _json(key | {"version": record.version}))
+        if begun.exists():
+            try:
+                found = json.loads(begun.read_text(encoding="utf-8"))
+            except ValueError:
+                found = {}
+            self._same(begun, found, key | {"version": __version__})
+        (self.out / _PARTS).mkdir(parents=True, exist_ok=True)
+        for half in (*self.out.glob(".*.half"), *(self.out / _PARTS).glob(".*.half")):
+            half.unlink(missing_ok=True)
+        write_whole(begun, _json(key | {"version": __version__}))
+        return None
+
+    def _same(self, path: Path, found: dict[str, Any], key: dict[str, Any]) -> None:
+        """Raises `OutputError` naming what differs."""
+        kept = {name: found.get(name) for name in key}
+        if json.loads(_json(kept)) == json.loads(_json(key)):
+            return
+        differing = [name for name in key if json.loads(_json(kept))[name] != json.loads(_json(key))[name]]
+        what = {"samples": "another version of the data", "settings": "other settings", "version": "another mien"}
+        words = ", ".join(what.get(name, f"another {name} ({kept[name]})") for name in differing)
+        raise OutputError(f"{path} was begun with {words}; use --fresh to start over, or another --out")
+
+    def _clear(self) -> None:
+        """Remove what an earlier run wrote here, and nothing else."""
+        for name in (RECORD, BEGUN, NOT_FOUND):
+            (self.out / name).unlink(missing_ok=True)
+        ours = re.compile(r"\d{5}\.(npy|parquet)|\..*\.half")
+        for path in [path for path in self.out.iterdir() if ours.fullmatch(path.name)]:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.out / _PARTS, ignore_errors=True)
+
+    def rows(self, shard: int) -> range:
+        """The rows of the set that a shard takes."""
+        return range(shard * SHARD_ROWS, min((shard + 1) * SHARD_ROWS, len(self.samples)))
+
+    def parts(self, shard: int) -> list[range]:
+        """A shard's rows, part by part."""
+        rows = self.rows(shard)
+        return [
+            range(start, min(start + PART_ROWS, rows.stop)) for start in range(rows.start, rows.stop, PART_ROWS)
+        ]
+
+    def part_file(self, part: range) -> Path:
+        """Where the work of one part lies."""
+        return self.out / _PARTS / f"{part.start:09d}.npz"
+
+    def file(self, shard: int, suffix: str) -> Path:
+        """One of a shard's two files."""
+        return self.out / f"{shard:05d}{suffix}"
+
+    def whole(self, shard: int) -> bool:
+        """Whether both files of a shard are there in full length."""
+        note = shard_note(self.file(shard, ".parquet"))
+        pictures = self.file(shard, ".npy")
+        return note is not None and pictures.exists() and pictures.stat().st_size == note["pictures_bytes"]
+
+    def missing_parts(self) -> list[range]:
+        """What has still to be made, in order."""
+        return [
+            part
+            for shard in range(self.shards)
+            if not self.whole(shard)
+            for part in self.parts(shard)
+            if not self.part_file(part).exists()
+        ]
+
+    def join(self, shard: int) -> None:
+        """Make a shard of its parts if they are all there, and remove them."""
+        files = [self.part_file(part) for part in self.parts(shard)]
+        if not self.whole(shard):
+            if not all(file.exists() for file in files):
+                return
+            self._write_shard(shard, files)
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    def _write_shard(self, shard: int, files: Sequence[Path]) -> None:
+        measured: list[dict[str, np.ndarray]] = []
+        lost: list[dict[str, str]] = []
+        for file in files:
+            with np.load(file) as part:
+                measured.append({name: part[name] for name in part.files if name not in ("canvas", "lost")})
+                lost += json.loads(str(part["lost"]))
+        channels = max((int(part["channels"]) for part in measured), default=3)
+        columns = {
+            name: np.concatenate([part[name] for part in measured]) for name in measured[0] if name != "channels"
+        }
+        rows = columns.pop("row")
+        sha256, size = self._write_pictures(self.file(shard, ".npy"), files, len(rows), channels)
+        note = {"channels": channels, "pictures_bytes": size, "pictures_sha256": sha256, "unreadable": lost}
+        write_shard_table(self.file(shard, ".parquet"), table_of(self.samples, rows, columns), note)
+
+    def _write_pictures(self, path: Path, files: Sequence[Path], count: int, channels: int) -> tuple[str, int]:
+        """One part in memory at a time. Returns hash and size."""
+        half = path.with_name(f".{path.name}.{os.getpid()}.half")
+        digest = hashlib.sha256()
+        header = io.BytesIO()
+        side = _side(files)
+        shape = (count, side, side, channels)
+        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        try:
+            with half.open("wb") as target:
+                for data in (header.getvalue(), *_canvases(files, channels)):
+                    digest.update(data)
+                    target.write(data)
+                target.flush()
+                os.fsync(target.fileno())
+                size = target.tell()
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
+        return digest.hexdigest(), size
+
+    def finish(self, data_set: DataSet, key: dict[str, Any]) -> Prepared:
+        """Write the record and the list of faces not found, remove what was only for the work."""
+        shards: list[Shard] = []
+        counts: Counter[tuple[str, str]] = Counter()
+        text = io.StringIO(newline="")
+        listed = csv.writer(text, lineterminator="\n")
+        listed.writerow(["path", "split", "label", "reason", "done"])
+        not_found = unreadable = 0
+        names = ("path", "split", "label", "box", "found")
+        for number in range(self.shards):
+            path = self.file(number, ".parquet")
+            note = shard_note(path)
+            if note is None:
+                raise OutputError(f"{path} has gone while the set was being prepared; run the same command again")
+            there = [name for name in names if name in pq.read_schema(path).names]
+            rows = pq.read_table(path, columns=there).to_pylist()
+            counts.update((row["split"], row["label"] or "no label") for row in rows)
+            for row in rows:
+                if not row["found"]:
+                    stated = np.isfinite(row.get("box") or [np.nan]).all()
+                    kept = "the set's own box was taken" if stated else "the whole picture was taken"
+                    listed.writerow([row["path"], row["split"], row["label"] or "", "no face found", kept])
+                    not_found += 1
+            for lost in note["unreadable"]:
+                listed.writerow([lost["path"], lost["split"], lost["label"], lost["reason"], "left out"])
+                unreadable += 1
+            shards.append(
+                Shard(
+                    name=path.stem,
+                    rows=len(rows),
+                    channels=note["channels"],
+                    pictures_bytes=note["pictures_bytes"],
+                    pictures_sha256=note["pictures_sha256"],
+                    table_bytes=path.stat().st_size,
+                    table_sha256=hash_of(path),
+                )
+            )
+        write_whole(self.out / NOT_FOUND, text.getvalue().encode())
+        order = [*self.samples.labels, "no label"]
+        record = Prepared(
+            **key,
+            title=data_set.title,
+            labels=self.samples.labels,
+            counts={
+                split: {name: counts[split, name] for name in order}
+                for split in sorted({split for split, _ in counts})
+            },
+            version=__version__,
+            citation=data_set.citation,
+            licence=data_set.licence,
+            not_found=not_found,
+            unreadable=unreadable,
+            shards=tuple(shards),
+        )
+        record.write(self.out)
+        (self.out / BEGUN).unlink(missing_ok=True)
+        shutil.rmtree(self.out / _PARTS, ignore_errors=True)
+        return record
+
+    def size(self) -> int:
+        """Bytes of all files of the store."""
+        return sum(file.stat().st_size for file in self.out.iterdir() if file.is_file())
+
+
+def _side(files: Sequence[Path]) -> int:
+    with np.load(files[0]) as part:
+        return int(part["canvas"].shape[1])
+
+
+def _canvases(files: Sequence[Path], channels: int) -> Iterator[bytes]:
+    """The pictures of each part, all with the same number of channels."""
+    for file in files:
+        with np.load(file) as part:
+            canvas = part["canvas"]
+        yield np.ascontiguousarray(np.broadcast_to(canvas, (*canvas.shape[:3], channels))).tobytes()
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _made(
+    samples: Samples, settings: CanvasSettings, todo: Sequence[range], store: Store, jobs: int
+) -> Iterator[range]:
+    """Make the parts, several at a time; yields each as it is finished."""
+    work = _Work(samples.files, samples.decode, settings)
+    if jobs == 1 or len(todo) < 2:
+        maker = CanvasMaker(settings) if todo else None
+        for part in todo:
+            assert maker is not None  # noqa: S101
+            work.make(maker, store.part_file(part), _rows_of(samples, part))
+            yield part
+        return
+    try:
+        handed = pickle.dumps(work)
+    except Exception as error:
+        raise DataError(
+            f"{samples.files}: this set cannot be read by several processes ({error}); use --jobs 1"
+        ) from error
+    queue = iter(todo)
+    running: dict[Future[None], range] = {}
+    context = multiprocessing.get_context("spawn")  # ONNX Runtime does not survive a fork
+    with ProcessPoolExecutor(min(jobs, len(todo)), context, _start_worker, (handed,)) as pool:
+        try:
+            while True:
+                for part in islice(queue, 2 * jobs - len(running)):
+                    running[pool.submit(_make_part, store.part_file(part), _rows_of(samples, part))] = part
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    part = running.pop(future)
+                    future.result()
+                    yield part
+        except BrokenProcessPool as error:
+            raise OutputError(
+                f"{store.out}: a process was ended from outside, perhaps for lack of memory; "
+                "run the same command again with fewer --jobs, what is finished is kept"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a process needs of one row."""
+
+    row: int
+    path: str
+    split: str
+    label: str
+    box: Box | None
+
+
+def _rows_of(samples: Samples, part: range) -> list[_Row]:
+    rows = []
+    for i in part:
+        box = (
+            None if samples.box is None or not np.isfinite(samples.box[i]).all() else Box(*samples.box[i].tolist())
+        )
+        label = str(samples.labels[samples.label[i]]) if samples.label[i] >= 0 else ""
+        rows.append(_Row(i, str(samples.path[i]), str(samples.split[i]), label, box))
+    return rows
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How rows become canvases; travels to the processes once."""
+
+    files: Files
+    decode: Callable[[Files, str], np.ndarray]
+    settings: CanvasSettings
+
+    def make(self, maker: CanvasMaker, target: Path, rows: Sequence[_Row]) -> None:
+        """Do one part and write it."""
+        faces, kept, lost = [], [], []
+        for row in rows:
+            try:
+                faces.append(maker.make(self.decode(self.files, row.path), row.box))
+                kept.append(row.row)
+            except MemoryError:
+                raise
+            except Exception as error:  # one strange picture must not end the run
+                lost.append({"path": row.path, "split": row.split, "label": row.label, "reason": _reason(error)})
+        side = self.settings.canvas_px
+        channels = max((face.canvas.shape[2] for face in faces), default=1)
+        canvas = np.empty((len(faces), side, side, channels), dtype=np.uint8)
+        for place, face in zip(canvas, faces, strict=True):
+            place[...] = face.canvas
+        detection = np.array([face.detection for face in faces], dtype=np.float32)
+        pose = np.array([face.pose for face in faces], dtype=np.float32).reshape(-1, 3)
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            canvas=canvas,
+            channels=np.array(channels),
+            row=np.array(kept, dtype=np.int64),
+            found=np.isfinite(detection),
+            detection=detection,
+            landmarks=np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 68, 2),
+            head_yaw_deg=pose[:, 0],
+            head_pitch_deg=pose[:, 1],
+            head_roll_deg=pose[:, 2],
+            lost=np.array(json.dumps(lost)),
+        )
+        write_whole(target, buffer.getbuffer())
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PictureError):
+        return error.reason
+    known = isinstance(error, InputError)
+    text = str(error) if known else f"could not be read ({type(error).__name__}: {error}); please report it"
+    return " ".join(text.split())
+
+
+_worker: tuple[_Work, CanvasMaker] | None = None  # of this process
+
+
+def _start_worker(handed: bytes) -> None:
+    """Runs once in each new process."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the main process
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # a killed parent must not leave processes behind
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    work: _Work = pickle.loads(handed)  # noqa: S301  (made by our own parent)
+    _worker = work, CanvasMaker(work.settings)
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _make_part(target: Path, rows: Sequence[_Row]) -> None:
+    if _worker is None:
+        raise RuntimeError("the process was not started by prepare")
+    work, maker = _worker
+    work.make(maker, target, rows)

@@ -1,0 +1,90 @@
+"""Prepared faces as the training loop asks for them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from mien.data.augmentation import Augmentation, plain
+from mien.data.sampling import Balanced, RepeatFactor, Sampler, Shuffle, Weighted
+from mien.data.shards import Shards
+from mien.errors import OptionError
+from mien.train.recipe import Recipe
+
+RESIDENT_SHARE = 0.4  # of the GPU's memory that canvases may take: then no step waits for the disk
+
+
+class PreparedPictures:
+    """Rows of a store that learn and rows that judge."""
+
+    def __init__(
+        self, shards: Shards, *, learn: np.ndarray, judge: np.ndarray, augmentation: Augmentation, recipe: Recipe
+    ) -> None:
+        self.labels = shards.labels
+        self.shards = shards
+        targets = shards.targets
+        usable = np.isfinite(targets).all(axis=1) & (targets.sum(axis=1) > 0)
+        self.learning = learn[usable[learn]]
+        self.judging = judge[shards.label[judge] >= 0]
+        if not len(self.judging):
+            raise OptionError(f"{shards.folder}: no labelled picture is left for validation; hold more out")
+        self.targets = torch.from_numpy(targets)
+        self.counts = np.bincount(targets[self.learning].argmax(axis=1), minlength=len(self.labels))
+        self.sampler = _sampler(recipe, shards.label[self.learning], targets[self.learning])
+        self.learned, self.judged = len(self.sampler), len(self.judging)
+        self.augmentation, self.exact = augmentation, plain(augmentation.inputs)
+        self.fingerprint = shards.take(np.concatenate([self.learning, self.judging])).fingerprint
+        self._resident: Tensor | None = None
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Positions among the learning rows."""
+        return self.sampler.indices(epoch)
+
+    def learn(self, rows: np.ndarray, rng: Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Changed pictures (B, 3, S, S) and their distributions (B, K), mixed as they are."""
+        places = self.learning[rows]
+        targets = self.targets[torch.from_numpy(places)].to(device)
+        made = self.augmentation(self._canvases(places, device), targets, rng)
+        return made.pictures, made.targets
+
+    def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
+        """Unchanged pictures (B, 3, S, S) and their labels (B,)."""
+        places = self.judging[rows]
+        nothing = torch.zeros(len(places), len(self.labels), device=device)
+        made = self.exact(self._canvases(places, device), nothing, torch.Generator().manual_seed(0))
+        return made.pictures, self._labels[places]
+
+    @cached_property
+    def _labels(self) -> np.ndarray:
+        return self.shards.label
+
+    def _canvases(self, places: np.ndarray, device: torch.device) -> Tensor:
+        if device.type != "cuda":
+            return torch.from_numpy(self.shards.pictures(places)).permute(0, 3, 1, 2)
+        if self._resident is None and self._fits(device):
+            whole = torch.from_numpy(self.shards.pictures(np.arange(len(self.shards))))
+            self._resident = whole.permute(0, 3, 1, 2).contiguous().to(device)
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(places).to(device)]
+        canvases = torch.from_numpy(self.shards.pictures(places)).permute(0, 3, 1, 2)
+        return canvases.contiguous().pin_memory().to(device, non_blocking=True)
+
+    def _fits(self, device: torch.device) -> bool:
+        needed = len(self.shards) * self.shards.canvas_px**2 * self.shards.channels
+        return needed < RESIDENT_SHARE * torch.cuda.get_device_properties(device).total_memory
+
+
+def _sampler(recipe: Recipe, labels: np.ndarray, targets: np.ndarray) -> Sampler:
+    seed, strength = recipe.seed, recipe.sampler_strength
+    if recipe.sampler == "shuffle":
+        return Shuffle(count=len(labels), seed=seed)
+    if recipe.sampler == "balanced":
+        return Balanced(labels=labels, seed=seed)
+    if recipe.sampler == "repeat-factor":
+        return RepeatFactor(labels=labels, threshold=strength, seed=seed)
+    if recipe.sampler == "power":
+        return Weighted(distributions=targets, power=strength, seed=seed)
+    raise OptionError(f"no sampler called {recipe.sampler!r}; there are shuffle, balanced, repeat-factor and power")
