@@ -62,7 +62,7 @@ def evaluate_command(request: Request) -> int:
     if request.limit:
         rows = np.random.default_rng(0).permutation(len(samples))[: request.limit]
         samples = samples.take(np.sort(rows))
-    crops = chosen.faces != "photo" if request.crops is None else request.crops
+    crops = chosen.shows(request.variant) != "photo" if request.crops is None else request.crops
     read = partial(_answers, samples=samples, crops=crops, request=request)
     found = read(str(request.predictions or request.weights))
     judged = report(
