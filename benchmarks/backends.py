@@ -3,7 +3,7 @@
     python benchmarks/backends.py
 
 Processor time, which other programs disturb less than wall time; of 8 runs after a first one the fastest. The
-weights are fresh: the time does not depend on the numbers. docs/decisions/0007-torch-or-onnx.md stands on these.
+weights are fresh: the time does not depend on the numbers. docs/decisions/0009-torch-or-onnx.md stands on these.
 """
 
 from __future__ import annotations

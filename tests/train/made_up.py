@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mien.labels import LabelSet
+from mien.train.losses import Loss
+from mien.train.objective import Drawn, Expression
 
 
 class MadeUp:
@@ -15,14 +17,13 @@ class MadeUp:
     labels = LabelSet("neutral fear anger")
     fingerprint = "made up"
     learned, judged = 48, 30
-    counts = np.array([16, 16, 16])
 
     def order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng(epoch).permutation(self.learned)
 
-    def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+    def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> Drawn:
         x = self._pictures(rows) + 0.3 * torch.randn(len(rows), 3, 8, 8, generator=rng)
-        return x.to(device), torch.eye(3)[torch.from_numpy(rows % 3)].to(device)
+        return Drawn(pictures=x.to(device), targets=torch.eye(3)[torch.from_numpy(rows % 3)].to(device))
 
     def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
         return self._pictures(rows + 1000).to(device), (rows + 1000) % 3
@@ -31,6 +32,10 @@ class MadeUp:
         x = torch.eye(3)[torch.from_numpy(rows % 3)][:, :, None, None]
         noise = [torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(int(row))) for row in rows]
         return x + 0.8 * torch.stack(noise)
+
+
+def small_objective() -> Expression:
+    return Expression(small_network(), Loss(), counts=torch.tensor([16, 16, 16]))
 
 
 def small_network() -> nn.Module:

@@ -16,7 +16,7 @@ from mien.train.loop import Finished, Progress, fit
 from mien.train.recipe import Optimiser, Recipe
 from mien.train.run import RunFolder
 from mien.train.sharpness import Sharpness
-from tests.train.made_up import MadeUp, small_network
+from tests.train.made_up import MadeUp, small_network, small_objective
 
 RECIPE = Recipe(
     name="small", network="small", epochs=4, batch=16, part=8, average=0.9, sharpness=Sharpness(),
@@ -29,10 +29,8 @@ def run(recipe: Recipe, folder: Path, *, stop_at: int = 0, save_every: int = 200
         if now.step == stop_at:
             raise KeyboardInterrupt
 
-    fabric = Fabric(accelerator="cpu", devices=1)
-    return fit(
-        recipe, small_network(), MadeUp(), RunFolder(folder), fabric=fabric, watch=watch, save_every=save_every
-    )
+    fabric, to = Fabric(accelerator="cpu", devices=1), RunFolder(folder)
+    return fit(recipe, small_objective(), MadeUp(), to, fabric=fabric, watch=watch, save_every=save_every)
 
 
 def test_it_learns(tmp_path: Path) -> None:

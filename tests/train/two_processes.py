@@ -11,10 +11,16 @@ from lightning_fabric import Fabric
 
 from mien.train.loop import fit
 from mien.train.run import RunFolder
-from tests.train.made_up import MadeUp, small_network
+from tests.train.made_up import MadeUp, small_objective
 from tests.train.test_loop import RECIPE
 
 if __name__ == "__main__":
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()
-    fit(RECIPE, small_network(), MadeUp(), RunFolder(Path(sys.argv[1]), first=fabric.is_global_zero), fabric=fabric)
+    fit(
+        RECIPE,
+        small_objective(),
+        MadeUp(),
+        RunFolder(Path(sys.argv[1]), first=fabric.is_global_zero),
+        fabric=fabric,
+    )

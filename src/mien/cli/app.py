@@ -128,6 +128,36 @@ def predict(
 
 
 @app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe: a Python file that ends in RECIPE = Recipe(...).")],
+    data: Annotated[Path, typer.Option(help="Folder that mien data prepare made.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run. A run begun there goes on.")],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a field: --set epochs=5 --set optimiser.rate=1e-4. May be repeated."),
+    ] = None,
+    fold: Annotated[int, typer.Option(help="Which fold of the recipe's protocol, from 0.", min=0)] = 0,
+    devices: Annotated[str, typer.Option(help="GPUs or processes: a number, or auto.")] = "auto",
+    nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.", min=1)] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> int:
+    """Train a network as a recipe says; stopped at any moment, the same command goes on."""
+    try:
+        from mien.cli.train import Request, train_command
+    except ModuleNotFoundError as error:
+        from mien.errors import MissingPackage
+
+        raise MissingPackage("Training", error.name or "torch", "train") from error
+    return train_command(
+        Request(
+            recipe=recipe, data=data, out=out, changes=tuple(change or ()), fold=fold, devices=devices, nodes=nodes,
+            accelerator=accelerator, quiet=quiet,
+        )
+    )  # fmt: skip
+
+
+@app.command()
 def evaluate(
     set: Annotated[str, typer.Argument(help="Data set: ferplus, raf-db, folder, csv, ... (mien data list).")],
     data: Annotated[Path, typer.Option(help="Where the set was unpacked: a folder or a .zip.")],

@@ -13,7 +13,7 @@ class Bar:
     def step(self, done: int = 1, of: int | None = None) -> None:
         """So many more are done, of so many where that was not known before."""
 
-    def reach(self, done: int) -> None:
+    def reach(self, done: int, of: int | None = None) -> None:
         """So many are done in all; what the first call counts was done by an earlier run and is no speed."""
 
     def say(self, line: str) -> None:
@@ -50,11 +50,11 @@ def progress(title: str, total: int | None = None, *, quiet: bool) -> Iterator[B
         class Shown(Bar):
             begun = False
 
-            def reach(self, done: int) -> None:
+            def reach(self, done: int, of: int | None = None) -> None:
                 if self.begun:
                     shown.update(task, completed=done)
                 else:
-                    shown.reset(task, completed=done)
+                    shown.reset(task, completed=done, total=of or total)
                 self.begun = True
 
             def step(self, done: int = 1, of: int | None = None) -> None:

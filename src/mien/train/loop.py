@@ -21,7 +21,7 @@ from mien.labels import LabelSet
 from mien.metrics.classification import figures
 from mien.train.average import moving_average
 from mien.train.ghost import GhostStatistics
-from mien.train.losses import class_weights
+from mien.train.objective import Drawn, Objective
 from mien.train.recipe import Recipe
 from mien.train.run import RunFolder
 from mien.train.setup import freeze, optimiser_of, set_training
@@ -33,7 +33,6 @@ class Pictures(Protocol):
 
     labels: LabelSet
     fingerprint: str
-    counts: np.ndarray  # (K,) pictures of each class learned from
     learned: int  # pictures learned from in one epoch
     judged: int  # pictures judged on
 
@@ -41,8 +40,8 @@ class Pictures(Protocol):
         """Rows of one epoch, in the order in which they are learned from."""
         ...
 
-    def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Changed pictures (B, 3, S, S), normalised, and target distributions (B, K)."""
+    def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> Drawn:
+        """Changed pictures and what is known of them."""
         ...
 
     def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
@@ -70,16 +69,15 @@ class Finished:
 
 def fit(
     recipe: Recipe,
-    network: nn.Module,
+    objective: Objective,
     pictures: Pictures,
     run: RunFolder,
     *,
     fabric: Fabric,
-    teacher: nn.Module | None = None,
     watch: Callable[[Progress], None] = lambda _: None,
     save_every: int = 200,
 ) -> Finished:
-    """Train `network` as the recipe says. Goes on from the run's folder where it holds a state.
+    """Train what `objective` holds as the recipe says. Goes on from the run's folder where it holds a state.
 
     `save_every`: steps between two saves within an epoch. Raises `OptionError` where recipe and data do not fit.
     """
@@ -88,9 +86,9 @@ def fit(
         raise OptionError(f"a batch of {size} is more than the {pictures.learned} pictures; use a smaller one")
     per_epoch = pictures.learned // size
     steps = per_epoch * recipe.epochs
-    freeze(network, recipe)
-    bare = network
-    average = moving_average(bare, recipe.average) if recipe.average else None
+    bare = objective.module
+    freeze(bare, recipe)
+    average = moving_average(objective.network, recipe.average) if recipe.average else None
     optimiser = optimiser_of(bare, recipe)
     rates = [group["lr"] for group in optimiser.param_groups]
     aware = SharpnessAware(bare.parameters(), recipe.sharpness) if recipe.sharpness else None
@@ -106,7 +104,7 @@ def fit(
         if aware is not None:
             aware.load_state_dict(state["sharpness"])
         first, history, losses = int(state["step"]), list(state["history"]), list(state["losses"])
-    step_of = Step(recipe, wrapped, bare, stepper, pictures, fabric, aware=aware, teacher=teacher)
+    step_of = Step(recipe, objective, wrapped, stepper, pictures, fabric, aware=aware)
 
     def save(done: int) -> None:
         run.save(
@@ -129,10 +127,10 @@ def fit(
             group["lr"] = rate * factor
         losses.append(step_of(step, per_epoch))
         if average is not None:
-            average.update_parameters(bare)
+            average.update_parameters(objective.network)
         done, line = step + 1, None
         if done % per_epoch == 0:
-            judged = bare if average is None else average.module
+            judged = objective.network if average is None else average.module
             line = {
                 "epoch": done // per_epoch,
                 "step": done,
@@ -158,18 +156,16 @@ class Step:
     def __init__(
         self,
         recipe: Recipe,
-        network: _FabricModule,
-        bare: nn.Module,
+        objective: Objective,
+        module: _FabricModule,
         optimiser: torch.optim.Optimizer,
         pictures: Pictures,
         fabric: Fabric,
         *,
         aware: SharpnessAware | None,
-        teacher: nn.Module | None,
     ) -> None:
-        self.recipe, self.network, self.bare, self.optimiser = recipe, network, bare, optimiser
+        self.recipe, self.objective, self.module, self.optimiser = recipe, objective, module, optimiser
         self.pictures, self.fabric, self.aware = pictures, fabric, aware
-        self.teacher = None if teacher is None else teacher.to(fabric.device).eval().requires_grad_(False)
         world = fabric.world_size
         self.part = recipe.part or recipe.batch // world
         if recipe.batch % (self.part * world):
@@ -177,23 +173,19 @@ class Step:
                 f"a batch of {recipe.batch} in parts of {self.part} cannot be shared by {world} processes evenly"
             )
         self.parts = recipe.batch // self.part
-        self.ghost = GhostStatistics(bare) if self.parts > 1 or aware is not None else None
-        self.weights = None
-        if recipe.loss.balance:
-            counts = torch.from_numpy(np.asarray(pictures.counts))
-            self.weights = class_weights(counts, recipe.loss.balance).to(fabric.device)
+        self.ghost = GhostStatistics(objective.module) if self.parts > 1 or aware is not None else None
 
     def __call__(self, step: int, per_epoch: int) -> float:
         """The mean loss over the batch."""
         recipe = self.recipe
-        set_training(self.bare, recipe)
+        set_training(self.objective.module, recipe)
         epoch, at = divmod(step, per_epoch)
         rows = self.pictures.order(epoch)[at * recipe.batch : (at + 1) * recipe.batch].reshape(self.parts, -1)
         mine = range(self.fabric.global_rank, self.parts, self.fabric.world_size)
         drawn = []
         for i in mine:
             rng = torch.Generator().manual_seed(seed_of(recipe.seed, step, i))
-            drawn.append((i, *self.pictures.learn(rows[i], rng, self.fabric.device)))
+            drawn.append((i, self.pictures.learn(rows[i], rng, self.fabric.device)))
         passes = iter(range(2))
 
         def backward() -> Tensor:
@@ -201,21 +193,20 @@ class Step:
 
         loss = backward() if self.aware is None else self.aware.gradients(step, backward)
         if recipe.optimiser.clip is not None:
-            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=recipe.optimiser.clip)
+            self.fabric.clip_gradients(self.module, self.optimiser, max_norm=recipe.optimiser.clip)
         self.optimiser.step()
         return float(loss)
 
-    def _backward(self, step: int, drawn: list[tuple[int, Tensor, Tensor]], *, second: bool) -> Tensor:
+    def _backward(self, step: int, drawn: list[tuple[int, Drawn]], *, second: bool) -> Tensor:
         """Gradients of the mean loss over the whole batch, and that loss."""
         self.optimiser.zero_grad(set_to_none=True)
         if self.ghost is not None:
             self.ghost.begin()
         total = torch.zeros((), device=self.fabric.device)
-        for k, (i, x, targets) in enumerate(drawn):
+        for k, (i, one) in enumerate(drawn):
             torch.manual_seed(seed_of(self.recipe.seed, step, i) + 1)  # dropout and stochastic depth
-            with self.fabric.no_backward_sync(self.network, enabled=k < len(drawn) - 1):
-                logits = self.network(x)
-                loss = self.recipe.loss(logits.float(), targets, weights=self.weights, teacher=self._taught(x))
+            with self.fabric.no_backward_sync(self.module, enabled=k < len(drawn) - 1):
+                loss = self.objective.loss(self.module, one)
                 self.fabric.backward(loss / len(drawn))
             total += loss.detach() / self.parts
             if self.ghost is not None:
@@ -226,13 +217,6 @@ class Step:
             else:
                 self.ghost.end(self._over_processes, self.parts)
         return self._over_processes(total)
-
-    @torch.no_grad()
-    def _taught(self, x: Tensor) -> Tensor | None:
-        if self.teacher is None:
-            return None
-        with self.fabric.autocast():
-            return self.teacher(x).float()
 
     def _over_processes(self, sums: Tensor) -> Tensor:
         return cast(Tensor, self.fabric.all_reduce(sums, reduce_op="sum"))

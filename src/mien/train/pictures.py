@@ -9,9 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from mien.data.augmentation import Augmentation, plain
+from mien.data.poses import PoseLabels
 from mien.data.sampling import Balanced, RepeatFactor, Sampler, Shuffle, Weighted
 from mien.data.shards import Shards
 from mien.errors import OptionError
+from mien.train.objective import Drawn
 from mien.train.recipe import Recipe
 
 RESIDENT_SHARE = 0.4  # of the GPU's memory that canvases may take: then no step waits for the disk
@@ -21,10 +23,16 @@ class PreparedPictures:
     """Rows of a store that learn and rows that judge."""
 
     def __init__(
-        self, shards: Shards, *, learn: np.ndarray, judge: np.ndarray, augmentation: Augmentation, recipe: Recipe
+        self,
+        shards: Shards,
+        *,
+        learn: np.ndarray,
+        judge: np.ndarray,
+        augmentation: Augmentation,
+        recipe: Recipe,
+        poses: PoseLabels | None = None,
     ) -> None:
-        self.labels = shards.labels
-        self.shards = shards
+        self.labels, self.shards, self.poses = shards.labels, shards, poses
         targets = shards.targets
         usable = np.isfinite(targets).all(axis=1) & (targets.sum(axis=1) > 0)
         self.learning = learn[usable[learn]]
@@ -43,12 +51,18 @@ class PreparedPictures:
         """Positions among the learning rows."""
         return self.sampler.indices(epoch)
 
-    def learn(self, rows: np.ndarray, rng: Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Changed pictures (B, 3, S, S) and their distributions (B, K), mixed as they are."""
+    def learn(self, rows: np.ndarray, rng: Generator, device: torch.device) -> Drawn:
+        """Changed pictures; distributions are mixed as they are, poses of mirrored ones mirrored."""
         places = self.learning[rows]
         targets = self.targets[torch.from_numpy(places)].to(device)
         made = self.augmentation(self._canvases(places, device), targets, rng)
-        return made.pictures, made.targets
+        poses = None
+        if self.poses is not None:
+            mirror = np.array([*self.poses.classes.mirror, -1])  # -1 stays
+            known = self.poses.label[places]
+            turned = np.where(made.mirrored.numpy(), mirror[known], known)
+            poses = torch.from_numpy(turned).to(device)
+        return Drawn(pictures=made.pictures, targets=made.targets, poses=poses)
 
     def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
         """Unchanged pictures (B, 3, S, S) and their labels (B,)."""

@@ -42,10 +42,13 @@ class Recipe:
     data: str = ""  # a data set's name; the folder is given on the command line, prepared
     variant: str = ""
     protocol: str = "official"  # where the validation part comes from
+    folds: int = 0  # of protocols with folds; 0: as they have it
     held_out: float = 0.1  # part of train held out for validation where the set has no validation split
     sampler: Literal["shuffle", "balanced", "repeat-factor", "power"] = "shuffle"
     sampler_strength: float = 0.5  # threshold of repeat-factor, exponent of power
-    augmentation: str = "mien"  # a preset's name
+    augmentation: str = "light"  # a preset's name
+    size_px: int = 0  # side of the network's input; 0: as the augmentation has it
+    poses: str = ""  # pose classes that PhaNet learns: "bu-3dfe", "multi-pie", "kdef", "five-yaws"
     # how
     epochs: int = 30
     batch: int = 64  # pictures per step over all processes

@@ -1,0 +1,89 @@
+"""`mien train`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+
+from mien.cli.progress import Bar, progress
+from mien.errors import OptionError
+from mien.train.loop import Progress
+from mien.train.recipe import read_recipe
+from mien.train.start import Plan, plan, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The options of one call."""
+
+    recipe: Path
+    data: Path
+    out: Path
+    changes: tuple[str, ...]
+    fold: int
+    devices: str
+    nodes: int
+    accelerator: str
+    quiet: bool
+
+
+def train_command(request: Request) -> int:
+    """Train, and say what came of it."""
+    changes = {}
+    for change in request.changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise OptionError(f"--set {change}: give NAME=VALUE, such as epochs=5")
+        changes[name.strip()] = value.strip()
+    if request.devices != "auto" and not request.devices.isdigit():
+        raise OptionError(f"--devices {request.devices}: give a number, or auto")
+    recipe = read_recipe(request.recipe, changes)
+    chosen = plan(recipe, request.data, fold=request.fold)
+    cpu = request.accelerator == "cpu" or (request.accelerator == "auto" and not _has_gpu())
+    fabric = Fabric(
+        accelerator=request.accelerator,
+        devices=int(request.devices) if request.devices != "auto" else 1 if cpu else "auto",
+        num_nodes=request.nodes,
+        precision=recipe.precision,
+    )
+    fabric.launch()
+    quiet = request.quiet or not fabric.is_global_zero
+    if not quiet:
+        _announce(chosen)
+    with progress("training", quiet=quiet) as bar:
+
+        def watch(now: Progress) -> None:
+            bar.reach(now.step, now.steps)
+            if now.line is not None and not quiet:
+                bar.say(
+                    "epoch {epoch}: loss {loss:.4f}; validation: accuracy {accuracy:.1%}, balanced "
+                    "{balanced_accuracy:.1%}, loss {validation_loss:.4f}".format(**now.line)
+                )
+
+        command = "mien " + shlex.join(sys.argv[1:])
+        finished = train(chosen, request.out, fabric=fabric, command=command, watch=watch)
+    if not quiet:
+        Bar().say(
+            f"best on validation: {recipe.best} {finished.best:.1%} in epoch {finished.best_epoch}\n"
+            f"weights: {request.out / 'weights'}; judge them on pictures they never saw: mien evaluate"
+        )
+    return 0
+
+
+def _announce(chosen: Plan) -> None:
+    fold = chosen.fold
+    Bar().say(
+        f"{chosen.recipe.name}: {chosen.recipe.network} on {chosen.shards.record.title}, {fold.name}: "
+        f"{len(fold.train):,} pictures learn, {len(fold.valid):,} choose, {len(fold.test):,} are left alone"
+    )
+    for leak in fold.leaks:
+        Bar().say(f"note: {leak}")
+
+
+def _has_gpu() -> bool:
+    return torch.cuda.is_available() or torch.backends.mps.is_available()

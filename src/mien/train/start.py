@@ -1,0 +1,197 @@
+"""From a recipe and a prepared folder to a finished run with weights that `mien predict` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
+from torch import nn
+
+from mien.data import poses as pose_classes
+from mien.data.augmentation import PRESETS, Augmentation
+from mien.data.mixing import CutMix, Mixup
+from mien.data.poses import PoseLabels, pose_labels
+from mien.data.protocols import Fold, protocol
+from mien.data.shards import Shards
+from mien.errors import OptionError, UnknownName, WeightsError
+from mien.labels import LABEL_SETS, LabelSet
+from mien.models import configure
+from mien.train.loop import Finished, Progress, fit
+from mien.train.objective import Expression, Joint, Objective
+from mien.train.pictures import PreparedPictures
+from mien.train.recipe import Recipe
+from mien.train.run import RunFolder
+from mien.weights.fill import fill, load_network, read_tensors
+from mien.weights.golden import Golden
+from mien.weights.record import WeightsRecord, load_record, write_record
+from mien.weights.verify import torch_answer
+
+POSES = {  # names that a recipe may use
+    "bu-3dfe": pose_classes.BU_3DFE,
+    "multi-pie": pose_classes.MULTI_PIE,
+    "kdef": pose_classes.KDEF,
+    "five-yaws": pose_classes.FIVE_YAWS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A recipe made concrete on one prepared set."""
+
+    recipe: Recipe
+    shards: Shards
+    fold: Fold
+    labels: str  # key of LABEL_SETS
+    augmentation: Augmentation
+    poses: PoseLabels | None
+
+
+def plan(recipe: Recipe, prepared: Path, *, fold: int = 0) -> Plan:
+    """Check that recipe and data fit each other, and choose what learns and what judges.
+
+    The test part is left alone. Raises `OptionError` where they do not fit.
+    """
+    shards = Shards(prepared)
+    if recipe.data and shards.record.set != recipe.data:
+        raise OptionError(
+            f"{prepared} holds {shards.record.set}, the recipe {recipe.name} is for {recipe.data}: "
+            "prepare that set, or write a recipe of your own (--set data=NAME changes this one)"
+        )
+    if recipe.variant and shards.record.variant != recipe.variant:
+        raise OptionError(
+            f"{prepared} holds the variant {shards.record.variant!r}, the recipe wants {recipe.variant!r}: "
+            f"mien data prepare {recipe.data} --variant {recipe.variant}"
+        )
+    how = {"seed": recipe.seed, "valid_share": recipe.held_out} | ({"k": recipe.folds} if recipe.folds else {})
+    folds = protocol(recipe.protocol, **how).folds(shards.samples)
+    if not 0 <= fold < len(folds):
+        raise OptionError(f"--fold {fold}: {recipe.protocol} gives {len(folds)} here, counted from 0")
+    if recipe.augmentation not in PRESETS:
+        raise UnknownName("augmentation", recipe.augmentation, PRESETS)
+    augmentation = PRESETS[recipe.augmentation]
+    if recipe.size_px:
+        augmentation = replace(augmentation, inputs=replace(augmentation.inputs, size_px=recipe.size_px))
+    if recipe.mixup and recipe.cutmix:
+        raise OptionError("mixup and cutmix exclude each other; set one of them to 0")
+    if recipe.mixup or recipe.cutmix:
+        mix = Mixup(alpha=recipe.mixup) if recipe.mixup else CutMix(alpha=recipe.cutmix)
+        augmentation = replace(augmentation, mix=mix)
+    poses = None
+    if recipe.poses:
+        if recipe.poses not in POSES:
+            raise UnknownName("set of pose classes", recipe.poses, POSES)
+        if augmentation.mix is not None:
+            raise OptionError("a mixed picture has no pose: set mixup and cutmix to 0 where poses are learned")
+        poses = pose_labels(shards, POSES[recipe.poses])
+    return Plan(
+        recipe=recipe,
+        shards=shards,
+        fold=folds[fold],
+        labels=_name_of(shards.labels),
+        augmentation=augmentation,
+        poses=poses,
+    )
+
+
+def train(
+    chosen: Plan,
+    out: Path,
+    *,
+    fabric: Fabric,
+    command: str = "",
+    watch: Callable[[Progress], None] = lambda _: None,
+) -> Finished:
+    """Run a plan to its end, or go on with it; `out` then also holds `weights/` with its record."""
+    recipe = chosen.recipe
+    torch.manual_seed(recipe.seed)
+    pictures = PreparedPictures(
+        chosen.shards,
+        learn=chosen.fold.train,
+        judge=chosen.fold.valid,
+        augmentation=chosen.augmentation,
+        recipe=recipe,
+        poses=chosen.poses,
+    )
+    objective = objective_of(chosen, pictures)
+    run = RunFolder(out, first=fabric.is_global_zero)
+    rows = {"learn": len(pictures.learning), "judge": len(pictures.judging)}
+    if fabric.is_global_zero:
+        run.begin(recipe, data=pictures.fingerprint, rows=rows, command=command)
+    fabric.barrier()
+    finished = fit(recipe, objective, pictures, run, fabric=fabric, watch=watch)
+    if fabric.is_global_zero:
+        write_weights(chosen, objective.network, out, finished)
+    return finished
+
+
+def objective_of(chosen: Plan, pictures: PreparedPictures) -> Objective:
+    """The network with its starting weights, and what it is judged by."""
+    recipe = chosen.recipe
+    changes: dict[str, Any] = {"classes": len(chosen.shards.labels), **recipe.changes}
+    if chosen.poses is not None:
+        changes["poses"] = len(chosen.poses.classes)
+    network_class, config = configure(recipe.network, form=recipe.form, **changes)
+    network: nn.Module = network_class(config)
+    for part, source in recipe.start.items():
+        start(network, part, source)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    if recipe.network == "phanet":
+        return Joint(network)
+    teacher = load_network(recipe.teacher).requires_grad_(False) if recipe.teacher else None
+    return Expression(network, recipe.loss, counts=torch.from_numpy(pictures.counts), teacher=teacher)
+
+
+def start(network: nn.Module, part: str, source: str) -> None:
+    """Fill a part of the network ("" is all of it) from weights by name or path, or a part of them: "name:part"."""
+    name, _, inner = source.partition(":")
+    state = read_tensors(load_record(name))
+    if inner:
+        state = {
+            key.removeprefix(inner + "."): value for key, value in state.items() if key.startswith(inner + ".")
+        }
+        if not state:
+            raise WeightsError(f"weights {name} have no part called {inner[:-1]!r}")
+    try:
+        target = network.get_submodule(part)
+    except AttributeError:
+        raise OptionError(f"start: {type(network).__name__} has no part called {part!r}") from None
+    fill(target, state, source=source)
+
+
+def write_weights(chosen: Plan, network: nn.Module, out: Path, finished: Finished) -> None:
+    """The best weights with a record that prediction and evaluation understand."""
+    folder = out / "weights"
+    folder.mkdir(exist_ok=True)
+    state = load_file(out / "best.safetensors")
+    network.load_state_dict(state)
+    (folder / "weights.safetensors").write_bytes((out / "best.safetensors").read_bytes())
+    recipe, best = chosen.recipe, finished.history[finished.best_epoch - 1]
+    inputs = chosen.augmentation.inputs
+    write_record(
+        WeightsRecord(
+            name=recipe.name,
+            network=recipe.network,
+            config=asdict(network.config),  # type: ignore[call-overload]
+            inputs=inputs,
+            files={"weights.safetensors": ""},
+            licence="as the training data allows",
+            source=f"trained by the recipe {recipe.name} on {chosen.shards.record.title}",
+            labels=chosen.labels,
+            priors={"default": (0.0,) * len(chosen.shards.labels)},
+            measured={f"validation ({chosen.fold.name}), chose the epoch": dict(best)},
+            golden=Golden.of(torch_answer(network.cpu().eval(), inputs)),
+            folder=folder,
+        )
+    )
+
+
+def _name_of(labels: LabelSet) -> str:
+    for name, known in LABEL_SETS.items():
+        if known == labels:
+            return name
+    raise OptionError(f"no label set has the order {', '.join(labels)}; known ones: {', '.join(LABEL_SETS)}")
