@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import __version__
-from mien.cli.output import write_json, writing
+from mien.cli.output import check_place, write_json, writing
 from mien.cli.progress import progress
 from mien.data import data_set
 from mien.data.record import DataSet
@@ -55,6 +55,7 @@ class Request:
 
 def evaluate_command(request: Request) -> int:
     """Judge, print, and write what was asked for."""
+    check_place(request.json, request.html)
     chosen = data_set(request.set)
     samples = chosen.samples(request.data, variant=request.variant, skip_broken=request.skip_broken)
     split = _split(samples, request.split)

@@ -11,6 +11,15 @@ from typing import Any
 from mien.errors import OutputError
 
 
+def check_place(*paths: Path | None) -> None:
+    """Say before the work what would fail after it; raises `OutputError`."""
+    for path in paths:
+        if path is not None and path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file in it")
+        if path is not None and not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """What the system refuses becomes an `OutputError` that names the file."""

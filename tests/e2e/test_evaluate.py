@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sklearn", reason="mien evaluate needs scikit-learn: pip install 'mien[evaluate]'")
+
+from mien.cli.app import run
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two photos in folders of their class, and one that shows nobody."""
+    for label, name in (("happiness", "astronaut.jpg"), ("neutral", "grace_hopper.jpg")):
+        folder = tmp_path / "photos/test" / label
+        folder.mkdir(parents=True)
+        shutil.copy(EXAMPLES / name, folder)
+    return tmp_path / "photos"
+
+
+def figures(path: Path) -> dict[str, object]:
+    return json.loads(path.read_text(encoding="utf-8"))["figures"]
+
+
+def test_weights_and_their_table_of_predictions_are_judged_alike(photos: Path, tmp_path: Path) -> None:
+    common = ["evaluate", "folder", "--data", str(photos), "--quiet"]
+    direct, table, again = (tmp_path / name for name in ("direct.json", "table.csv", "again.json"))
+    assert run([*common, "--detect", "--json", str(direct)]) == 0
+    assert run(["predict", str(photos), "--output", str(table), "--quiet"]) == 0
+    assert run([*common, "--predictions", str(table), "--json", str(again)]) == 0
+    one, other = figures(direct), figures(again)
+    assert one["pictures"] == one["answered"] == 2
+    assert one["confusion"] == other["confusion"]
+    assert one["log_loss"] == pytest.approx(other["log_loss"], abs=1e-4)
+
+
+def test_the_page_and_the_comparison_are_written(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip("matplotlib", reason="the page needs matplotlib: pip install 'mien[evaluate]'")
+    page = tmp_path / "page.html"
+    arguments = ["--data", str(photos), "--detect", "--compare", "default", "--html", str(page), "--quiet"]
+    assert run(["evaluate", "folder", *arguments]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert "Compared with default" in text
+    assert "McNemar p = 1" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--split", "train"], "has no 'train' split; it has test"),
+        (["--weights", "defualt"], "Did you mean 'default'"),
+        (["--predictions", "absent.csv"], "absent.csv is no table that mien predict wrote"),
+        (["--json", "absent/figures.json"], "absent/figures.json: the folder absent does not exist"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    photos: Path, changes: list[str], said: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(["evaluate", "folder", "--data", str(photos), "--quiet", *changes]) in (1, 2)
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_set_without_a_test_split_asks_for_one(photos: Path, capsys: pytest.CaptureFixture) -> None:
+    (photos / "test").rename(photos / "train")
+    assert run(["evaluate", "folder", "--data", str(photos)]) == 2
+    assert "no test split here; say which with --split: train" in capsys.readouterr().err
