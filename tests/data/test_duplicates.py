@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mien.data.duplicates import linked, near_duplicates, near_pairs, perceptual_hash
+from mien.data import data_set
+from mien.data.duplicates import linked, near_duplicates, near_pairs, perceptual_hash, repeats_another_split
 from mien.data.survey import shown, survey
 from tests.conftest import EXAMPLES
 from tests.data.distributions import picture
@@ -133,3 +134,12 @@ def test_a_copy_keeps_its_hash_through_jpeg(astronaut: np.ndarray) -> None:
     ]
     first, second = perceptual_hash(np.stack(greys))
     assert (first != second).sum() <= 4
+
+
+def test_rows_that_stand_in_two_splits_are_found(tmp_path: Path) -> None:
+    face(tmp_path / "train/fear/a.png")
+    face(tmp_path / "train/anger/b.png", "grace_hopper.jpg")
+    face(tmp_path / "test/fear/c.png", size=80, gain=0.9)
+    samples = data_set("folder").samples(tmp_path)
+    crossing = repeats_another_split(samples)
+    assert sorted(samples.path[crossing]) == ["test/fear/c.png", "train/fear/a.png"]

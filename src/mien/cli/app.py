@@ -181,6 +181,10 @@ def evaluate(
         str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
     ] = "default",
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken rows of the set out.")] = False,
+    no_duplicates: Annotated[
+        bool,
+        typer.Option("--no-duplicates", help="Leave out pictures with a near-duplicate in another split (slower)."),
+    ] = False,
     limit: Annotated[int, typer.Option(help="Judge only so many pictures, drawn at random.", min=0)] = 0,
     jobs: Annotated[int, typer.Option(help="Pictures at a time.", min=1)] = 2,
     html: Annotated[Path | None, typer.Option(help="Write a page with plots and the surest mistakes.")] = None,
@@ -193,8 +197,8 @@ def evaluate(
     return evaluate_command(
         Request(
             set=set, data=data, variant=variant, split=split, weights=weights, predictions=predictions,
-            compare=compare, crops=crops, flip=flip, priors=priors, skip_broken=skip_broken, limit=limit, jobs=jobs,
-            html=html, json=json, quiet=quiet,
+            compare=compare, crops=crops, flip=flip, priors=priors, skip_broken=skip_broken,
+            no_duplicates=no_duplicates, limit=limit, jobs=jobs, html=html, json=json, quiet=quiet,
         )
     )  # fmt: skip
 

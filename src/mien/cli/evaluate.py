@@ -17,6 +17,7 @@ from mien import __version__
 from mien.cli.output import check_place, write_json, writing
 from mien.cli.progress import progress
 from mien.data import data_set
+from mien.data.duplicates import repeats_another_split
 from mien.data.record import DataSet
 from mien.data.samples import Samples
 from mien.errors import InputError, OptionError
@@ -46,6 +47,7 @@ class Request:
     flip: bool | None
     priors: str
     skip_broken: bool
+    no_duplicates: bool
     limit: int
     jobs: int
     html: Path | None
@@ -59,7 +61,12 @@ def evaluate_command(request: Request) -> int:
     chosen = data_set(request.set)
     samples = chosen.samples(request.data, variant=request.variant, skip_broken=request.skip_broken)
     split = _split(samples, request.split)
-    samples = samples.of(split) if split else samples
+    kept = samples.split == split
+    repeated = 0
+    if request.no_duplicates:
+        crossing = repeats_another_split(samples, jobs=request.jobs) & kept
+        repeated, kept = int(crossing.sum()), kept & ~crossing
+    samples = samples.take(kept)
     if request.limit:
         rows = np.random.default_rng(0).permutation(len(samples))[: request.limit]
         samples = samples.take(np.sort(rows))
@@ -68,7 +75,7 @@ def evaluate_command(request: Request) -> int:
     found = read(str(request.predictions or request.weights))
     judged = report(
         found,
-        of=_of(request, chosen, split, crops),
+        of=_of(request, chosen, split, crops) | _left_out(request, repeated),
         published=_published(request, chosen, split, found.labels),
         other=read(request.compare) if request.compare else None,
         compared_with=request.compare or "",
@@ -147,9 +154,15 @@ def _of(request: Request, chosen: DataSet, split: str, crops: bool) -> dict[str,
     return of | {"mien": __version__, "command": "mien " + shlex.join(sys.argv[1:])}
 
 
+def _left_out(request: Request, repeated: int) -> dict[str, str]:
+    if not request.no_duplicates:
+        return {}
+    return {"left out": f"{repeated} pictures with a near-duplicate in another split"}
+
+
 def _published(request: Request, chosen: DataSet, split: str, labels: LabelSet) -> Published | None:
     """The paper's figure, where the whole split that papers report on was judged by a network they describe."""
-    if request.predictions is not None or request.limit or split not in ("", "test"):
+    if request.predictions is not None or request.limit or request.no_duplicates or split not in ("", "test"):
         return None
     return published(load_record(request.weights).network, chosen.name, len(labels))
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.data.survey import GREY_PX, Survey
+from mien.data.samples import Samples
+from mien.data.survey import GREY_PX, Survey, survey
 
 DISTANCE = 10  # bits in which two hashes may differ
 SIMILARITY = 0.8  # least correlation of the detail
@@ -55,6 +56,14 @@ def near_duplicates(looked: Survey, *, apart: np.ndarray | None = None) -> Dupli
     sure = alike >= SIMILARITY
     pairs = pairs[sure]
     return Duplicates(pairs=pairs, similarity=alike[sure], groups=linked(pairs, len(grey)))
+
+
+def repeats_another_split(samples: Samples, *, jobs: int = 1) -> np.ndarray:
+    """Mask (N,) of the rows with a near-duplicate in another split. Decodes every picture; `jobs` as `survey`."""
+    found = near_duplicates(survey(samples, jobs=jobs), apart=samples.group)
+    crossing = np.zeros(len(samples), dtype=bool)
+    crossing[found.pairs[found.across(samples.split)]] = True
+    return crossing
 
 
 def perceptual_hash(grey: np.ndarray) -> np.ndarray:

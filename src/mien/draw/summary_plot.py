@@ -61,9 +61,9 @@ def _balance(axes: Axes, summary: Summary) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.14)
     axes.set_xlabel("share of the split in %; pictures at the bars")
-    axes.set_title("Classes")
+    axes.set_title("Classes", loc="left")
     if splits != [""]:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(splits))
     _plain(axes)
 
 
