@@ -24,7 +24,6 @@ from mien.models.phanet import (
     coarse_to_fine,
     compactness,
     consistency,
-    imbalance,
     masked_mean,
     mirrored_poses,
     strongest_only,
@@ -218,12 +217,6 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 def joint(logits: Tensor, pose: Tensor | None = None, masks: tuple[Tensor, ...] = ()) -> Joint:
     return Joint(logits, pose, tuple(torch.zeros_like(logits) for _ in masks), masks, None)
-
-
-def test_scales_are_in_balance_over_a_batch_and_not_in_a_picture() -> None:
-    assert imbalance(torch.eye(3)).item() == pytest.approx(0, abs=1e-6)
-    assert imbalance(torch.tensor([[1.0, 0, 0], [1.0, 0, 0]])).item() == pytest.approx(2)
-    assert imbalance(torch.tensor([[0.5, 0.25, 0.25]])).item() == pytest.approx(3 * 0.375 - 1)
 
 
 def test_compactness_is_the_square_of_what_a_mask_has_above_the_bound() -> None:

@@ -227,11 +227,9 @@ class PhaNetLoss(nn.Module):
     LIMIT = 3.0  # log-variances are held in -3..3: a task counts 1/20 to 20 times
     CONSTRAINT = 0.1  # of consistency and compactness, beside the cross-entropy of a scale
     LOOSEST = 0.4  # mean of a mask that is not yet punished
-    BALANCE = 0.3  # of the balanced use of the scales over a batch
 
     def __init__(self, config: PhaNetConfig) -> None:
         super().__init__()
-        self.selects = config.scale_selection
         tasks = ["expression", *(["pose"] if config.poses else []), *(["attention"] if config.attention else [])]
         self.log_variances = nn.ParameterDict(
             {task: nn.Parameter(torch.zeros(())) for task in tasks if len(tasks) > 1}
@@ -255,14 +253,10 @@ class PhaNetLoss(nn.Module):
         if joint.masks:
             parts["attention"] = self.attention(joint, expression)
             present["attention"] = present["expression"]
-        if self.log_variances:
-            terms = [present[task] * self.weighted(task, loss) for task, loss in parts.items()]
-            total = torch.stack(terms).sum()
-        else:
-            total = parts["expression"]
-        if self.selects and joint.scale_weights is not None:
-            total = total + self.BALANCE * imbalance(joint.scale_weights)
-        return total, {task: loss.detach() for task, loss in parts.items()}
+        if not self.log_variances:
+            return parts["expression"], {"expression": parts["expression"].detach()}
+        terms = [present[task] * self.weighted(task, loss) for task, loss in parts.items()]
+        return torch.stack(terms).sum(), {task: loss.detach() for task, loss in parts.items()}
 
     def weighted(self, task: str, loss: Tensor) -> Tensor:
         """exp(-s) L + s."""
@@ -299,16 +293,6 @@ def strongest_only(weights: Tensor, count: int) -> Tensor:
     kept = weights.topk(count, dim=1)
     weights = torch.zeros_like(weights).scatter(1, kept.indices, kept.values)
     return weights / weights.sum(dim=1, keepdim=True)
-
-
-def imbalance(weights: Tensor) -> Tensor:
-    """How unevenly a batch uses the scales: squared coefficient of variation of the mean weights (B, S).
-
-    0 where each scale is used as much as the others over the batch, whatever single pictures choose. Without it
-    the scale that learns first is chosen ever more often, as experts are (Shazeer et al., 2017, section 4).
-    """
-    used = weights.mean(dim=0)
-    return len(used) * used.square().sum() - 1
 
 
 def consistency(fine: Tensor, coarse: Tensor) -> Tensor:
