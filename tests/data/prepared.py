@@ -8,7 +8,8 @@ import numpy as np
 
 from mien.data.files import Files
 from mien.data.samples import Collector, Samples
-from mien.data.shards import Prepared, Shard, hash_of, table_of, write_shard_table
+from mien.data.shard_table import hash_of, table_of, write_shard_table
+from mien.data.shards import Prepared, Shard
 from mien.labels import RAF_DB
 from tests.data.distributions import picture
 

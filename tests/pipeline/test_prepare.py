@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 import mien.pipeline.prepare as module
+import mien.pipeline.prepare_parts as parts
 from mien.data import data_set
 from mien.data.samples import Samples
 from mien.data.shards import Shards
-from mien.errors import OptionError, OutputError
+from mien.errors import DataError, OptionError, OutputError
 from mien.pipeline.face_canvas import CanvasSettings
 from mien.pipeline.prepare import Report, prepare
 from tests.conftest import EXAMPLES
@@ -110,9 +111,9 @@ def test_stopped_anywhere_and_taken_up_again_it_is_the_same_and_nothing_is_done_
 ) -> None:
     run(samples, tmp_path / "whole")
     made: list[Path] = []
-    real = module._Work.make
+    real = parts.PartMaker.make
     monkeypatch.setattr(
-        module._Work,
+        parts.PartMaker,
         "make",
         lambda self, maker, target, rows: (made.append(target), real(self, maker, target, rows)),
     )
@@ -194,7 +195,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, samples: Sample
 def test_a_full_disk_is_one_line_and_what_is_finished_stays(
     tmp_path: Path, samples: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, left = module.write_whole, 4
+    real, left = parts.write_whole, 3
 
     def full(path: Path, data: bytes) -> None:
         nonlocal left
@@ -203,7 +204,7 @@ def test_a_full_disk_is_one_line_and_what_is_finished_stays(
             raise OSError(errno.ENOSPC, "No space left on device")
         real(path, data)
 
-    monkeypatch.setattr(module, "write_whole", full)
+    monkeypatch.setattr(parts, "write_whole", full)
     with pytest.raises(OutputError, match="the disk is full; free some space and run this again"):
         run(samples, tmp_path / "out")
     monkeypatch.undo()
@@ -225,7 +226,7 @@ def test_no_processes_are_refused(tmp_path: Path, samples: Samples) -> None:
 
 def test_a_set_that_cannot_travel_to_processes_says_what_to_do(tmp_path: Path, samples: Samples) -> None:
     own = replace(samples, decode=lambda files, path: np.zeros((48, 48, 3), np.uint8))
-    with pytest.raises(module.DataError, match="use --jobs 1"):
+    with pytest.raises(DataError, match="use --jobs 1"):
         run(own, tmp_path / "out", jobs=2)
     assert run(own, tmp_path / "out", jobs=1).record.not_found == 20
 

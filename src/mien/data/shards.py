@@ -26,14 +26,13 @@ import pyarrow.parquet as pq
 
 from mien.data.files import Files
 from mien.data.samples import TEXT, Samples
+from mien.data.shard_table import from_arrow, hash_of, write_whole
 from mien.errors import DataError
 from mien.labels import LabelSet
 
 RECORD = "prepared.json"
 FORMAT = 1
 OPEN_SHARDS = 256  # mapped at once; each holds a file descriptor
-MEASURED = ("found", "detection", "landmarks", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
-_SHAPES = {"box": (4,), "landmarks": (68, 2)}
 _AGAIN = "run the same mien data prepare again: it makes only this shard anew"
 
 
@@ -291,7 +290,7 @@ class Shards:
                 file = pq.ParquetFile(path, page_checksum_verification=True)
                 if name not in file.schema_arrow.names:
                     return None
-                parts.append(_from_arrow(name, file.read([name]).column(0), self.labels))
+                parts.append(from_arrow(name, file.read([name]).column(0), self.labels))
             except (OSError, pa.ArrowException) as error:
                 raise DataError(f"{path} is damaged ({error}); delete it and {_AGAIN}") from error
         return np.concatenate(parts)
@@ -319,56 +318,6 @@ def _distinct(paths: np.ndarray) -> np.ndarray:
     return np.array(named, dtype=object)
 
 
-def table_of(samples: Samples, rows: np.ndarray, measured: Mapping[str, np.ndarray]) -> pa.Table:
-    """The table of one shard: rows of the set (indices), and what was measured on their canvases."""
-    part = samples.take(rows)
-    columns: dict[str, pa.Array] = {"row": pa.array(rows, pa.int64())}
-    for name, value in part.columns().items():
-        if name == "label":
-            columns[name] = pa.array([str(part.labels[i]) if i >= 0 else None for i in value.tolist()], pa.string())
-        else:
-            columns[name] = _to_arrow(value)
-    columns |= {f"extra.{name}": _to_arrow(value) for name, value in sorted(part.extra.items())}
-    columns |= {name: _to_arrow(measured[name]) for name in MEASURED}
-    return pa.table(columns)
-
-
-def write_shard_table(path: Path, table: pa.Table, about: Mapping[str, Any]) -> None:
-    """The table with what `shard_note` gives back; its presence says that the shard is whole."""
-    sink = pa.BufferOutputStream()
-    metadata = {**(table.schema.metadata or {}), b"mien": json.dumps(about, ensure_ascii=False).encode()}
-    pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", write_page_checksum=True)
-    write_whole(path, sink.getvalue())
-
-
-def shard_note(path: Path) -> dict[str, Any] | None:
-    """What was noted with a shard's table; None where it is absent or damaged."""
-    try:
-        note: dict[str, Any] = json.loads((pq.read_schema(path).metadata or {})[b"mien"])
-    except (OSError, ValueError, KeyError, pa.ArrowException):
-        return None
-    return note
-
-
-def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """A file that is there whole or not at all, also after a kill or a power cut."""
-    half = path.with_name(f".{path.name}.{os.getpid()}.half")
-    try:
-        with half.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _check_size(path: Path, size: int) -> None:
     try:
         found = path.stat().st_size
@@ -376,25 +325,3 @@ def _check_size(path: Path, size: int) -> None:
         raise DataError(f"{path} cannot be opened ({error.strerror}); {_AGAIN}") from error
     if found != size:
         raise DataError(f"{path} has {found:,} bytes, not {size:,}: it is truncated or altered; {_AGAIN}")
-
-
-def _to_arrow(value: np.ndarray) -> pa.Array:
-    if value.dtype.kind in "OU":
-        return pa.array(value.tolist(), pa.string())
-    if value.ndim == 1:
-        return pa.array(value)
-    flat = pa.array(np.ascontiguousarray(value).reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, int(np.prod(value.shape[1:])))
-
-
-def _from_arrow(name: str, column: pa.ChunkedArray, labels: LabelSet) -> np.ndarray:
-    if name == "label":
-        index = {str(label): i for i, label in enumerate(labels)} | {None: -1}
-        return np.array([index[label] for label in column.to_pylist()], dtype=np.int64)
-    if pa.types.is_string(column.type):
-        return np.array(column.to_pylist(), dtype=object)
-    if not pa.types.is_fixed_size_list(column.type):
-        return column.to_numpy()
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    shape = (-1, 2) if name == "points" else _SHAPES.get(name, (-1,))
-    return flat.reshape(len(column), *shape) if len(column) else flat.reshape(0, *(abs(n) for n in shape))
