@@ -84,3 +84,15 @@ def test_sizes_that_make_no_canvas_are_refused(size: int) -> None:
 @pytest.mark.parametrize(("canvas", "aligned"), [(192, 112), (96, 56), (384, 224), (100, 58)])
 def test_the_aligned_part_is_seven_twelfths(canvas: int, aligned: int) -> None:
     assert CanvasSettings(faces="crop", canvas_px=canvas).aligned_px == aligned
+
+
+def test_points_that_the_set_states_are_taken_as_they_are() -> None:
+    picture = np.zeros((200, 200, 3), np.uint8)
+    points = np.random.default_rng(0).uniform(50, 150, (68, 2))
+    face = CanvasMaker(CanvasSettings(faces="crop", template="box")).make(picture, None, points)
+    size = np.ptp(face.landmarks, axis=0)
+    np.testing.assert_allclose(
+        size / np.ptp(points, axis=0), size[0] / np.ptp(points[:, 0]), rtol=1e-5
+    )  # not turned
+    assert face.landmarks.min() > 0
+    assert face.landmarks.max() < 192

@@ -95,6 +95,9 @@ def data_prepare(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared faces.", show_default=False)],
     variant: Variant = "",
     size: Annotated[int, typer.Option(help="Side of a stored picture; its middle 7/12 is the aligned face.")] = 192,
+    template: Annotated[
+        str, typer.Option(help="Framing: face or arcface, turned onto five points; box, upright with a margin.")
+    ] = "face",
     jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
     crops: Annotated[
         bool | None,
@@ -108,8 +111,8 @@ def data_prepare(
 
     return prepare_command(
         Request(
-            name=name, folder=folder, out=out, variant=variant, size=size, jobs=jobs, crops=crops, fresh=fresh,
-            quiet=quiet,
+            name=name, folder=folder, out=out, variant=variant, size=size, template=template, jobs=jobs,
+            crops=crops, fresh=fresh, quiet=quiet,
         )
     )  # fmt: skip
 

@@ -26,6 +26,7 @@ class Request:
     out: Path
     variant: str
     size: int
+    template: str
     jobs: int
     crops: bool | None
     fresh: bool
@@ -38,7 +39,7 @@ def prepare_command(request: Request) -> int:
     faces: Literal["crop", "photo"] = "photo" if record.shows(request.variant) == "photo" else "crop"
     if request.crops is not None:
         faces = "crop" if request.crops else "photo"
-    settings = CanvasSettings(faces=faces, canvas_px=request.size)
+    settings = CanvasSettings(faces=faces, canvas_px=request.size, template=request.template)
     reading = record.reading(request.folder, variant=request.variant)
     if not len(reading.samples):
         reading.checked()

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mien.errors import OptionError
+from mien.errors import OptionError, UnknownName
 from mien.faces import Detection, Detector, Landmarker
 from mien.faces.centerface import CenterFace, default_file
 from mien.faces.pose import head_pose
 from mien.geometry import Box, overlap, transform
 from mien.pipeline.reader import DETECTION_THRESHOLD, default_landmarker
-from mien.preprocess import TEMPLATES, Preprocess, aligned_side, warp
+from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
 from mien.weights.record import load_record
 
 LEAST_OVERLAP = 0.2  # intersection over union of a detection with the box that the set states
@@ -31,13 +31,13 @@ class CanvasSettings:
 
     faces: Faces
     canvas_px: int = 192
-    template: str = "face"  # key of `mien.preprocess.TEMPLATES`
+    template: str = "face"  # key of `mien.preprocess.TEMPLATES`, or BOX: upright, as turned faces want it
 
     def __post_init__(self) -> None:
         if self.canvas_px % 2 or not 48 <= self.canvas_px <= 1024:
             raise OptionError(f"--size is {self.canvas_px}; it must be an even number from 48 to 1024")
-        if self.template not in TEMPLATES:
-            raise OptionError(f"template is {self.template!r}; it must be one of {', '.join(TEMPLATES)}")
+        if self.template not in {*TEMPLATES, BOX}:
+            raise UnknownName("template", self.template, {*TEMPLATES, BOX})
 
     @property
     def aligned_px(self) -> int:
@@ -78,15 +78,17 @@ class CanvasMaker:
         self.landmarker = landmarker or default_landmarker(threads=1)
         self._aligned = Preprocess(size_px=settings.aligned_px, template=settings.template)
 
-    def make(self, picture: np.ndarray, stated: Box | None = None) -> FaceCanvas:
-        """Picture (H, W, 3) uint8 RGB and the face's box, if the set states one.
+    def make(self, picture: np.ndarray, stated: Box | None = None, points: np.ndarray | None = None) -> FaceCanvas:
+        """Picture (H, W, 3) uint8 RGB, and the face's box and 68 points (68, 2) if the set states them.
 
-        Where no face is found, the stated box is taken for it, or else the whole picture.
+        Stated points are taken as they are. Where no face is found, the stated box is taken for it, or else
+        the whole picture.
         """
         height, width = picture.shape[:2]
         face = self._face(picture, stated)
-        box = face.box if face else stated or Box(0, 0, width, height)
-        points = self.landmarker.locate(picture, [box])[0]
+        if points is None:
+            box = face.box if face else stated or Box(0, 0, width, height)
+            points = self.landmarker.locate(picture, [box])[0]
         matrix = self._aligned.matrix(points)
         matrix[:, 2] += (self.settings.canvas_px - self.settings.aligned_px) / 2
         canvas = warp(picture, matrix, self.settings.canvas_px)

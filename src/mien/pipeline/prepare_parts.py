@@ -82,16 +82,19 @@ class _Row:
     split: str
     label: str
     box: Box | None
+    points: np.ndarray | None  # (68, 2)
 
 
 def _rows_of(samples: Samples, part: range) -> list[_Row]:
     rows = []
     for i in part:
-        box = (
-            None if samples.box is None or not np.isfinite(samples.box[i]).all() else Box(*samples.box[i].tolist())
-        )
+        box = points = None
+        if samples.box is not None and np.isfinite(samples.box[i]).all():
+            box = Box(*samples.box[i].tolist())
+        if samples.points is not None and samples.points.shape[1] == 68 and np.isfinite(samples.points[i]).all():
+            points = samples.points[i]
         label = str(samples.labels[samples.label[i]]) if samples.label[i] >= 0 else ""
-        rows.append(_Row(i, str(samples.path[i]), str(samples.split[i]), label, box))
+        rows.append(_Row(i, str(samples.path[i]), str(samples.split[i]), label, box, points))
     return rows
 
 
@@ -108,7 +111,7 @@ class PartMaker:
         faces, kept, lost = [], [], []
         for row in rows:
             try:
-                faces.append(maker.make(self.decode(self.files, row.path), row.box))
+                faces.append(maker.make(self.decode(self.files, row.path), row.box, row.points))
                 kept.append(row.row)
             except MemoryError:
                 raise

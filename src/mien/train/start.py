@@ -74,8 +74,8 @@ def plan(recipe: Recipe, prepared: Path, *, fold: int = 0) -> Plan:
     if recipe.augmentation not in PRESETS:
         raise UnknownName("augmentation", recipe.augmentation, PRESETS)
     augmentation = PRESETS[recipe.augmentation]
-    if recipe.size_px:
-        augmentation = replace(augmentation, inputs=replace(augmentation.inputs, size_px=recipe.size_px))
+    inputs = replace(augmentation.inputs, template=shards.record.settings["template"])
+    augmentation = replace(augmentation, inputs=replace(inputs, size_px=recipe.size_px or inputs.size_px))
     if recipe.mixup and recipe.cutmix:
         raise OptionError("mixup and cutmix exclude each other; set one of them to 0")
     if recipe.mixup or recipe.cutmix:
