@@ -245,9 +245,9 @@ class Reading:
         shown = "\n  ".join(str(problem) for problem in self.problems[:10])
         more = len(self.problems) - 10
         raise DataError(
-            f"{self.samples.files}: {len(self.problems)} problems\n  {shown}"
+            f"{self.samples.files}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}\n  {shown}"
             + (f"\n  and {more} more" if more > 0 else "")
-            + "\nmien data check lists them all; skip_broken leaves these rows out."
+            + "\n`mien data check --all` lists all; --skip-broken (skip_broken=True) leaves these rows out."
         )
 
 
