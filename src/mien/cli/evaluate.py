@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import __version__
-from mien.cli.output import write_json, writing
+from mien.cli.output import write_json, write_text
 from mien.cli.progress import progress
 from mien.data import data_set
 from mien.data.record import DataSet
@@ -76,8 +76,7 @@ def evaluate_command(request: Request) -> int:
     if request.json is not None:
         write_json(judged.to_dict(), request.json)
     if request.html is not None:
-        with writing(request.html):
-            request.html.write_text(page(judged, _mistakes(found, samples)), encoding="utf-8")
+        write_text(page(judged, _mistakes(found, samples)), request.html)
     return 0
 
 
