@@ -175,8 +175,8 @@ class Collector:
             self.label_problem(where, str(label))
         elif path != _printable(path):
             self.problem("misnamed", where, f"the name {path} is not UTF-8", "rename it")
-        elif "box" in more and not _holds_something(more["box"]):
-            numbers = " ".join(f"{side:g}" for side in more["box"])
+        elif (box := more.get("box")) is not None and not _holds_something(box):
+            numbers = " ".join(f"{side:g}" for side in box)
             self.problem("wrong column", where, f"the box {numbers} is empty", "right and bottom are the larger")
         else:
             index = -1 if label is None else self.labels.index(label)
