@@ -25,8 +25,7 @@ FOLDERS = {"Train": "train", "Valid": "valid", "Test": "test"}  # of FER+: FER20
 def read(files: Files, variant: str) -> Reading:
     """Whichever of the four distributions lies there; the challenge's own table first."""
     if (table := find_table(files)) is not None:
-        root, name = table
-        return read_labelled(Collector(FER2013, root), name)
+        return read_labelled(Collector(FER2013, table[0]), table[1])
     if (root := files.holding(LABELS)) is not None:
         return _read_list(root)
     rows = Collector(FER2013, files)
