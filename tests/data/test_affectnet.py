@@ -117,13 +117,17 @@ def test_every_broken_row_of_2017_is_named(first: Path) -> None:
          f"689/absent.jpg,10,20,100,120,{POINTS},1,0.5,-0.25",
          f"690/b.jpg,1,2,3,4,{POINTS},11,0,0",
          "690/b.jpg,1,2,3,4,1;2,3,0,0",
-         f"689/a.JPG,10,20,100,120,{POINTS},1,0.5,-0.25")  # fmt: skip
+         f"689/a.JPG,10,20,100,120,{POINTS},1,0.5,-0.25",
+         f"690/b.jpg,1,2,3,4,{POINTS},²,0,0",
+         f"690/b.jpg,nan,2,3,4,{POINTS},1,0,0")  # fmt: skip
     reading = SET.reading(first)
     assert [(p.kind, p.where.rpartition("/")[2]) for p in reading.problems] == [
         ("missing picture", "training.csv:3"),
         ("unknown label", "training.csv:4"),
         ("wrong column", "training.csv:5"),
         ("duplicate", "training.csv:6"),
+        ("unknown label", "training.csv:7"),
+        ("wrong column", "training.csv:8"),
     ]
     text(first / "Manually_Annotated_file_lists/training.csv", HEADER.replace("valence", "mood"))
     with pytest.raises(InputError, match="training.csv:1: column valence is missing"):

@@ -41,13 +41,15 @@ def test_every_broken_line_is_named(folder: Path) -> None:
          GOOD[1],
          "my face.jpg 1 28 113 226 141 22.9 7",
          "my face.jpg 2 28 113 226",
-         "my face.jpg 3 141 226 113 28 22.9 1")  # fmt: skip
+         "my face.jpg 3 141 226 113 28 22.9 1",
+         "my face.jpg 3 nan 113 226 inf 22.9 1")  # fmt: skip
     assert [(p.kind, p.where) for p in SET.reading(folder).problems] == [
         ("missing picture", "label/label.lst:4"),
         ("duplicate", "label/label.lst:5"),
         ("unknown label", "label/label.lst:6"),
         ("wrong column", "label/label.lst:7"),
         ("wrong column", "label/label.lst:8"),
+        ("wrong column", "label/label.lst:9"),
     ]
 
 

@@ -96,13 +96,15 @@ def test_every_broken_row_is_named_and_the_rest_is_kept(folder: Path) -> None:
          "Training,fer0000009.png,9,1,0,0,0,0,0,0,0,0",
          "Training,fer0000000.png,9,1,0,0,0,0,0,0,0,0",
          "Training,fer0000003.png,9,one,0,0,0,0,0,0,0,0",
-         "Holdout,fer0000004.png,9,1,0,0,0,0,0,0,0,0")  # fmt: skip
+         "Holdout,fer0000004.png,9,1,0,0,0,0,0,0,0,0",
+         "Training,fer0000003.png,9,²,0,0,0,0,0,0,0,0")  # fmt: skip
     reading = SET.reading(folder)
     assert [(p.kind, p.where) for p in reading.problems] == [
         ("missing picture", "fer2013new.csv:6"),
         ("duplicate", "fer2013new.csv:7"),
         ("wrong column", "fer2013new.csv:8"),
         ("wrong column", "fer2013new.csv:9"),
+        ("wrong column", "fer2013new.csv:10"),
     ]
     assert len(reading.samples) == 3
 

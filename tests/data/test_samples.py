@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -66,6 +67,51 @@ def test_a_zip_is_read_in_place_and_travels_between_processes(tmp_path: Path) ->
     assert files.names == ("a.png", "labels.csv")
     assert pickle.loads(pickle.dumps(files)).read("a.png") == picture_bytes()
     assert list(files.rows("labels.csv", ["image", "label"])) == [(2, {"image": "a.png", "label": "fear"})]
+
+
+def test_a_zip_of_windows_has_its_folders(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        info = zipfile.ZipInfo()
+        info.filename = "images\\a.png"  # the constructor would change it on Windows
+        archive.writestr(info, picture_bytes())
+    files = Files(tmp_path / "set.zip")
+    assert files.names == ("images/a.png",)
+    assert files.read("images/a.png") == picture_bytes()
+
+
+def test_links_are_followed_but_not_in_circles(folder: Path) -> None:
+    picture(folder / "elsewhere/d.png")
+    (folder / "set/more").symlink_to(folder / "elsewhere")
+    (folder / "set/images/up").symlink_to(folder / "set")
+    (folder / "elsewhere/back").symlink_to(folder / "set")
+    assert Files(folder / "set").names == ("images/a.png", "images/b.png", "images/c.png", "more/d.png")
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "images":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="images cannot be listed"):
+        _ = Files(folder).names
+
+
+def test_a_name_that_is_no_utf8_is_a_problem(tmp_path: Path) -> None:
+    rows = Collector(RAF_DB, Files(tmp_path))
+    rows.files.__dict__["names"] = ("caf\udce9.png",)
+    assert not rows.add("caf\udce9.png", Expression.FEAR, where="caf\udce9.png")
+    assert [str(problem) for problem in rows.problems] == [
+        r"caf\udce9.png: the name caf\udce9.png is not UTF-8; rename it"
+    ]
+
+
+def test_empty_lists_are_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no row was found"):
+        Collector(RAF_DB, Files(tmp_path)).done().checked()
 
 
 def test_a_missing_column_is_named_with_what_was_found(tmp_path: Path) -> None:

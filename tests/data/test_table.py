@@ -143,6 +143,7 @@ def test_every_broken_line_is_named_and_the_rest_is_kept(folder: Path) -> None:
         ("path;label", "columns are separated by ';'"),
         ("path,happy,joy", "two columns of votes for one class"),
         ("path,happy,scream", "votes for scream"),
+        ("path,label,Label", "two columns are called label"),
         ("path,label,left,top", "a box needs left, top, right, bottom"),
         ("", "no column for the picture; found nothing"),
     ],
@@ -151,6 +152,19 @@ def test_a_wrong_header_is_the_only_problem(folder: Path, header: str, what: str
     [(kind, where, found)] = problems(folder, header, "images/a.png,happy")
     assert (kind, where) == ("wrong column", "labels.csv:1")
     assert found.startswith(what)
+
+
+def test_a_quotation_mark_that_is_not_closed_is_named(folder: Path) -> None:
+    [(kind, where, what)] = problems(folder, "path,label", '"images/a.png,happy', "images/b.png,sad")
+    assert (kind, where) == ("wrong column", "labels.csv:3")
+    assert what.startswith("a quotation mark above swallows lines")
+
+
+@pytest.mark.parametrize("word", ["1.0", "-1", "8"])
+def test_a_number_that_is_no_class_is_told_the_numbers(folder: Path, word: str) -> None:
+    text(folder / "labels.csv", "path,label", f"images/a.png,{word}")
+    [problem] = CSV.reading(folder, variant="raf-db").problems
+    assert problem.remedy == "raf-db numbers its classes 1 to 7"
 
 
 def test_a_folder_without_a_table_says_so(folder: Path) -> None:

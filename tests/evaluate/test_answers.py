@@ -74,3 +74,9 @@ def test_a_name_that_fits_twice_is_refused() -> None:
     rows = [row("one/a.png", 0, 0.5), row("two/a.png", 0, 0.5)]
     with pytest.raises(InputError, match="2 sources that could be a.png"):
         from_rows(rows, LabelSet("happiness anger"), ["a.png"], root="data")
+
+
+def test_the_whole_path_decides_where_a_name_fits_twice() -> None:
+    rows = [row("one/a.png", 0, 0.5), row("two/a.png", 0, 0.75)]
+    found = from_rows(rows, LabelSet("happiness anger"), ["a.png"], root="two")
+    assert found.tolist() == [[0.75, 0.25]]

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.data import DATA_SETS, data_set
-from mien.data.card import FACES, class_counts, facts, published_rows, short_licence, sizes
+from mien.data.card import class_counts, facts, published_rows, short_licence, shows, sizes
 
 
 def list_command() -> None:
@@ -46,7 +46,7 @@ def info_command(name: str) -> None:
         ("Classes", "\n".join(orders)),
         ("Splits", record.split_rule),
         ("Protocol", record.protocol),
-        ("Pictures", f"{FACES[record.faces]}; states {', '.join(['labels', *facts(record)])}"),
+        ("Pictures", f"{shows(record)}; states {', '.join(['labels', *facts(record)])}"),
         ("Known faults", "\n".join(record.known_faults)),
     ):
         if body:

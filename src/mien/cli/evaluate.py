@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import __version__
-from mien.cli.output import check_place, write_json, writing
+from mien.cli.output import check_place, write_json, write_text
 from mien.cli.progress import progress
 from mien.data import data_set
 from mien.data.duplicates import repeats_another_split
@@ -28,7 +28,7 @@ from mien.labels import LabelSet
 from mien.models.published import Published, published
 from mien.pipeline.answer import answer
 from mien.pipeline.reader import load
-from mien.pipeline.table import read_predictions
+from mien.pipeline.table import SUFFIXES, read_predictions
 from mien.weights.record import load_record
 
 
@@ -70,9 +70,9 @@ def evaluate_command(request: Request) -> int:
     if request.limit:
         rows = np.random.default_rng(0).permutation(len(samples))[: request.limit]
         samples = samples.take(np.sort(rows))
-    crops = chosen.shows(request.variant) != "photo" if request.crops is None else request.crops
+    crops = _crops(chosen, samples, request)
     read = partial(_answers, samples=samples, crops=crops, request=request)
-    found = read(str(request.predictions or request.weights))
+    found = read(request.predictions or request.weights)
     judged = report(
         found,
         of=_of(request, chosen, split, crops) | _left_out(request, repeated),
@@ -84,15 +84,21 @@ def evaluate_command(request: Request) -> int:
     if request.json is not None:
         write_json(judged.to_dict(), request.json)
     if request.html is not None:
-        with writing(request.html):
-            request.html.write_text(page(judged, _mistakes(found, samples)), encoding="utf-8")
+        write_text(page(judged, _mistakes(found, samples)), request.html)
     return 0
 
 
-def _answers(source: str, *, samples: Samples, crops: bool, request: Request) -> Answers:
+def _crops(chosen: DataSet, samples: Samples, request: Request) -> bool:
+    """Whether a picture is one face. Boxes in a table of the user's say that it is not."""
+    if request.crops is not None:
+        return request.crops
+    return chosen.shows(request.variant) != "photo" and not (chosen.name == "csv" and samples.box is not None)
+
+
+def _answers(source: str | Path, *, samples: Samples, crops: bool, request: Request) -> Answers:
     """Answers of weights by name or path, or of a table that `mien predict` wrote."""
     pose = _poses(samples)
-    if Path(source).suffix in (".csv", ".parquet", ".jsonl"):
+    if isinstance(source, Path) or Path(source).suffix.lower() in SUFFIXES:
         answered, rows = read_predictions(Path(source))
         probabilities = from_rows(rows, answered, samples.path.tolist(), root=str(samples.files))
     else:

@@ -29,7 +29,17 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
 
 
+def write_text(text: str, path: Path) -> None:
+    """A file that appears whole or not at all."""
+    half = path.with_name(f".{path.name}.half")
+    with writing(path):
+        try:
+            half.write_text(text, encoding="utf-8")
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
+
+
 def write_json(value: Any, path: Path) -> None:
     """Plain values to a file."""
-    with writing(path):
-        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    write_text(json.dumps(value, indent=1) + "\n", path)

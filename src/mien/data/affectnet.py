@@ -82,7 +82,7 @@ def _read_list(rows: Collector, name: str, pictures: str, split: str) -> None:
 
 def _label(rows: Collector, expression: str, where: str) -> Expression | None:
     """The class of an expression 0 to 10; None where it is left out or, a problem, is no such number."""
-    if expression.isdigit() and int(expression) < len(rows.labels):
+    if expression in map(str, range(len(rows.labels))):
         return rows.labels[int(expression)]
     if expression in LEFT_OUT:
         rows.leave_out(LEFT_OUT[expression])

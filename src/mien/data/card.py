@@ -20,6 +20,12 @@ def facts(record: DataSet) -> list[str]:
     return [word for word, there in stated.items() if there]
 
 
+def shows(record: DataSet) -> str:
+    """What a picture shows, of the variants that differ as well."""
+    others = [f"{FACES[faces]} (variant {variant})" for variant, faces in record.faces_of.items()]
+    return "; ".join([FACES[record.faces], *others])
+
+
 def class_counts(record: DataSet) -> str:
     """How many classes the variants have."""
     counts = sorted({len(labels) for labels in record.variants.values()})
@@ -84,7 +90,7 @@ def card(record: DataSet) -> str:
         f"| obtain | {_cell(record.obtain)} |",
         f"| splits | {_cell(record.split_rule)} |",
         f"| protocol | {record.protocol} |",
-        f"| a picture shows | {FACES[record.faces]} |",
+        f"| a picture shows | {shows(record)} |",
         f"| states | {', '.join(['labels', *facts(record)])} |",
     ]
     for variant, labels in record.variants.items():

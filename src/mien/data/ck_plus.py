@@ -21,7 +21,7 @@ import numpy as np
 
 from mien.data.files import Files
 from mien.data.names import by_name
-from mien.data.pixel_rows import SPLITS, read_table
+from mien.data.pixel_rows import read_labelled
 from mien.data.record import DataSet
 from mien.data.samples import Collector, Reading
 from mien.labels import CK_PLUS, Expression, LabelSet, expression_called
@@ -116,18 +116,8 @@ def _read_table(files: Files) -> Reading:
     rows = Collector(KAGGLE, root or files)
     if root is None:
         rows.problem("missing file", str(files), f"{TABLE} is not there", "give its folder")
-    content = read_table(rows, TABLE) if root else None
-    if content is None:
         return rows.done()
-    pixels, lines = content
-    for row, (number, emotion, usage) in enumerate(lines):
-        if not usage:
-            continue  # already a problem
-        if emotion in set("01234567"):
-            rows.add(f"{TABLE}#{row}", KAGGLE[int(emotion)], where=f"{TABLE}:{number}", split=SPLITS[usage])
-        else:
-            rows.label_problem(f"{TABLE}:{number}", emotion, "01234567")
-    return rows.done(decode=pixels)
+    return read_labelled(rows, TABLE)
 
 
 # Sequences per class: Lucey et al., table 3.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from mien.data.class_folders import add_class_folders, is_picture, note_absent
 from mien.data.files import Files
-from mien.data.pixel_rows import SPLITS, find_table, read_table
+from mien.data.pixel_rows import SPLITS, find_table, read_labelled
 from mien.data.record import DataSet
 from mien.data.samples import Collector, Reading
 from mien.labels import FER2013, expression_called
@@ -25,7 +25,7 @@ FOLDERS = {"Train": "train", "Valid": "valid", "Test": "test"}  # of FER+: FER20
 def read(files: Files, variant: str) -> Reading:
     """Whichever of the four distributions lies there; the challenge's own table first."""
     if (table := find_table(files)) is not None:
-        return _read_table(*table)
+        return read_labelled(Collector(FER2013, table[0]), table[1])
     if (root := files.holding(LABELS)) is not None:
         return _read_list(root)
     rows = Collector(FER2013, files)
@@ -41,21 +41,6 @@ def read(files: Files, variant: str) -> Reading:
     add_class_folders(rows, ((name, split, {}) for name, split in found))
     note_absent(rows, SPLITS.values(), {split for _, split in found}, layout="train/angry/*.jpg")
     return rows.done()
-
-
-def _read_table(root: Files, table: str) -> Reading:
-    rows = Collector(FER2013, root)
-    if (content := read_table(rows, table)) is None:
-        return rows.done()
-    pixels, lines = content
-    for row, (number, emotion, usage) in enumerate(lines):
-        if not usage:
-            continue  # already a problem
-        if emotion in set("0123456"):
-            rows.add(f"{table}#{row}", FER2013[int(emotion)], where=f"{table}:{number}", split=SPLITS[usage])
-        else:
-            rows.label_problem(f"{table}:{number}", emotion, "0123456")
-    return rows.done(decode=pixels)
 
 
 def _read_list(root: Files) -> Reading:

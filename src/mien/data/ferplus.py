@@ -9,6 +9,7 @@ without an image name is a picture that the authors removed (github.com/microsof
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -115,7 +116,7 @@ def _wrong_usage(rows: Collector, line: Line) -> None:
 
 
 def _add(rows: Collector, path: str, line: Line, variant: str) -> None:
-    if len(line.votes) != len(ANSWERS) or not all(vote.isdigit() for vote in line.votes):
+    if len(line.votes) != len(ANSWERS) or not all(re.fullmatch("[0-9]{1,9}", vote) for vote in line.votes):
         remedy = f"a row has {len(ANSWERS)} whole numbers, for {', '.join(ANSWERS)}"
         rows.problem("wrong column", line.where, f"votes {','.join(line.votes)!r}", remedy)
         return

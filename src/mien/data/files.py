@@ -34,7 +34,7 @@ class Files:
         self.zipped = self.root.is_file()
         if self.zipped and not zipfile.is_zipfile(self.root):
             raise InputError(f"{self.root} is neither a folder nor a zip archive; unpack it and give its folder")
-        self._archive: tuple[int, zipfile.ZipFile] | None = None
+        self._archive: tuple[int, zipfile.ZipFile, dict[str, zipfile.ZipInfo]] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         return _again, (self.root, self.prefix)  # an open archive does not travel between processes
@@ -46,12 +46,13 @@ class Files:
     def names(self) -> tuple[str, ...]:
         """Every file, sorted. Hidden ones and what macOS adds to archives are left out."""
         if self.zipped:
-            found = [name for name in self._zip().namelist() if not name.endswith("/")]
+            archive, _ = self._zip()
+            found = [name for info in archive.infolist() if not (name := _forward(info)).endswith("/")]
         else:
             found = []
             top = self.root / self.prefix
-            for folder, folders, names in os.walk(top, followlinks=True):
-                folders[:] = [name for name in folders if name[0] != "."]
+            for folder, folders, names in os.walk(top, followlinks=True, onerror=_refuse):
+                folders[:] = [name for name in folders if name[0] != "." and not _leads_back(top, folder, name)]
                 inside = Path(folder).relative_to(self.root).as_posix()
                 found += [name if inside == "." else f"{inside}/{name}" for name in names]
         cut = len(self.prefix)
@@ -69,15 +70,6 @@ class Files:
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
-
-    def below(self, folder: str, *, suffixes: Sequence[str] = ()) -> list[str]:
-        """Names below a folder, of those suffixes (lower case, with the dot) where some are given."""
-        start = folder.rstrip("/") + "/" if folder else ""
-        return [
-            name
-            for name in self.names
-            if name.startswith(start) and (not suffixes or name.lower().endswith(tuple(suffixes)))
-        ]
 
     def holding(self, marker: str) -> Files | None:
         """The part in which `marker` (a file or a folder) lies: here or further down; None where it is nowhere.
@@ -113,7 +105,8 @@ class Files:
         """One file, to be read piece by piece; raises `DataError` that names it."""
         try:
             if self.zipped:
-                return self._zip().open(self.prefix + name)
+                archive, infos = self._zip()
+                return archive.open(infos[self.prefix + name])
             return open(self._top + name, "rb")
         except (KeyError, FileNotFoundError):
             raise DataError(f"{self}: {name} is not there") from None
@@ -124,7 +117,8 @@ class Files:
         """The bytes of one file; raises `DataError` that names it."""
         try:
             if self.zipped:
-                return self._zip().read(self.prefix + name)
+                archive, infos = self._zip()
+                return archive.read(infos[self.prefix + name])
             return _content(self._top + name)
         except (KeyError, FileNotFoundError):
             raise DataError(f"{self}: {name} is not there") from None
@@ -161,9 +155,8 @@ class Files:
         reader = csv.DictReader(map(_line, file), restval="", skipinitialspace=True)
         header = [column.strip() for column in reader.fieldnames or []]
         if absent := [column for column in columns if column not in header]:
-            raise DataError(
-                f"{self}: {name}:1: column {', '.join(absent)} is missing; found {', '.join(header) or 'nothing'}"
-            )
+            found = ", ".join(header)[:200] or "nothing"
+            raise DataError(f"{self}: {name}:1: column {', '.join(absent)} is missing; found {found}")
         reader.fieldnames = header
         for row in reader:
             yield reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}
@@ -177,13 +170,35 @@ class Files:
         part._archive = self._archive
         return part
 
-    def _zip(self) -> zipfile.ZipFile:
+    def _zip(self) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+        """The archive, opened once in each process, and its members by name."""
         if self._archive is None or self._archive[0] != os.getpid():
             try:
-                self._archive = os.getpid(), zipfile.ZipFile(self.root)
+                archive = zipfile.ZipFile(self.root)
             except (OSError, zipfile.BadZipFile) as error:
                 raise DataError(f"{self.root}: the archive cannot be opened ({error}); fetch it again") from error
-        return self._archive[1]
+            self._archive = os.getpid(), archive, {_forward(info): info for info in archive.infolist()}
+        return self._archive[1:]
+
+
+def _forward(info: zipfile.ZipInfo) -> str:
+    """A member's name with forward slashes; some programs of Windows write others."""
+    return info.filename.replace("\\", "/")
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be listed would lack its pictures without a word."""
+    raise DataError(f"{error.filename} cannot be listed ({error.strerror}); allow reading it") from error
+
+
+def _leads_back(top: Path, folder: str, name: str) -> bool:
+    """Whether a folder is a link to one that it lies in, by its path or on the disk: its files would repeat."""
+    link = os.path.join(folder, name)
+    if not os.path.islink(link):
+        return False
+    target, path = os.path.realpath(link), Path(folder)
+    passed = {os.path.realpath(above) for above in (path, *path.parents) if above.is_relative_to(top)}
+    return target in passed or Path(os.path.realpath(folder)).is_relative_to(target)
 
 
 def _content(path: str) -> bytes:

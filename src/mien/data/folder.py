@@ -6,6 +6,7 @@ Folders that are numbers mean something only with a named order: choose the vari
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from difflib import get_close_matches
 
@@ -31,7 +32,7 @@ SPLITS = {
 
 def class_called(word: str, variant: str) -> Expression | None:
     """The class that a word means, or a number where the variant numbers its classes; None for others."""
-    if word.strip().isdecimal():
+    if re.fullmatch(r"\d{1,4}", word.strip()):
         place = int(word) - FIRST_NUMBER.get(variant, 0)
         return VARIANTS[variant][place] if variant in FIRST_NUMBER and 0 <= place < len(VARIANTS[variant]) else None
     return expression_called(word)
@@ -39,7 +40,7 @@ def class_called(word: str, variant: str) -> Expression | None:
 
 def class_remedy(word: str, variant: str) -> str:
     """What to do about a word that is no class of a variant."""
-    if word.strip().isdecimal():
+    if re.fullmatch(r"[-+]?[\d.]+", word.strip()):
         if variant in FIRST_NUMBER:
             first = FIRST_NUMBER[variant]
             return f"{variant} numbers its classes {first} to {first + len(VARIANTS[variant]) - 1}"

@@ -22,8 +22,7 @@ NAME = r"([AB])([FM])(0[1-9]|[12]\d|3[0-5])([A-Z]{2})(FL|HL|S|HR|FR)"
 
 def read(files: Files, variant: str) -> Reading:
     """One row per picture. Sessions A and B show the same people: the subject is sex and number."""
-    pattern = r"([AB])([FM])(0[1-9]|[12]\d|3[0-5])([A-Z]{2})(FL|HL|S|HR|FR)"
-    rows, named = by_name(files, SEVEN, pattern, form="AF01ANFL.JPG", skip=["AKDEF"], renamed=RENAMED)
+    rows, named = by_name(files, SEVEN, NAME, form="AF01ANFL.JPG", skip=["AKDEF"], renamed=RENAMED)
     for path, match in named:
         session, sex, number, code, angle = match.groups()
         if label := code_of(rows, path, code, EXPRESSIONS):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.data.files import Files
-from mien.data.samples import Collector
+from mien.data.samples import Collector, Reading
 from mien.errors import PictureError
 
 TABLES = ("fer2013.csv", "icml_face_data.csv")  # emotion,pixels,Usage and emotion, Usage, pixels
@@ -87,3 +87,19 @@ def read_table(rows: Collector, table: str) -> tuple[PixelRows, list[tuple[int, 
                 starts.append(start)
             start += len(line)
     return PixelRows(np.array(starts, dtype=np.int64), lower.index("pixels")), found
+
+
+def read_labelled(rows: Collector, table: str) -> Reading:
+    """The whole table as a set: its emotions are numbers of the collector's classes, its Usage the split."""
+    if (content := read_table(rows, table)) is None:
+        return rows.done()
+    pixels, lines = content
+    known = [str(i) for i in range(len(rows.labels))]
+    for row, (number, emotion, usage) in enumerate(lines):
+        if not usage:
+            continue  # already a problem
+        if emotion in known:
+            rows.add(f"{table}#{row}", rows.labels[int(emotion)], where=f"{table}:{number}", split=SPLITS[usage])
+        else:
+            rows.label_problem(f"{table}:{number}", emotion, known)
+    return rows.done(decode=pixels)

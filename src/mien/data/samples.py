@@ -140,7 +140,7 @@ class Collector:
 
     def problem(self, kind: str, where: str, what: str, remedy: str) -> None:
         """Note something that is wrong."""
-        self.problems.append(Problem(kind, where, what, remedy))
+        self.problems.append(Problem(kind, _printable(where), _printable(what), remedy))
 
     def note(self, text: str) -> None:
         """Say something that users should know and that is no fault."""
@@ -158,7 +158,8 @@ class Collector:
     def add(
         self, path: str, label: Expression | None, *, where: str, split: str = "", key: str = "", **more: Any
     ) -> bool:
-        """One picture; False where it was refused: absent, listed twice, or of a class that the set lacks.
+        """One picture; False where it was refused, a problem: absent, listed twice, of a class that the set lacks,
+        with a box that holds nothing, or with a name that no table can store.
 
         `where`: file:line that lists it. `key`: what must not occur twice, where that is not the path (several
         faces of one picture). `more`: further columns of `Samples`, or of its `extra`.
@@ -172,6 +173,11 @@ class Collector:
             self.problem("duplicate", where, f"{key} stands in {self._seen[key]} already", "remove one of the two")
         elif label is not None and label not in self.labels:
             self.label_problem(where, str(label))
+        elif path != _printable(path):
+            self.problem("misnamed", where, f"the name {path} is not UTF-8", "rename it")
+        elif (box := more.get("box")) is not None and not _holds_something(box):
+            numbers = " ".join(f"{side:g}" for side in box)
+            self.problem("wrong column", where, f"the box {numbers} is empty", "right and bottom are the larger")
         else:
             index = -1 if label is None else self.labels.index(label)
             self._seen[key] = where
@@ -190,6 +196,8 @@ class Collector:
         Many people have only some of the splits: one of which no picture is there is a note, and not a problem for
         each picture. Where no picture at all is there, that is one problem.
         """
+        if not (self._rows or self.problems or self._left_out):
+            self.problem("missing file", str(self.files), "no row was found", "the lists are empty: get them again")
         self._sum_up_missing()
         for reason, count in self._left_out.items():
             self.note(f"{count} left out: {reason}")
@@ -237,10 +245,20 @@ class Reading:
         shown = "\n  ".join(str(problem) for problem in self.problems[:10])
         more = len(self.problems) - 10
         raise DataError(
-            f"{self.samples.files}: {len(self.problems)} problems\n  {shown}"
+            f"{self.samples.files}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}\n  {shown}"
             + (f"\n  and {more} more" if more > 0 else "")
-            + "\nmien data check lists them all; skip_broken leaves these rows out."
+            + "\n`mien data check --all` lists all; --skip-broken (skip_broken=True) leaves these rows out."
         )
+
+
+def _printable(text: str) -> str:
+    """Text with what is no UTF-8 (in names of old disks) written out as \\udce9."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _holds_something(box: Sequence[float]) -> bool:
+    left, top, right, bottom = box
+    return bool(np.isfinite(box).all()) and left < right and top < bottom
 
 
 def _column(name: str, values: list[Any], labels: LabelSet) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import posixpath
+from collections import Counter
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -83,6 +84,8 @@ def _columns(files: Files, name: str, variant: str) -> tuple[Columns, list[str]]
         raise _Wrong("wrong column", f"columns are separated by {other!r}", "save the table with commas")
     header = [column.strip() for column in next(csv.reader([first], skipinitialspace=True), [])]
     called = {column.lower(): column for column in header}
+    if twice := [word for word, count in Counter(map(str.lower, filter(None, header))).items() if count > 1]:
+        raise _Wrong("wrong column", f"two columns are called {twice[0]}", "keep one of them")
     path = next((called[word] for word in PATH if word in called), "")
     word = next((called[word] for word in LABEL if word in called), "")
     votes = {column: label for column in header if (label := expression_called(column))}
@@ -119,10 +122,7 @@ def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, Exp
     if sides:
         if len(sides) < len(BOX):
             raise _Wrong("wrong column", "the box is incomplete", f"fill in {', '.join(BOX)}, or none of them")
-        left, top, right, bottom = (_number(word, values[word], -1e6, 1e6) for word in BOX)
-        if right <= left or bottom <= top:
-            raise _Wrong("wrong column", f"the box {' '.join(sides)} is empty", "right and bottom are the larger")
-        more["box"] = np.array([left, top, right, bottom])
+        more["box"] = np.array([_number(word, values[word], -1e6, 1e6) for word in BOX])
     votes = _votes(line, columns, VARIANTS[variant])
     if votes is not None:
         more["votes"] = votes
@@ -134,6 +134,8 @@ def _path(value: str) -> str:
     path = posixpath.normpath(value.replace("\\", "/")) if value else ""
     if not path:
         raise _Wrong("wrong column", "there is no path", "name the picture, or remove the line")
+    if "\n" in value:
+        raise _Wrong("wrong column", "a quotation mark above swallows lines up to here", "close it or remove it")
     if path.startswith(("/", "../")) or path[1:2] == ":":
         raise _Wrong("wrong column", f"{value} is not below the folder of the table", "give paths from that folder")
     return path

@@ -105,6 +105,7 @@ def from_rows(
             for source in by_name.get(path.rsplit("/", 1)[-1], [])
             if source in (whole, path) or source.endswith("/" + path)
         ]
+        fits = [whole] if whole in fits else fits
         if len(fits) > 1:
             raise InputError(f"the table has {len(fits)} sources that could be {path}: {', '.join(fits[:3])}")
         if fits:

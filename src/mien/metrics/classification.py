@@ -91,9 +91,7 @@ def figures(truth: np.ndarray, probabilities: np.ndarray) -> Figures:
         macro_f1=float(f1[there].mean()),
         top2=float(((order == truth[:, None]).any(axis=1) & given).mean()),
         calibration_error=sum(bar.count * abs(bar.accuracy - bar.confidence) for bar in bars) / max(1, given.sum()),
-        log_loss=float(-np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean())
-        if given.all()
-        else None,
+        log_loss=_log_loss(truth, probabilities) if given.all() else None,
         classes=tuple(
             ClassFigures(
                 count=int(shown[k]),

@@ -165,13 +165,14 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[Row]]:
         else:
             with path.open(newline="", encoding="utf-8") as file:
                 first = file.readline()
-            names = next(csv.reader([first])) if path.suffix.lower() == ".csv" else list(json.loads(first))
+            names = list(json.loads(first)) if path.suffix.lower() == ".jsonl" else next(csv.reader([first]), [])
         labels = LabelSet(" ".join(name.removeprefix("p_") for name in names if name.startswith("p_")))
         if len(labels) < 2:
             raise ValueError("it has no p_ columns")
         return labels, read_table(path, labels)
-    except (OSError, ValueError, OutputError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path} is no table that mien predict wrote ({error})") from error
+    except (OSError, ValueError, TypeError, OutputError, pa.ArrowInvalid) as error:
+        reason = error.__cause__ or error  # an `OutputError` speaks of a table that is to be written
+        raise InputError(f"{path} is no whole table that mien predict wrote ({reason})") from error
 
 
 def _typed(row: dict[str, str], columns: pa.Schema) -> Row:

@@ -1,0 +1,95 @@
+"""`mien evaluate` on tables of predictions: no network is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mien.cli.app import run
+from mien.labels import LabelSet
+from mien.pipeline.table import SUFFIXES, Row, schema, write_table
+from tests.data.distributions import pictures, text
+
+LABELS = LabelSet("happiness sadness")
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    pictures(tmp_path / "set", "a.png", "b.png")
+    text(tmp_path / "set/labels.csv", "path,label", "a.png,happy", "b.png,sad")
+    return tmp_path
+
+
+def answered(folder: Path, name: str, *happiness: float) -> Path:
+    rows: list[Row] = []
+    for picture, share in zip(("a.png", "b.png"), happiness, strict=True):
+        empty: Row = dict.fromkeys(schema(LABELS).names)
+        rows.append(
+            empty
+            | {"source": f"set/{picture}", "frame": 0, "face": 0, "p_happiness": share, "p_sadness": 1 - share}
+        )
+    write_table(rows, LABELS, folder / name)
+    return folder / name
+
+
+def judge(folder: Path, *more: str | Path) -> int:
+    return run(["evaluate", "csv", "--data", str(folder / "set"), "--quiet", *map(str, more)])
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".CSV"])
+def test_every_form_of_table_is_judged(labelled: Path, suffix: str) -> None:
+    table = answered(labelled, f"answers{suffix}", 0.9, 0.8)
+    assert judge(labelled, "--predictions", table, "--json", labelled / "out.json") == 0
+    found = json.loads((labelled / "out.json").read_text())
+    assert found["figures"]["accuracy"] == 0.5
+    assert found["labels"] == ["happiness", "sadness"]
+
+
+def test_two_tables_are_compared(labelled: Path) -> None:
+    tables = [answered(labelled, "one.csv", 0.9, 0.8), answered(labelled, "two.csv", 0.9, 0.1)]
+    page = labelled / "page.html"
+    assert judge(labelled, "--predictions", tables[0], "--compare", tables[1], "--html", page) == 0
+    assert "Compared with" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "no table"),
+        ("a.csv", ""),
+        ("a.jsonl", "5"),
+        ("a.jsonl", '["p_anger"]'),
+        ("a.csv", "p_fear,p_anger\n0"),
+    ],
+)
+def test_what_is_no_table_is_refused_by_its_name(
+    labelled: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text(labelled / name, content)
+    assert judge(labelled, "--predictions", labelled / name) == 1
+    assert f"{name} is no whole table that mien predict wrote" in capsys.readouterr().err
+
+
+def test_boxes_in_a_table_mean_that_faces_are_searched(labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text(
+        labelled / "set/labels.csv",
+        "path,label,left,top,right,bottom",
+        "a.png,happy,0,0,9,9",
+        "a.png,sad,9,9,20,20",
+    )
+    from mien.cli import evaluate
+
+    seen: dict[str, bool] = {}
+
+    def answer(reader: object, samples: object, *, crops: bool, **rest: object) -> None:
+        seen["crops"] = crops
+        raise evaluate.InputError("enough")
+
+    monkeypatch.setattr(evaluate, "answer", answer)
+    monkeypatch.setattr(evaluate, "load", lambda *_, **__: type("Reader", (), {"labels": LABELS})())
+    assert judge(labelled) == 1
+    assert seen == {"crops": False}
+    assert judge(labelled, "--crops") == 1
+    assert seen == {"crops": True}
