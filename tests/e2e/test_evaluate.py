@@ -57,7 +57,7 @@ def test_the_page_and_the_comparison_are_written(
     [
         (["--split", "train"], "has no 'train' split; it has test"),
         (["--weights", "defualt"], "Did you mean 'default'"),
-        (["--predictions", "absent.csv"], "absent.csv is no table that mien predict wrote"),
+        (["--predictions", "absent.csv"], "absent.csv is no whole table that mien predict wrote"),
         (["--json", "absent/figures.json"], "absent/figures.json: the folder absent does not exist"),
     ],
 )
