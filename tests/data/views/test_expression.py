@@ -7,7 +7,7 @@ import pytest
 
 from mien.data.views.expression import ACTION_UNITS, SHAPES, VARIANTS, compose, units_to_shapes
 from mien.data.views.model import FaceModel
-from mien.labels import Expression
+from mien.labels import FERPLUS, Expression
 
 BROWS, CORNERS, CHIN, LOWER_LIP, UPPER_LIP = slice(17, 27), [48, 54], 8, 66, 62
 
@@ -20,7 +20,7 @@ def moved(model: FaceModel, expression: Expression, intensity: int = 4, draws: i
 
 
 def test_every_class_has_variants_and_every_unit_stands_in_the_table() -> None:
-    assert list(VARIANTS) == list(Expression)
+    assert set(VARIANTS) == set(FERPLUS)
     for variants in VARIANTS.values():
         for variant in variants:
             assert {*variant.units, *(unit for unit, _ in variant.sometimes)} <= ACTION_UNITS.keys()
@@ -73,7 +73,7 @@ def test_neutral_moves_little(model: FaceModel) -> None:
     assert np.abs(movement[:, [*range(17, 36), *range(48, 68)], 1]).max() < 0.3
 
 
-@pytest.mark.parametrize("expression", [e for e in Expression if e != Expression.NEUTRAL])
+@pytest.mark.parametrize("expression", [e for e in VARIANTS if e != Expression.NEUTRAL])
 def test_intensity_grows(expression: Expression) -> None:
     means = []
     for intensity in (1, 2, 3, 4):
@@ -84,7 +84,7 @@ def test_intensity_grows(expression: Expression) -> None:
 
 def test_only_known_shapes_are_used_and_none_beyond_tearing() -> None:
     rng = np.random.default_rng(1)
-    for expression in Expression:
+    for expression in VARIANTS:
         for _ in range(50):
             weights = compose(expression, 4, rng).weights
             assert weights.keys() <= SHAPES
