@@ -65,6 +65,17 @@ def test_the_largest_face_of_a_picture_answers() -> None:
     np.testing.assert_allclose(found, [[0.9, 0.1], [0, 0], [0, 0]])
 
 
+def test_of_several_faces_the_one_in_the_box_answers() -> None:
+    labels, sides = LabelSet("happiness anger"), ("left", "top", "right", "bottom")
+    rows = [
+        row("a.png", i, p) | dict(zip(sides, (50 * i, 0, 50 * i + 40, 40), strict=True))
+        for i, p in enumerate((0.9, 0.2))
+    ]
+    boxes = np.array([[48.0, 2, 88, 42], [200, 200, 240, 240]])
+    found = from_rows(rows, labels, ["a.png", "a.png"], root="data", boxes=boxes)
+    np.testing.assert_allclose(found, [[0.2, 0.8], [0, 0]])
+
+
 def test_a_table_of_other_pictures_is_refused() -> None:
     with pytest.raises(InputError, match=r"no source of the table \(y.png, ...\) is a picture of the set"):
         from_rows([row("y.png", 0, 0.5)], LabelSet("happiness anger"), ["a.png"], root="data")

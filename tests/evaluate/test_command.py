@@ -70,26 +70,3 @@ def test_what_is_no_table_is_refused_by_its_name(
     text(labelled / name, content)
     assert judge(labelled, "--predictions", labelled / name) == 1
     assert f"{name} is no whole table that mien predict wrote" in capsys.readouterr().err
-
-
-def test_boxes_in_a_table_mean_that_faces_are_searched(labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text(
-        labelled / "set/labels.csv",
-        "path,label,left,top,right,bottom",
-        "a.png,happy,0,0,9,9",
-        "a.png,sad,9,9,20,20",
-    )
-    from mien.cli import evaluate
-
-    seen: dict[str, bool] = {}
-
-    def answer(reader: object, samples: object, *, crops: bool, **rest: object) -> None:
-        seen["crops"] = crops
-        raise evaluate.InputError("enough")
-
-    monkeypatch.setattr(evaluate, "answer", answer)
-    monkeypatch.setattr(evaluate, "load", lambda *_, **__: type("Reader", (), {"labels": LABELS})())
-    assert judge(labelled) == 1
-    assert seen == {"crops": False}
-    assert judge(labelled, "--crops") == 1
-    assert seen == {"crops": True}

@@ -20,6 +20,7 @@ from mien.data import data_set
 from mien.data.duplicates import repeats_another_split
 from mien.data.record import DataSet
 from mien.data.samples import Samples
+from mien.data.survey import shown
 from mien.errors import InputError, OptionError
 from mien.evaluate.answers import Answers, from_rows, matched
 from mien.evaluate.page import Mistake, page
@@ -70,7 +71,7 @@ def evaluate_command(request: Request) -> int:
     if request.limit:
         rows = np.random.default_rng(0).permutation(len(samples))[: request.limit]
         samples = samples.take(np.sort(rows))
-    crops = _crops(chosen, samples, request)
+    crops = chosen.shows(request.variant) != "photo" if request.crops is None else request.crops
     read = partial(_answers, samples=samples, crops=crops, request=request)
     found = read(request.predictions or request.weights)
     judged = report(
@@ -88,24 +89,17 @@ def evaluate_command(request: Request) -> int:
     return 0
 
 
-def _crops(chosen: DataSet, samples: Samples, request: Request) -> bool:
-    """Whether a picture is one face. Boxes in a table of the user's say that it is not."""
-    if request.crops is not None:
-        return request.crops
-    return chosen.shows(request.variant) != "photo" and not (chosen.name == "csv" and samples.box is not None)
-
-
 def _answers(source: str | Path, *, samples: Samples, crops: bool, request: Request) -> Answers:
     """Answers of weights by name or path, or of a table that `mien predict` wrote."""
     pose = _poses(samples)
     if isinstance(source, Path) or Path(source).suffix.lower() in SUFFIXES:
         answered, rows = read_predictions(Path(source))
-        probabilities = from_rows(rows, answered, samples.path.tolist(), root=str(samples.files))
+        probabilities = from_rows(rows, answered, samples.path.tolist(), root=str(samples.files), boxes=samples.box)
     else:
         reader = load(source, priors=request.priors, mirror=request.flip, threads=1)
         answered = reader.labels
         with progress("judging", len(samples), quiet=request.quiet) as bar:
-            probabilities, unread = answer(reader, samples, crops=crops, jobs=request.jobs, step=bar.step)
+            probabilities, unread = answer(reader, samples, search=not crops, jobs=request.jobs, step=bar.step)
             for line in unread:
                 bar.say(f"mien: {line}")
         if len(unread) == len(samples):
@@ -149,7 +143,7 @@ def _of(request: Request, chosen: DataSet, split: str, crops: bool) -> dict[str,
         of |= {
             "weights": record.name,
             "network": record.network,
-            "faces": "each picture is one face" if crops else "searched",
+            "faces": "as the set places them" if crops else "searched",
             "mirror average": "yes" if (record.mirror if request.flip is None else request.flip) else "no",
             "priors": request.priors,
         }
@@ -181,7 +175,7 @@ def _mistakes(found: Answers, samples: Samples) -> list[Mistake]:
             truth=str(found.labels[found.truth[row]]),
             answer=str(found.labels[int(found.probabilities[row].argmax())]),
             confidence=sure,
-            picture=partial(samples.picture, rows[found.path[row]]),
+            picture=partial(shown, samples, rows[found.path[row]]),
         )
         for row, sure in mistakes(found)
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mien.errors import InputError
+from mien.geometry import overlap
 from mien.labels import LabelSet
 
 
@@ -85,18 +86,27 @@ def matched(
 
 
 def from_rows(
-    rows: Sequence[Mapping[str, Any]], labels: LabelSet, paths: Sequence[str], *, root: str
+    rows: Sequence[Mapping[str, Any]],
+    labels: LabelSet,
+    paths: Sequence[str],
+    *,
+    root: str,
+    boxes: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Rows of a prediction table in these classes -> probabilities (N, K) of the largest face of each path.
+    """Rows of a prediction table in these classes -> probabilities (N, K) of each picture's face.
 
-    `paths`: the pictures of the set, relative to `root`. A row's source fits when it ends in the path. Pictures
+    `paths`: the pictures of the set, relative to `root`. A row's source fits when it ends in the path. Of several
+    faces the one that overlaps the set's box (N, 4) most answers, or the largest where there is no box. Pictures
     without a row or without a face get zeros; raises `InputError` where no row fits at all.
     """
-    first = {_plain(row["source"]): row for row in rows if row["face"] == 0}
-    probabilities = np.zeros((len(paths), len(labels)))
+    faces: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["face"] is not None:
+            faces.setdefault(_plain(row["source"]), []).append(row)
     by_name: dict[str, list[str]] = {}
-    for source in first:
+    for source in faces:
         by_name.setdefault(source.rsplit("/", 1)[-1], []).append(source)
+    probabilities = np.zeros((len(paths), len(labels)))
     found = 0
     for i, path in enumerate(paths):
         whole = _plain(f"{root}/{path}")
@@ -110,13 +120,24 @@ def from_rows(
             raise InputError(f"the table has {len(fits)} sources that could be {path}: {', '.join(fits[:3])}")
         if fits:
             found += 1
-            probabilities[i] = [first[fits[0]][f"p_{label}"] for label in labels]
+            face = _answering(faces[fits[0]], None if boxes is None else boxes[i])
+            if face is not None:
+                probabilities[i] = [face[f"p_{label}"] for label in labels]
     if not found:
         raise InputError(
-            f"no source of the table ({next(iter(first), 'no face')}, ...) is a picture of the set "
+            f"no source of the table ({next(iter(faces), 'no face')}, ...) is a picture of the set "
             f"({paths[0] if len(paths) else 'none'}, ...)"
         )
     return probabilities
+
+
+def _answering(faces: list[Mapping[str, Any]], box: np.ndarray | None) -> Mapping[str, Any] | None:
+    """The face of a picture that the label is about."""
+    if box is None or not np.isfinite(box).all():
+        return min(faces, key=lambda face: face["face"])
+    sides = np.array([[face[side] for side in ("left", "top", "right", "bottom")] for face in faces], dtype=float)
+    shared = overlap(box, sides)
+    return faces[int(shared.argmax())] if shared.max() > 0 else None
 
 
 def _plain(path: str) -> str:

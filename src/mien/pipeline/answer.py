@@ -9,7 +9,7 @@ import numpy as np
 
 from mien.data.samples import Samples
 from mien.errors import InputError
-from mien.geometry import overlap
+from mien.geometry import Box, overlap
 from mien.pipeline.reader import Reader
 from mien.results import Face
 
@@ -20,24 +20,26 @@ def answer(
     reader: Reader,
     samples: Samples,
     *,
-    crops: bool,
+    search: bool,
     jobs: int = 2,
     step: Callable[[], None] = lambda: None,
 ) -> tuple[np.ndarray, list[str]]:
     """Probabilities (N, K) in the reader's classes, zeros where no face was found; and what could not be read.
 
-    `crops`: every picture is one face. Otherwise faces are searched and the one that fits the set's box best,
-    or the largest, answers. `jobs` pictures at a time; `step` is called after each.
+    `search`: faces are searched, and the one that fits the set's box best, or the largest, answers. Otherwise the
+    set's box, or the whole picture, is the face. `jobs` pictures at a time; `step` is called after each.
     """
     found = np.zeros((len(samples), len(reader.labels)))
     unread: list[str] = []
 
     def read(row: int) -> Face | str | None:
+        box = None if samples.box is None or not np.isfinite(samples.box[row]).all() else samples.box[row]
+        given = None if search or box is None else [Box(*box.tolist())]
         try:
-            faces = reader.predict(samples.picture(row), crop=crops)
+            faces = reader.predict(samples.picture(row), crop=not search, boxes=given)
         except InputError as error:
             return str(error)
-        return _chosen(faces, None if samples.box is None else samples.box[row])
+        return _chosen(faces, box if search else None)
 
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(samples), WINDOW):
@@ -55,7 +57,7 @@ def _chosen(faces: list[Face], box: np.ndarray | None) -> Face | None:
     """The face that the label is about."""
     if not faces:
         return None
-    if box is None or not np.isfinite(box).all():
+    if box is None:
         return faces[0]
     sides = np.array([[face.box.left, face.box.top, face.box.right, face.box.bottom] for face in faces])
     shared = overlap(box, sides)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,17 +58,20 @@ class Reader:
             "detector": getattr(self.detector, "settings", type(self.detector).__name__),
         }
 
-    def predict(self, source: Any, *, crop: bool = False) -> list[Face]:
+    def predict(self, source: Any, *, crop: bool = False, boxes: Sequence[Box] | None = None) -> list[Face]:
         """The faces of one picture, largest first; no face: an empty list.
 
         `source`: a path, the bytes of a picture file, a PIL image, or an array (H, W), (H, W, 3) RGB
         or (H, W, 4) RGBA of uint8. `crop`: the picture is one face already; nothing is searched and one face
-        comes back. Raises `PictureError` for a file that gives no pixels.
+        comes back. `boxes`: where the faces are; nothing is searched and they come back in this order.
+        Raises `PictureError` for a file that gives no pixels.
         """
         picture = as_picture(source)
         height, width = picture.shape[:2]
-        if crop:
-            found = [Detection(Box(0, 0, width, height), 1.0)]
+        if boxes is None and crop:
+            boxes = [Box(0, 0, width, height)]
+        if boxes is not None:
+            found = [Detection(box, 1.0) for box in boxes]
         else:
             found = sorted(self.detector.detect(picture), key=lambda face: -face.box.area)
         if not found:
@@ -78,7 +81,7 @@ class Reader:
         return [
             Face(
                 box=face.box,
-                detection=None if crop else face.score,
+                detection=None if boxes is not None else face.score,
                 landmarks=tuple((float(x), float(y)) for x, y in place),
                 pose=head_pose(place),
                 expression=Scores(self.labels, tuple(row.tolist())),

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mien
+from mien.data import data_set
+from mien.pipeline.answer import answer
+from tests.conftest import EXAMPLES
+from tests.data.distributions import text
+
+
+@pytest.fixture(scope="module")
+def reader() -> mien.Reader:
+    return mien.load(threads=1)
+
+
+@pytest.fixture
+def two_faces(tmp_path: Path) -> Path:
+    """The astronaut beside Grace Hopper, each with a box, and a box around nobody."""
+    from PIL import Image
+
+    with Image.open(EXAMPLES / "astronaut.jpg") as left, Image.open(EXAMPLES / "grace_hopper.jpg") as right:
+        both = Image.new("RGB", (left.width + right.width, max(left.height, right.height)))
+        both.paste(left, (0, 0))
+        both.paste(right, (left.width, 0))
+    both.save(tmp_path / "both.png")
+    shift = left.width
+    boxes = ["180,60,270,180", f"{shift + 180},90,{shift + 330},290"]
+    text(
+        tmp_path / "labels.csv", "path,label,left,top,right,bottom", f"both.png,happy,{boxes[0]}",
+        f"both.png,neutral,{boxes[1]}", "both.png,fear,0,400,60,460",
+    )  # fmt: skip
+    return tmp_path
+
+
+def test_every_box_gets_its_own_face(reader: mien.Reader, two_faces: Path) -> None:
+    samples = data_set("csv").samples(two_faces)
+    searched, unread = answer(reader, samples, search=True)
+    given, _ = answer(reader, samples, search=False)
+    assert not unread
+    assert searched[0].argmax() == given[0].argmax() == reader.labels.index("happiness")
+    assert np.abs(searched[:2] - given[:2]).max() < 0.5
+    assert not searched[2].any()  # nobody is there
+    assert given[2].sum() == pytest.approx(1)
+
+
+def test_a_picture_that_cannot_be_read_is_named_and_has_no_answer(reader: mien.Reader, two_faces: Path) -> None:
+    samples = data_set("csv").samples(two_faces)
+    (two_faces / "both.png").write_bytes(b"no picture")
+    found, unread = answer(reader, samples, search=True)
+    assert not found.any()
+    assert len(unread) == 3
+    assert "both.png" in unread[0]
