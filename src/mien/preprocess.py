@@ -54,6 +54,11 @@ class Preprocess:
             raise UnknownName("template", self.template, {*TEMPLATES, BOX})
         if self.channels not in {"rgb", "bgr"}:
             raise OptionError(f"channels are {self.channels!r}; they can be 'rgb' or 'bgr'")
+        if not isinstance(self.size_px, int) or self.size_px < 1:
+            raise OptionError(f"size_px is a whole number from 1 on, not {self.size_px!r}")
+        finite = np.shape(self.mean) == np.shape(self.std) == (3,) and np.isfinite([self.mean, self.std]).all()
+        if not finite or min(self.std) <= 0:
+            raise OptionError(f"mean and std are three numbers each, std above 0; not {self.mean} and {self.std}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a weights record holds them."""

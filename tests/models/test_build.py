@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from mien.errors import MienError, UnknownName
+from mien.errors import InputError, MienError, OptionError, UnknownName
 from mien.models import NETWORKS, build, configure
 
 
@@ -43,6 +45,47 @@ def test_an_unknown_form_size_or_trunk_is_answered_with_the_known_ones() -> None
         build("poster", size="huge")
     with pytest.raises(UnknownName, match="No image trunk called 'resnet'"):
         build("apvit", trunk="resnet")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("poster", {"classes": 0}, "classes is a whole number from 1 on, not 0"),
+        ("poster", {"size_px": 100}, "size_px is a multiple of 16"),
+        ("poster", {"heads": 7}, "width is a multiple of 28"),
+        ("poster_v2", {"classes": 7.0}, "classes is a whole number from 1 on, not 7.0"),
+        ("poster_v2", {"heads": 4}, "heads are three, one for each level, not 4"),
+        ("poster_v2", {"windows": (5, 6, 6)}, "5 does not divide 24"),
+        ("poster_v2", {"vit_heads": 5}, "width is a multiple of 5, the vit_heads; not 192"),
+        ("apvit", {"classes": -1}, "classes is a whole number from 1 on, not -1"),
+        ("apvit", {"keep_patches": 197}, "keep_patches is at most 196"),
+        ("apvit", {"keep_rates": ()}, "keep_rates are one number for each block"),
+        ("apvit", {"keep_rates": (0.5, 2.0)}, "keep_rates are one number for each block"),
+        ("apvit", {"keep_rates": (0.01, 0.01)}, "that leave at least one of 160 patches"),
+        ("apvit", {"patch_score": "mean"}, "No score of APViT called 'mean'"),
+        ("phanet", {"classes": 0}, "classes is a whole number from 1 on, not 0"),
+        ("phanet", {"temperature": float("nan")}, "temperature is above 0"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_before_anything_is_built(
+    name: str, changes: dict[str, Any], said: str
+) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(OptionError, match=re.escape(said)):
+        build(name, form="light", **changes)
+
+
+@pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit", "phanet"])
+def test_input_that_is_no_batch_of_faces_is_answered_with_the_right_shape(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    network = build(name, form="light").eval()
+    side = network.config.size_px
+    for shape in ((3, side, side), (2, 1, side, side), (2, side, side, 3), (2, 3, side, 2 * side), (2, 3, 50, 50)):
+        with pytest.raises(InputError, match=rf"reads \(B, 3, {side}, {side}\).*, not {re.escape(str(shape))}"):
+            network(torch.zeros(shape))
+    with pytest.raises(InputError, match=r"normalised floats, not torch\.uint8"):
+        network(torch.zeros(2, 3, side, side, dtype=torch.uint8))
+    assert network(torch.zeros(0, 3, side, side)).shape == (0, network.config.classes)
 
 
 def test_changes_replace_fields_of_the_config() -> None:

@@ -108,6 +108,16 @@ def test_positions_in_another_order_are_refused(poster_v2: dict[str, Tensor]) ->
         convert(poster_v2 | turned)
 
 
+def test_only_plain_numbers_of_the_right_kind_are_weights(poster_v2: dict[str, Tensor]) -> None:
+    head = "VIT.head.linear.weight"
+    value = torch.zeros(7, 768)
+    for broken in (value.to(torch.complex64), value.long(), value.to_sparse(), value.to("meta")):
+        with pytest.raises(WeightsError, match=f"numbers   {head}: {broken.dtype}"):
+            convert(poster_v2 | {head: broken})
+    with pytest.raises(WeightsError, match=rf"shape     {head}: file \(0, 768\)"):
+        convert(poster_v2 | {head: value[:0]})
+
+
 def test_a_poster_of_unknown_depth_is_refused() -> None:
     state = official("poster", PosterConfig(size="small"))
     state = {name: value for name, value in state.items() if ".blocks.3." not in name}

@@ -105,6 +105,17 @@ def test_a_file_cut_short_is_reported_by_its_name(tmp_path: Path) -> None:
             read(file)
 
 
+@pytest.mark.parametrize("place", [b"PK\x01\x02", b"_rebuild"], ids=["the directory", "the pickle"])
+def test_a_file_with_damage_inside_is_reported_by_its_name(place: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "damaged.pth"
+    torch.save({"weight": torch.zeros(1000)}, file)
+    content = bytearray(file.read_bytes())
+    content[content.index(place)] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"damaged\.pth cannot be read as a torch checkpoint: .*again"):
+        read(file)
+
+
 def test_a_whole_module_instead_of_its_tensors_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "module.pth"
     torch.save(torch.nn.Linear(2, 2), file)

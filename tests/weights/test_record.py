@@ -71,6 +71,30 @@ def test_what_is_no_record_is_refused(copied: Path, text: str) -> None:
         read_record(copied / "record.json")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("network", None),
+        ("labels", ["anger"]),
+        ("config", None),
+        ("files", {}),
+        ("files", ["default.onnx"]),
+        ("files", {"../default.onnx": "0"}),
+        ("mirror", "yes"),
+        ("temperature", 0),
+        ("temperature", float("nan")),
+        ("temperature", "1"),
+        ("priors", {"default": [float("inf")] * 8}),
+        ("golden", {"outputs": [0.0], "tolerance": float("inf")}),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(field: str, value: object, copied: Path) -> None:
+    path = copied / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(WeightsError, match=r"record\.json is no weights record"):
+        load_record(str(copied))
+
+
 def test_an_unknown_field_is_refused(copied: Path) -> None:
     values = json.loads((copied / "record.json").read_text()) | {"colour": "bgr"}
     (copied / "record.json").write_text(json.dumps(values))

@@ -19,14 +19,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mien.errors import InputError
+from mien.errors import OptionError, UnknownName
 from mien.nn.attention import attend
+from mien.nn.checks import check_faces, check_multiple, check_sizes
 from mien.nn.inside import note, numbered, recording
 from mien.nn.mlp import Mlp
 from mien.nn.mobilefacenet import LIGHT_TRUNK, PUBLISHED, MobileFaceNetConfig
 from mien.nn.trunks import image_trunk
 
 Score = Literal["sum", "sum_abs", "max", "max_abs"]
+
+
+SCORES: dict[str, Callable[[Tensor], Tensor]] = {  # (B, N, parts) -> (B, N)
+    "sum": lambda x: x.sum(dim=2),
+    "sum_abs": lambda x: x.abs().sum(dim=2),
+    "max": lambda x: x.amax(dim=2),
+    "max_abs": lambda x: x.abs().amax(dim=2),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +54,26 @@ class APViTConfig:
     heads: int = 8
     mlp_ratio: float = 3.0
 
+    def __post_init__(self) -> None:
+        check_sizes(classes=self.classes, heads=self.heads, keep_patches=self.keep_patches)
+        check_multiple("size_px", self.size_px, 8, why="the pixels of a patch")
+        check_multiple("width", self.width, self.heads, why="the heads")
+        for score in (self.patch_score, self.asked_score):
+            if score not in SCORES:
+                raise UnknownName("score of APViT", score, SCORES)
+        left = self.keep_patches
+        if left > self.patches:
+            raise OptionError(
+                f"keep_patches is at most {self.patches}, the cells of {self.size_px} pixels; not {left}"
+            )
+        for rate in self.keep_rates:
+            left = int(left * rate) if 0 < rate <= 1 else 0
+        if not self.keep_rates or left < 1:
+            raise OptionError(
+                "keep_rates are one number for each block, above 0 and up to 1, that leave at least one of "
+                f"{self.keep_patches} patches; not {self.keep_rates}"
+            )
+
     @property
     def patches(self) -> int:
         """Cells of the image map."""
@@ -58,13 +87,6 @@ LIGHT = APViTConfig(
     width=192,
     heads=6,
 )
-
-SCORES: dict[str, Callable[[Tensor], Tensor]] = {  # (B, N, parts) -> (B, N)
-    "sum": lambda x: x.sum(dim=2),
-    "sum_abs": lambda x: x.abs().sum(dim=2),
-    "max": lambda x: x.amax(dim=2),
-    "max_abs": lambda x: x.abs().amax(dim=2),
-}
 
 
 class Block(nn.Module):
@@ -158,10 +180,7 @@ class APViT(nn.Module):
         return named | {"features": features, "logits": self.head(features)}
 
     def _read(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        size_px = self.config.size_px
-        if x.shape[-2:] != (size_px, size_px):
-            found = " x ".join(map(str, x.shape[-2:]))
-            raise InputError(f"APViT reads {size_px} x {size_px} pixels, not {found}: resize the face first")
+        check_faces(x, self.config.size_px)
         images = self.image_trunk(x)
         patches = self.embed(images[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
         scores = SCORES[self.config.patch_score](patches.detach().float())  # (B, 196)
@@ -188,4 +207,4 @@ def strongest(scores: Tensor, count: int) -> Tensor:
 def take_rows(x: Tensor, rows: Tensor) -> Tensor:
     """Rows (B, M) of tokens (B, N, C) -> (B, M, C)."""
     starts = torch.arange(x.shape[0], device=x.device).unsqueeze(1) * x.shape[1]
-    return x.flatten(0, 1).index_select(0, (rows + starts).flatten()).view(*rows.shape, -1)
+    return x.flatten(0, 1).index_select(0, (rows + starts).flatten()).view(*rows.shape, x.shape[2])

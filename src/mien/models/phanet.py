@@ -24,7 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.errors import InputError, OptionError
+from mien.errors import OptionError
+from mien.nn.checks import check_faces, check_multiple, check_sizes
 from mien.nn.densenet import SMALL_TRUNK, DenseNetConfig
 from mien.nn.mobilefacenet import LIGHT_TRUNK, PUBLISHED, MobileFaceNetConfig
 from mien.nn.trunks import image_trunk
@@ -180,9 +181,7 @@ class PhaNet(nn.Module):
 
     def _look(self, x: Tensor) -> Seen:
         config = self.config
-        if x.shape[-2:] != (config.size_px, config.size_px):
-            side, found = config.size_px, " x ".join(map(str, x.shape[-2:]))
-            raise InputError(f"this PhaNet reads {side} x {side} pixels, not {found}: resize the face first")
+        check_faces(x, config.size_px)
         maps = self.image_trunk(x)
         if config.plain:
             return Seen(maps[-1].mean(dim=(2, 3)), maps)
@@ -316,9 +315,12 @@ def mirrored_poses(poses: Tensor, count: int) -> Tensor:
 
 
 def _check(config: PhaNetConfig, *, scales: int) -> None:
-    if config.poses < 0 or config.poses == 1:
+    check_sizes(classes=config.classes, size_px=config.size_px)
+    check_multiple("width", config.width, 4, why="as a mask asks at a quarter of it")
+    check_sizes(poses=config.poses or 1)
+    if config.poses == 1:
         raise OptionError(f"poses is 0, no pose task, or at least 2, not {config.poses}")
     if config.select is not None and not 1 <= config.select <= scales:
         raise OptionError(f"select is 1 to {scales}, the scales of this trunk, or None; not {config.select}")
-    if config.temperature <= 0:
+    if not config.temperature > 0:
         raise OptionError(f"temperature is above 0, not {config.temperature:g}")

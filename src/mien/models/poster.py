@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from mien.errors import UnknownName
 from mien.nn.attention import attend
+from mien.nn.checks import check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
 from mien.nn.inside import note, numbered, recording
 from mien.nn.linear import StreamLinear
@@ -54,6 +55,11 @@ class PosterConfig:
     heads: int = 8  # on every level
     mlp_ratio: float = 2.0
     drop_path: float = 0.1  # of the last block; earlier ones have less
+
+    def __post_init__(self) -> None:
+        check_sizes(classes=self.classes, heads=self.heads)
+        check_multiple("size_px", self.size_px, 16, why="the pixels of a cell")
+        check_multiple("width", self.width, 4 * self.heads, why="four times the heads, which share a quarter of it")
 
     @property
     def depth(self) -> int:
@@ -213,6 +219,7 @@ class Poster(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Aligned face -> the vector (B, width) that the head reads."""
+        check_faces(x, self.config.size_px, larger=True)
         x = nearest(x, self.config.size_px)
         images, landmarks = self.image_trunk(x), self.landmark_trunk(x)
         note("image", *images)

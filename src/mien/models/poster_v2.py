@@ -17,7 +17,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from mien.errors import OptionError
 from mien.nn.attention import attend
+from mien.nn.checks import check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
 from mien.nn.inside import note, numbered, recording
 from mien.nn.mlp import Mlp
@@ -52,6 +54,19 @@ class PosterV2Config:
     vit_mlp_ratio: float = 4.0
     linear_std: float | None = 0.01  # of the transformer's initial weights; None: torch's own initialisation
     mean_class_token: bool = False  # add the mean of the coarsest tokens to the class token, as POSTER does
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "heads", "windows", "drop_path"):
+            if not isinstance(getattr(self, name), (tuple, list)) or len(getattr(self, name)) != 3:
+                raise OptionError(f"{name} are three, one for each level, not {getattr(self, name)!r}")
+        check_sizes(classes=self.classes, depth=self.depth, vit_heads=self.vit_heads)
+        check_multiple("size_px", self.size_px, 16, why="the pixels of a coarse cell")
+        check_multiple("width", self.width, self.vit_heads, why="the vit_heads")
+        for channels, heads, grid, window in zip(self.channels, self.heads, self.grids, self.windows, strict=True):
+            check_sizes(heads=heads, windows=window)
+            check_multiple("channels", channels, heads, why="the heads of its level")
+            if grid % window:
+                raise OptionError(f"windows divide their grids {self.grids}; {window} does not divide {grid}")
 
     @property
     def grids(self) -> tuple[int, int, int]:
@@ -243,6 +258,7 @@ class PosterV2(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Aligned face -> the vector (B, width) that the head reads."""
+        check_faces(x, self.config.size_px, larger=True)
         x = nearest(x, self.config.size_px)
         images = [conv(y) for conv, y in zip(self.image_convs, self.image_trunk(x), strict=True)]
         asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]

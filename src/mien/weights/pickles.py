@@ -43,7 +43,10 @@ def read(path: Path) -> Any:
 
     if not path.is_file():
         raise WeightsError(f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}")
-    names = set(_globals(path))
+    try:
+        names = set(_globals(path))
+    except Exception as error:  # as below
+        raise _broken(path, error) from error
     replaced = {name for name in names if name.split(".")[0] in _REPLACED} | names & _HARMLESS
     foreign = {name for name in names - replaced if name.split(".")[0] not in _TRUSTED}
     if foreign:
@@ -56,13 +59,17 @@ def read(path: Path) -> Any:
         with torch.serialization.safe_globals(stand_ins):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        named = f" It names {', '.join(sorted(names - replaced))}." if names else ""
+        named = f" It names {', '.join(sorted(names - replaced))}." if names - replaced else ""
         raise WeightsError(
             f"{path} holds more than tensors, containers and numbers, or is no torch checkpoint.{named}"
         ) from error
     except Exception as error:  # a broken or forged file can provoke any exception
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise WeightsError(f"{path} cannot be read as a torch checkpoint: {reason}") from error
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> WeightsError:
+    reason = str(error).strip().split("\n")[0] or type(error).__name__
+    return WeightsError(f"{path} cannot be read as a torch checkpoint: {reason}; copy or download it again")
 
 
 def _globals(path: Path) -> Iterator[str]:

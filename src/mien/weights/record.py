@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def read_record(path: Path) -> WeightsRecord:
         inputs = values.pop("inputs")
         priors = {name: tuple(bias) for name, bias in values.pop("priors", {}).items()}
         golden = values.pop("golden", None)
-        return WeightsRecord(
+        record = WeightsRecord(
             **values | {"notes": tuple(values.get("notes", ()))},
             inputs=Preprocess(**inputs | {key: tuple(inputs[key]) for key in ("mean", "std")}),
             priors=priors,
@@ -144,8 +145,29 @@ def read_record(path: Path) -> WeightsRecord:
             folder=path.parent,
             filename=path.name,
         )
+        _check(record)
+        return record
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
         raise WeightsError(f"{path} is no weights record ({error}); see docs/concepts/weights.md") from error
+
+
+def _check(record: WeightsRecord) -> None:
+    """Raise `ValueError` for the first field whose value cannot be."""
+    words = (record.name, record.network, record.labels or "", *record.files, *record.files.values())
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError("name, network, labels and files are words")
+    if not isinstance(record.config, dict):
+        raise ValueError(f"config holds the network's sizes by name, not {record.config!r}")
+    if not record.files or any(Path(name).name != name for name in record.files):
+        raise ValueError(f"files are names in the record's folder, at least one; not {list(record.files)}")
+    if not isinstance(record.mirror, bool):
+        raise ValueError(f"mirror is true or false, not {record.mirror!r}")
+    if not (math.isfinite(record.temperature) and record.temperature > 0):
+        raise ValueError(f"temperature is above 0, not {record.temperature}")
+    if not all(math.isfinite(bias) for prior in record.priors.values() for bias in prior):
+        raise ValueError("priors are finite numbers")
+    if record.golden and not all(map(math.isfinite, (record.golden.tolerance, *record.golden.outputs))):
+        raise ValueError("golden holds finite numbers")
 
 
 def write_record(record: WeightsRecord) -> WeightsRecord:

@@ -56,6 +56,8 @@ def move(state: Mapping[str, Any], layout: Layout, *, source: str) -> State:
     for name in wanted.keys() & state.keys():
         if not isinstance(state[name], Tensor):
             reasons.append(f"no tensor {name}: {type(state[name]).__name__}")
+        elif not _plain(state[name], counts=name.endswith(("num_batches_tracked", "relative_position_index"))):
+            reasons.append(f"numbers   {name}: {state[name].dtype}, {state[name].layout}, on {state[name].device}")
         elif tuple(state[name].shape) != wanted[name]:
             reasons.append(f"shape     {name}: file {tuple(state[name].shape)}, network {wanted[name]}")
     if reasons:
@@ -68,6 +70,12 @@ def move(state: Mapping[str, Any], layout: Layout, *, source: str) -> State:
     return {
         ours: values[0].contiguous() if len(values) == 1 else torch.stack(values) for ours, values in parts.items()
     }
+
+
+def _plain(value: Tensor, *, counts: bool) -> bool:
+    """Whether these are numbers as weights are: real, in memory, and floats unless they only count."""
+    real = value.is_floating_point() or (counts and not value.is_complex())
+    return real and value.layout == torch.strided and not value.is_meta
 
 
 def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
@@ -92,6 +100,6 @@ def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
 
 
 def classes_in(state: Mapping[str, Any], head: str) -> int:
-    """Rows of the head's weight; 7 where there is none, so that it is reported as missing."""
+    """Rows of the head's weight; 7 where there are none, so that it is reported as missing."""
     weight = state.get(head)
-    return len(weight) if isinstance(weight, Tensor) and weight.dim() == 2 else 7
+    return len(weight) if isinstance(weight, Tensor) and weight.dim() == 2 and len(weight) else 7
