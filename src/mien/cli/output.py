@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import OutputError
+from mien.media.whole import write_whole
 
 
 def check_place(*paths: Path | None) -> None:
@@ -31,13 +32,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_text(text: str, path: Path) -> None:
     """A file that appears whole or not at all."""
-    half = path.with_name(f".{path.name}.half")
     with writing(path):
-        try:
-            half.write_text(text, encoding="utf-8")
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        write_whole(path, text.encode())
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from mien.data.samples import Samples
 from mien.labels import LabelSet
+from mien.media.whole import write_whole
 
 MEASURED = ("found", "detection", "landmarks", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
 _SHAPES = {"box": (4,), "landmarks": (68, 2)}
@@ -49,19 +49,6 @@ def shard_note(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
     return note
-
-
-def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """A file that is there whole or not at all, also after a kill or a power cut."""
-    half = path.with_name(f".{path.name}.{os.getpid()}.half")
-    try:
-        with half.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def hash_of(path: Path) -> str:

@@ -26,9 +26,10 @@ import pyarrow.parquet as pq
 
 from mien.data.files import Files
 from mien.data.samples import TEXT, Samples
-from mien.data.shard_table import from_arrow, hash_of, write_whole
+from mien.data.shard_table import from_arrow, hash_of
 from mien.errors import DataError
 from mien.labels import LabelSet
+from mien.media.whole import write_whole
 
 RECORD = "prepared.json"
 FORMAT = 1

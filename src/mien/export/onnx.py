@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from mien.errors import MienError, MissingPackage, OptionError, OutputError
+from mien.media.whole import write_whole
 from mien.nn.onnx_session import open_session
 from mien.weights.fill import network_of
 from mien.weights.record import PARTS, WeightsRecord, write_record
@@ -59,7 +60,7 @@ def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, to
         raise ExportError(
             f"{path}: ONNX differs from torch by {difference:.2g}, more than {tolerance:.2g}; not kept"
         )
-    path.write_bytes(data)
+    write_whole(path, data)
     return difference
 
 

@@ -26,7 +26,7 @@ def folded(network: Network) -> Network:
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for module in network.modules():
-        if isinstance(module, ConvBlock):
+        if isinstance(module, ConvBlock) and not isinstance(module.bn, nn.Identity):
             module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()  # type: ignore[assignment]
         elif isinstance(module, nn.Sequential):
             _fold_neighbours(module)

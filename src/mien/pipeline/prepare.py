@@ -27,9 +27,10 @@ import pyarrow.parquet as pq
 from mien import __version__
 from mien.data.record import DataSet
 from mien.data.samples import Samples
-from mien.data.shard_table import hash_of, shard_note, table_of, write_shard_table, write_whole
+from mien.data.shard_table import hash_of, shard_note, table_of, write_shard_table
 from mien.data.shards import RECORD, Prepared, Shard
 from mien.errors import DataError, OptionError, OutputError
+from mien.media.whole import write_whole
 from mien.pipeline.disk import plain_disk_errors
 from mien.pipeline.face_canvas import CanvasSettings
 from mien.pipeline.prepare_parts import make_parts

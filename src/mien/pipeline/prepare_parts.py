@@ -21,9 +21,9 @@ import numpy as np
 
 from mien.data.files import Files
 from mien.data.samples import Samples
-from mien.data.shard_table import write_whole
 from mien.errors import DataError, InputError, OutputError, PictureError
 from mien.geometry import Box
+from mien.media.whole import write_whole
 from mien.pipeline.face_canvas import CanvasMaker, CanvasSettings
 
 

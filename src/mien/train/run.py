@@ -24,6 +24,7 @@ from torch import Tensor
 
 from mien import __version__
 from mien.errors import InputError, OptionError, OutputError
+from mien.media.whole import write_whole
 from mien.train.recipe import Recipe
 
 
@@ -113,9 +114,7 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         if self.first:
-            half = self.folder / f"{name}.half"
-            half.write_text(text, encoding="utf-8")
-            half.replace(self.folder / name)
+            write_whole(self.folder / name, text.encode())
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,8 @@ _TRUSTED = {"torch", "collections", "_codecs"}  # torch's unpickler decides on e
 _REPLACED = {"__main__", "numpy"}  # recorders of training scripts, their arrays and numbers
 _HARMLESS = {"__builtin__.set", "builtins.set"}  # replaced too
 
+MAX_PICKLE_BYTES = 16 * 2**20  # of names and shapes; tensors lie beside it, official files need under 1 MiB
+
 
 class Unread:
     """Stands where a pickle held an object that is no weight. Takes any state and keeps none."""
@@ -76,8 +78,10 @@ def _globals(path: Path) -> Iterator[str]:
     """Every class or function that the pickles in the file name, as "module.name". Nothing is run."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.endswith(".pkl"):
+            for member in archive.infolist():
+                if member.filename.endswith(".pkl"):
+                    if member.file_size > MAX_PICKLE_BYTES:
+                        raise WeightsError(f"its {member.filename} says it holds {member.file_size:,} bytes")
                     with archive.open(member) as stream:
                         yield from _named(stream)
         return

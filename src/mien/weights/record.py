@@ -11,6 +11,7 @@ from typing import Any
 
 from mien.errors import OptionError, OutputError, UnknownName, WeightsError
 from mien.labels import LabelSet, label_set
+from mien.media.whole import write_whole
 from mien.preprocess import Preprocess
 from mien.weights.golden import Golden
 
@@ -192,7 +193,7 @@ def write_record(record: WeightsRecord) -> WeightsRecord:
     }
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     try:
-        record.path.write_text(text, encoding="utf-8")
+        write_whole(record.path, text.encode())
     except OSError as error:
         raise OutputError(f"{record.path} cannot be written: {error.strerror or error}") from error
     return replace(record, files=files)
