@@ -26,6 +26,7 @@ from mien.models.phanet import (
     consistency,
     masked_mean,
     mirrored_poses,
+    scaled_gradient,
     strongest_only,
 )
 from mien.nn.densenet import DenseNetConfig
@@ -217,6 +218,14 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 def joint(logits: Tensor, pose: Tensor | None = None, masks: tuple[Tensor, ...] = ()) -> Joint:
     return Joint(logits, pose, tuple(torch.zeros_like(logits) for _ in masks), masks, None)
+
+
+def test_a_share_of_the_gradient_goes_on_and_the_value_stays() -> None:
+    x = torch.tensor([2.0, -3.0], requires_grad=True)
+    y = scaled_gradient(x, 0.25)
+    torch.testing.assert_close(y, x)
+    y.sum().backward()
+    assert x.grad.tolist() == [0.25, 0.25]
 
 
 def test_compactness_is_the_square_of_what_a_mask_has_above_the_bound() -> None:

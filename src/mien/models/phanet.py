@@ -45,6 +45,7 @@ class PhaNetConfig:
     attention: bool = True  # off: plain means instead of masks, and no attention losses
     scale_selection: bool = True  # off: every scale counts the same
     pose_branches: bool = True  # off: one expression head for all poses
+    pose_gradient: float = 0.1  # share of the pose loss's gradient that goes on into the trunk
     select: int | None = None  # in eval mode only this many scales are kept; None: all, softly weighted
     temperature: float = 1.0  # of the scale weights; lower is harder
     dropout: float = 0.5
@@ -188,7 +189,8 @@ class PhaNet(nn.Module):
         projected, asked = zip(*(scale(y) for scale, y in zip(self.scales, maps, strict=True)), strict=True)
         pose_logits = pose = None
         if self.pose_head is not None:  # before attention: the pose needs the whole face
-            pose_logits = self.pose_head(projected[-1].mean(dim=(2, 3)))
+            whole = projected[-1].mean(dim=(2, 3))
+            pose_logits = self.pose_head(scaled_gradient(whole, config.pose_gradient) if self.training else whole)
             pose = pose_logits.detach().softmax(dim=1)
         if config.attention:
             masks = tuple(logits.sigmoid() for logits in coarse_to_fine(asked))
@@ -281,6 +283,11 @@ def coarse_to_fine(asked: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(reversed(sums))
 
 
+def scaled_gradient(x: Tensor, share: float) -> Tensor:
+    """`x` itself, of whose gradient only a share goes on."""
+    return x * share + x.detach() * (1 - share)
+
+
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """Mean of a map (B, C, H, W) weighted by a mask (B, 1, H, W) -> (B, C)."""
     mask = mask.flatten(2).transpose(1, 2)  # (B, HW, 1)
@@ -324,3 +331,5 @@ def _check(config: PhaNetConfig, *, scales: int) -> None:
         raise OptionError(f"select is 1 to {scales}, the scales of this trunk, or None; not {config.select}")
     if not config.temperature > 0:
         raise OptionError(f"temperature is above 0, not {config.temperature:g}")
+    if not 0 <= config.pose_gradient <= 1:
+        raise OptionError(f"pose_gradient is a share between 0 and 1, not {config.pose_gradient:g}")
