@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,6 +25,8 @@ class Request:
     data: Path
     out: Path
     changes: tuple[str, ...]
+    weights_folder: Path
+    from_scratch: bool
     fold: int
     devices: str
     nodes: int
@@ -43,7 +45,9 @@ def train_command(request: Request) -> int:
     if request.devices != "auto" and not request.devices.isdigit():
         raise OptionError(f"--devices {request.devices}: give a number, or auto")
     recipe = read_recipe(request.recipe, changes)
-    chosen = plan(recipe, request.data, fold=request.fold)
+    if request.from_scratch:
+        recipe = replace(recipe, start={}, frozen=(), frozen_statistics=())
+    chosen = plan(recipe, request.data, fold=request.fold, weights_folder=request.weights_folder)
     cpu = request.accelerator == "cpu" or (request.accelerator == "auto" and not _has_gpu())
     fabric = Fabric(
         accelerator=request.accelerator,
