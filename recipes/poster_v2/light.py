@@ -4,9 +4,9 @@
     mien train recipes/poster_v2/light.py --data prepared/mine --out runs/mine
     mien predict photo.jpg --weights runs/mine/weights
 
-Needs no file of anybody: both trunks start from the weights in the package. AdamW with a cosine instead of Adam with
-SAM (half the time), votes where the set has them, rare classes more often, our augmentation, an average of the
-weights. 96-pixel faces: ten times less work than the published form.
+Needs no file of anybody: both trunks start from the weights in the package. Adam with SAM gives way to AdamW with
+a cosine (one pass a step, not two), labels to votes where the set has them; rare classes are drawn more often,
+pictures are changed as cameras change them, and an average of the weights is kept. Faces of 96 pixels.
 """
 
 from mien.train.losses import Loss

@@ -35,7 +35,9 @@ class PreparedPictures:
         poses: PoseLabels | None = None,
     ) -> None:
         self.labels, self.shards, self.poses = shards.labels, shards, poses
-        targets = shards.targets if recipe.votes else np.eye(len(self.labels) + 1, dtype=np.float32)[shards.label, :-1]
+        targets = (
+            shards.targets if recipe.votes else np.eye(len(self.labels) + 1, dtype=np.float32)[shards.label, :-1]
+        )
         usable = np.isfinite(targets).all(axis=1) & (targets.sum(axis=1) > 0)
         self.learning = learn[usable[learn]]
         self.judging = judge[shards.label[judge] >= 0]
