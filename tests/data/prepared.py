@@ -37,7 +37,15 @@ def samples_in(folder: Path, *, count: int) -> Samples:
     return rows.done().samples
 
 
-def store(out: Path, samples: Samples, *, shard_rows: int = 8, grey: int = 0) -> np.ndarray:
+def store(
+    out: Path,
+    samples: Samples,
+    *,
+    name: str = "raf-db",
+    variant: str = "aligned",
+    shard_rows: int = 8,
+    grey: int = 0,
+) -> np.ndarray:
     """A finished store of random canvases, the first `grey` shards grey. Returns the canvases (N, S, S, 3)."""
     out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1)
@@ -65,7 +73,7 @@ def store(out: Path, samples: Samples, *, shard_rows: int = 8, grey: int = 0) ->
         )  # fmt: skip
         whole.append(np.broadcast_to(canvas, (len(rows), SIDE, SIDE, 3)))
     Prepared(
-        set="raf-db", title="RAF-DB", variant="aligned", labels=samples.labels, counts=samples.counts(),
+        set=name, title=name, variant=variant, labels=samples.labels, counts=samples.counts(),
         settings={"canvas_px": SIDE, "aligned_px": 28}, samples=samples.fingerprint(), version="0", citation="",
         licence="", not_found=0, unreadable=0, shards=tuple(shards),
     ).write(out)  # fmt: skip

@@ -136,6 +136,12 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Change a field: --set epochs=5 --set optimiser.rate=1e-4. May be repeated."),
     ] = None,
+    weights_folder: Annotated[
+        Path, typer.Option(help="Where the recipe's starting weights lie, unless the package ships them.")
+    ] = Path("weights"),
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Without the recipe's starting weights; nothing is frozen.")
+    ] = False,
     fold: Annotated[int, typer.Option(help="Which fold of the recipe's protocol, from 0.", min=0)] = 0,
     devices: Annotated[str, typer.Option(help="GPUs or processes: a number, or auto.")] = "auto",
     nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.", min=1)] = 1,
@@ -151,8 +157,8 @@ def train(
         raise MissingPackage("Training", error.name or "torch", "train") from error
     return train_command(
         Request(
-            recipe=recipe, data=data, out=out, changes=tuple(change or ()), fold=fold, devices=devices, nodes=nodes,
-            accelerator=accelerator, quiet=quiet,
+            recipe=recipe, data=data, out=out, changes=tuple(change or ()), weights_folder=weights_folder,
+            from_scratch=from_scratch, fold=fold, devices=devices, nodes=nodes, accelerator=accelerator, quiet=quiet,
         )
     )  # fmt: skip
 

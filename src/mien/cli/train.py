@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,6 +25,8 @@ class Request:
     data: Path
     out: Path
     changes: tuple[str, ...]
+    weights_folder: Path
+    from_scratch: bool
     fold: int
     devices: str
     nodes: int
@@ -40,10 +42,18 @@ def train_command(request: Request) -> int:
         if not equals:
             raise OptionError(f"--set {change}: give NAME=VALUE, such as epochs=5")
         changes[name.strip()] = value.strip()
-    if request.devices != "auto" and not request.devices.isdigit():
-        raise OptionError(f"--devices {request.devices}: give a number, or auto")
+    if request.devices != "auto" and not (request.devices.isdigit() and int(request.devices)):
+        raise OptionError(f"--devices {request.devices}: give a number from 1 on, or auto")
+    if request.accelerator not in ("auto", "cpu", "cuda", "mps"):
+        raise OptionError(f"--accelerator {request.accelerator}: give auto, cpu, cuda or mps")
+    there = torch.cuda.device_count() if request.accelerator == "cuda" else int(torch.backends.mps.is_available())
+    wanted = int(request.devices) if request.devices != "auto" else 1
+    if request.accelerator in ("cuda", "mps") and there < wanted:
+        raise OptionError(f"--accelerator {request.accelerator}: {wanted} wanted, torch sees {there} here")
     recipe = read_recipe(request.recipe, changes)
-    chosen = plan(recipe, request.data, fold=request.fold)
+    if request.from_scratch:
+        recipe = replace(recipe, start={}, frozen=(), frozen_statistics=())
+    chosen = plan(recipe, request.data, fold=request.fold, weights_folder=request.weights_folder)
     cpu = request.accelerator == "cpu" or (request.accelerator == "auto" and not _has_gpu())
     fabric = Fabric(
         accelerator=request.accelerator,

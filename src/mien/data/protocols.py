@@ -182,12 +182,7 @@ class CrossDataset:
         near_first, near_second = (None, None) if near is None else (near[: len(first)], near[len(first) :])
         first, near_first = _restricted(first, near_first, shared)
         second, near_second = _restricted(second, near_second, shared)
-        part = "train" if "train" in first.splits else ""
-        train = np.flatnonzero(((first.split == part) | (part == "")) & _learnable(first))
-        if "valid" in first.splits and part:
-            valid = np.flatnonzero((first.split == "valid") & (first.label >= 0))
-        else:
-            train, valid = _held_out(first, train, near_first, ("subject", "group"), self.valid_share, self.seed)
+        train, valid = self._learned_from(first, near_first)
         tested = second.label >= 0
         if second.splits:
             tested &= second.split == _test_part(second)
@@ -206,6 +201,21 @@ class CrossDataset:
                 leaks += _leaks("near-duplicate", (side, "test"), near_first[rows], near_second[test])
         fold = replace(inside, test=test, leaks=tuple(leaks))
         return Crossing(train=first, test=second, fold=fold)
+
+    def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
+        """The first set alone, in all its classes: one fold without a test part. Any other set may test it."""
+        if self.drop_copies:
+            raise OptionError("drop_copies needs both sets")
+        train, valid = self._learned_from(samples, near)
+        return [_fold("tested on another set", samples, near, train, valid, train[:0])]
+
+    def _learned_from(self, first: Samples, near: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of train and valid."""
+        part = "train" if "train" in first.splits else ""
+        train = np.flatnonzero(((first.split == part) | (part == "")) & _learnable(first))
+        if "valid" in first.splits and part:
+            return train, np.flatnonzero((first.split == "valid") & (first.label >= 0))
+        return _held_out(first, train, near, ("subject", "group"), self.valid_share, self.seed)
 
 
 PROTOCOLS: dict[str, Any] = {  # the names that records and recipes use

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +21,7 @@ RESIDENT_SHARE = 0.4  # of the GPU's memory that canvases may take: then no step
 
 
 class PreparedPictures:
-    """Rows of a store that learn and rows that judge."""
+    """Rows of a store that learn, rows that judge, and rows that test at the end."""
 
     def __init__(
         self,
@@ -28,15 +29,19 @@ class PreparedPictures:
         *,
         learn: np.ndarray,
         judge: np.ndarray,
+        test: np.ndarray,
         augmentation: Augmentation,
         recipe: Recipe,
         poses: PoseLabels | None = None,
     ) -> None:
         self.labels, self.shards, self.poses = shards.labels, shards, poses
-        targets = shards.targets
+        targets = (
+            shards.targets if recipe.votes else np.eye(len(self.labels) + 1, dtype=np.float32)[shards.label, :-1]
+        )
         usable = np.isfinite(targets).all(axis=1) & (targets.sum(axis=1) > 0)
         self.learning = learn[usable[learn]]
         self.judging = judge[shards.label[judge] >= 0]
+        self.testing = test[shards.label[test] >= 0]
         if not len(self.judging):
             raise OptionError(f"{shards.folder}: no labelled picture is left for validation; hold more out")
         self.targets = torch.from_numpy(targets)
@@ -70,6 +75,12 @@ class PreparedPictures:
         nothing = torch.zeros(len(places), len(self.labels), device=device)
         made = self.exact(self._canvases(places, device), nothing, torch.Generator().manual_seed(0))
         return made.pictures, self._labels[places]
+
+    def judged_on_test(self) -> PreparedPictures:
+        """The same, but the test part judges."""
+        other = copy(self)
+        other.judging, other.judged = self.testing, len(self.testing)
+        return other
 
     @cached_property
     def _labels(self) -> np.ndarray:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from mien.errors import InputError, OptionError
+from mien.errors import InputError, MienError, OptionError
+from mien.train.fields import check_fields
 from mien.train.losses import Loss
 from mien.train.schedule import Schedule
 from mien.train.sharpness import Sharpness
@@ -38,12 +42,14 @@ class Recipe:
     form: str = "published"
     changes: Mapping[str, Any] = field(default_factory=dict)  # fields of the network's config, classes apart
     start: Mapping[str, str] = field(default_factory=dict)  # part of the network ("" = all) -> weights, "name:part"
+    """Names of shipped weights, or files that lie in the command line's --weights-folder."""
     # on what
     data: str = ""  # a data set's name; the folder is given on the command line, prepared
     variant: str = ""
     protocol: str = "official"  # where the validation part comes from
     folds: int = 0  # of protocols with folds; 0: as they have it
     held_out: float = 0.1  # part of train held out for validation where the set has no validation split
+    votes: bool = True  # learn from the annotators' votes where a set has them; False: from its labels alone
     sampler: Literal["shuffle", "balanced", "repeat-factor", "power"] = "shuffle"
     sampler_strength: float = 0.5  # threshold of repeat-factor, exponent of power
     augmentation: str = "light"  # a preset's name
@@ -75,10 +81,15 @@ class Recipe:
     measured: str = "not measured: data set not at hand"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.epochs < 1 or self.batch < 1 or self.part < 0:
             raise OptionError(f"epochs {self.epochs} and batch {self.batch} must be at least 1, part at least 0")
         if self.part and self.batch % self.part:
             raise OptionError(f"a batch of {self.batch} does not fall into parts of {self.part}")
+        if not 0 <= self.average < 1:
+            raise OptionError(f"average is {self.average}; the decay of an average is at least 0 and below 1")
+        if self.size_px < 0 or self.mixup < 0 or self.cutmix < 0 or self.optimiser.rate < 0:
+            raise OptionError("size_px, mixup, cutmix and the optimiser's rate must not be below 0")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, nested."""
@@ -86,24 +97,45 @@ class Recipe:
 
 
 def read_recipe(path: Path, changes: Mapping[str, str] | None = None) -> Recipe:
-    """The `RECIPE` of a Python file, which is run, with some fields changed.
+    """The `RECIPE` of a Python file, which is run, with some fields changed. It may import its neighbours.
 
     `changes`: {"epochs": "5", "optimiser.rate": "1e-4"}. Raises `InputError` where the file holds no recipe,
     `OptionError` for a change that does not fit.
     """
-    try:
-        found = runpy.run_path(str(path)).get("RECIPE")
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} does not exist; recipes are Python files, such as recipes/ferplus_poster_v2.py"
-        ) from None
-    except Exception as error:
-        raise InputError(f"{path} stops with {type(error).__name__}: {error}") from error
+    if not path.is_file():
+        raise InputError(f"{path} is no file; recipes are Python files, such as recipes/poster_v2/ferplus.py")
+    with _importing_from(path.resolve().parent):
+        try:
+            found = runpy.run_path(str(path)).get("RECIPE")
+        except MienError as error:
+            raise InputError(f"{path}{_line(error, path)}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise InputError(f"{path}{_line(error, path)} stops with {type(error).__name__}: {error}") from error
     if not isinstance(found, Recipe):
         raise InputError(f"{path} holds no RECIPE; it must end in RECIPE = Recipe(...)")
     for name, text in (changes or {}).items():
         found = changed(found, name.split("."), text)
     return found
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Files of a folder can be imported, as `python FILE` lets them; afterwards nothing of it is left."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if Path(getattr(sys.modules[name], "__file__", None) or "").parent == folder:
+                del sys.modules[name]
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Where in the file it happened."""
+    lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
 
 
 def changed(value: Any, path: list[str], text: str) -> Any:

@@ -21,14 +21,14 @@ from mien.data.shards import Shards
 from mien.errors import OptionError, UnknownName, WeightsError
 from mien.labels import LABEL_SETS, LabelSet
 from mien.models import configure
-from mien.train.loop import Finished, Progress, fit
+from mien.train.loop import Finished, Progress, fit, judge
 from mien.train.objective import Expression, Joint, Objective
 from mien.train.pictures import PreparedPictures
 from mien.train.recipe import Recipe
 from mien.train.run import RunFolder
 from mien.weights.fill import fill, load_network, read_tensors
 from mien.weights.golden import Golden
-from mien.weights.record import WeightsRecord, load_record, write_record
+from mien.weights.record import WeightsRecord, load_record, shipped_names, write_record
 from mien.weights.verify import torch_answer
 
 POSES = {  # names that a recipe may use
@@ -49,13 +49,17 @@ class Plan:
     labels: str  # key of LABEL_SETS
     augmentation: Augmentation
     poses: PoseLabels | None
+    weights_folder: Path  # where starting weights lie that the package does not ship
 
 
-def plan(recipe: Recipe, prepared: Path, *, fold: int = 0) -> Plan:
+def plan(recipe: Recipe, prepared: Path, *, fold: int = 0, weights_folder: Path = Path("weights")) -> Plan:
     """Check that recipe and data fit each other, and choose what learns and what judges.
 
-    The test part is left alone. Raises `OptionError` where they do not fit.
+    The test part is left alone. Raises `OptionError` where they do not fit, `WeightsError` where starting weights
+    are absent.
     """
+    for source in recipe.start.values():
+        starting_record(source, weights_folder)
     shards = Shards(prepared)
     if recipe.data and shards.record.set != recipe.data:
         raise OptionError(
@@ -95,6 +99,7 @@ def plan(recipe: Recipe, prepared: Path, *, fold: int = 0) -> Plan:
         labels=_name_of(shards.labels),
         augmentation=augmentation,
         poses=poses,
+        weights_folder=weights_folder,
     )
 
 
@@ -106,13 +111,18 @@ def train(
     command: str = "",
     watch: Callable[[Progress], None] = lambda _: None,
 ) -> Finished:
-    """Run a plan to its end, or go on with it; `out` then also holds `weights/` with its record."""
+    """Run a plan to its end, or go on with it; `out` then also holds `weights/` with its record.
+
+    The test part of a protocol of folds is judged once, at the end, with the weights that validation chose; an
+    official test part and another set are left to `mien evaluate`.
+    """
     recipe = chosen.recipe
     torch.manual_seed(recipe.seed)
     pictures = PreparedPictures(
         chosen.shards,
         learn=chosen.fold.train,
         judge=chosen.fold.valid,
+        test=chosen.fold.test,
         augmentation=chosen.augmentation,
         recipe=recipe,
         poses=chosen.poses,
@@ -125,7 +135,14 @@ def train(
     fabric.barrier()
     finished = fit(recipe, objective, pictures, run, fabric=fabric, watch=watch)
     if fabric.is_global_zero:
-        write_weights(chosen, objective.network, out, finished)
+        network = objective.network
+        network.load_state_dict(load_file(out / "best.safetensors"))
+        best = dict(finished.history[finished.best_epoch - 1])
+        measured = {f"validation ({chosen.fold.name}), chose the epoch": best}
+        if recipe.protocol not in ("official", "cross") and len(chosen.fold.test):
+            size = max(64, recipe.batch)
+            measured[f"test ({chosen.fold.name})"] = judge(network, pictures.judged_on_test(), fabric, size=size)
+        write_weights(chosen, network, out, measured)
     return finished
 
 
@@ -138,7 +155,8 @@ def objective_of(chosen: Plan, pictures: PreparedPictures) -> Objective:
     network_class, config = configure(recipe.network, form=recipe.form, **changes)
     network: nn.Module = network_class(config)
     for part, source in recipe.start.items():
-        start(network, part, source)
+        start(network, part, source, chosen.weights_folder)
+    learn_what_starts_from_nothing(network, recipe)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     if recipe.network == "phanet":
         return Joint(network)
@@ -146,31 +164,53 @@ def objective_of(chosen: Plan, pictures: PreparedPictures) -> Objective:
     return Expression(network, recipe.loss, counts=torch.from_numpy(pictures.counts), teacher=teacher)
 
 
-def start(network: nn.Module, part: str, source: str) -> None:
+def starting_record(source: str, folder: Path) -> WeightsRecord:
+    """The record of starting weights, "name" or "name:part": shipped ones, or a file in the folder."""
+    name = source.partition(":")[0]
+    if name in shipped_names():
+        return load_record(name)
+    path = folder / name
+    if not path.exists():
+        raise WeightsError(
+            f"{path}: these starting weights are not there. The recipe says where they come from; convert them with "
+            f"mien weights convert FILE --to {path} and say with --weights-folder where they lie, "
+            "or train without any with --from-scratch (less accurate by far: recipes/README.md)"
+        )
+    return load_record(str(path))
+
+
+def start(network: nn.Module, part: str, source: str, folder: Path) -> None:
     """Fill a part of the network ("" is all of it) from weights by name or path, or a part of them: "name:part"."""
     name, _, inner = source.partition(":")
-    state = read_tensors(load_record(name))
+    record = starting_record(source, folder)
+    state = read_tensors(record)
     if inner:
         state = {
             key.removeprefix(inner + "."): value for key, value in state.items() if key.startswith(inner + ".")
         }
         if not state:
-            raise WeightsError(f"weights {name} have no part called {inner[:-1]!r}")
+            raise WeightsError(f"weights {name} have no part called {inner!r}")
     try:
         target = network.get_submodule(part)
     except AttributeError:
         raise OptionError(f"start: {type(network).__name__} has no part called {part!r}") from None
+    if record.network == "vit_small":  # blocks, tokens and positions of APViT, which are no module of their own
+        state = target.state_dict() | state
     fill(target, state, source=source)
 
 
-def write_weights(chosen: Plan, network: nn.Module, out: Path, finished: Finished) -> None:
+def learn_what_starts_from_nothing(network: nn.Module, recipe: Recipe) -> None:
+    """A network may freeze a part as published; random numbers must not stay."""
+    for name, parameter in network.named_parameters():
+        if not any(name.startswith(part) for part in recipe.start):
+            parameter.requires_grad_(True)
+
+
+def write_weights(chosen: Plan, network: nn.Module, out: Path, measured: dict[str, Any]) -> None:
     """The best weights with a record that prediction and evaluation understand."""
-    folder = out / "weights"
+    folder, recipe = out / "weights", chosen.recipe
     folder.mkdir(exist_ok=True)
-    state = load_file(out / "best.safetensors")
-    network.load_state_dict(state)
     (folder / "weights.safetensors").write_bytes((out / "best.safetensors").read_bytes())
-    recipe, best = chosen.recipe, finished.history[finished.best_epoch - 1]
     inputs = chosen.augmentation.inputs
     write_record(
         WeightsRecord(
@@ -183,7 +223,7 @@ def write_weights(chosen: Plan, network: nn.Module, out: Path, finished: Finishe
             source=f"trained by the recipe {recipe.name} on {chosen.shards.record.title}",
             labels=chosen.labels,
             priors={"default": (0.0,) * len(chosen.shards.labels)},
-            measured={f"validation ({chosen.fold.name}), chose the epoch": dict(best)},
+            measured=measured,
             golden=Golden.of(torch_answer(network.cpu().eval(), inputs)),
             folder=folder,
         )

@@ -1,0 +1,24 @@
+"""PhaNet across sets: trained on AffectNet, tested on SFEW 2.0, of which it sees nothing before.
+
+    mien data prepare affectnet DIR --variant 7 --out prepared/affectnet-7
+    mien train recipes/phanet/affectnet_to_sfew.py --data prepared/affectnet-7 --out runs/phanet-affectnet-to-sfew
+    mien evaluate sfew --data SFEW --split valid --weights runs/phanet-affectnet-to-sfew/weights
+
+Starting weights and caveats as in kdef.py. Any pair goes this way: the training set decides the recipe, classes meet
+by name when judged. The published figure is the paper's for SFEW; that it was measured so is our guess.
+"""
+
+from dataclasses import replace
+
+from affectnet import RECIPE as AFFECTNET
+
+from mien.models.published import published
+
+FIGURE = published("phanet", "sfew", 7)
+
+RECIPE = replace(
+    AFFECTNET,
+    name="phanet-affectnet-to-sfew",
+    protocol="cross",
+    published=FIGURE.accuracy,
+)

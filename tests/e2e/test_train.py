@@ -1,0 +1,172 @@
+"""`mien train` through its command line, with every kind of wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from mien.cli.app import run
+from tests.recipes.fabricated import prepared
+
+TINY = """
+from mien.train.recipe import Optimiser, Recipe
+
+RECIPE = Recipe(
+    name="tiny", network="phanet", form="small", changes={"size_px": 32, "poses": 0}, data="raf-db",
+    variant="aligned", size_px=32, epochs=2, batch=2, held_out=0.4,
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("raf-db"), "raf-db", "aligned")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    return written(tmp_path, TINY)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "tiny.py"
+    path.write_text(text)
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object, code: int | None = None) -> str:
+    found = run(["train", *map(str, words)])
+    error = capsys.readouterr().err
+    assert found == code if code is not None else found in (1, 2), error
+    assert "Traceback" not in error
+    return error
+
+
+def test_it_trains_and_mien_reads_the_weights(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    text = said(capsys, recipe, "--data", faces, "--out", out, "--accelerator", "cpu", code=0)
+    assert "6 pictures learn, 1 choose, 7 are left alone" in text
+    record = json.loads((out / "weights/record.json").read_text())
+    assert record["labels"] == "raf-db"
+    assert run(["weights", "verify", str(out / "weights")]) == 0
+    again = said(capsys, recipe, "--data", faces, "--out", out, "--set", "seed=1", "--accelerator", "cpu")
+    assert "recipe.seed: 0 there, 1 now" in again
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1\n", ["holds no RECIPE; it must end in RECIPE = Recipe(...)"]),
+        ("RECIPE = {'epochs': 3}\n", ["holds no RECIPE"]),
+        ("x = 1\n1 / 0\n", ["tiny.py, line 2 stops with ZeroDivisionError"]),
+        ("def broken(:\n", ["stops with SyntaxError"]),
+        ("import sys\nsys.exit()\n", ["line 2 stops with SystemExit"]),
+        (TINY.replace("epochs=2", 'epochs="2"'), ["epochs is '2'; it must be a whole number"]),
+        (TINY.replace("epochs=2", "epochs=0"), ["epochs 0", "must be at least 1"]),
+        (TINY.replace("epochs=2", "epoch=2"), ["unexpected keyword argument 'epoch'"]),
+        (TINY.replace("epochs=2", 'frozen=("head.")'), ["frozen is 'head.'; it must be a tuple of text"]),
+        (TINY.replace("epochs=2", "optimiser={'rate': 1}"), ["optimiser is {'rate': 1}; it must be a Optimiser"]),
+        (TINY.replace("epochs=2", 'sampler="even"'), ["sampler is 'even'; it must be 'shuffle' or 'balanced'"]),
+        (TINY.replace("epochs=2", 'optimiser=Optimiser(name="lion")'), ["optimiser.name is 'lion'", "'adamw'"]),
+        (TINY.replace("epochs=2", 'augmentation="strong"'), ["No augmentation called 'strong'"]),
+        (TINY.replace("epochs=2", 'protocol="k-fold"'), ["No protocol called 'k-fold'"]),
+        (TINY.replace("epochs=2", 'poses="kdf"'), ["No set of pose classes called 'kdf'", "kdef"]),
+        (TINY.replace('"phanet"', '"phannet"'), ["No network called 'phannet'", "phanet"]),
+        (TINY.replace("changes={", 'changes={"depth": 3, '), ["phanet has no option 'depth'"]),
+        (TINY.replace("epochs=2", 'frozen=("trunk",)'), ["no parameter of phanet begins with 'trunk'"]),
+        (TINY.replace("epochs=2", "held_out=0").replace("held_out=0.4", "epochs=1"), ["validation"]),
+        (TINY.replace("epochs=2", 'start={"image_trunk": "ir50.safetensors"}'), ["mien weights convert FILE"]),
+        (TINY.replace("epochs=2", 'start={"trunk": "landmarks68"}'), ["PhaNet has no part called 'trunk'"]),
+        (TINY.replace("epochs=2", 'start={"image_trunk": "default:trunk"}'), ["no part called 'trunk'"]),
+        (TINY.replace("epochs=2", 'start={"image_trunk": "default"}'), ["default does not fit DenseNet"]),
+        (TINY.replace("batch=2", "batch=64"), ["a batch of 64 is more than the 6 pictures"]),
+        (TINY.replace('"raf-db"', '"ferplus"'), ["holds raf-db, the recipe tiny is for ferplus"]),
+        (TINY.replace('"aligned"', '"original"'), ["holds the variant 'aligned'", "--variant original"]),
+    ],
+)
+def test_a_recipe_that_cannot_be_run_says_why(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: list[str]
+) -> None:
+    out = tmp_path / "run"
+    found = said(capsys, written(tmp_path, text), "--data", faces, "--out", out, "--accelerator", "cpu")
+    for word in words:
+        assert word in found
+    assert not (out / "last.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["--set", "epochs"], "give NAME=VALUE"),
+        (["--set", "epochs=many"], "epochs is a number, not 'many'"),
+        (["--set", "epoch=3"], "Recipe has no 'epoch'"),
+        (["--set", "sampler=even"], "sampler is 'even'; it must be"),
+        (["--set", "start=ir50"], "start cannot be given on the command line"),
+        (["--set", "average=1.5"], "average is 1.5"),
+        (["--fold", "3"], "--fold 3: official gives 1 here"),
+        (["--devices", "two"], "--devices two"),
+        (["--devices", "0"], "--devices 0"),
+        (["--accelerator", "tpu"], "--accelerator tpu"),
+        (["--accelerator", "cuda", "--devices", "99"], "--accelerator cuda: 99 wanted, torch sees"),
+    ],
+)
+def test_options_that_do_not_fit_say_why(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], answer: str
+) -> None:
+    assert answer in said(capsys, recipe, "--data", faces, "--out", tmp_path / "run", *words)
+
+
+def test_a_folder_that_is_not_prepared_says_so(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = said(capsys, recipe, "--data", tmp_path, "--out", tmp_path / "run")
+    assert "holds no prepared.json; make it with mien data prepare" in found
+    found = said(capsys, tmp_path / "none.py", "--data", tmp_path, "--out", tmp_path / "run")
+    assert "none.py is no file" in found
+
+
+def test_classes_without_a_name_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    views = prepared(tmp_path, "ck+", "48")
+    path = written(tmp_path, TINY.replace('"raf-db"', '"ck+"').replace('"aligned"', '"48"'))
+    path.write_text(path.read_text().replace("epochs=2", 'epochs=2, protocol="subject-folds", folds=3'))
+    assert "no label set has the order" in said(capsys, path, "--data", views, "--out", tmp_path / "run")
+
+
+def test_a_place_that_cannot_be_written_says_so(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    found = said(capsys, recipe, "--data", faces, "--out", tmp_path / "file", "--accelerator", "cpu")
+    assert f"{tmp_path / 'file'} cannot be made" in found
+
+
+def test_a_killed_command_goes_on_to_the_same_weights(faces: Path, recipe: Path, tmp_path: Path) -> None:
+    options = ["--data", str(faces), "--accelerator", "cpu", "--quiet", "--set", "epochs=40"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run(["train", str(recipe), "--out", str(whole), *options]) == 0
+    command = [sys.executable, "-m", "mien", "train", str(recipe), "--out", str(killed), *options]
+    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    while process.poll() is None and not (killed / "last.pt").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len((killed / "metrics.jsonl").read_text().splitlines())
+    assert 1 <= done < 40
+    assert run(["train", str(recipe), "--out", str(killed), *options]) == 0
+    first, second = (
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (whole, killed)
+    )
+    assert first == second
+    assert (whole / "best.safetensors").read_bytes() == (killed / "best.safetensors").read_bytes()
