@@ -1,4 +1,4 @@
-"""APViT on AffectNet, seven classes. The authors removed their settings for this set (issue 13); these are RAF-DB's.
+"""APViT on AffectNet, seven classes. The authors removed their settings for it (issue 13); these are RAF-DB's.
 
     mien data prepare affectnet DIR --variant 7 --out prepared/affectnet-7
     mien train recipes/apvit/affectnet_7.py --data prepared/affectnet-7 --out runs/apvit-affectnet-7

@@ -2,7 +2,8 @@
 
     mien data prepare bu-3dfe DIR --variant views-6 --out prepared/bu-3dfe
     for fold in 0 1 2 3 4; do
-        mien train recipes/phanet/bu_3dfe.py --data prepared/bu-3dfe --fold $fold --out runs/phanet-bu-3dfe/$fold
+        mien train recipes/phanet/bu_3dfe.py --data prepared/bu-3dfe --fold $fold \\
+            --out runs/phanet-bu-3dfe/$fold
     done
     grep -A 4 '"test (' runs/phanet-bu-3dfe/*/weights/record.json
 

@@ -2,7 +2,8 @@
 
     mien data prepare multi-pie DIR --out prepared/multi-pie
     for fold in 0 1 2 3 4; do
-        mien train recipes/phanet/multi_pie.py --data prepared/multi-pie --fold $fold --out runs/phanet-multi-pie/$fold
+        mien train recipes/phanet/multi_pie.py --data prepared/multi-pie --fold $fold \\
+            --out runs/phanet-multi-pie/$fold
     done
     grep -A 4 '"test (' runs/phanet-multi-pie/*/weights/record.json
 

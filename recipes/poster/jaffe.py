@@ -6,8 +6,8 @@
     done
     grep -A 4 '"test (' runs/poster-jaffe/*/weights/record.json
 
-Starting weights as in raf_db.py. Ten women, each left out once; the paper does not say how it split them. Batches are
-small because 213 pictures do not fill one of 200.
+Starting weights as in raf_db.py. Ten women, each left out once; the paper does not say how it split them.
+Batches are small because 213 pictures do not fill one of 200.
 """
 
 from dataclasses import replace

@@ -20,7 +20,7 @@ PARTS = {  # as the sets have them; others have no parts, or train and test
 
 
 def prepared(folder: Path, name: str, variant: str = "") -> Path:
-    """A finished store of one picture per class and part, or per class and three people where there are no parts."""
+    """A finished store of one picture per class and part, or per class and person where it has no parts."""
     record = data_set(name)
     labels = record.labels(variant)
     whole = record.protocol != "official"

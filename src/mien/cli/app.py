@@ -140,7 +140,7 @@ def train(
         Path, typer.Option(help="Where the recipe's starting weights lie, unless the package ships them.")
     ] = Path("weights"),
     from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Without the recipe's starting weights; nothing is frozen.")
+        bool, typer.Option("--from-scratch", help="No starting weights; nothing is frozen.")
     ] = False,
     fold: Annotated[int, typer.Option(help="Which fold of the recipe's protocol, from 0.", min=0)] = 0,
     devices: Annotated[str, typer.Option(help="GPUs or processes: a number, or auto.")] = "auto",

@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.errors import OptionError
 from mien.labels import LabelSet
@@ -172,6 +173,8 @@ class Step:
             raise OptionError(
                 f"a batch of {recipe.batch} in parts of {self.part} cannot be shared by {world} processes evenly"
             )
+        if self.part == 1 and any(isinstance(one, _BatchNorm) for one in objective.module.modules()):
+            raise OptionError(f"{recipe.network} has batch norms: a process needs 2 pictures at least, a larger batch")
         self.parts = recipe.batch // self.part
         self.ghost = GhostStatistics(objective.module) if self.parts > 1 or aware is not None else None
 

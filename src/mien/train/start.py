@@ -172,7 +172,7 @@ def starting_record(source: str, folder: Path) -> WeightsRecord:
     path = folder / name
     if not path.exists():
         raise WeightsError(
-            f"{path}: these starting weights are not there. The recipe says where they come from; convert them with "
+            f"{path}: these starting weights are not there. The recipe says where they come from; convert them by "
             f"mien weights convert FILE --to {path} and say with --weights-folder where they lie, "
             "or train without any with --from-scratch (less accurate by far: recipes/README.md)"
         )
