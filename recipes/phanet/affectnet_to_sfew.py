@@ -4,7 +4,8 @@
     mien train recipes/phanet/affectnet_to_sfew.py --data prepared/affectnet-7 --out runs/phanet-affectnet-to-sfew
     mien evaluate sfew --data SFEW --split valid --weights runs/phanet-affectnet-to-sfew/weights
 
-Starting weights and caveats as in kdef.py. Any pair goes this way; classes meet by name when judged. The published figure is the paper's for SFEW; that it was measured so is our guess.
+Starting weights and caveats as in kdef.py. Any pair goes this way; classes meet by name when judged. The published
+figure is the paper's for SFEW; that it was measured so is our guess.
 """
 
 from dataclasses import replace

@@ -7,8 +7,8 @@
     done
     grep -A 4 '"test (' runs/phanet-bu-3dfe/*/weights/record.json
 
-Starting weights and caveats as in kdef.py. All four intensities; which of them the paper takes is unknown. The views
-must be rendered from the scans first (docs/datasets/bu-3dfe.md).
+Starting weights and caveats as in kdef.py. All four intensities; which of them the paper takes is unknown. The
+views must be rendered from the scans first (docs/datasets/bu-3dfe.md).
 """
 
 from dataclasses import replace

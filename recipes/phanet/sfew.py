@@ -4,8 +4,8 @@
     mien train recipes/phanet/sfew.py --data prepared/sfew --out runs/phanet-sfew
     mien evaluate sfew --data DIR --split valid --weights runs/phanet-sfew/weights
 
-Starting weights and caveats as in kdef.py. The paper's figure is so low that it was probably reached by training on another
-set: affectnet_to_sfew.py.
+Starting weights and caveats as in kdef.py. The paper's figure is so low that it was probably reached by training on
+another set: affectnet_to_sfew.py.
 """
 
 from dataclasses import replace

@@ -7,9 +7,9 @@
     mien evaluate raf-db --data DIR --weights runs/poster-raf-db/weights
 
 The two files are those that the authors' code starts from (models/pretrain). As published: pictures stay BGR; two
-GPUs normalise 100 pictures each; the landmark trunk's numbers are frozen, its batch norms are not; both passes of SAM
-move statistics. Not as published: the best epoch is chosen on a tenth of train, not on test, which gave the authors
-about 0.3 points.
+GPUs normalise 100 pictures each; the landmark trunk's numbers are frozen, its batch norms are not; both passes of
+SAM move statistics. Not as published: the best epoch is chosen on a tenth of train, not on test, which gave the
+authors about 0.3 points.
 """
 
 from mien.models.published import published

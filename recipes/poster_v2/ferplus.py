@@ -18,5 +18,6 @@ RECIPE = replace(
     start={"": "default"},
     data="ferplus",
     variant="most-votes",
+    protocol="official",
     measured="not measured yet",
 )

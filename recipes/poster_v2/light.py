@@ -20,6 +20,7 @@ RECIPE = Recipe(
     start={"image_trunk": "default:image_trunk", "landmark_trunk": "landmarks68:trunk"},
     frozen=("landmark_trunk.",),
     frozen_statistics=("landmark_trunk",),
+    protocol="cross",  # a test part is left alone; a set without parts is learned from whole
     sampler="power",
     sampler_strength=0.5,
     augmentation="light",

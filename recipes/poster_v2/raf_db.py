@@ -6,10 +6,9 @@
     mien train recipes/poster_v2/raf_db.py --data prepared/raf-db --out runs/poster_v2-raf-db
     mien evaluate raf-db --data DIR --weights runs/poster_v2-raf-db/weights
 
-The two files are those that the authors' code starts from (models/pretrain). Users who train without them report 81 %
-(issues 32, 37), with them about 91 %. The code's weight decay and smoothing options are read and never used, and so
-left out here.
-Not as published: the best epoch is chosen on a tenth of train, not on test.
+The two files are those that the authors' code starts from (models/pretrain). Users who train without them report 81
+% (issues 32, 37), with them about 91 %. The code's weight decay and smoothing options are read and never used, and
+so left out here. Not as published: the best epoch is chosen on a tenth of train, not on test.
 """
 
 from mien.models.published import published

@@ -158,7 +158,8 @@ def train(
     return train_command(
         Request(
             recipe=recipe, data=data, out=out, changes=tuple(change or ()), weights_folder=weights_folder,
-            from_scratch=from_scratch, fold=fold, devices=devices, nodes=nodes, accelerator=accelerator, quiet=quiet,
+            from_scratch=from_scratch, fold=fold, devices=devices, nodes=nodes, accelerator=accelerator,
+            quiet=quiet,
         )
     )  # fmt: skip
 

@@ -207,7 +207,7 @@ class CrossDataset:
         if self.drop_copies:
             raise OptionError("drop_copies needs both sets")
         train, valid = self._learned_from(samples, near)
-        return [_fold("tested on another set", samples, near, train, valid, train[:0])]
+        return [_fold("tested elsewhere", samples, near, train, valid, train[:0])]
 
     def _learned_from(self, first: Samples, near: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Rows of train and valid."""

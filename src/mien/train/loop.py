@@ -174,7 +174,7 @@ class Step:
                 f"a batch of {recipe.batch} in parts of {self.part} cannot be shared by {world} processes evenly"
             )
         if self.part == 1 and any(isinstance(one, _BatchNorm) for one in objective.module.modules()):
-            raise OptionError(f"{recipe.network} has batch norms: a process needs 2 pictures at least, a larger batch")
+            raise OptionError(f"{recipe.network} has batch norms: no process may have 1 picture; enlarge batch")
         self.parts = recipe.batch // self.part
         self.ghost = GhostStatistics(objective.module) if self.parts > 1 or aware is not None else None
 
