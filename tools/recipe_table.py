@@ -27,7 +27,7 @@ def fresh() -> str:
 
 def _row(path: Path, recipe: Recipe) -> str:
     name = path.relative_to(FOLDER)
-    published = "-" if recipe.published is None else f"{recipe.published:.2%}"
+    published = "-" if recipe.published is None else f"{100 * recipe.published:.2f} %"
     return f"| [{name}]({name}) | {recipe.paper} | {published} | {recipe.measured} |"
 
 

@@ -151,6 +151,7 @@ def test_a_place_that_cannot_be_written_says_so(
     assert f"{tmp_path / 'file'} cannot be made" in found
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on_to_the_same_weights(faces: Path, recipe: Path, tmp_path: Path) -> None:
     options = ["--data", str(faces), "--accelerator", "cpu", "--quiet", "--set", "epochs=8"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
