@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mien.data import DATA_SETS, data_set
 from mien.errors import OptionError, UnknownName
 from mien.labels import AFFECTNET_7, AFFECTNET_8, FERPLUS, LABEL_SETS, RAF_DB, Expression, LabelSet, label_set
 
@@ -64,3 +67,13 @@ def test_orders_are_those_of_the_sets() -> None:
     assert FERPLUS[7] == "contempt"
     assert (RAF_DB[0], RAF_DB[6]) == ("surprise", "neutral")
     assert (AFFECTNET_8[3], AFFECTNET_8[7]) == ("surprise", "contempt")
+
+
+def test_every_label_set_stands_in_the_document() -> None:
+    text = (Path(__file__).parents[1] / "docs/concepts/labels.md").read_text(encoding="utf-8")
+    assert [name for name in LABEL_SETS if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_the_classes_of_every_data_set_have_a_name(name: str) -> None:
+    assert set(data_set(name).variants.values()) <= set(LABEL_SETS.values())

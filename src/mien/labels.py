@@ -72,13 +72,22 @@ BASIC = LabelSet("anger disgust fear happiness sadness surprise")
 APVIT_7 = LabelSet("anger disgust fear sadness happiness surprise neutral")
 APVIT_8 = LabelSet("anger disgust fear sadness happiness surprise neutral contempt")
 
+FERPLUS_7 = LabelSet("neutral happiness surprise sadness anger disgust fear")
+CK_PLUS_7 = LabelSet("neutral anger disgust fear happiness sadness surprise")
+CK_PLUS_48 = LabelSet("anger contempt disgust fear happiness sadness surprise")
+CK_PLUS_48_CSV = LabelSet("anger disgust fear happiness sadness surprise neutral contempt")
+
 LABEL_SETS: dict[str, LabelSet] = {
     "ferplus": FERPLUS,
     "fer2013": FER2013,
     "raf-db": RAF_DB,
     "affectnet-7": AFFECTNET_7,
     "affectnet-8": AFFECTNET_8,
+    "ferplus-7": FERPLUS_7,
     "ck+": CK_PLUS,
+    "ck+7": CK_PLUS_7,
+    "ck+48": CK_PLUS_48,
+    "ck+48-csv": CK_PLUS_48_CSV,
     "aff-wild2": AFF_WILD2,
     "caer-s": CAER_S,
     "multi-pie": MULTI_PIE,
