@@ -74,7 +74,8 @@ def store(
         whole.append(np.broadcast_to(canvas, (len(rows), SIDE, SIDE, 3)))
     Prepared(
         set=name, title=name, variant=variant, labels=samples.labels, counts=samples.counts(),
-        settings={"canvas_px": SIDE, "aligned_px": 28}, samples=samples.fingerprint(), version="0", citation="",
+        settings={"canvas_px": SIDE, "aligned_px": 28, "template": "face"}, samples=samples.fingerprint(),
+        version="0", citation="",
         licence="", not_found=0, unreadable=0, shards=tuple(shards),
     ).write(out)  # fmt: skip
     return np.concatenate(whole)

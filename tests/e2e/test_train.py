@@ -136,13 +136,6 @@ def test_a_folder_that_is_not_prepared_says_so(
     assert "none.py is no file" in found
 
 
-def test_classes_without_a_name_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    views = prepared(tmp_path, "ck+", "48")
-    path = written(tmp_path, TINY.replace('"raf-db"', '"ck+"').replace('"aligned"', '"48"'))
-    path.write_text(path.read_text().replace("epochs=2", 'epochs=2, protocol="subject-folds", folds=3'))
-    assert "no label set has the order" in said(capsys, path, "--data", views, "--out", tmp_path / "run")
-
-
 def test_a_place_that_cannot_be_written_says_so(
     faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
