@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from mien.cli.app import run
 from tests.recipes.fabricated import prepared
@@ -144,7 +145,17 @@ def test_a_place_that_cannot_be_written_says_so(
     assert f"{tmp_path / 'file'} cannot be made" in found
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums over several threads round otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_a_killed_command_goes_on_to_the_same_weights(faces: Path, recipe: Path, tmp_path: Path) -> None:
     options = ["--data", str(faces), "--accelerator", "cpu", "--quiet", "--set", "epochs=8"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
