@@ -40,6 +40,7 @@ from mien.preprocess import Preprocess
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "full": {},
+    "all-pose-gradient": {"pose_gradient": 1.0},
     "no-attention": {"attention": False},
     "no-selection": {"scale_selection": False},
     "no-pose": {"poses": 0},
