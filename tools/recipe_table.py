@@ -21,7 +21,7 @@ def fresh() -> str:
     """The page with the table as the recipes are now."""
     before, _, rest = (FOLDER / "README.md").read_text(encoding="utf-8").partition(START)
     lines = ["| recipe | paper | published | measured |", "|---|---|---:|---|"]
-    lines += [_row(path, read_recipe(path)) for path in sorted(FOLDER.glob("*/*.py"))]
+    lines += [_row(path, read_recipe(path)) for path in sorted(FOLDER.glob("*/[a-z]*.py"))]
     return before + START + "\n" + "\n".join(lines) + "\n\n" + END + rest.partition(END)[2]
 
 

@@ -89,3 +89,14 @@ def test_apvit_starts_from_a_file_of_its_transformer(tmp_path: Path) -> None:
     start(network, "", "vit_small.safetensors", tmp_path)
     assert all(torch.equal(network.state_dict()[name], value) for name, value in state.items())
     assert torch.equal(network.embed.weight, before)
+
+
+def test_further_sets_teach_but_neither_choose_nor_test(tmp_path: Path) -> None:
+    first, second = prepared(tmp_path / "a", "ferplus"), prepared(tmp_path / "b", "raf-db")
+    alone, both = (plan(replace(TINY, data="ferplus"), first, also=also) for also in ((), (second,)))
+    assert set(alone.fold.train) < set(both.fold.train)
+    added = sorted(set(both.fold.train) - set(alone.fold.train))
+    assert added == [24 + row for row in range(7)]  # the train part of RAF-DB
+    np.testing.assert_array_equal(both.fold.valid, alone.fold.valid)
+    train(both, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    assert load_record(str(tmp_path / "run/weights")).source.endswith("on ferplus and raf-db")

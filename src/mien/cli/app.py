@@ -132,6 +132,10 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe: a Python file that ends in RECIPE = Recipe(...).")],
     data: Annotated[Path, typer.Option(help="Folder that mien data prepare made.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run. A run begun there goes on.")],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="A further prepared set to learn from, not to judge on. May be repeated."),
+    ] = None,
     change: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change a field: --set epochs=5 --set optimiser.rate=1e-4. May be repeated."),
@@ -157,9 +161,9 @@ def train(
         raise MissingPackage("Training", error.name or "torch", "train") from error
     return train_command(
         Request(
-            recipe=recipe, data=data, out=out, changes=tuple(change or ()), weights_folder=weights_folder,
-            from_scratch=from_scratch, fold=fold, devices=devices, nodes=nodes, accelerator=accelerator,
-            quiet=quiet,
+            recipe=recipe, data=data, also=tuple(also or ()), out=out, changes=tuple(change or ()),
+            weights_folder=weights_folder, from_scratch=from_scratch, fold=fold, devices=devices, nodes=nodes,
+            accelerator=accelerator, quiet=quiet,
         )
     )  # fmt: skip
 

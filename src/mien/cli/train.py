@@ -14,7 +14,7 @@ from mien.cli.progress import Bar, progress
 from mien.errors import OptionError
 from mien.train.loop import Progress
 from mien.train.recipe import read_recipe
-from mien.train.start import Plan, plan, train
+from mien.train.start import Plan, plan, title_of, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class Request:
 
     recipe: Path
     data: Path
+    also: tuple[Path, ...]
     out: Path
     changes: tuple[str, ...]
     weights_folder: Path
@@ -53,7 +54,7 @@ def train_command(request: Request) -> int:
     recipe = read_recipe(request.recipe, changes)
     if request.from_scratch:
         recipe = replace(recipe, start={}, frozen=(), frozen_statistics=())
-    chosen = plan(recipe, request.data, fold=request.fold, weights_folder=request.weights_folder)
+    chosen = plan(recipe, request.data, also=request.also, fold=request.fold, weights_folder=request.weights_folder)
     cpu = request.accelerator == "cpu" or (request.accelerator == "auto" and not _has_gpu())
     fabric = Fabric(
         accelerator=request.accelerator,
@@ -88,7 +89,7 @@ def train_command(request: Request) -> int:
 def _announce(chosen: Plan) -> None:
     fold = chosen.fold
     Bar().say(
-        f"{chosen.recipe.name}: {chosen.recipe.network} on {chosen.shards.record.title}, {fold.name}: "
+        f"{chosen.recipe.name}: {chosen.recipe.network} on {title_of(chosen.shards)}, {fold.name}: "
         f"{len(fold.train):,} pictures learn, {len(fold.valid):,} choose, {len(fold.test):,} are left alone"
     )
     for leak in fold.leaks:

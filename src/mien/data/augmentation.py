@@ -176,6 +176,7 @@ LIGHT = Augmentation(  # the network of the package, on sharp pictures: recipes/
     noise=0.1,
     occlude=0.3,
 )
+LIGHT_SMALL = replace(LIGHT, grey=0.7, low_resolution=0.0, blur=0.0, jpeg=0.0)  # pictures of some 48 pixels
 
 PRESETS: dict[str, Augmentation] = {
     "poster": POSTER,
@@ -185,4 +186,5 @@ PRESETS: dict[str, Augmentation] = {
     "apvit": APVIT,
     "phanet": PHANET,
     "light": LIGHT,
+    "light-small": LIGHT_SMALL,
 }

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mien.data.joined import Joined
 from mien.data.shards import Shards
 from mien.errors import OptionError
 
@@ -122,7 +123,7 @@ class PoseLabels:
         return np.where(flipped, mirror[self.label], self.label)
 
 
-def pose_labels(shards: Shards, classes: PoseClasses, *, trust: PoseTrust | None = None) -> PoseLabels:
+def pose_labels(shards: Shards | Joined, classes: PoseClasses, *, trust: PoseTrust | None = None) -> PoseLabels:
     """Pose classes of prepared faces: what the set states, or else pseudo-labels from the measured head pose.
 
     A picture in which no face was found has none. Pitch is only needed where `classes` has bins of it.

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from mien.data.augmentation import Augmentation, plain
+from mien.data.joined import Joined
 from mien.data.poses import PoseLabels
 from mien.data.sampling import Balanced, RepeatFactor, Sampler, Shuffle, Weighted
 from mien.data.shards import Shards
@@ -25,7 +26,7 @@ class PreparedPictures:
 
     def __init__(
         self,
-        shards: Shards,
+        shards: Shards | Joined,
         *,
         learn: np.ndarray,
         judge: np.ndarray,

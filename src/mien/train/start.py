@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
@@ -14,9 +15,10 @@ from torch import nn
 
 from mien.data import poses as pose_classes
 from mien.data.augmentation import PRESETS, Augmentation
+from mien.data.joined import Joined
 from mien.data.mixing import CutMix, Mixup
 from mien.data.poses import PoseLabels, pose_labels
-from mien.data.protocols import Fold, protocol
+from mien.data.protocols import CrossDataset, Fold, protocol
 from mien.data.shards import Shards
 from mien.errors import OptionError, UnknownName, WeightsError
 from mien.labels import LABEL_SETS, LabelSet
@@ -44,7 +46,7 @@ class Plan:
     """A recipe made concrete on one prepared set."""
 
     recipe: Recipe
-    shards: Shards
+    shards: Shards | Joined
     fold: Fold
     labels: str  # key of LABEL_SETS
     augmentation: Augmentation
@@ -52,11 +54,19 @@ class Plan:
     weights_folder: Path  # where starting weights lie that the package does not ship
 
 
-def plan(recipe: Recipe, prepared: Path, *, fold: int = 0, weights_folder: Path = Path("weights")) -> Plan:
+def plan(
+    recipe: Recipe,
+    prepared: Path,
+    *,
+    also: Sequence[Path] = (),
+    fold: int = 0,
+    weights_folder: Path = Path("weights"),
+) -> Plan:
     """Check that recipe and data fit each other, and choose what learns and what judges.
 
-    The test part is left alone. Raises `OptionError` where they do not fit, `WeightsError` where starting weights
-    are absent.
+    `also`: further prepared sets to learn from, all of them or their train parts, in the classes of the first;
+    they neither choose nor test. The test part is left alone. Raises `OptionError` or `DataError` where they do not
+    fit, `WeightsError` where starting weights are absent.
     """
     for source in recipe.start.values():
         starting_record(source, weights_folder)
@@ -75,6 +85,9 @@ def plan(recipe: Recipe, prepared: Path, *, fold: int = 0, weights_folder: Path 
     folds = protocol(recipe.protocol, **how).folds(shards.samples)
     if not 0 <= fold < len(folds):
         raise OptionError(f"--fold {fold}: {recipe.protocol} gives {len(folds)} here, counted from 0")
+    chosen, faces = folds[fold], shards if not also else Joined(shards, [Shards(folder) for folder in also])
+    if isinstance(faces, Joined):
+        chosen = replace(chosen, train=learned_from(faces, chosen))
     if recipe.augmentation not in PRESETS:
         raise UnknownName("augmentation", recipe.augmentation, PRESETS)
     augmentation = PRESETS[recipe.augmentation]
@@ -91,16 +104,25 @@ def plan(recipe: Recipe, prepared: Path, *, fold: int = 0, weights_folder: Path 
             raise UnknownName("set of pose classes", recipe.poses, POSES)
         if augmentation.mix is not None:
             raise OptionError("a mixed picture has no pose: set mixup and cutmix to 0 where poses are learned")
-        poses = pose_labels(shards, POSES[recipe.poses])
+        poses = pose_labels(faces, POSES[recipe.poses])
     return Plan(
         recipe=recipe,
-        shards=shards,
-        fold=folds[fold],
+        shards=faces,
+        fold=chosen,
         labels=_name_of(shards.labels),
         augmentation=augmentation,
         poses=poses,
         weights_folder=weights_folder,
     )
+
+
+def learned_from(faces: Joined, fold: Fold) -> np.ndarray:
+    """Rows that learn: those of the first set's fold, then the train parts of the others."""
+    rows = [fold.train]
+    for place, store in enumerate(faces.stores[1:], 1):
+        learning = CrossDataset(valid_share=0.0).folds(store.samples)[0].train
+        rows.append(faces.rows_of(place, learning))
+    return np.concatenate(rows)
 
 
 def train(
@@ -220,7 +242,7 @@ def write_weights(chosen: Plan, network: nn.Module, out: Path, measured: dict[st
             inputs=inputs,
             files={"weights.safetensors": ""},
             licence="as the training data allows",
-            source=f"trained by the recipe {recipe.name} on {chosen.shards.record.title}",
+            source=f"trained by the recipe {recipe.name} on {title_of(chosen.shards)}",
             labels=chosen.labels,
             priors={"default": (0.0,) * len(chosen.shards.labels)},
             measured=measured,
@@ -228,6 +250,11 @@ def write_weights(chosen: Plan, network: nn.Module, out: Path, measured: dict[st
             folder=folder,
         )
     )
+
+
+def title_of(faces: Shards | Joined) -> str:
+    """The name of the set, or of all."""
+    return faces.title if isinstance(faces, Joined) else faces.record.title
 
 
 def _name_of(labels: LabelSet) -> str:
