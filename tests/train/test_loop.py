@@ -33,9 +33,20 @@ def run(recipe: Recipe, folder: Path, *, stop_at: int = 0, save_every: int = 200
     return fit(recipe, small_objective(), MadeUp(), to, fabric=fabric, watch=watch, save_every=save_every)
 
 
+def test_the_last_epoch_is_kept_where_validation_chooses_nothing(tmp_path: Path) -> None:
+    finished = run(replace(RECIPE, epochs=3, best="last", average=0.0), tmp_path)
+    assert finished.best_epoch == 3
+    assert finished.best is finished.history[-1]
+    kept = load_file(tmp_path / "best.safetensors")
+    last = torch.load(tmp_path / "last.pt", weights_only=True)["network"]
+    assert all(torch.equal(kept[name], last[name]) for name in kept)
+    with pytest.raises(OptionError, match="patience would end the run before"):
+        replace(RECIPE, best="last", patience=2)
+
+
 def test_it_learns(tmp_path: Path) -> None:
     finished = run(replace(RECIPE, epochs=10), tmp_path)
-    assert finished.best > 0.8
+    assert finished.best["accuracy"] > 0.8
     assert finished.history[-1]["loss"] < finished.history[0]["loss"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, 11))

@@ -79,9 +79,11 @@ def train_command(request: Request) -> int:
         command = "mien " + shlex.join(sys.argv[1:])
         finished = train(chosen, request.out, fabric=fabric, command=command, watch=watch)
     if not quiet:
+        why = "the last" if recipe.best == "last" else f"the best {recipe.best} on validation"
         Bar().say(
-            f"best on validation: {recipe.best} {finished.best:.1%} in epoch {finished.best_epoch}\n"
-            f"weights: {request.out / 'weights'}; judge them on pictures they never saw: mien evaluate"
+            f"kept: epoch {finished.best_epoch}, {why}; "
+            "accuracy {accuracy:.1%}, balanced {balanced_accuracy:.1%}\n".format(**finished.best)
+            + f"weights: {request.out / 'weights'}; judge them on pictures they never saw: mien evaluate"
         )
     return 0
 

@@ -6,7 +6,7 @@ several processes end with the numbers of one as long as the recipe's `part` is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -63,9 +63,13 @@ class Progress:
 class Finished:
     """What a run came to."""
 
-    best_epoch: int
-    best: float  # of the recipe's measure, on validation
+    best_epoch: int  # counted from 1; its weights were kept
     history: tuple[Mapping[str, Any], ...]
+
+    @property
+    def best(self) -> Mapping[str, Any]:
+        """What was measured after the epoch that was kept."""
+        return self.history[self.best_epoch - 1]
 
 
 def fit(
@@ -141,14 +145,14 @@ def fit(
             }
             losses.clear()
             history.append(line)
-            if _is_new_best(history, recipe.best):
+            if best_of(history, recipe.best) == len(history) - 1:
                 run.keep_best(judged.state_dict())
             run.metrics(history)
         if line is not None or done % save_every == 0:
             save(done)
         watch(Progress(step=done, steps=steps, line=line))
-    best = max(range(len(history)), key=lambda i: (history[i][recipe.best], -i))
-    return Finished(best_epoch=best + 1, best=history[best][recipe.best], history=tuple(history))
+    best = best_of(history, recipe.best)
+    return Finished(best_epoch=best + 1, history=tuple(history))
 
 
 class Step:
@@ -254,11 +258,13 @@ def _mean(losses: list[float]) -> float:
     return round(float(np.mean(losses)), 5)
 
 
-def _is_new_best(history: list[dict[str, Any]], name: str) -> bool:
-    """Whether the last epoch is better than every one before it."""
-    return all(line[name] < history[-1][name] for line in history[:-1])
+def best_of(history: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The epoch to keep, from 0: the first of the best by a figure, or the "last"."""
+    if name == "last":
+        return len(history) - 1
+    return max(range(len(history)), key=lambda i: (history[i][name], -i))
 
 
 def _patience_ended(history: list[dict[str, Any]], recipe: Recipe) -> bool:
-    best = max(range(len(history)), key=lambda i: (history[i][recipe.best], -i))
+    best = best_of(history, recipe.best)
     return 0 < recipe.patience <= len(history) - 1 - best

@@ -72,7 +72,8 @@ class Recipe:
     frozen_statistics: tuple[str, ...] = ()  # modules whose batch norms stay as they are
     teacher: str = ""  # weights to distil from
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    best: Literal["accuracy", "balanced_accuracy", "macro_f1"] = "accuracy"  # on validation
+    best: Literal["accuracy", "balanced_accuracy", "macro_f1", "last"] = "accuracy"
+    """What keeps an epoch: a figure on validation, or being the last; then validation chooses nothing."""
     patience: int = 0  # epochs without a better one before stopping; 0: never
     # what came of it
     paper: str = ""
@@ -86,6 +87,8 @@ class Recipe:
             raise OptionError(f"epochs {self.epochs} and batch {self.batch} must be at least 1, part at least 0")
         if self.part and self.batch % self.part:
             raise OptionError(f"a batch of {self.batch} does not fall into parts of {self.part}")
+        if self.best == "last" and self.patience:
+            raise OptionError("best is 'last': patience would end the run before; set it to 0")
         if not 0 <= self.average < 1:
             raise OptionError(f"average is {self.average}; the decay of an average is at least 0 and below 1")
         if self.size_px < 0 or self.mixup < 0 or self.cutmix < 0 or self.optimiser.rate < 0:

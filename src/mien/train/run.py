@@ -4,7 +4,7 @@ run.json             recipe, versions, data fingerprint, seed, machine, times
 metrics.jsonl        one line per epoch
 tensorboard/         the same for TensorBoard
 last.pt              where to go on
-best.safetensors     the weights that were best on validation
+best.safetensors     the weights of the epoch that was best on validation, or of the last (recipe: best)
 weights/             the same with its record, for `mien predict --weights` and `mien evaluate`
 """
 

@@ -159,8 +159,8 @@ def train(
     if fabric.is_global_zero:
         network = objective.network
         network.load_state_dict(load_file(out / "best.safetensors"))
-        best = dict(finished.history[finished.best_epoch - 1])
-        measured = {f"validation ({chosen.fold.name}), chose the epoch": best}
+        chose = "nothing" if recipe.best == "last" else "the epoch"
+        measured = {f"validation ({chosen.fold.name}), chose {chose}": dict(finished.best)}
         if recipe.protocol not in ("official", "cross") and len(chosen.fold.test):
             size = max(64, recipe.batch)
             measured[f"test ({chosen.fold.name})"] = judge(network, pictures.judged_on_test(), fabric, size=size)
