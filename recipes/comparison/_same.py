@@ -42,7 +42,7 @@ def same(name: str, network: str, *, landmarks: bool, pose_classes: str = "", **
         optimiser=Optimiser(name="adamw", rate=1e-3, decay=0.05, clip=5.0, shares={"image_trunk": 0.25}),
         schedule=Schedule(curve="cosine", warmup_epochs=0.1),
         average=0.998,
-    best="last",
+        best="last",
         paper="none: ours",
         hardware="one thread of a server CPU",
         measured="docs/models/comparison.md",

@@ -176,7 +176,8 @@ LIGHT = Augmentation(  # the network of the package, on sharp pictures: recipes/
     noise=0.1,
     occlude=0.3,
 )
-LIGHT_SMALL = replace(LIGHT, grey=0.7, low_resolution=0.0, blur=0.0, jpeg=0.0)  # pictures of some 48 pixels
+LIGHT_MIXED = replace(LIGHT, grey=0.55, low_resolution=0.25, jpeg=0.15)  # small and sharp pictures together
+LIGHT_SMALL = replace(LIGHT, grey=0.7, low_resolution=0.0, blur=0.0, jpeg=0.0)  # 48 pixels or so
 
 PRESETS: dict[str, Augmentation] = {
     "poster": POSTER,
@@ -186,5 +187,6 @@ PRESETS: dict[str, Augmentation] = {
     "apvit": APVIT,
     "phanet": PHANET,
     "light": LIGHT,
+    "light-mixed": LIGHT_MIXED,
     "light-small": LIGHT_SMALL,
 }

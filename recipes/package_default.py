@@ -1,0 +1,107 @@
+"""Choose the operating points of a finished run on half of FER+ validation and put it into the package.
+
+    python recipes/package_default.py --run runs/default --ferplus ferplus.zip
+
+Training drew class c with the frequency f_c^(1-power) of the set's; a prior is a bias -k log f_c on the logits.
+    natural   the k with the best accuracy
+    balanced  the k with the best mean recall
+    default   the best mean recall within half a point of the best accuracy: the documented operating point
+The temperature minimises the log loss under "default". Logits are those of the face and its mirror image,
+averaged, through the pipeline of prediction (`--crops`). Everything on the first half of FER+ validation
+(`first_half`) without the pictures that repeat one of training: the other half and the muxspace people choose
+nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from calibrate_expression import logits_of, without_repeats
+from safetensors.torch import save_file
+
+from kept_apart import ferplus_validation, first_half
+from mien.export.onnx import export_onnx
+from mien.models import build
+from mien.pipeline.expression import calibrated
+from mien.weights.fill import load_network
+from mien.weights.golden import Golden
+from mien.weights.record import SHIPPED, WeightsRecord, load_record, write_record
+from mien.weights.verify import torch_answer
+from package_expression import TRAIN_COUNTS, judged
+
+STRENGTHS = np.linspace(-0.6, 1.2, 37)
+
+
+def operating_points(z: np.ndarray, truth: np.ndarray) -> tuple[float, dict[str, tuple[float, ...]]]:
+    """Temperature and priors of logits (N, 8)."""
+    frequency = np.log(TRAIN_COUNTS / TRAIN_COUNTS.sum())
+    table = {k: judged((z - k * frequency).argmax(axis=1), truth) for k in STRENGTHS}
+    best = max(accuracy for accuracy, _ in table.values())
+    near = {k: recall for k, (accuracy, recall) in table.items() if accuracy >= best - 0.005}
+    chosen = {
+        "default": max(near, key=near.__getitem__),
+        "natural": max(table, key=lambda k: table[k][0]),
+        "balanced": max(table, key=lambda k: table[k][1]),
+    }
+    for name, k in chosen.items():
+        print(f"{name:9s} k = {k:+.2f}: accuracy {table[k][0]:.4f}, mean recall {table[k][1]:.4f}")
+    bias = {name: -k * frequency for name, k in chosen.items()}
+
+    def loss(temperature: float) -> float:
+        probabilities = calibrated(z, temperature, bias["default"] / temperature)
+        return float(-np.log(probabilities[np.arange(len(z)), truth]).mean())
+
+    temperature = round(float(min(np.geomspace(0.3, 3, 200), key=loss)), 4)
+    print(f"temperature {temperature:.3f}: log loss {loss(1.0):.4f} -> {loss(temperature):.4f}")
+    return temperature, {
+        name: tuple(round(float(b), 4) for b in values / temperature) for name, values in bias.items()
+    }
+
+
+def package(record: WeightsRecord, name: str, source: str) -> None:
+    """Half-precision safetensors, ONNX, and the record with what was chosen."""
+    folder = SHIPPED / name
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {key: value.half() if value.is_floating_point() else value for key, value in
+            load_network(str(record.folder)).state_dict().items()}  # fmt: skip
+    save_file({key: value.contiguous() for key, value in half.items()}, folder / f"{name}.safetensors")
+    (folder / f"{name}.safetensors").chmod(0o644)
+    network = build(record.network, form="light", **record.config)
+    network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in half.items()})
+    difference = export_onnx(network, folder / f"{name}.onnx", size_px=record.inputs.size_px, output="logits")
+    print(f"ONNX differs from torch by {difference:.1e}")
+    write_record(
+        replace(
+            record,
+            name=name,
+            files=dict.fromkeys((f"{name}.onnx", f"{name}.safetensors"), ""),
+            licence="Apache-2.0",
+            source=source,
+            measured={},
+            golden=Golden.of(torch_answer(network, record.inputs)),
+            folder=folder,
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--ferplus", type=Path, required=True)
+    parser.add_argument("--name", default="default")
+    parser.add_argument("--source", default="", help="where the weights come from; else as the run says")
+    options = parser.parse_args()
+
+    record = replace(load_record(str(options.run / "weights")), mirror=True)
+    kept = ferplus_validation(options.ferplus)
+    chooses = first_half(kept.groups) & without_repeats(kept, options.ferplus)
+    z = logits_of(record, kept)
+    temperature, priors = operating_points(z[chooses], kept.truth[chooses])
+    package(replace(record, temperature=temperature, priors=priors), options.name, options.source or record.source)
+
+
+if __name__ == "__main__":
+    main()
