@@ -24,9 +24,8 @@ from safetensors.torch import save_file
 
 from kept_apart import ferplus_validation, first_half
 from mien.export.onnx import export_onnx
-from mien.models import build
 from mien.pipeline.expression import calibrated
-from mien.weights.fill import load_network
+from mien.weights.fill import empty_network, load_network
 from mien.weights.golden import Golden
 from mien.weights.record import SHIPPED, WeightsRecord, load_record, write_record
 from mien.weights.verify import torch_answer
@@ -69,7 +68,7 @@ def package(record: WeightsRecord, name: str, source: str) -> None:
             load_network(str(record.folder)).state_dict().items()}  # fmt: skip
     save_file({key: value.contiguous() for key, value in half.items()}, folder / f"{name}.safetensors")
     (folder / f"{name}.safetensors").chmod(0o644)
-    network = build(record.network, form="light", **record.config)
+    network = empty_network(record)
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in half.items()})
     difference = export_onnx(network, folder / f"{name}.onnx", size_px=record.inputs.size_px, output="logits")
     print(f"ONNX differs from torch by {difference:.1e}")
