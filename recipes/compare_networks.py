@@ -4,9 +4,9 @@
 
 Reads runs/comparison-NETWORK-SEED/weights, one or more seeds each, and writes the table of
 docs/models/comparison.md. Pictures as prediction sees them with `--crops`, without those that repeat one of
-training. Plain network output, no mirror image, no priors. Figures are means over the seeds; intervals, 95 %, draw pictures
-1,000 times, and differences to the plain trunk are paired. The cost is CPU time of one thread, a face at a time, of
-the folded networks in turns.
+training. Plain network output, no mirror image, no priors. Figures are means over the seeds; intervals, 95 %, draw
+pictures 1,000 times, and differences to the plain trunk are paired. The cost is CPU time of one thread, a face at a
+time, of the folded networks in turns.
 """
 
 from __future__ import annotations
