@@ -28,7 +28,7 @@ RECIPE = Recipe(
     sampler="power",
     sampler_strength=0.5,
     augmentation="light-mixed",
-    epochs=4,
+    epochs=3,
     batch=64,
     optimiser=Optimiser(name="adamw", rate=6e-4, decay=0.05, clip=5.0, shares={"image_trunk": 0.5}),
     schedule=Schedule(curve="cosine", warmup_epochs=0.2),

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
+from mien.models.apvit import LIGHT as APVIT_LIGHT
 from mien.models.apvit import APViT, APViTConfig
 from mien.models.poster_v2 import LIGHT, PosterV2
 from mien.train.pictures import PreparedPictures
@@ -89,6 +90,13 @@ def test_apvit_starts_from_a_file_of_its_transformer(tmp_path: Path) -> None:
     start(network, "", "vit_small.safetensors", tmp_path)
     assert all(torch.equal(network.state_dict()[name], value) for name, value in state.items())
     assert torch.equal(network.embed.weight, before)
+
+
+def test_a_trunk_of_two_maps_starts_from_one_of_three() -> None:
+    network, whole = APViT(APVIT_LIGHT), load_network("default")
+    start(network, "image_trunk", "default:image_trunk", Path("weights"))
+    for name, value in network.image_trunk.state_dict().items():
+        assert torch.equal(value, whole.image_trunk.state_dict()[name])
 
 
 def test_further_sets_teach_but_neither_choose_nor_test(tmp_path: Path) -> None:

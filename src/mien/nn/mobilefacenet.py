@@ -29,6 +29,7 @@ class MobileFaceNetConfig:
 
 
 PUBLISHED = MobileFaceNetConfig()
+THIRD_MAP = ("conv_45.", "conv_5.", "conv_6_sep.")  # starts of the keys that a trunk of two maps does without
 LIGHT_TRUNK = MobileFaceNetConfig(activation="relu6", stem_pointwise=True)  # as the face-identity network
 
 

@@ -23,6 +23,7 @@ from mien.data.shards import Shards
 from mien.errors import OptionError, UnknownName, WeightsError
 from mien.labels import LABEL_SETS, LabelSet
 from mien.models import configure
+from mien.nn.mobilefacenet import THIRD_MAP, MobileFaceNet
 from mien.train.loop import Finished, Progress, fit, judge
 from mien.train.objective import Expression, Joint, Objective
 from mien.train.pictures import PreparedPictures
@@ -218,6 +219,8 @@ def start(network: nn.Module, part: str, source: str, folder: Path) -> None:
         raise OptionError(f"start: {type(network).__name__} has no part called {part!r}") from None
     if record.network == "vit_small":  # blocks, tokens and positions of APViT, which are no module of their own
         state = target.state_dict() | state
+    if isinstance(target, MobileFaceNet) and target.config.maps == 2:
+        state = {key: value for key, value in state.items() if not key.startswith(THIRD_MAP)}
     fill(target, state, source=source)
 
 
