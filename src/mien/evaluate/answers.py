@@ -131,6 +131,11 @@ def from_rows(
     return probabilities
 
 
+def drawn_together(found: Answers) -> np.ndarray | None:
+    """Who is seen (N,), where the set names people: intervals draw them whole. None: every picture alone."""
+    return found.subject if found.subject is not None and (found.subject != "").any() else None
+
+
 def _answering(faces: list[Mapping[str, Any]], box: np.ndarray | None) -> Mapping[str, Any] | None:
     """The face of a picture that the label is about."""
     if box is None or not np.isfinite(box).all():

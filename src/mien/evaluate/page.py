@@ -11,8 +11,9 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from mien.evaluate.plots import confusion_plot, coverage_plot, pose_plot, reliability_plot
+from mien.evaluate.plots import confusion_plot, corruption_plot, coverage_plot, pose_plot, reliability_plot
 from mien.evaluate.report import Report
+from mien.metrics.uncertainty import Change
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1b2733;max-width:68rem;margin:2rem auto;padding:0 1rem}
@@ -56,6 +57,7 @@ def page(report: Report, mistakes: Sequence[Mistake] = ()) -> str:
         f"<div class=row>{reliability_plot(report)}{coverage_plot(report)}</div>",
         _poses(report),
         _comparison(report),
+        _robustness(report),
         _mistakes(mistakes),
     ]
     return (
@@ -130,6 +132,48 @@ def _comparison(report: Report) -> str:
         f"right only there: {found.only_second}, both: {found.both}, neither: {found.neither}. "
         f"McNemar's exact test: p = {found.p_value:.2g}.</p>"
     )
+
+
+def _robustness(report: Report) -> str:
+    found = report.robustness
+    if found is None:
+        return ""
+    other, clean = escape(report.compared_with), report.figures
+    gains = found.clean_gain is not None
+    head = "<tr><th>pictures<th>altered<th>answered<th>accuracy<th>change, 95 %<th>mean recall<th>change, 95 %"
+    head += f"<th>accuracy over {other}, 95 %" if gains else ""
+    rows = f"<tr><td>as they are<td><td>{clean.answered}<td>{clean.accuracy:.1%}<td>"
+    rows += f"<td>{clean.balanced_accuracy:.1%}<td>" + (f"<td>{_points(found.clean_gain)}" if gains else "")
+    for one in found.versions:
+        rows += (
+            f"<tr><td>{escape(one.kind)}, {escape(one.strength)}<td>{one.altered}<td>{one.answered}"
+            f"<td>{one.accuracy:.1%}<td>{_points(one.accuracy_change)}"
+            f"<td>{one.balanced_accuracy:.1%}<td>{_points(one.balanced_accuracy_change)}"
+        ) + (f"<td>{_points(one.accuracy_gain)}" if gains else "")
+    turned = "".join(
+        f"<tr><td>{one.yaw}<td>{one.pictures}<td>{one.accuracy:.1%}<td>{one.accuracy_interval.low:.1%} – "
+        f"{one.accuracy_interval.high:.1%}<td>{one.balanced_accuracy:.1%}"
+        for one in found.turned
+    )
+    plots = "".join(corruption_plot(kind, report) for kind in found.kinds.values())
+    dashed = f", the dashed line {other}" if gains else ""
+    return (
+        "<h2>Robustness</h2><p>The same pictures made worse, before faces are aligned. Mean over kinds of the mean "
+        f"over their strengths: accuracy {found.mean_accuracy:.1%}, "
+        f"mean recall {found.mean_balanced_accuracy:.1%}. The pale line is clean "
+        f"accuracy, bars are 95 % intervals of the change{dashed}.</p>"
+        f"<div class=row>{plots}</div>"
+        f"<table><thead>{head}<tbody>{rows}</table><p class=note>Changes in points; both versions of a picture are "
+        "resampled together. Altered: pictures that the corruption changed at all.</p>"
+        "<h2>Turned heads</h2><table><thead><tr><th>yaw, as measured<th>pictures<th>accuracy<th>95 %<th>mean recall"
+        f"<tbody>{turned}</table>"
+    )
+
+
+def _points(change: Change | None) -> str:
+    if change is None:
+        return ""
+    return f"{100 * change.value:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
 
 
 def _mistakes(mistakes: Sequence[Mistake]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mien.errors import InputError
-from mien.evaluate.answers import Answers
+from mien.evaluate.answers import Answers, drawn_together
+from mien.evaluate.robustness import Robustness
 from mien.labels import LabelSet
 from mien.metrics.classification import Figures, answers, figures
 from mien.metrics.uncertainty import Comparison, Interval, intervals, mcnemar
@@ -40,6 +41,7 @@ class Report:
     compared_with: str = ""
     published: Published | None = None
     notes: tuple[str, ...] = field(default=())
+    robustness: Robustness | None = None  # None: not asked for
 
     @property
     def pose_average(self) -> float | None:
@@ -50,6 +52,11 @@ class Report:
         """Plain values for JSON."""
         values = asdict(self) | {"pose_average": self.pose_average}
         values["figures"]["classes"] = dict(zip(self.labels, values["figures"]["classes"], strict=True))
+        if self.robustness is not None:
+            values["robustness"] |= {
+                "mean_accuracy": self.robustness.mean_accuracy,
+                "mean_balanced_accuracy": self.robustness.mean_balanced_accuracy,
+            }
         return values
 
 
@@ -60,11 +67,12 @@ def report(
     published: Published | None = None,
     other: Answers | None = None,
     compared_with: str = "",
+    robustness: Robustness | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> Report:
     """Judge answers. `other`: a second model's answers for the same pictures, compared by McNemar's test."""
-    units = found.subject if found.subject is not None and (found.subject != "").any() else None
+    units = drawn_together(found)
     bounds = intervals(found.truth, found.probabilities, units=units, draws=draws, seed=seed)
     return Report(
         of=dict(of),
@@ -77,6 +85,7 @@ def report(
         compared_with=compared_with,
         published=published,
         notes=found.notes,
+        robustness=robustness,
     )
 
 
