@@ -30,6 +30,7 @@ def found() -> Answers:
         truth=truth,
         probabilities=probabilities,
         path=np.array([f"{i}.png" for i in range(120)], dtype=object),
+        row=np.arange(120),
         subject=np.array([f"{i // 10}" for i in range(120)], dtype=object),
         pose=np.array(["-30", "0", "+30"] * 40, dtype=object),
     )

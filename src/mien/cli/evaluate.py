@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mien import __version__
+from mien.cli.evaluate_folds import Folds, check_options, folds_of
 from mien.cli.evaluate_print import print_report
 from mien.cli.output import check_place, write_json, write_text
 from mien.cli.progress import Bar, progress
@@ -33,6 +34,7 @@ from mien.pipeline.answer import answer
 from mien.pipeline.answer_spoiled import answer_spoiled
 from mien.pipeline.reader import Reader, load
 from mien.pipeline.table import SUFFIXES, read_predictions
+from mien.weights.folds import PLACE
 from mien.weights.record import load_record
 
 
@@ -70,18 +72,23 @@ def evaluate_command(request: Request) -> int:
         )
     chosen = data_set(request.set)
     samples = chosen.samples(request.data, variant=request.variant, skip_broken=request.skip_broken)
-    split = _split(samples, request.split)
-    kept = samples.split == split
-    repeated = 0
+    folds = _folds(request, chosen, samples)
+    split, kept, repeated = "", np.ones(len(samples), dtype=bool), 0
+    if folds is None:
+        split = _split(samples, request.split)
+        kept = samples.split == split
+    else:
+        kept = folds.of_row >= 0
     if request.no_duplicates:
         crossing = repeats_another_split(samples, jobs=request.jobs) & kept
         repeated, kept = int(crossing.sum()), kept & ~crossing
-    samples = samples.take(kept)
+    rows = np.flatnonzero(kept)
     if request.limit:
-        rows = np.random.default_rng(0).permutation(len(samples))[: request.limit]
-        samples = samples.take(np.sort(rows))
+        rows = np.sort(rows[np.random.default_rng(0).permutation(len(rows))[: request.limit]])
+    samples = samples.take(rows)
+    folds = folds and folds.take(rows)
     crops = chosen.shows(request.variant) != "photo" if request.crops is None else request.crops
-    read = partial(_answers, samples=samples, crops=crops, request=request)
+    read = partial(_answers, samples=samples, folds=folds, crops=crops, request=request)
     robust = None
     if corruptions:
         found, other, robust = _spoiled(samples, corruptions, crops=crops, request=request)
@@ -90,11 +97,12 @@ def evaluate_command(request: Request) -> int:
         other = read(request.compare) if request.compare else None
     judged = report(
         found,
-        of=_of(request, chosen, split, crops) | _left_out(request, repeated),
-        published=_published(request, chosen, split, found.labels),
+        of=_of(request, chosen, split, folds, crops) | _left_out(request, repeated),
+        published=_published(request, chosen, split, folds, found.labels),
         other=other,
         compared_with=request.compare or "",
         robustness=robust,
+        folds=None if folds is None else folds.parts(found),
     )
     print_report(judged)
     if request.json is not None:
@@ -104,18 +112,41 @@ def evaluate_command(request: Request) -> int:
     return 0
 
 
-def _answers(source: str | Path, *, samples: Samples, crops: bool, request: Request) -> Answers:
-    """Answers of weights by name or path, or of a table that `mien predict` wrote."""
+def _folds(request: Request, chosen: DataSet, samples: Samples) -> Folds | None:
+    """The folds that the weights were trained on, where this is the set of that training."""
+    if PLACE in (request.compare or "") and (PLACE not in request.weights or request.predictions is not None):
+        raise OptionError(f"--compare {request.compare}: give --weights with {PLACE} too, for the same folds")
+    if request.predictions is not None:
+        return None
+    if PLACE in request.weights:
+        check_options(split=request.split, no_duplicates=request.no_duplicates, under=request.under)
+    return None if request.split else folds_of(request.weights, samples, set=chosen.name)
+
+
+def _answers(
+    source: str | Path, *, samples: Samples, folds: Folds | None, crops: bool, request: Request
+) -> Answers:
+    """Answers of weights by name or path, of the weights of all folds, or of a table that `mien predict` wrote."""
     if _is_table(source):
-        answered, rows = read_predictions(Path(source))
-        probabilities = from_rows(rows, answered, samples.path.tolist(), root=str(samples.files), boxes=samples.box)
-    else:
-        reader = _reader(source, request)
-        answered = reader.labels
-        with progress("judging", len(samples), quiet=request.quiet) as bar:
-            probabilities, unread = answer(reader, samples, search=not crops, jobs=request.jobs, step=bar.step)
-            _say_unread(bar, unread, samples)
-    return _matched(probabilities, answered, samples)
+        answered, table = read_predictions(Path(source))
+        probabilities = from_rows(
+            table, answered, samples.path.tolist(), root=str(samples.files), boxes=samples.box
+        )
+        return _matched(probabilities, answered, samples)
+    whole = [(str(source), np.arange(len(samples)))]
+    parts = folds.weights(str(source)) if folds is not None and PLACE in str(source) else whole
+    unread: list[str] = []
+    with progress("judging", len(samples), quiet=request.quiet) as bar:
+        for place, rows in parts:
+            reader = _reader(place, request)
+            if place == parts[0][0]:
+                probabilities = np.zeros((len(samples), len(reader.labels)))
+            probabilities[rows], lost = answer(
+                reader, samples.take(rows), search=not crops, jobs=request.jobs, step=bar.step
+            )
+            unread += lost
+        _say_unread(bar, unread, samples)
+    return _matched(probabilities, reader.labels, samples)
 
 
 def _spoiled(
@@ -132,8 +163,7 @@ def _spoiled(
         [_matched(one, reader.labels, samples) for one in of]
         for of, reader in zip(said.versions, readers, strict=True)
     ]
-    row_of = {path: row for row, path in enumerate(samples.path.tolist())}
-    rows = [row_of[path] for path in clean[0].path.tolist()]
+    rows = clean[0].row
     judged = robustness(
         clean[0],
         [
@@ -196,10 +226,14 @@ def _split(samples: Samples, wanted: str) -> str:
     raise OptionError(f"there is no test split here; say which with --split: {', '.join(samples.splits)}")
 
 
-def _of(request: Request, chosen: DataSet, split: str, crops: bool) -> dict[str, str]:
+def _of(request: Request, chosen: DataSet, split: str, folds: Folds | None, crops: bool) -> dict[str, str]:
     of = {"set": chosen.title, "split": split or "all pictures"}
+    if folds is not None:
+        of |= {"split": folds.said}
+        if folds.untested:
+            of |= {"left out": f"{folds.untested} pictures that no fold tests"}
     if request.predictions is None:
-        record = load_record(request.weights)
+        record = load_record(request.weights if folds is None else folds.runs[0][0])
         of |= {
             "weights": record.name,
             "network": record.network,
@@ -220,22 +254,26 @@ def _left_out(request: Request, repeated: int) -> dict[str, str]:
     return {"left out": f"{repeated} pictures with a near-duplicate in another split"}
 
 
-def _published(request: Request, chosen: DataSet, split: str, labels: LabelSet) -> Published | None:
+def _published(
+    request: Request, chosen: DataSet, split: str, folds: Folds | None, labels: LabelSet
+) -> Published | None:
     """The paper's figure, where the whole split that papers report on was judged by a network they describe."""
     if request.predictions is not None or request.limit or request.no_duplicates or split not in ("", "test"):
         return None
-    return published(load_record(request.weights).network, chosen.name, len(labels))
+    if folds is not None and not folds.whole:
+        return None
+    place = request.weights.replace(PLACE, "0")
+    return published(load_record(place).network, chosen.name, len(labels))
 
 
 def _mistakes(found: Answers, samples: Samples) -> list[Mistake]:
-    rows = {path: row for row, path in enumerate(samples.path.tolist())}
     return [
         Mistake(
             name=str(found.path[row]),
             truth=str(found.labels[found.truth[row]]),
             answer=str(found.labels[int(found.probabilities[row].argmax())]),
             confidence=sure,
-            picture=partial(shown, samples, rows[found.path[row]]),
+            picture=partial(shown, samples, int(found.row[row])),
         )
         for row, sure in mistakes(found)
     ]

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mien.evaluate.report import Report
+from mien.evaluate.report import FOLD_FIGURES, Report
 from mien.evaluate.robustness import Robustness
 from mien.metrics.uncertainty import Change
 
@@ -41,6 +41,8 @@ def print_report(judged: Report) -> None:
     for label, row in zip(judged.labels, figures.confusion, strict=True):
         table.add_row(label, *(str(count or "·") for count in row[: len(columns)]))
     console.print(table)
+    if judged.folds:
+        _print_folds(console, judged)
     if judged.poses:
         table = _table("yaw", "pictures", "accuracy", "balanced")
         for pose in judged.poses:
@@ -64,6 +66,18 @@ def print_report(judged: Report) -> None:
         )
     if judged.robustness is not None:
         _print_robustness(console, judged.robustness, judged)
+
+
+def _print_folds(console: Console, judged: Report) -> None:
+    table = _table("fold", "pictures", "accuracy", "balanced", "macro F1")
+    for fold in judged.folds:
+        shares = (f"{share:.1%}" for share in (fold.accuracy, fold.balanced_accuracy, fold.macro_f1))
+        table.add_row(fold.fold, str(fold.pictures), *shares)
+    if table.rows:
+        table.rows[-1].end_section = True
+    over = (judged.over_folds(name) for name in FOLD_FIGURES)
+    table.add_row("mean ± deviation", "", *(f"{100 * mean:.1f} ± {100 * spread:.1f}" for mean, spread in over))
+    console.print(table)
 
 
 def _print_robustness(console: Console, found: Robustness, judged: Report) -> None:

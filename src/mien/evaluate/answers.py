@@ -21,6 +21,7 @@ class Answers:
     truth: np.ndarray  # (N,) index into labels
     probabilities: np.ndarray  # (N, K); a row of zeros: no answer
     path: np.ndarray  # (N,) str
+    row: np.ndarray  # (N,) int: of the table that was judged
     subject: np.ndarray | None = None  # (N,) str
     pose: np.ndarray | None = None  # (N,) str: name of the pose class
     notes: tuple[str, ...] = ()  # what was done to them
@@ -35,6 +36,7 @@ class Answers:
             truth=self.truth[rows],
             probabilities=self.probabilities[rows],
             path=self.path[rows],
+            row=self.row[rows],
             subject=None if self.subject is None else self.subject[rows],
             pose=None if self.pose is None else self.pose[rows],
         )
@@ -79,6 +81,7 @@ def matched(
         truth=moved,
         probabilities=kept / np.where(total > 0, total, 1),
         path=path,
+        row=np.arange(len(truth)),
         subject=subject,
         pose=pose,
         notes=tuple(notes),

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mien.evaluate.plots import confusion_plot, corruption_plot, coverage_plot, pose_plot, reliability_plot
-from mien.evaluate.report import Report
+from mien.evaluate.report import FOLD_FIGURES, Report
 from mien.metrics.uncertainty import Change
 
 STYLE = """
@@ -50,6 +50,7 @@ def page(report: Report, mistakes: Sequence[Mistake] = ()) -> str:
         _headline(report),
         _published(report),
         "".join(f"<p class=note>{escape(note)}.</p>" for note in report.notes),
+        _folds(report),
         _classes(report),
         "<h2>Confusion</h2>" + confusion_plot(report),
         "<h2>Confidence</h2><p>Left: on the line, a stated 80 % is right in 80 % of the cases; dots grow with the "
@@ -96,6 +97,23 @@ def _published(report: Report) -> str:
     return (
         f"<p>Published accuracy of {escape(report.published.network)}: {report.published.accuracy:.2%} "
         f"(<i>{escape(report.published.source)}</i>); here {gap:+.2f} points.</p>"
+    )
+
+
+def _folds(report: Report) -> str:
+    if not report.folds:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(fold.fold)}<td>{fold.pictures}<td>{fold.accuracy:.1%}<td>{fold.balanced_accuracy:.1%}"
+        f"<td>{fold.macro_f1:.1%}"
+        for fold in report.folds
+    )
+    over = (report.over_folds(name) for name in FOLD_FIGURES)
+    rows += "<tr><td>mean ± deviation<td>" + "".join(f"<td>{100 * m:.1f} ± {100 * s:.1f}" for m, s in over)
+    return (
+        "<h2>Folds</h2><p>Each fold's weights answered for the pictures that they never saw; above, all answers "
+        "together.</p><table><thead><tr><th>fold<th>pictures<th>accuracy<th>balanced<th>macro F1"
+        f"<tbody>{rows}</table>"
     )
 
 

@@ -16,6 +16,8 @@ from mien.metrics.classification import Figures, answers, figures
 from mien.metrics.uncertainty import Comparison, Interval, intervals, mcnemar
 from mien.models.published import Published
 
+FOLD_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseFigures:
@@ -25,6 +27,17 @@ class PoseFigures:
     pictures: int
     accuracy: float
     balanced_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldFigures:
+    """The answers of one fold's weights for the pictures that they never saw."""
+
+    fold: str
+    pictures: int
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +50,7 @@ class Report:
     intervals: Mapping[str, Interval]  # 95 %; keys as `mien.metrics.uncertainty.intervals`, recall by class name
     by_subject: bool  # the intervals draw people, not pictures
     poses: tuple[PoseFigures, ...] = ()
+    folds: tuple[FoldFigures, ...] = ()  # the figures above are of all folds together
     comparison: Comparison | None = None
     compared_with: str = ""
     published: Published | None = None
@@ -48,10 +62,19 @@ class Report:
         """Mean over pose classes of the accuracy in each: the figure of multi-view papers."""
         return float(np.mean([pose.accuracy for pose in self.poses])) if self.poses else None
 
+    def over_folds(self, name: str) -> tuple[float, float]:
+        """Mean and standard deviation (of a sample) over the folds of one of FOLD_FIGURES."""
+        values = [getattr(fold, name) for fold in self.folds]
+        return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         values = asdict(self) | {"pose_average": self.pose_average}
         values["figures"]["classes"] = dict(zip(self.labels, values["figures"]["classes"], strict=True))
+        if self.folds:
+            values["over_folds"] = {
+                name: dict(zip(("mean", "deviation"), self.over_folds(name), strict=True)) for name in FOLD_FIGURES
+            }
         if self.robustness is not None:
             values["robustness"] |= {
                 "mean_accuracy": self.robustness.mean_accuracy,
@@ -68,10 +91,15 @@ def report(
     other: Answers | None = None,
     compared_with: str = "",
     robustness: Robustness | None = None,
+    folds: Mapping[str, np.ndarray] | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> Report:
-    """Judge answers. `other`: a second model's answers for the same pictures, compared by McNemar's test."""
+    """Judge answers.
+
+    `other`: a second model's answers for the same pictures, compared by McNemar's test. `folds`: which of the
+    answers, by index or mask, come from which fold's weights.
+    """
     units = drawn_together(found)
     bounds = intervals(found.truth, found.probabilities, units=units, draws=draws, seed=seed)
     return Report(
@@ -81,6 +109,7 @@ def report(
         intervals={_named(name, found.labels): bound for name, bound in bounds.items()},
         by_subject=units is not None,
         poses=_poses(found),
+        folds=_folds(found, folds or {}),
         comparison=None if other is None else _compared(found, other),
         compared_with=compared_with,
         published=published,
@@ -114,6 +143,15 @@ def _poses(found: Answers) -> tuple[PoseFigures, ...]:
             balanced_accuracy=figure.balanced_accuracy,
         )
         for name, figure in judged.items()
+    )
+
+
+def _folds(found: Answers, folds: Mapping[str, np.ndarray]) -> tuple[FoldFigures, ...]:
+    parts = {name: found.take(rows) for name, rows in folds.items()}
+    judged = {name: figures(part.truth, part.probabilities) for name, part in parts.items() if len(part)}
+    return tuple(
+        FoldFigures(fold=name, pictures=said.pictures, **{key: getattr(said, key) for key in FOLD_FIGURES})
+        for name, said in judged.items()
     )
 
 
