@@ -6,7 +6,7 @@ several processes end with the numbers of one as long as the recipe's `part` is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -88,9 +88,9 @@ def fit(
     per_epoch = pictures.learned // size
     steps = per_epoch * recipe.epochs
     bare = objective.module
-    freeze(bare, recipe)
+    freeze(objective, recipe)
     average = moving_average(objective.network, recipe.average) if recipe.average else None
-    optimiser = optimiser_of(bare, recipe)
+    optimiser = optimiser_of(objective, recipe)
     rates = [group["lr"] for group in optimiser.param_groups]
     aware = SharpnessAware(bare.parameters(), recipe.sharpness) if recipe.sharpness else None
     wrapped, stepper = fabric.setup(bare, optimiser)
@@ -141,13 +141,13 @@ def fit(
             }
             losses.clear()
             history.append(line)
-            if _is_new_best(history, recipe.best):
+            if best_epoch(history, recipe.best) == len(history) - 1:
                 run.keep_best(judged.state_dict())
             run.metrics(history)
         if line is not None or done % save_every == 0:
             save(done)
         watch(Progress(step=done, steps=steps, line=line))
-    best = max(range(len(history)), key=lambda i: (history[i][recipe.best], -i))
+    best = best_epoch(history, recipe.best)
     return Finished(best_epoch=best + 1, best=history[best][recipe.best], history=tuple(history))
 
 
@@ -181,7 +181,7 @@ class Step:
     def __call__(self, step: int, per_epoch: int) -> float:
         """The mean loss over the batch."""
         recipe = self.recipe
-        set_training(self.objective.module, recipe)
+        set_training(self.objective, recipe)
         epoch, at = divmod(step, per_epoch)
         rows = self.pictures.order(epoch)[at * recipe.batch : (at + 1) * recipe.batch].reshape(self.parts, -1)
         mine = range(self.fabric.global_rank, self.parts, self.fabric.world_size)
@@ -254,11 +254,10 @@ def _mean(losses: list[float]) -> float:
     return round(float(np.mean(losses)), 5)
 
 
-def _is_new_best(history: list[dict[str, Any]], name: str) -> bool:
-    """Whether the last epoch is better than every one before it."""
-    return all(line[name] < history[-1][name] for line in history[:-1])
+def best_epoch(history: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The row of the best epoch: of equals the one with the lower validation loss, then the earlier."""
+    return max(range(len(history)), key=lambda i: (history[i][name], -history[i]["validation_loss"], -i))
 
 
 def _patience_ended(history: list[dict[str, Any]], recipe: Recipe) -> bool:
-    best = max(range(len(history)), key=lambda i: (history[i][recipe.best], -i))
-    return 0 < recipe.patience <= len(history) - 1 - best
+    return 0 < recipe.patience <= len(history) - 1 - best_epoch(history, recipe.best)
