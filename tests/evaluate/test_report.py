@@ -75,6 +75,8 @@ def test_the_surest_mistakes_come_first(found: Answers) -> None:
 def test_models_that_answered_other_pictures_are_not_compared(found: Answers) -> None:
     with pytest.raises(InputError, match="same pictures"):
         report(found, of={}, other=found.take(np.arange(100)))
+    with pytest.raises(InputError, match="same pictures"):
+        robustness(found, [("blur", "mild", 0, found.take(np.arange(100)))], yaw_deg=np.zeros(120))
 
 
 def test_the_page_stands_alone_and_shows_what_was_said(judged: Report) -> None:

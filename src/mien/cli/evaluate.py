@@ -24,7 +24,7 @@ from mien.data.record import DataSet
 from mien.data.samples import Samples
 from mien.data.survey import shown
 from mien.errors import InputError, OptionError
-from mien.evaluate.answers import Answers, from_rows, matched
+from mien.evaluate.answers import Answers, check_same, from_rows, matched
 from mien.evaluate.page import Mistake, page
 from mien.evaluate.report import mistakes, report
 from mien.evaluate.robustness import Robustness, robustness
@@ -135,17 +135,17 @@ def _answers(
         return _matched(probabilities, answered, samples)
     whole = [(str(source), np.arange(len(samples)))]
     parts = folds.weights(str(source)) if folds is not None and PLACE in str(source) else whole
-    unread: list[str] = []
+    found, unread = [], list[str]()
     with progress("judging", len(samples), quiet=request.quiet) as bar:
         for place, rows in parts:
             reader = _reader(place, request)
-            if place == parts[0][0]:
-                probabilities = np.zeros((len(samples), len(reader.labels)))
-            probabilities[rows], lost = answer(
-                reader, samples.take(rows), search=not crops, jobs=request.jobs, step=bar.step
-            )
+            said, lost = answer(reader, samples.take(rows), search=not crops, jobs=request.jobs, step=bar.step)
+            found.append((rows, said))
             unread += lost
         _say_unread(bar, unread, samples)
+    probabilities = np.zeros((len(samples), len(reader.labels)))
+    for rows, said in found:
+        probabilities[rows] = said
     return _matched(probabilities, reader.labels, samples)
 
 
@@ -154,6 +154,7 @@ def _spoiled(
 ) -> tuple[Answers, Answers | None, Robustness]:
     """Answers of the weights and of those compared with, and how both fare when pictures get worse."""
     readers = [_reader(source, request) for source in (request.weights, request.compare) if source]
+    check_same([_matched(np.zeros((len(samples), len(one.labels))), one.labels, samples) for one in readers])
     versions = list(all_versions(corruptions))
     with progress("judging", len(samples), quiet=request.quiet) as bar:
         said = answer_spoiled(readers, samples, versions, search=not crops, jobs=request.jobs, step=bar.step)

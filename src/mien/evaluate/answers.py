@@ -134,6 +134,15 @@ def from_rows(
     return probabilities
 
 
+def check_same(given: Sequence[Answers]) -> None:
+    """Raise `InputError` unless all are answers for the same pictures in the same classes."""
+    for other in given[1:]:
+        if given[0].labels != other.labels or given[0].path.tolist() != other.path.tolist():
+            raise InputError(
+                "the two models did not answer the same pictures in the same classes; judge both on one set"
+            )
+
+
 def drawn_together(found: Answers) -> np.ndarray | None:
     """Who is seen (N,), where the set names people: intervals draw them whole. None: every picture alone."""
     return found.subject if found.subject is not None and (found.subject != "").any() else None

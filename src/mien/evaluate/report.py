@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.errors import InputError
-from mien.evaluate.answers import Answers, drawn_together
+from mien.evaluate.answers import Answers, check_same, drawn_together
 from mien.evaluate.robustness import Robustness
 from mien.labels import LabelSet
 from mien.metrics.classification import Figures, answers, figures
@@ -164,10 +163,7 @@ def _angle(name: str) -> tuple[float, str]:
 
 
 def _compared(found: Answers, other: Answers) -> Comparison:
-    if found.labels != other.labels or found.path.tolist() != other.path.tolist():
-        raise InputError(
-            "the two models did not answer the same pictures in the same classes; judge both on one set"
-        )
+    check_same([found, other])
     return mcnemar(found.truth, found.probabilities, other.probabilities)
 
 

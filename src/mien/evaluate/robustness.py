@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mien.evaluate.answers import Answers, drawn_together
+from mien.evaluate.answers import Answers, check_same, drawn_together
 from mien.metrics.classification import figures
 from mien.metrics.uncertainty import Change, Interval, change, intervals
 
@@ -82,8 +82,11 @@ def robustness(
 
     `yaw_deg` (N,): of the heads, NaN where not known. `other`: the answers of weights to compare with, clean and
     for each version. Intervals: 95 %, paired: each draw takes both versions of a picture or neither, and people
-    as a whole where the set names them.
+    as a whole where the set names them. Raises `InputError` where the answers are for other pictures or classes.
     """
+    check_same([clean, *(after for *_, after in spoiled)])
+    if other is not None:
+        check_same([clean, other[0], *other[1]])
     units = drawn_together(clean)
 
     def changed(before: Answers, after: Answers) -> dict[str, Change]:
