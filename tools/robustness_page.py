@@ -2,7 +2,7 @@
 
 python tools/robustness_page.py --data ferplus.zip --limit 600
 
-About two seconds a picture on one core. `--report REPORT.json` writes the page from what `mien evaluate --under all
+About a second a picture on one core. `--report REPORT.json` writes the page from what `mien evaluate --under all
 --json REPORT.json` found, and measures nothing.
 """
 
@@ -15,10 +15,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image, ImageDraw
+
+import mien
 from mien.cli.app import run
+from mien.data.corruptions import Place, chosen, spoiled, versions
+from mien.media.images import read_picture
 from mien.weights.record import load_record
 
-PAGE = Path(__file__).parents[1] / "docs/models/robustness.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/models/robustness.md"
 START, END = "<!-- made by tools/robustness_page.py -->\n", "<!-- end -->\n"
 
 
@@ -42,11 +49,34 @@ def main() -> int:
 
 
 def write(report: Path, weights: str) -> int:
-    """Put the tables of a report into the page."""
+    """Put the tables of a report into the page, and show what the versions look like."""
+    sheet().save(PAGE.with_suffix(".jpg"), quality=88)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     text = tables(json.loads(report.read_text(encoding="utf-8")), weights)
     PAGE.write_text(before + START + "\n" + text + "\n" + END + rest.partition(END)[2], encoding="utf-8")
     return 0
+
+
+def sheet(*, columns: int = 9, side_px: int = 112, line_px: int = 13) -> Image.Image:
+    """The face of examples/astronaut.jpg in every version."""
+    picture = read_picture(ROOT / "examples/astronaut.jpg")
+    face = mien.load(threads=1).predict(picture)[0]
+    place = Place.of(picture, np.array(face.landmarks))
+    shown = [("as it is", picture)] + [
+        (f"{corruption.name} {strength}".removesuffix(" of face"), worse)
+        for corruption, strength in versions(chosen("all"))
+        for worse in [spoiled(corruption, strength, picture, place, name="astronaut.jpg")]
+    ]
+    (x, y), half = place.centre, 0.8 * place.side_px
+    box = tuple(round(side) for side in (x - half, y - half, x + half, y + half))
+    rows = -(-len(shown) // columns)
+    found = Image.new("RGB", (columns * side_px, rows * (side_px + line_px)), "white")
+    draw = ImageDraw.Draw(found)
+    for i, (name, worse) in enumerate(shown):
+        left, top = i % columns * side_px, i // columns * (side_px + line_px)
+        found.paste(Image.fromarray(worse).crop(box).resize((side_px, side_px)), (left, top + line_px))
+        draw.text((left + 2, top), name, fill="black")
+    return found
 
 
 def tables(report: Mapping[str, Any], weights: str) -> str:
