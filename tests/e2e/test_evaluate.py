@@ -52,12 +52,33 @@ def test_the_page_and_the_comparison_are_written(
     assert "McNemar p = 1" in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_same_pictures_are_judged_when_they_are_worse(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip("matplotlib", reason="the page needs matplotlib: pip install 'mien[evaluate]'")
+    out, page = tmp_path / "out.json", tmp_path / "page.html"
+    arguments = ["--data", str(photos), "--detect", "--under", "patch,resolution", "--compare", "default"]
+    assert run(["evaluate", "folder", *arguments, "--json", str(out), "--html", str(page), "--quiet"]) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["figures"]["answered"] == 2
+    versions = found["robustness"]["versions"]
+    assert [one["kind"] for one in versions] == ["patch"] * 3 + ["resolution"] * 5
+    assert all(one["accuracy_gain"]["value"] == 0 for one in versions)
+    assert [one["altered"] for one in versions] == [2] * 8
+    assert found["robustness"]["turned"][0]["pictures"] == 2
+    assert "Robustness" in page.read_text(encoding="utf-8")
+    assert "16 px" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         (["--split", "train"], "has no 'train' split; it has test"),
         (["--weights", "defualt"], "Did you mean 'default'"),
         (["--predictions", "absent.csv"], "absent.csv is no whole table that mien predict wrote"),
+        (["--under", "blurr"], "No corruption called 'blurr'. Did you mean 'blur'"),
+        (["--under", "blur", "--predictions", "some.csv"], "--under spoils pictures and reads them again"),
+        (["--under", "blur", "--compare", "some.csv"], "--under spoils pictures and reads them again"),
         (["--json", "absent/figures.json"], "absent/figures.json: the folder absent does not exist"),
     ],
 )

@@ -175,3 +175,22 @@ def test_a_killed_command_goes_on_to_the_same_weights(faces: Path, recipe: Path,
     )
     assert first == second
     assert (whole / "best.safetensors").read_bytes() == (killed / "best.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_two_processes_of_one_command_learn_like_one(faces: Path, recipe: Path, tmp_path: Path) -> None:
+    options = ["--data", str(faces), "--accelerator", "cpu", "--quiet", "--set", "batch=4", "--set", "part=2"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert run(["train", str(recipe), "--out", str(one), *options]) == 0
+    command = [sys.executable, "-m", "mien", "train", str(recipe), "--out", str(two), *options, "--devices", "2"]
+    done = subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (one, two)
+    )
+    for mine, other in zip(first, second, strict=True):
+        assert other == pytest.approx(mine, abs=1e-3)
+    assert run(["weights", "verify", str(two / "weights")]) == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,6 +13,7 @@ from mien.errors import InputError
 from mien.evaluate.answers import Answers
 from mien.evaluate.page import Mistake, page
 from mien.evaluate.report import Report, mistakes, report
+from mien.evaluate.robustness import robustness
 from mien.labels import LabelSet
 from mien.models.published import PUBLISHED, published
 
@@ -28,6 +30,7 @@ def found() -> Answers:
         truth=truth,
         probabilities=probabilities,
         path=np.array([f"{i}.png" for i in range(120)], dtype=object),
+        row=np.arange(120),
         subject=np.array([f"{i // 10}" for i in range(120)], dtype=object),
         pose=np.array(["-30", "0", "+30"] * 40, dtype=object),
     )
@@ -72,6 +75,8 @@ def test_the_surest_mistakes_come_first(found: Answers) -> None:
 def test_models_that_answered_other_pictures_are_not_compared(found: Answers) -> None:
     with pytest.raises(InputError, match="same pictures"):
         report(found, of={}, other=found.take(np.arange(100)))
+    with pytest.raises(InputError, match="same pictures"):
+        robustness(found, [("blur", "mild", 0, found.take(np.arange(100)))], yaw_deg=np.zeros(120))
 
 
 def test_the_page_stands_alone_and_shows_what_was_said(judged: Report) -> None:
@@ -94,6 +99,57 @@ def test_the_page_stands_alone_and_shows_what_was_said(judged: Report) -> None:
     assert text == page(
         judged, [Mistake(name="<a>.png", truth="fear", answer="anger", confidence=0.9, picture=lambda: picture)]
     )
+
+
+@pytest.fixture
+def robust(found: Answers) -> Report:
+    """Half of the answers turn wrong in the second version; the other weights are always wrong."""
+    wrong = np.roll(np.eye(3)[found.truth], 1, axis=1)
+    half = np.where((np.arange(120) % 2 == 0)[:, None], wrong, found.probabilities)
+    worse, other = replace(found, probabilities=half), replace(found, probabilities=wrong)
+    said = robustness(
+        found,
+        [("blur", "<mild>", 0, found), ("blur", "hard", 120, worse), ("grey", "grey", 120, found)],
+        yaw_deg=np.array([np.nan, 5.0, -15.0, 50.0] * 30),
+        other=(other, [other] * 3),
+    )
+    return report(found, of={}, other=other, compared_with="before", robustness=said)
+
+
+def test_every_version_is_compared_with_the_clean_pictures(robust: Report) -> None:
+    said = robust.robustness
+    assert said is not None
+    mild, hard, grey = said.versions
+    clean = robust.figures.accuracy
+    assert (mild.accuracy_change.value, mild.accuracy_change.low, mild.accuracy_change.high) == (0, 0, 0)
+    assert hard.accuracy_change.value == pytest.approx(hard.accuracy - clean)
+    assert hard.accuracy_change.high < 0
+    assert hard.accuracy_gain is not None
+    assert hard.accuracy_gain.value == pytest.approx(hard.accuracy)
+    assert said.clean_gain is not None
+    assert said.clean_gain.value == pytest.approx(clean)
+    assert said.mean_accuracy == pytest.approx(((clean + hard.accuracy) / 2 + clean) / 2)
+
+
+def test_turned_heads_are_counted_by_the_size_of_their_yaw(robust: Report, found: Answers) -> None:
+    said = robust.robustness
+    assert said is not None
+    assert [(turned.yaw, turned.pictures) for turned in said.turned] == [
+        ("under 10°", 30), ("10 to 20°", 30), ("over 35°", 30),
+    ]  # fmt: skip
+    right = found.probabilities.argmax(axis=1) == found.truth
+    assert said.turned[0].accuracy == pytest.approx(right[1::4].mean())
+
+
+def test_robustness_is_in_the_json_and_on_the_page(robust: Report) -> None:
+    values = json.loads(json.dumps(robust.to_dict()))["robustness"]
+    assert values["versions"][1]["accuracy_change"]["value"] < 0
+    assert values["mean_accuracy"] < robust.figures.accuracy
+    pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'mien[evaluate]'")
+    text = page(robust)
+    assert "<h2>Robustness</h2>" in text
+    assert "blur, &lt;mild&gt;" in text
+    assert "the dashed line before" in text
 
 
 def test_published_figures_are_shares_of_one() -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.metrics.uncertainty import intervals, mcnemar
+from mien.metrics.classification import figures
+from mien.metrics.uncertainty import Change, change, intervals, mcnemar
 
 
 def answering(right: np.ndarray) -> np.ndarray:
@@ -56,3 +57,32 @@ def test_mcnemar_looks_at_the_pictures_on_which_two_models_differ() -> None:
 def test_equal_models_do_not_differ() -> None:
     same = answering(np.array([True, False]))
     assert mcnemar(np.zeros(2, int), same, same).p_value == 1
+
+
+def test_a_change_is_the_difference_of_two_judgements() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.integers(4, size=300)
+    first, second = rng.dirichlet(np.ones(4), size=(2, 300))
+    second[:20] = 0  # no answer
+    found = change(truth, first, second)
+    one, other = figures(truth, first), figures(truth, second)
+    assert found["accuracy"].value == pytest.approx(other.accuracy - one.accuracy)
+    assert found["balanced_accuracy"].value == pytest.approx(other.balanced_accuracy - one.balanced_accuracy)
+    assert all(one.low < one.value < one.high for one in found.values())
+    assert found == change(truth, first, second)
+
+
+def test_the_interval_of_a_change_is_paired() -> None:
+    first = np.array([True] * 900 + [False] * 100)
+    second = np.array([True] * 800 + [False] * 100 + [True] * 20 + [False] * 80)
+    found = change(np.zeros(1000, int), answering(first), answering(second), draws=4000)["accuracy"]
+    spread = 1.96 * np.sqrt(100 + 20 - 80**2 / 1000) / 1000
+    assert (found.low, found.high) == pytest.approx((-0.08 - spread, -0.08 + spread), abs=0.002)
+    people = np.array([f"person {i // 50}" for i in range(1000)])
+    together = change(np.zeros(1000, int), answering(first), answering(second), units=people)["accuracy"]
+    assert together.high - together.low > 2 * (found.high - found.low)
+
+
+def test_the_same_answers_have_not_changed() -> None:
+    same = answering(np.arange(10) < 5)
+    assert change(np.zeros(10, int), same, same)["accuracy"] == Change(value=0.0, low=0.0, high=0.0)

@@ -53,6 +53,8 @@ def test_an_unknown_form_size_or_trunk_is_answered_with_the_known_ones() -> None
         ("poster", {"classes": 0}, "classes is a whole number from 1 on, not 0"),
         ("poster", {"size_px": 100}, "size_px is a multiple of 16"),
         ("poster", {"heads": 7}, "width is a multiple of 28"),
+        ("poster", {"drop_path": 2}, "drop_path is at least 0 and below 1, not 2"),
+        ("poster_v2", {"drop_path": (0.0, 0.1, 1.0)}, "drop_path is at least 0 and below 1, not 1.0"),
         ("poster_v2", {"classes": 7.0}, "classes is a whole number from 1 on, not 7.0"),
         ("poster_v2", {"heads": 4}, "heads are three, one for each level, not 4"),
         ("poster_v2", {"windows": (5, 6, 6)}, "5 does not divide 24"),

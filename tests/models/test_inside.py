@@ -135,6 +135,14 @@ def test_what_a_query_takes_adds_up_to_one(network: Any) -> None:
             torch.testing.assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:-1]), msg=name)
 
 
+@torch.no_grad()
+def test_no_faces_have_an_inside_of_the_same_names(network: Any) -> None:
+    empty, one = network.inside(noise(2)[:0]), network.inside(noise(1))
+    assert {name: (0, *value.shape[1:]) for name, value in one.items()} == {
+        name: tuple(value.shape) for name, value in empty.items()
+    }
+
+
 def test_gradients_reach_what_is_shown(network: Any) -> None:
     seen = network.inside(noise(1))
     shown = [value for name, value in seen.items() if name.startswith(("image.", "tokens", "features"))]

@@ -7,7 +7,9 @@ import pytest
 
 import mien
 from mien.data import data_set
+from mien.data.corruptions import CORRUPTIONS
 from mien.pipeline.answer import answer
+from mien.pipeline.answer_spoiled import answer_spoiled
 from tests.conftest import EXAMPLES
 from tests.data.distributions import text
 
@@ -54,3 +56,25 @@ def test_a_picture_that_cannot_be_read_is_named_and_has_no_answer(reader: mien.R
     assert not found.any()
     assert len(unread) == 3
     assert "both.png" in unread[0]
+
+
+def test_spoiled_pictures_are_read_like_the_clean_ones(reader: mien.Reader, two_faces: Path) -> None:
+    samples = data_set("csv").samples(two_faces)
+    versions = [
+        (CORRUPTIONS["rotation"], "10°"),
+        (CORRUPTIONS["grey"], "grey"),
+        (CORRUPTIONS["blur"], "4% of face"),
+    ]
+    said = answer_spoiled([reader, reader], samples, versions, search=True, jobs=1)
+    clean, _ = answer(reader, samples, search=True)
+    assert np.array_equal(said.clean[0], clean)
+    assert np.array_equal(said.versions[0], said.versions[1])
+    assert said.altered.all()
+    assert said.versions[0].shape == (3, 3, len(reader.labels))
+    happy = reader.labels.index("happiness")
+    assert (said.versions[0][:2, 0].argmax(axis=1) == happy).all()  # turned about her own face, found in her box
+    assert np.isfinite(said.yaw_deg).tolist() == [True, True, False]
+    (two_faces / "both.png").write_bytes(b"no picture")
+    lost = answer_spoiled([reader], samples, versions, search=True)
+    assert len(lost.unread) == 3
+    assert not lost.versions[0].any()

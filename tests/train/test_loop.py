@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from mien.errors import OptionError
-from mien.train.loop import Finished, Progress, fit
+from mien.train.loop import Finished, Progress, best_epoch, fit
 from mien.train.recipe import Optimiser, Recipe
 from mien.train.run import RunFolder
 from mien.train.sharpness import Sharpness
@@ -120,3 +120,10 @@ def test_what_is_frozen_stays(tmp_path: Path) -> None:
 def test_a_recipe_that_does_not_fit_says_why(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     with pytest.raises(OptionError, match=said):
         run(replace(RECIPE, **changes), tmp_path)
+
+
+def test_of_equally_accurate_epochs_the_surer_is_kept_then_the_earlier() -> None:
+    pairs = [(0.7, 0.5), (0.8, 0.9), (0.8, 0.6), (0.8, 0.6), (0.75, 0.1)]
+    history = [{"accuracy": accuracy, "validation_loss": loss} for accuracy, loss in pairs]
+    assert best_epoch(history, "accuracy") == 2
+    assert best_epoch(history[:2], "accuracy") == 1

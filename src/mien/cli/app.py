@@ -181,6 +181,10 @@ def evaluate(
     compare: Annotated[
         str | None, typer.Option(help="Weights or a table of predictions to compare with (McNemar).")
     ] = None,
+    under: Annotated[
+        str,
+        typer.Option(help="Also judge the same pictures made worse: blur,noise,mask,... or all."),
+    ] = "",
     crops: Annotated[
         bool | None,
         typer.Option("--crops/--detect", help="Pictures are faces already, or are searched. As the set says."),
@@ -208,7 +212,7 @@ def evaluate(
     return evaluate_command(
         Request(
             set=set, data=data, variant=variant, split=split, weights=weights, predictions=predictions,
-            compare=compare, crops=crops, flip=flip, priors=priors, skip_broken=skip_broken,
+            compare=compare, under=under, crops=crops, flip=flip, priors=priors, skip_broken=skip_broken,
             no_duplicates=no_duplicates, limit=limit, jobs=jobs, html=html, json=json, quiet=quiet,
         )
     )  # fmt: skip

@@ -9,27 +9,32 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from mien import __version__
+from mien.cli.evaluate_folds import Folds, check_options, folds_of
+from mien.cli.evaluate_print import print_report
 from mien.cli.output import check_place, write_json, write_text
-from mien.cli.progress import progress
+from mien.cli.progress import Bar, progress
 from mien.data import data_set
+from mien.data.corruptions import Corruption
+from mien.data.corruptions import chosen as chosen_corruptions
+from mien.data.corruptions import versions as all_versions
 from mien.data.duplicates import repeats_another_split
 from mien.data.record import DataSet
 from mien.data.samples import Samples
 from mien.data.survey import shown
 from mien.errors import InputError, OptionError
-from mien.evaluate.answers import Answers, from_rows, matched
+from mien.evaluate.answers import Answers, check_same, from_rows, matched
 from mien.evaluate.page import Mistake, page
-from mien.evaluate.report import Report, mistakes, report
+from mien.evaluate.report import mistakes, report
+from mien.evaluate.robustness import Robustness, robustness
 from mien.labels import LabelSet
 from mien.models.published import Published, published
 from mien.pipeline.answer import answer
-from mien.pipeline.reader import load
+from mien.pipeline.answer_spoiled import answer_spoiled
+from mien.pipeline.reader import Reader, load
 from mien.pipeline.table import SUFFIXES, read_predictions
+from mien.weights.folds import PLACE
 from mien.weights.record import load_record
 
 
@@ -44,6 +49,7 @@ class Request:
     weights: str
     predictions: Path | None
     compare: str | None
+    under: str
     crops: bool | None
     flip: bool | None
     priors: str
@@ -59,29 +65,46 @@ class Request:
 def evaluate_command(request: Request) -> int:
     """Judge, print, and write what was asked for."""
     check_place(request.json, request.html)
+    corruptions = chosen_corruptions(request.under) if request.under else []
+    if corruptions and (request.predictions is not None or _is_table(request.compare)):
+        raise OptionError(
+            "--under spoils pictures and reads them again: it needs weights, not tables of predictions"
+        )
     chosen = data_set(request.set)
     samples = chosen.samples(request.data, variant=request.variant, skip_broken=request.skip_broken)
-    split = _split(samples, request.split)
-    kept = samples.split == split
-    repeated = 0
+    folds = _folds(request, chosen, samples)
+    split, kept, repeated = "", np.ones(len(samples), dtype=bool), 0
+    if folds is None:
+        split = _split(samples, request.split)
+        kept = samples.split == split
+    else:
+        kept = folds.of_row >= 0
     if request.no_duplicates:
         crossing = repeats_another_split(samples, jobs=request.jobs) & kept
         repeated, kept = int(crossing.sum()), kept & ~crossing
-    samples = samples.take(kept)
+    rows = np.flatnonzero(kept)
     if request.limit:
-        rows = np.random.default_rng(0).permutation(len(samples))[: request.limit]
-        samples = samples.take(np.sort(rows))
+        rows = np.sort(rows[np.random.default_rng(0).permutation(len(rows))[: request.limit]])
+    samples = samples.take(rows)
+    folds = folds and folds.take(rows)
     crops = chosen.shows(request.variant) != "photo" if request.crops is None else request.crops
-    read = partial(_answers, samples=samples, crops=crops, request=request)
-    found = read(request.predictions or request.weights)
+    read = partial(_answers, samples=samples, folds=folds, crops=crops, request=request)
+    robust = None
+    if corruptions:
+        found, other, robust = _spoiled(samples, corruptions, crops=crops, request=request)
+    else:
+        found = read(request.predictions or request.weights)
+        other = read(request.compare) if request.compare else None
     judged = report(
         found,
-        of=_of(request, chosen, split, crops) | _left_out(request, repeated),
-        published=_published(request, chosen, split, found.labels),
-        other=read(request.compare) if request.compare else None,
+        of=_of(request, chosen, split, folds, crops) | _left_out(request, repeated),
+        published=_published(request, chosen, split, folds, found.labels),
+        other=other,
         compared_with=request.compare or "",
+        robustness=robust,
+        folds=None if folds is None else folds.parts(found),
     )
-    _print(judged)
+    print_report(judged)
     if request.json is not None:
         write_json(judged.to_dict(), request.json)
     if request.html is not None:
@@ -89,21 +112,89 @@ def evaluate_command(request: Request) -> int:
     return 0
 
 
-def _answers(source: str | Path, *, samples: Samples, crops: bool, request: Request) -> Answers:
-    """Answers of weights by name or path, or of a table that `mien predict` wrote."""
-    pose = _poses(samples)
-    if isinstance(source, Path) or Path(source).suffix.lower() in SUFFIXES:
-        answered, rows = read_predictions(Path(source))
-        probabilities = from_rows(rows, answered, samples.path.tolist(), root=str(samples.files), boxes=samples.box)
-    else:
-        reader = load(source, priors=request.priors, mirror=request.flip, threads=1)
-        answered = reader.labels
-        with progress("judging", len(samples), quiet=request.quiet) as bar:
-            probabilities, unread = answer(reader, samples, search=not crops, jobs=request.jobs, step=bar.step)
-            for line in unread:
-                bar.say(f"mien: {line}")
-        if len(unread) == len(samples):
-            raise InputError("no picture could be read")
+def _folds(request: Request, chosen: DataSet, samples: Samples) -> Folds | None:
+    """The folds that the weights were trained on, where this is the set of that training."""
+    if PLACE in (request.compare or "") and (PLACE not in request.weights or request.predictions is not None):
+        raise OptionError(f"--compare {request.compare}: give --weights with {PLACE} too, for the same folds")
+    if request.predictions is not None:
+        return None
+    if PLACE in request.weights:
+        check_options(split=request.split, no_duplicates=request.no_duplicates, under=request.under)
+    return None if request.split else folds_of(request.weights, samples, set=chosen.name)
+
+
+def _answers(
+    source: str | Path, *, samples: Samples, folds: Folds | None, crops: bool, request: Request
+) -> Answers:
+    """Answers of weights by name or path, of the weights of all folds, or of a table that `mien predict` wrote."""
+    if _is_table(source):
+        answered, table = read_predictions(Path(source))
+        probabilities = from_rows(
+            table, answered, samples.path.tolist(), root=str(samples.files), boxes=samples.box
+        )
+        return _matched(probabilities, answered, samples)
+    whole = [(str(source), np.arange(len(samples)))]
+    parts = folds.weights(str(source)) if folds is not None and PLACE in str(source) else whole
+    found, unread = [], list[str]()
+    with progress("judging", len(samples), quiet=request.quiet) as bar:
+        for place, rows in parts:
+            reader = _reader(place, request)
+            said, lost = answer(reader, samples.take(rows), search=not crops, jobs=request.jobs, step=bar.step)
+            found.append((rows, said))
+            unread += lost
+        _say_unread(bar, unread, samples)
+    probabilities = np.zeros((len(samples), len(reader.labels)))
+    for rows, said in found:
+        probabilities[rows] = said
+    return _matched(probabilities, reader.labels, samples)
+
+
+def _spoiled(
+    samples: Samples, corruptions: list[Corruption], *, crops: bool, request: Request
+) -> tuple[Answers, Answers | None, Robustness]:
+    """Answers of the weights and of those compared with, and how both fare when pictures get worse."""
+    readers = [_reader(source, request) for source in (request.weights, request.compare) if source]
+    check_same([_matched(np.zeros((len(samples), len(one.labels))), one.labels, samples) for one in readers])
+    versions = list(all_versions(corruptions))
+    with progress("judging", len(samples), quiet=request.quiet) as bar:
+        said = answer_spoiled(readers, samples, versions, search=not crops, jobs=request.jobs, step=bar.step)
+        _say_unread(bar, said.unread, samples)
+    clean = [_matched(of, reader.labels, samples) for of, reader in zip(said.clean, readers, strict=True)]
+    worse = [
+        [_matched(one, reader.labels, samples) for one in of]
+        for of, reader in zip(said.versions, readers, strict=True)
+    ]
+    rows = clean[0].row
+    judged = robustness(
+        clean[0],
+        [
+            (corruption.name, strength, int(altered.sum()), after)
+            for (corruption, strength), altered, after in zip(
+                versions, said.altered[:, rows], worse[0], strict=True
+            )
+        ],
+        yaw_deg=said.yaw_deg[rows],
+        other=(clean[1], worse[1]) if len(readers) > 1 else None,
+    )
+    return clean[0], clean[1] if len(readers) > 1 else None, judged
+
+
+def _is_table(source: str | Path | None) -> bool:
+    return isinstance(source, Path) or (source is not None and Path(source).suffix.lower() in SUFFIXES)
+
+
+def _reader(source: str | Path, request: Request) -> Reader:
+    return load(source, priors=request.priors, mirror=request.flip, threads=1)
+
+
+def _say_unread(bar: Bar, unread: list[str], samples: Samples) -> None:
+    for line in unread:
+        bar.say(f"mien: {line}")
+    if len(unread) == len(samples):
+        raise InputError("no picture could be read")
+
+
+def _matched(probabilities: np.ndarray, answered: LabelSet, samples: Samples) -> Answers:
     return matched(
         truth=samples.label,
         of=samples.labels,
@@ -111,7 +202,7 @@ def _answers(source: str | Path, *, samples: Samples, crops: bool, request: Requ
         answered=answered,
         path=samples.path,
         subject=samples.subject,
-        pose=pose,
+        pose=_poses(samples),
     )
 
 
@@ -136,10 +227,14 @@ def _split(samples: Samples, wanted: str) -> str:
     raise OptionError(f"there is no test split here; say which with --split: {', '.join(samples.splits)}")
 
 
-def _of(request: Request, chosen: DataSet, split: str, crops: bool) -> dict[str, str]:
+def _of(request: Request, chosen: DataSet, split: str, folds: Folds | None, crops: bool) -> dict[str, str]:
     of = {"set": chosen.title, "split": split or "all pictures"}
+    if folds is not None:
+        of |= {"split": folds.said}
+        if folds.untested:
+            of |= {"left out": f"{folds.untested} pictures that no fold tests"}
     if request.predictions is None:
-        record = load_record(request.weights)
+        record = load_record(request.weights if folds is None else folds.runs[0][0])
         of |= {
             "weights": record.name,
             "network": record.network,
@@ -160,83 +255,26 @@ def _left_out(request: Request, repeated: int) -> dict[str, str]:
     return {"left out": f"{repeated} pictures with a near-duplicate in another split"}
 
 
-def _published(request: Request, chosen: DataSet, split: str, labels: LabelSet) -> Published | None:
+def _published(
+    request: Request, chosen: DataSet, split: str, folds: Folds | None, labels: LabelSet
+) -> Published | None:
     """The paper's figure, where the whole split that papers report on was judged by a network they describe."""
     if request.predictions is not None or request.limit or request.no_duplicates or split not in ("", "test"):
         return None
-    return published(load_record(request.weights).network, chosen.name, len(labels))
+    if folds is not None and not folds.whole:
+        return None
+    place = request.weights.replace(PLACE, "0")
+    return published(load_record(place).network, chosen.name, len(labels))
 
 
 def _mistakes(found: Answers, samples: Samples) -> list[Mistake]:
-    rows = {path: row for row, path in enumerate(samples.path.tolist())}
     return [
         Mistake(
             name=str(found.path[row]),
             truth=str(found.labels[found.truth[row]]),
             answer=str(found.labels[int(found.probabilities[row].argmax())]),
             confidence=sure,
-            picture=partial(shown, samples, rows[found.path[row]]),
+            picture=partial(shown, samples, int(found.row[row])),
         )
         for row, sure in mistakes(found)
     ]
-
-
-def _print(judged: Report) -> None:
-    """The report for a terminal."""
-    console = Console()
-    figures = judged.figures
-    console.print(
-        " · ".join(f"{key}: {value}" for key, value in judged.of.items() if key != "command"), style="dim"
-    )
-    table = _table("figure", "value", "95 % interval")
-    for name, value, key in (
-        ("accuracy", figures.accuracy, "accuracy"),
-        ("balanced accuracy", figures.balanced_accuracy, "balanced_accuracy"),
-        ("macro F1", figures.macro_f1, "macro_f1"),
-        ("top 2", figures.top2, ""),
-        ("calibration error", figures.calibration_error, ""),
-    ):
-        bound = judged.intervals.get(key)
-        table.add_row(name, f"{value:.1%}", f"{bound.low:.1%} - {bound.high:.1%}" if bound else "")
-    console.print(table)
-    table = _table("class", "pictures", "recall", "95 % interval", "precision", "F1")
-    for label, one in zip(judged.labels, figures.classes, strict=True):
-        bound = judged.intervals.get(f"recall.{label}")
-        shares = ["-" if share is None else f"{share:.0%}" for share in (one.recall, one.precision, one.f1)]
-        between = f"{bound.low:.0%} - {bound.high:.0%}" if bound else ""
-        table.add_row(label, str(one.count), shares[0], between, *shares[1:])
-    console.print(table)
-    columns = [*judged.labels, "none"] if figures.answered < figures.pictures else judged.labels
-    table = _table("truth \\ answer", *(name[:4] for name in columns))
-    for label, row in zip(judged.labels, figures.confusion, strict=True):
-        table.add_row(label, *(str(count or "·") for count in row[: len(columns)]))
-    console.print(table)
-    if judged.poses:
-        table = _table("yaw", "pictures", "accuracy", "balanced")
-        for pose in judged.poses:
-            table.add_row(pose.pose, str(pose.pictures), f"{pose.accuracy:.1%}", f"{pose.balanced_accuracy:.1%}")
-        console.print(table)
-        console.print(f"Mean over poses: {judged.pose_average:.1%}")
-    drawn = "people" if judged.by_subject else "pictures"
-    console.print(f"{figures.pictures} pictures, {figures.answered} answered; intervals resample {drawn}.")
-    for note in judged.notes:
-        console.print(f"{note}.")
-    if judged.published is not None:
-        gap = 100 * (figures.accuracy - judged.published.accuracy)
-        console.print(
-            f"Published: {judged.published.accuracy:.2%} ({judged.published.source}); here {gap:+.2f} points."
-        )
-    if judged.comparison is not None:
-        pair = judged.comparison
-        console.print(
-            f"Against {judged.compared_with}: {100 * pair.difference:+.2f} points; right only here "
-            f"{pair.only_first}, only there {pair.only_second}; McNemar p = {pair.p_value:.2g}."
-        )
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table

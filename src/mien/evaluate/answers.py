@@ -21,6 +21,7 @@ class Answers:
     truth: np.ndarray  # (N,) index into labels
     probabilities: np.ndarray  # (N, K); a row of zeros: no answer
     path: np.ndarray  # (N,) str
+    row: np.ndarray  # (N,) int: of the table that was judged
     subject: np.ndarray | None = None  # (N,) str
     pose: np.ndarray | None = None  # (N,) str: name of the pose class
     notes: tuple[str, ...] = ()  # what was done to them
@@ -35,6 +36,7 @@ class Answers:
             truth=self.truth[rows],
             probabilities=self.probabilities[rows],
             path=self.path[rows],
+            row=self.row[rows],
             subject=None if self.subject is None else self.subject[rows],
             pose=None if self.pose is None else self.pose[rows],
         )
@@ -79,6 +81,7 @@ def matched(
         truth=moved,
         probabilities=kept / np.where(total > 0, total, 1),
         path=path,
+        row=np.arange(len(truth)),
         subject=subject,
         pose=pose,
         notes=tuple(notes),
@@ -129,6 +132,20 @@ def from_rows(
             f"({paths[0] if len(paths) else 'none'}, ...)"
         )
     return probabilities
+
+
+def check_same(given: Sequence[Answers]) -> None:
+    """Raise `InputError` unless all are answers for the same pictures in the same classes."""
+    for other in given[1:]:
+        if given[0].labels != other.labels or given[0].path.tolist() != other.path.tolist():
+            raise InputError(
+                "the two models did not answer the same pictures in the same classes; judge both on one set"
+            )
+
+
+def drawn_together(found: Answers) -> np.ndarray | None:
+    """Who is seen (N,), where the set names people: intervals draw them whole. None: every picture alone."""
+    return found.subject if found.subject is not None and (found.subject != "").any() else None
 
 
 def _answering(faces: list[Mapping[str, Any]], box: np.ndarray | None) -> Mapping[str, Any] | None:

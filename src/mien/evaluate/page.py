@@ -11,8 +11,9 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from mien.evaluate.plots import confusion_plot, coverage_plot, pose_plot, reliability_plot
-from mien.evaluate.report import Report
+from mien.evaluate.plots import confusion_plot, corruption_plot, coverage_plot, pose_plot, reliability_plot
+from mien.evaluate.report import FOLD_FIGURES, Report
+from mien.metrics.uncertainty import Change
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1b2733;max-width:68rem;margin:2rem auto;padding:0 1rem}
@@ -49,6 +50,7 @@ def page(report: Report, mistakes: Sequence[Mistake] = ()) -> str:
         _headline(report),
         _published(report),
         "".join(f"<p class=note>{escape(note)}.</p>" for note in report.notes),
+        _folds(report),
         _classes(report),
         "<h2>Confusion</h2>" + confusion_plot(report),
         "<h2>Confidence</h2><p>Left: on the line, a stated 80 % is right in 80 % of the cases; dots grow with the "
@@ -56,6 +58,7 @@ def page(report: Report, mistakes: Sequence[Mistake] = ()) -> str:
         f"<div class=row>{reliability_plot(report)}{coverage_plot(report)}</div>",
         _poses(report),
         _comparison(report),
+        _robustness(report),
         _mistakes(mistakes),
     ]
     return (
@@ -97,6 +100,23 @@ def _published(report: Report) -> str:
     )
 
 
+def _folds(report: Report) -> str:
+    if not report.folds:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(fold.fold)}<td>{fold.pictures}<td>{fold.accuracy:.1%}<td>{fold.balanced_accuracy:.1%}"
+        f"<td>{fold.macro_f1:.1%}"
+        for fold in report.folds
+    )
+    over = (report.over_folds(name) for name in FOLD_FIGURES)
+    rows += "<tr><td>mean ± deviation<td>" + "".join(f"<td>{100 * m:.1f} ± {100 * s:.1f}" for m, s in over)
+    return (
+        "<h2>Folds</h2><p>Each fold's weights answered for the pictures that they never saw; above, all answers "
+        "together.</p><table><thead><tr><th>fold<th>pictures<th>accuracy<th>balanced<th>macro F1"
+        f"<tbody>{rows}</table>"
+    )
+
+
 def _classes(report: Report) -> str:
     rows = "".join(
         f"<tr><td>{label}<td>{figure.count}<td>{_share(figure.recall)}<td>{_bounds(report, f'recall.{label}')}"
@@ -130,6 +150,48 @@ def _comparison(report: Report) -> str:
         f"right only there: {found.only_second}, both: {found.both}, neither: {found.neither}. "
         f"McNemar's exact test: p = {found.p_value:.2g}.</p>"
     )
+
+
+def _robustness(report: Report) -> str:
+    found = report.robustness
+    if found is None:
+        return ""
+    other, clean = escape(report.compared_with), report.figures
+    gains = found.clean_gain is not None
+    head = "<tr><th>pictures<th>altered<th>answered<th>accuracy<th>change, 95 %<th>mean recall<th>change, 95 %"
+    head += f"<th>accuracy over {other}, 95 %" if gains else ""
+    rows = f"<tr><td>as they are<td><td>{clean.answered}<td>{clean.accuracy:.1%}<td>"
+    rows += f"<td>{clean.balanced_accuracy:.1%}<td>" + (f"<td>{_points(found.clean_gain)}" if gains else "")
+    for one in found.versions:
+        rows += (
+            f"<tr><td>{escape(one.kind)}, {escape(one.strength)}<td>{one.altered}<td>{one.answered}"
+            f"<td>{one.accuracy:.1%}<td>{_points(one.accuracy_change)}"
+            f"<td>{one.balanced_accuracy:.1%}<td>{_points(one.balanced_accuracy_change)}"
+        ) + (f"<td>{_points(one.accuracy_gain)}" if gains else "")
+    turned = "".join(
+        f"<tr><td>{one.yaw}<td>{one.pictures}<td>{one.accuracy:.1%}<td>{one.accuracy_interval.low:.1%} – "
+        f"{one.accuracy_interval.high:.1%}<td>{one.balanced_accuracy:.1%}"
+        for one in found.turned
+    )
+    plots = "".join(corruption_plot(kind, report) for kind in found.kinds.values())
+    dashed = f", the dashed line {other}" if gains else ""
+    return (
+        "<h2>Robustness</h2><p>The same pictures made worse, before faces are aligned. Mean over kinds of the mean "
+        f"over their strengths: accuracy {found.mean_accuracy:.1%}, "
+        f"mean recall {found.mean_balanced_accuracy:.1%}. The pale line is clean "
+        f"accuracy, bars are 95 % intervals of the change{dashed}.</p>"
+        f"<div class=row>{plots}</div>"
+        f"<table><thead>{head}<tbody>{rows}</table><p class=note>Changes in points; both versions of a picture are "
+        "resampled together. Altered: pictures that the corruption changed at all.</p>"
+        "<h2>Turned heads</h2><table><thead><tr><th>yaw, as measured<th>pictures<th>accuracy<th>95 %<th>mean recall"
+        f"<tbody>{turned}</table>"
+    )
+
+
+def _points(change: Change | None) -> str:
+    if change is None:
+        return ""
+    return f"{100 * change.value:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
 
 
 def _mistakes(mistakes: Sequence[Mistake]) -> str:

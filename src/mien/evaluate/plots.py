@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,12 @@ import numpy as np
 
 from mien.errors import MissingPackage
 from mien.evaluate.report import Report
+from mien.evaluate.robustness import Version
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK, PALE = "#1f3a5f", "#c9d6e6"
+INK, PALE, OTHER = "#1f3a5f", "#c9d6e6", "#c2571a"
 
 
 def confusion_plot(report: Report) -> str:
@@ -73,6 +74,34 @@ def pose_plot(report: Report) -> str:
     with _canvas(1.2 + 0.5 * len(report.poses), 3.0) as (axes, drawn):
         axes.bar([pose.pose for pose in report.poses], [pose.accuracy for pose in report.poses], color=INK)
         axes.set(ylim=(0, 1), xlabel="pose", ylabel="accuracy")
+    return drawn[0]
+
+
+def corruption_plot(kind: Sequence[Version], report: Report) -> str:
+    """Accuracy from the clean pictures to the hardest strength of one kind, with the interval of the change."""
+    clean = report.figures.accuracy
+    names = ["clean", *(one.strength.removesuffix(" of face") for one in kind)]
+    with _canvas(2.5, 1.9) as (axes, drawn):
+        axes.axhline(clean, color=PALE, linewidth=1)
+        moved = [(0.0, 0.0, 0.0), *((c.value, c.low, c.high) for c in (one.accuracy_change for one in kind))]
+        values, low, high = (clean + np.array(column) for column in zip(*moved, strict=True))
+        axes.vlines(range(len(names)), low, high, color=INK, linewidth=1)
+        axes.plot(range(len(names)), values, color=INK, marker="o", ms=3, linewidth=1)
+        if all(one.accuracy_gain is not None for one in kind):
+            other = [one.accuracy - one.accuracy_gain.value for one in kind if one.accuracy_gain]
+            gain = report.robustness.clean_gain if report.robustness else None
+            axes.plot(
+                range(len(names)),
+                [clean - (gain.value if gain else 0), *other],
+                color=OTHER,
+                marker="o",
+                ms=3,
+                linewidth=1,
+                linestyle="--",
+            )
+        axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
+        axes.set(ylim=(0, 1), title=kind[0].kind)
+        axes.spines[["top", "right"]].set_visible(False)
     return drawn[0]
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from mien.errors import InputError
-from mien.evaluate.answers import Answers
+from mien.evaluate.answers import Answers, check_same, drawn_together
+from mien.evaluate.robustness import Robustness
 from mien.labels import LabelSet
 from mien.metrics.classification import Figures, answers, figures
 from mien.metrics.uncertainty import Comparison, Interval, intervals, mcnemar
 from mien.models.published import Published
+
+FOLD_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,17 @@ class PoseFigures:
     balanced_accuracy: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldFigures:
+    """The answers of one fold's weights for the pictures that they never saw."""
+
+    fold: str
+    pictures: int
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """One evaluation. `of` says what was judged: weights, set, split, how faces were found, command, version."""
@@ -36,20 +49,36 @@ class Report:
     intervals: Mapping[str, Interval]  # 95 %; keys as `mien.metrics.uncertainty.intervals`, recall by class name
     by_subject: bool  # the intervals draw people, not pictures
     poses: tuple[PoseFigures, ...] = ()
+    folds: tuple[FoldFigures, ...] = ()  # the figures above are of all folds together
     comparison: Comparison | None = None
     compared_with: str = ""
     published: Published | None = None
     notes: tuple[str, ...] = field(default=())
+    robustness: Robustness | None = None  # None: not asked for
 
     @property
     def pose_average(self) -> float | None:
         """Mean over pose classes of the accuracy in each: the figure of multi-view papers."""
         return float(np.mean([pose.accuracy for pose in self.poses])) if self.poses else None
 
+    def over_folds(self, name: str) -> tuple[float, float]:
+        """Mean and standard deviation (of a sample) over the folds of one of FOLD_FIGURES."""
+        values = [getattr(fold, name) for fold in self.folds]
+        return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         values = asdict(self) | {"pose_average": self.pose_average}
         values["figures"]["classes"] = dict(zip(self.labels, values["figures"]["classes"], strict=True))
+        if self.folds:
+            values["over_folds"] = {
+                name: dict(zip(("mean", "deviation"), self.over_folds(name), strict=True)) for name in FOLD_FIGURES
+            }
+        if self.robustness is not None:
+            values["robustness"] |= {
+                "mean_accuracy": self.robustness.mean_accuracy,
+                "mean_balanced_accuracy": self.robustness.mean_balanced_accuracy,
+            }
         return values
 
 
@@ -60,11 +89,17 @@ def report(
     published: Published | None = None,
     other: Answers | None = None,
     compared_with: str = "",
+    robustness: Robustness | None = None,
+    folds: Mapping[str, np.ndarray] | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> Report:
-    """Judge answers. `other`: a second model's answers for the same pictures, compared by McNemar's test."""
-    units = found.subject if found.subject is not None and (found.subject != "").any() else None
+    """Judge answers.
+
+    `other`: a second model's answers for the same pictures, compared by McNemar's test. `folds`: which of the
+    answers, by index or mask, come from which fold's weights.
+    """
+    units = drawn_together(found)
     bounds = intervals(found.truth, found.probabilities, units=units, draws=draws, seed=seed)
     return Report(
         of=dict(of),
@@ -73,10 +108,12 @@ def report(
         intervals={_named(name, found.labels): bound for name, bound in bounds.items()},
         by_subject=units is not None,
         poses=_poses(found),
+        folds=_folds(found, folds or {}),
         comparison=None if other is None else _compared(found, other),
         compared_with=compared_with,
         published=published,
         notes=found.notes,
+        robustness=robustness,
     )
 
 
@@ -108,6 +145,15 @@ def _poses(found: Answers) -> tuple[PoseFigures, ...]:
     )
 
 
+def _folds(found: Answers, folds: Mapping[str, np.ndarray]) -> tuple[FoldFigures, ...]:
+    parts = {name: found.take(rows) for name, rows in folds.items()}
+    judged = {name: figures(part.truth, part.probabilities) for name, part in parts.items() if len(part)}
+    return tuple(
+        FoldFigures(fold=name, pictures=said.pictures, **{key: getattr(said, key) for key in FOLD_FIGURES})
+        for name, said in judged.items()
+    )
+
+
 def _angle(name: str) -> tuple[float, str]:
     """Poses called by an angle stand in its order."""
     try:
@@ -117,10 +163,7 @@ def _angle(name: str) -> tuple[float, str]:
 
 
 def _compared(found: Answers, other: Answers) -> Comparison:
-    if found.labels != other.labels or found.path.tolist() != other.path.tolist():
-        raise InputError(
-            "the two models did not answer the same pictures in the same classes; judge both on one set"
-        )
+    check_same([found, other])
     return mcnemar(found.truth, found.probabilities, other.probabilities)
 
 

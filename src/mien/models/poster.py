@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from mien.errors import UnknownName
 from mien.nn.attention import attend
-from mien.nn.checks import check_faces, check_multiple, check_sizes
+from mien.nn.checks import check_drop, check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
 from mien.nn.inside import note, numbered, recording
 from mien.nn.linear import StreamLinear
@@ -58,6 +58,7 @@ class PosterConfig:
 
     def __post_init__(self) -> None:
         check_sizes(classes=self.classes, heads=self.heads)
+        check_drop("drop_path", self.drop_path)
         check_multiple("size_px", self.size_px, 16, why="the pixels of a cell")
         check_multiple("width", self.width, 4 * self.heads, why="four times the heads, which share a quarter of it")
 
@@ -101,7 +102,9 @@ class ImageTokens(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C', H, W) -> (B, cells, C)."""
         if self.from_memory:
-            tokens = x.contiguous().reshape(x.shape[0], self.cells, -1)  # channels before cells, always
+            tokens = x.contiguous().reshape(
+                x.shape[0], self.cells, self.linear.in_features
+            )  # channels before cells, always
         else:
             tokens = x.flatten(2).transpose(1, 2)
         return self.linear(tokens)
@@ -252,10 +255,10 @@ class Poster(nn.Module):
         named |= {f"tokens.{i}": tokens for i, tokens in enumerate(notes["tokens"])}
         levels = [f"block{i}.{level}" for i in range(len(self.blocks)) for level in ("fine", "coarse", "middle")]
         for level, weights in zip(levels, notes["attention"], strict=True):
-            streams = weights.split(x.shape[0])  # both, or the image alone
-            named |= {
-                f"attention.{level}.{name}": w for name, w in zip(("image", "landmarks"), streams, strict=False)
-            }
+            alone = level == f"block{len(self.blocks) - 1}.fine" and not self.config.token_mix
+            asked = ("image",) if alone else ("image", "landmarks")
+            streams = weights.chunk(len(asked))
+            named |= {f"attention.{level}.{name}": w for name, w in zip(asked, streams, strict=True)}
         return named | {"features": features, "logits": self.head(features)}
 
 

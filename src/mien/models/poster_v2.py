@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mien.errors import OptionError
 from mien.nn.attention import attend
-from mien.nn.checks import check_faces, check_multiple, check_sizes
+from mien.nn.checks import check_drop, check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
 from mien.nn.inside import note, numbered, recording
 from mien.nn.mlp import Mlp
@@ -60,6 +60,8 @@ class PosterV2Config:
             if not isinstance(getattr(self, name), (tuple, list)) or len(getattr(self, name)) != 3:
                 raise OptionError(f"{name} are three, one for each level, not {getattr(self, name)!r}")
         check_sizes(classes=self.classes, depth=self.depth, vit_heads=self.vit_heads)
+        for rate in self.drop_path:
+            check_drop("drop_path", rate)
         check_multiple("size_px", self.size_px, 16, why="the pixels of a coarse cell")
         check_multiple("width", self.width, self.vit_heads, why="the vit_heads")
         for channels, heads, grid, window in zip(self.channels, self.heads, self.grids, self.windows, strict=True):
@@ -295,7 +297,11 @@ class PosterV2(nn.Module):
         named: dict[str, Tensor] = {}
         for part in ("image", "landmarks", "fused"):
             named |= numbered(part, notes[part])
-        named |= {f"attention.level{i}": w.unflatten(0, (x.shape[0], -1)) for i, w in enumerate(levels, 1)}
+        cut = [(grid // side) ** 2 for grid, side in zip(self.config.grids, self.config.windows, strict=True)]
+        named |= {
+            f"attention.level{i}": w.unflatten(0, (x.shape[0], n))
+            for i, (w, n) in enumerate(zip(levels, cut, strict=True), 1)
+        }
         named |= {f"attention.block{i}": weights for i, weights in enumerate(blocks)}
         return named | {"tokens": notes["tokens"][0], "features": features, "logits": self.head(features)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from torch import Tensor
 
@@ -21,6 +21,12 @@ def check_multiple(name: str, size: int, unit: int, *, why: str) -> None:
     check_sizes(**{name: size})
     if size % unit:
         raise OptionError(f"{name} is a multiple of {unit}, {why}; not {size}")
+
+
+def check_drop(name: str, rate: float) -> None:
+    """Raise `OptionError` where `rate`, a probability to drop something, is not at least 0 and below 1."""
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate < 1:
+        raise OptionError(f"{name} is at least 0 and below 1, not {rate!r}")
 
 
 def check_faces(x: Tensor, size_px: int, *, larger: bool = False) -> None:

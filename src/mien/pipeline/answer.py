@@ -33,13 +33,10 @@ def answer(
     unread: list[str] = []
 
     def read(row: int) -> Face | str | None:
-        box = None if samples.box is None or not np.isfinite(samples.box[row]).all() else samples.box[row]
-        given = None if search or box is None else [Box(*box.tolist())]
         try:
-            faces = reader.predict(samples.picture(row), crop=not search, boxes=given)
+            return labelled_face(reader, samples.picture(row), box_of(samples, row), search=search)
         except InputError as error:
             return str(error)
-        return _chosen(faces, box if search else None)
 
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(samples), WINDOW):
@@ -53,11 +50,23 @@ def answer(
     return found, unread
 
 
-def _chosen(faces: list[Face], box: np.ndarray | None) -> Face | None:
-    """The face that the label is about."""
+def box_of(samples: Samples, row: int) -> np.ndarray | None:
+    """The box (4,) that the set states for a row."""
+    if samples.box is None or not np.isfinite(samples.box[row]).all():
+        return None
+    return samples.box[row]
+
+
+def labelled_face(reader: Reader, picture: np.ndarray, box: np.ndarray | None, *, search: bool) -> Face | None:
+    """The face that the label of a picture (H, W, 3) is about, read; None where it is not found.
+
+    `box` (4,) in pixels as the set states it, or None; `search` as `answer`.
+    """
+    given = None if search or box is None else [Box(*box.tolist())]
+    faces = reader.predict(picture, crop=not search, boxes=given)
     if not faces:
         return None
-    if box is None:
+    if box is None or not search:
         return faces[0]
     sides = np.array([[face.box.left, face.box.top, face.box.right, face.box.bottom] for face in faces])
     shared = overlap(box, sides)

@@ -92,9 +92,9 @@ def fit(
     per_epoch = pictures.learned // size
     steps = per_epoch * recipe.epochs
     bare = objective.module
-    freeze(bare, recipe)
+    freeze(objective, recipe)
     average = moving_average(objective.network, recipe.average) if recipe.average else None
-    optimiser = optimiser_of(bare, recipe)
+    optimiser = optimiser_of(objective, recipe)
     rates = [group["lr"] for group in optimiser.param_groups]
     aware = SharpnessAware(bare.parameters(), recipe.sharpness) if recipe.sharpness else None
     wrapped, stepper = fabric.setup(bare, optimiser)
@@ -145,14 +145,13 @@ def fit(
             }
             losses.clear()
             history.append(line)
-            if best_of(history, recipe.best) == len(history) - 1:
+            if best_epoch(history, recipe.best) == len(history) - 1:
                 run.keep_best(judged.state_dict())
             run.metrics(history)
         if line is not None or done % save_every == 0:
             save(done)
         watch(Progress(step=done, steps=steps, line=line))
-    best = best_of(history, recipe.best)
-    return Finished(best_epoch=best + 1, history=tuple(history))
+    return Finished(best_epoch=best_epoch(history, recipe.best) + 1, history=tuple(history))
 
 
 class Step:
@@ -185,7 +184,7 @@ class Step:
     def __call__(self, step: int, per_epoch: int) -> float:
         """The mean loss over the batch."""
         recipe = self.recipe
-        set_training(self.objective.module, recipe)
+        set_training(self.objective, recipe)
         epoch, at = divmod(step, per_epoch)
         rows = self.pictures.order(epoch)[at * recipe.batch : (at + 1) * recipe.batch].reshape(self.parts, -1)
         mine = range(self.fabric.global_rank, self.parts, self.fabric.world_size)
@@ -258,13 +257,12 @@ def _mean(losses: list[float]) -> float:
     return round(float(np.mean(losses)), 5)
 
 
-def best_of(history: Sequence[Mapping[str, Any]], name: str) -> int:
-    """The epoch to keep, from 0: the first of the best by a figure, or the "last"."""
+def best_epoch(history: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The row of the epoch to keep: "last", or the best by a figure; of equals the lower validation loss."""
     if name == "last":
         return len(history) - 1
-    return max(range(len(history)), key=lambda i: (history[i][name], -i))
+    return max(range(len(history)), key=lambda i: (history[i][name], -history[i]["validation_loss"], -i))
 
 
 def _patience_ended(history: list[dict[str, Any]], recipe: Recipe) -> bool:
-    best = best_of(history, recipe.best)
-    return 0 < recipe.patience <= len(history) - 1 - best
+    return 0 < recipe.patience <= len(history) - 1 - best_epoch(history, recipe.best)

@@ -35,6 +35,10 @@ class Objective(Protocol):
         """The part of it that is judged and kept."""
         ...
 
+    def called(self, name: str) -> str:
+        """What recipes call a parameter or module of `module`: as the network itself does."""
+        ...
+
     def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
         """The mean over the pictures; `module` is `self.module`, perhaps wrapped for several processes."""
         ...
@@ -47,6 +51,10 @@ class Expression:
         self.module = self.network = network
         self._loss, self._teacher = loss, teacher
         self._weights = class_weights(counts, loss.balance) if loss.balance else None
+
+    def called(self, name: str) -> str:
+        """The same name."""
+        return name
 
     def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
         """`Loss` of the network's logits."""
@@ -67,6 +75,10 @@ class Joint:
             raise OptionError(f"the joint objective is for phanet, not {type(network).__name__}")
         self.network = network
         self.module = _JointModule(network)
+
+    def called(self, name: str) -> str:
+        """Without the place of the network beside its loss; the weights of the loss begin with "joint_loss."."""
+        return name.removeprefix("network.")
 
     def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
         """`PhaNetLoss` of everything the network says."""

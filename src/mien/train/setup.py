@@ -9,47 +9,50 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.errors import OptionError
+from mien.train.objective import Objective
 from mien.train.recipe import Recipe
 
 
-def freeze(network: nn.Module, recipe: Recipe) -> None:
+def freeze(objective: Objective, recipe: Recipe) -> None:
     """Take the gradient from what the recipe freezes.
 
     Raises `OptionError` for a name that fits nothing: a misspelt one would freeze nothing in silence.
     """
     for start in recipe.frozen:
-        fitting = [parameter for name, parameter in network.named_parameters() if name.startswith(start)]
+        fitting = [parameter for name, parameter in _parameters(objective) if name.startswith(start)]
         if not fitting:
             raise OptionError(f"frozen: no parameter of {recipe.network} begins with {start!r}")
         for parameter in fitting:
             parameter.requires_grad_(False)
 
 
-def set_training(network: nn.Module, recipe: Recipe) -> None:
+def set_training(objective: Objective, recipe: Recipe) -> None:
     """Training mode, but for the batch norms whose statistics the recipe freezes. Raises as `freeze`."""
-    network.train()
+    objective.module.train()
+    modules = [(objective.called(name), module) for name, module in objective.module.named_modules()]
     for start in recipe.frozen_statistics:
-        norms = [m for name, m in network.named_modules() if name.startswith(start) and isinstance(m, _BatchNorm)]
+        norms = [module for name, module in modules if name.startswith(start) and isinstance(module, _BatchNorm)]
         if not norms:
             raise OptionError(f"frozen_statistics: no batch norm of {recipe.network} begins with {start!r}")
         for norm in norms:
             norm.eval()
 
 
-def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def optimiser_of(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser over what learns, in groups of one rate and decay each."""
     how = recipe.optimiser
-    names = [name for name, _ in network.named_parameters()]
+    names = [name for name, _ in _parameters(objective)]
     for start in how.shares:
         if not any(name.startswith(start) for name in names):
             raise OptionError(f"optimiser.shares: no parameter of {recipe.network} begins with {start!r}")
     groups: dict[tuple[float, float], list[Tensor]] = {}
-    for name, parameter in network.named_parameters():
+    for full, parameter in objective.module.named_parameters():
         if not parameter.requires_grad:
             continue
+        name = objective.called(full)
         fits = [start for start in how.shares if name.startswith(start)]
         rate = how.rate * (how.shares[max(fits, key=len)] if fits else 1.0)
-        decay = how.decay if how.decay_vectors or decays(network, name, parameter) else 0.0
+        decay = how.decay if how.decay_vectors or decays(objective.module, full, parameter) else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     if not groups:
         raise OptionError(f"the recipe freezes all of {recipe.network}")
@@ -73,3 +76,8 @@ def decays(network: nn.Module, name: str, parameter: Tensor) -> bool:
         and "Norm" not in type(owner).__name__
         and last not in ("bias", "cls_token", "pos_embed")
     )
+
+
+def _parameters(objective: Objective) -> list[tuple[str, Tensor]]:
+    """Everything that is trained, as recipes call it."""
+    return [(objective.called(name), parameter) for name, parameter in objective.module.named_parameters()]

@@ -20,7 +20,7 @@ from mien.data.mixing import CutMix, Mixup
 from mien.data.poses import PoseLabels, pose_labels
 from mien.data.protocols import CrossDataset, Fold, protocol
 from mien.data.shards import Shards
-from mien.errors import OptionError, UnknownName, WeightsError
+from mien.errors import DataError, OptionError, UnknownName, WeightsError
 from mien.labels import LABEL_SETS, LabelSet
 from mien.models import configure
 from mien.nn.mobilefacenet import THIRD_MAP, MobileFaceNet
@@ -30,6 +30,7 @@ from mien.train.pictures import PreparedPictures
 from mien.train.recipe import Recipe
 from mien.train.run import RunFolder
 from mien.weights.fill import fill, load_network, read_tensors
+from mien.weights.folds import FoldRecord
 from mien.weights.golden import Golden
 from mien.weights.record import WeightsRecord, load_record, shipped_names, write_record
 from mien.weights.verify import torch_answer
@@ -53,6 +54,7 @@ class Plan:
     augmentation: Augmentation
     poses: PoseLabels | None
     weights_folder: Path  # where starting weights lie that the package does not ship
+    tested: FoldRecord | None  # what later judges one of several folds; None: the set or the user says what tests
 
 
 def plan(
@@ -114,6 +116,26 @@ def plan(
         augmentation=augmentation,
         poses=poses,
         weights_folder=weights_folder,
+        tested=_tested(recipe.protocol, how, shards, folds, fold),
+    )
+
+
+def _tested(name: str, how: dict[str, Any], shards: Shards, folds: list[Fold], fold: int) -> FoldRecord | None:
+    if name in ("official", "cross"):
+        return None
+    row = shards.column("row")
+    if row is None:
+        raise DataError(f"{shards.folder} does not say which rows of the set it holds; prepare the set again")
+    return FoldRecord(
+        set=shards.record.set,
+        variant=shards.record.variant,
+        samples=shards.record.samples,
+        protocol=name,
+        settings=how,
+        fold=fold,
+        folds=len(folds),
+        name=folds[fold].name,
+        test=tuple(row[folds[fold].test].tolist()),
     )
 
 
@@ -162,7 +184,7 @@ def train(
         network.load_state_dict(load_file(out / "best.safetensors"))
         chose = "nothing" if recipe.best == "last" else "the epoch"
         measured = {f"validation ({chosen.fold.name}), chose {chose}": dict(finished.best)}
-        if recipe.protocol not in ("official", "cross") and len(chosen.fold.test):
+        if chosen.tested is not None and len(chosen.fold.test):
             size = max(64, recipe.batch)
             measured[f"test ({chosen.fold.name})"] = judge(network, pictures.judged_on_test(), fabric, size=size)
         write_weights(chosen, network, out, measured)
@@ -253,6 +275,8 @@ def write_weights(chosen: Plan, network: nn.Module, out: Path, measured: dict[st
             folder=folder,
         )
     )
+    if chosen.tested is not None:
+        chosen.tested.write(folder)
 
 
 def title_of(faces: Shards | Joined) -> str:
