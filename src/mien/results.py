@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from mien.geometry import Box
 from mien.labels import Expression, LabelSet
+
+# Limits of `Quality`, chosen and measured by recipes/measure_quality.py (docs/concepts/quality.md).
+FLAGS = ("small", "turned", "blurred", "dark", "bright", "flat")
+SMALL_BELOW_PX = 7.0  # eye_px
+TURNED_ABOVE_DEG = 45.0  # turn_deg
+BLURRED_BELOW = 0.2  # sharpness
+DARK_BELOW = 0.1  # light
+BRIGHT_ABOVE = 0.9  # shadow
+FLAT_BELOW = 0.1  # light - shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,7 @@ class Scores:
 
     labels: LabelSet
     values: tuple[float, ...]
+    certain_from: float | None = None  # least probability of an answer to rely on; None: nobody stated one
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.values):
@@ -26,6 +36,16 @@ class Scores:
     def top(self) -> Expression:
         """The most probable class."""
         return self.labels[int(np.argmax(self.values))]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the most probable class."""
+        return max(self.values)
+
+    @property
+    def certain(self) -> bool | None:
+        """Whether the answer is probable enough to rely on (docs/concepts/quality.md); None: not stated."""
+        return None if self.certain_from is None else self.confidence >= self.certain_from
 
     def __getitem__(self, label: str) -> float:
         return self.values[self.labels.index(Expression(label))]
@@ -54,6 +74,39 @@ class Pose:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a face can be seen, whatever it shows; measured by `mien.faces.quality`."""
+
+    eye_px: float  # between the eye centres, in pixels of the picture; a turned head's as if it looked ahead
+    turn_deg: float  # between the direction of the nose and that of the camera
+    sharpness: float  # 0 (nothing but blur) .. 1
+    light: float  # luminance 0..1 that a twentieth of the face exceeds
+    shadow: float  # luminance 0..1 that a twentieth of the face stays below
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is wrong with it: words of `FLAGS`, none for a face that can be seen well."""
+        wrong = {
+            "small": self.eye_px < SMALL_BELOW_PX,
+            "turned": self.turn_deg > TURNED_ABOVE_DEG,
+            "blurred": self.sharpness < BLURRED_BELOW,
+            "dark": self.light < DARK_BELOW,
+            "bright": self.shadow > BRIGHT_ABOVE,
+            "flat": self.light - self.shadow < FLAT_BELOW,
+        }
+        return tuple(flag for flag in FLAGS if wrong[flag])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The measures, and the flags that follow from them."""
+        return asdict(self) | {"flags": list(self.flags)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Quality:
+        """The quality that `to_dict` wrote; its flags follow anew."""
+        return cls(**{measure.name: values[measure.name] for measure in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One face of a picture, in pixels of the upright picture."""
 
@@ -61,6 +114,7 @@ class Face:
     detection: float | None = None  # detector's confidence 0..1; None: the picture was given as a face crop
     landmarks: tuple[tuple[float, float], ...] | None = None  # 68 (x, y), 300-W order
     pose: Pose | None = None
+    quality: Quality | None = None
     expression: Scores | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,17 +130,24 @@ class Face:
                 "pitch_deg": self.pose.pitch_deg,
                 "roll_deg": self.pose.roll_deg,
             },
+            "quality": None if self.quality is None else self.quality.to_dict(),
             "expression": None if self.expression is None else self.expression.to_dict(),
+            "certain": None if self.expression is None else self.expression.certain,
+            "certain_from": None if self.expression is None else self.expression.certain_from,
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Face:
-        """The face that `to_dict` wrote."""
+        """The face that `to_dict` wrote, of this version or of one before there was `quality`."""
         points, pose, scores = values["landmarks"], values["pose"], values["expression"]
+        quality, certain_from = values.get("quality"), values.get("certain_from")
         return cls(
             box=Box(*values["box"]),
             detection=values["detection"],
             landmarks=None if points is None else tuple((x, y) for x, y in points),
             pose=None if pose is None else Pose(**pose),
-            expression=None if scores is None else Scores(LabelSet(" ".join(scores)), tuple(scores.values())),
+            quality=None if quality is None else Quality.from_dict(quality),
+            expression=None
+            if scores is None
+            else Scores(LabelSet(" ".join(scores)), tuple(scores.values()), certain_from),
         )
