@@ -2,16 +2,16 @@
 
     python recipes/calibrate_expression.py --ferplus ferplus.zip --muxspace muxspace.zip --record
 
-For each operating point (`--priors`) of the record: the smallest threshold, in hundredths, from which on at least 90 %
-of the kept answers are right, chosen on one half of FER+ validation and measured on the other half and on the
+For each operating point (`--priors`) of the record: the smallest threshold, in hundredths, from which on at least
+90 % of the kept answers are right, chosen on one half of FER+ validation and measured on the other half and on the
 muxspace people. Pictures that repeat one of the training part are left out. The temperature and the priors of the
 package were chosen on all of FER+ validation; the muxspace people chose nothing. `--record` writes the thresholds
 with what was measured into the record.
 
-Printed besides: calibration error (15 bins of equal width) and log loss before and after a further temperature that
-the first half chooses by log loss, under the frequencies of the set and with every class weighing the same; for each
-class its mean probability, its share of the pictures and how often it is right where it is the answer. Intervals:
-95 %, 1,000 bootstrap draws of people (muxspace) or pictures (FER+), seed 0.
+Printed besides: calibration error (15 bins of equal width) and log loss before and after a further temperature
+that the first half chooses by log loss, under the frequencies of the set and with every class weighing the same;
+for each class its mean probability, its share of the pictures and how often it is right where it is the answer.
+Intervals: 95 %, 1,000 bootstrap draws of people (muxspace) or pictures (FER+), seed 0.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ from mien.weights.record import Abstention, WeightsRecord, load_record, write_re
 
 ACCURACY = 0.90  # of the kept answers, on the half that chooses
 ALSO = (0.95,)  # printed, not recorded
-COMMAND = "python recipes/calibrate_expression.py --ferplus ferplus.zip --muxspace muxspace.zip --record"
+COMMAND = (
+    "python recipes/calibrate_expression.py --ferplus ferplus.zip --muxspace muxspace.zip --weights {} --record"
+)
 RULE = f"the smallest with {ACCURACY:.0%} of the kept answers right on one half of FER+ validation"
 BATCH = 64
 
@@ -137,7 +139,9 @@ def main() -> None:
     options = parser.parse_args()
     record = load_record(options.weights)
     if record.label_set != label_set("ferplus"):
-        raise OptionError(f"weights {record.name!r} answer in other classes than FER+; this script cannot judge them")
+        raise OptionError(
+            f"weights {record.name!r} answer in other classes than FER+; this script cannot judge them"
+        )
     ferplus, people = ferplus_validation(options.ferplus), muxspace_people(options.muxspace)
     answers = _answers(record, ferplus, people, options)
     z, alone = answers["ferplus"][answers["alone"]], answers["alone"]
@@ -145,7 +149,7 @@ def main() -> None:
     chooses = first_half(tuple(groups.tolist()))
     print(f"weights {record.name} {next(iter(record.files.values()))[:8]}; FER+ validation without repeats: "
           f"{len(z)} pictures, {chooses.sum()} choose")  # fmt: skip
-    abstain = {}
+    abstain, command = {}, COMMAND.format(record.name)
     for priors, bias in record.priors.items():
         print(f"\n{priors}")
         scaled, theirs = (x / record.temperature + np.array(bias) for x in (z, answers["muxspace"]))
@@ -165,7 +169,7 @@ def main() -> None:
             }
             print(f"  {accuracy:.0%} from {least:.2f}: {measured}")
             if accuracy == ACCURACY:
-                abstain[priors] = Abstention(below=least, rule=RULE, measured={"command": COMMAND} | measured)
+                abstain[priors] = Abstention(below=least, rule=RULE, measured={"command": command} | measured)
     if options.record:
         write_record(replace(record, abstain=abstain))
 

@@ -2,9 +2,10 @@
 
     python recipes/measure_quality.py --ferplus ferplus.zip --muxspace muxspace.zip --faces faces.csv
 
-Reads FER+ validation and part of the muxspace people as they are, and fewer of both spoiled in known amounts
-(`spoil.py`), through the pipeline of prediction (`--crops`). `--faces` keeps every face with its measures and whether it
-was read right; if it is there, it is judged and nothing is read. A person's pictures stay in one half.
+Reads part of FER+ validation and of the muxspace people, drawn evenly over the classes, as they are, and fewer of
+both spoiled in known amounts (`spoil.py`), through the pipeline of prediction (`--crops`). `--faces` keeps every
+face with its measures and whether it was read right; if it is there, it is judged and nothing is read. A person's
+pictures stay in one half.
 
 A limit stands where, on the first half, an isotonic fit of accuracy over the measure lies ten points below the
 accuracy of the same pictures as they are; both sets weigh the same. The tables are of the second half, under
@@ -29,13 +30,14 @@ from mien.geometry import five_points
 from mien.labels import FERPLUS
 from mien.media.images import read_picture
 from mien.results import FLAGS, Face, Quality
+from mien.weights.record import load_record
 from spoil import SPOILERS
 
-MEASURES = ("eye_px", "turn_deg", "sharpness", "light", "shadow")
+MEASURES = ("eye_px", "turn_deg", "sharpness", "light", "contrast", "clipped")
 COLUMNS = ("weights", "set", "name", "person", "spoiled", "amount", "right", "confidence", *MEASURES)
 WAYS = {"small": ["smaller"], "turned": [], "blurred": ["blurred", "shaken"], "dark": ["darker"],
-        "bright": ["overexposed"], "flat": ["foggy"]}  # fmt: skip
-HIGH = {"turned", "bright"}  # flags of what lies above a limit
+        "flat": ["foggy"], "overexposed": ["overexposed"]}  # fmt: skip
+HIGH = {"turned", "overexposed"}  # flags of what lies above a limit
 LOSS = 0.10  # of accuracy, at the limit
 
 
@@ -118,8 +120,7 @@ def of_flag(faces: Faces, flag: str) -> Faces:
 
 def limit(faces: Faces, flag: str) -> float:
     """Where accuracy has fallen by LOSS; not a number where it nowhere has."""
-    measured = {"small": "eye_px", "turned": "turn_deg", "blurred": "sharpness", "dark": "light", "bright": "shadow"}
-    x = faces["light"] - faces["shadow"] if flag == "flat" else faces[measured[flag]]
+    x = faces[MEASURES[FLAGS.index(flag)]]
     before = faces["before"].copy()
     for name in np.unique(faces["set"]):
         before[faces["set"] == name] = faces["before"][faces["set"] == name].mean()
@@ -129,56 +130,57 @@ def limit(faces: Faces, flag: str) -> float:
     return float("nan") if not len(lost) else float(lost.min() if flag in HIGH else lost.max())
 
 
-def share(right: np.ndarray, people: np.ndarray) -> str:
-    """Accuracy in percent with its interval and count; people are drawn together."""
-    if not len(right):
+def accuracy(faces: Faces, column: str = "right") -> str:
+    """In percent, with its interval and the number of faces; people are drawn together."""
+    if not len(faces):
         return "none"
-    _, unit = np.unique(people, return_inverse=True)
+    right = faces[column]
+    _, unit = np.unique(faces["person"], return_inverse=True)
     count = int(unit.max()) + 1
     sums, sizes = np.bincount(unit, right, count), np.bincount(unit, minlength=count)
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=1000)
     low, high = np.percentile(draws @ sums / np.maximum(draws @ sizes, 1), [2.5, 97.5])
-    return f"{right.mean():.1%} ({low:.0%} to {high:.0%}) of {len(right)}".replace("%", "")
+    return f"{100 * right.mean():.0f} ({100 * low:.0f} to {100 * high:.0f}) of {len(right)}"
 
 
-def tables(faces: Faces) -> None:
+def tables(faces: Faces, certain_from: float) -> None:
     """Print what the flags are worth, in Markdown."""
     chooses = first_half(tuple(faces["person"].tolist()))
     first, second = faces.take(chooses), faces.take(~chooses)
-    print(f"weights: {', '.join(np.unique(faces['weights']))}\n")
-    print("limits that the first half chooses:")
-    for flag in FLAGS:
-        print(f"  {flag}: {limit(of_flag(first, flag), flag):.3f}")
-    print("\n| flag | set | flagged, spoiled | the same pictures as they are | spoiled, not flagged | confidence |")
-    print("|---|---|---|---|---|---|")
+    sets = np.unique(faces["set"]).tolist()
+    print(f"weights: {', '.join(np.unique(faces['weights']))}; limits that the first half chooses: ", end="")
+    print(", ".join(f"{flag} {limit(of_flag(first, flag), flag):.3f}" for flag in FLAGS))
+
+    line("flag", "set", "flagged", "the same pictures before", "flagged and certain", "spoiled, not flagged")
+    line(*["---"] * 6)
     for flag in (flag for flag in FLAGS if WAYS[flag]):
-        spoiled = second.take(np.isin(second["spoiled"], WAYS[flag]))
-        for name in np.unique(spoiled["set"]):
-            part = spoiled.take(spoiled["set"] == name)
+        for name in sets:
+            part = second.take(np.isin(second["spoiled"], WAYS[flag]) & (second["set"] == name))
             hit = part.flagged(flag)
             bad, rest = part.take(hit), part.take(~hit)
-            sure = f"{100 * bad['confidence'].mean():.0f}" if len(bad) else "-"
-            print(f"| {flag} | {name} | {share(bad['right'], bad['person'])} | {share(bad['before'], bad['person'])} "
-                  f"| {share(rest['right'], rest['person'])} | {sure} |")  # fmt: skip
-    print("\n| flag | set | share flagged, as they are | flagged | not flagged |\n|---|---|---|---|---|")
-    plain = second.take(second["spoiled"] == "")
+            sure = bad.take(bad["confidence"] >= certain_from)
+            line(flag, name, accuracy(bad), accuracy(bad, "before"), accuracy(sure), accuracy(rest))
+
+    line("flag", "set", "share flagged, as they are", "flagged", "not flagged")
+    line(*["---"] * 5)
     for flag in (*FLAGS, "any"):
-        for name in np.unique(plain["set"]):
-            part = plain.take(plain["set"] == name)
+        for name in sets:
+            part = second.take((second["spoiled"] == "") & (second["set"] == name))
             hit = part.flagged(flag)
-            bad, rest = part.take(hit), part.take(~hit)
-            print(f"| {flag} | {name} | {100 * hit.mean():.1f} | {share(bad['right'], bad['person'])} "
-                  f"| {share(rest['right'], rest['person'])} |")  # fmt: skip
-    shrunk, blurred = (second.take(second["spoiled"] == way) for way in ("smaller", "blurred"))
-    print(f"\nmade smaller: {100 * shrunk.flagged('small').mean():.0f} are flagged small, "
-          f"{100 * shrunk.flagged('blurred').mean():.0f} blurred; blurred: {100 * blurred.flagged('small').mean():.0f} "
-          f"small, {100 * blurred.flagged('blurred').mean():.0f} blurred")  # fmt: skip
-    print("\n| spoiled | amount | " + " | ".join(np.unique(faces["set"])) + " |\n|---|---|---|---|")
+            line(flag, name, f"{100 * hit.mean():.1f}", accuracy(part.take(hit)), accuracy(part.take(~hit)))
+
+    line("spoiled", "amount", *(f"{name}, right" for name in sets), *(f"flagged {flag}" for flag in FLAGS))
+    line(*["---"] * (2 + len(sets) + len(FLAGS)))
     for way, (_, amounts) in SPOILERS.items():
         for amount in amounts:
-            rows = (second["spoiled"] == way) & (second["amount"] == amount)
-            parts = [second.take(rows & (second["set"] == name)) for name in np.unique(faces["set"])]
-            print(f"| {way} | {amount:g} | " + " | ".join(share(p["right"], p["person"]) for p in parts) + " |")
+            rows = second.take((second["spoiled"] == way) & (second["amount"] == amount))
+            right = [accuracy(rows.take(rows["set"] == name)) for name in sets]
+            line(way, f"{amount:g}", *right, *(f"{100 * rows.flagged(flag).mean():.0f}" for flag in FLAGS))
+
+
+def line(*cells: str) -> None:
+    """Print a row of a table."""
+    print("| " + " | ".join(cells) + " |")
 
 
 def main() -> None:
@@ -187,8 +189,8 @@ def main() -> None:
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--faces", type=Path, required=True, help="table of faces, .csv")
     parser.add_argument("--weights", default="default")
-    parser.add_argument("--people", type=int, default=1200, help="muxspace pictures, as even over classes as can be")
-    parser.add_argument("--spoil", type=int, default=160, help="pictures of each set that are also spoiled")
+    parser.add_argument("--pictures", type=int, default=1200, help="of each set, read as they are")
+    parser.add_argument("--spoil", type=int, default=110, help="of these, also read spoiled in every way")
     options = parser.parse_args()
     if not options.faces.exists():
         reader = mien.load(options.weights, threads=1)
@@ -197,10 +199,11 @@ def main() -> None:
         with half.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows(read("muxspace", people, reader, most=options.people, spoil=options.spoil))
-            writer.writerows(read("FER+", ferplus, reader, most=len(ferplus.names), spoil=options.spoil))
+            for name, kept in (("muxspace", people), ("FER+", ferplus)):
+                writer.writerows(read(name, kept, reader, most=options.pictures, spoil=options.spoil))
         half.replace(options.faces)
-    tables(load(options.faces))
+    stated = load_record(options.weights).abstain.get("default")
+    tables(load(options.faces), stated.below if stated else 1.0)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ from mien.geometry import Box
 from mien.labels import Expression, LabelSet
 
 # Limits of `Quality`, chosen and measured by recipes/measure_quality.py (docs/concepts/quality.md).
-FLAGS = ("small", "turned", "blurred", "dark", "bright", "flat")
+FLAGS = ("small", "turned", "blurred", "dark", "flat", "overexposed")
 SMALL_BELOW_PX = 7.0  # eye_px
 TURNED_ABOVE_DEG = 45.0  # turn_deg
 BLURRED_BELOW = 0.2  # sharpness
 DARK_BELOW = 0.1  # light
-BRIGHT_ABOVE = 0.9  # shadow
-FLAT_BELOW = 0.1  # light - shadow
+FLAT_BELOW = 0.1  # contrast
+OVEREXPOSED_ABOVE = 0.5  # clipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Scores:
 
     labels: LabelSet
     values: tuple[float, ...]
-    certain_from: float | None = None  # least probability of an answer to rely on; None: nobody stated one
+    certain_from: float | None = None  # least confidence of a certain answer; None: nobody stated one
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.values):
@@ -41,11 +41,6 @@ class Scores:
     def confidence(self) -> float:
         """The probability of the most probable class."""
         return max(self.values)
-
-    @property
-    def certain(self) -> bool | None:
-        """Whether the answer is probable enough to rely on (docs/concepts/quality.md); None: not stated."""
-        return None if self.certain_from is None else self.confidence >= self.certain_from
 
     def __getitem__(self, label: str) -> float:
         return self.values[self.labels.index(Expression(label))]
@@ -81,7 +76,8 @@ class Quality:
     turn_deg: float  # between the direction of the nose and that of the camera
     sharpness: float  # 0 (nothing but blur) .. 1
     light: float  # luminance 0..1 that a twentieth of the face exceeds
-    shadow: float  # luminance 0..1 that a twentieth of the face stays below
+    contrast: float  # from the luminance that a twentieth of the face stays below up to `light`
+    clipped: float  # share of the face that is white without detail, 0..1
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -91,8 +87,8 @@ class Quality:
             "turned": self.turn_deg > TURNED_ABOVE_DEG,
             "blurred": self.sharpness < BLURRED_BELOW,
             "dark": self.light < DARK_BELOW,
-            "bright": self.shadow > BRIGHT_ABOVE,
-            "flat": self.light - self.shadow < FLAT_BELOW,
+            "flat": self.contrast < FLAT_BELOW,
+            "overexposed": self.clipped > OVEREXPOSED_ABOVE,
         }
         return tuple(flag for flag in FLAGS if wrong[flag])
 
@@ -117,6 +113,17 @@ class Face:
     quality: Quality | None = None
     expression: Scores | None = None
 
+    @property
+    def certain(self) -> bool | None:
+        """Whether the answer may be used as it is: confident enough, on a face without flags.
+
+        None where no confidence is stated (`Scores.certain_from`); docs/concepts/quality.md has what it is worth.
+        """
+        if self.expression is None or self.expression.certain_from is None:
+            return None
+        flagged = self.quality is not None and self.quality.flags != ()
+        return self.expression.confidence >= self.expression.certain_from and not flagged
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` undoes it."""
         return {
@@ -132,7 +139,7 @@ class Face:
             },
             "quality": None if self.quality is None else self.quality.to_dict(),
             "expression": None if self.expression is None else self.expression.to_dict(),
-            "certain": None if self.expression is None else self.expression.certain,
+            "certain": self.certain,
             "certain_from": None if self.expression is None else self.expression.certain_from,
         }
 

@@ -27,13 +27,15 @@ from mien.results import Face, Pose, Quality, Scores
 
 COLUMNS = (
     "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg "
-    "eye_px turn_deg sharpness light shadow flags expression certain "
+    "eye_px turn_deg sharpness light contrast clipped flags expression certain "
     "p_neutral p_happiness p_surprise p_sadness p_anger p_disgust p_fear p_contempt error"
 ).split()
 SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05), certain_from=0.7)
-QUALITY = Quality(eye_px=2.345, turn_deg=88.0, sharpness=0.5, light=0.8, shadow=0.2)
+QUALITY = Quality(eye_px=2.345, turn_deg=88.0, sharpness=0.5, light=0.8, contrast=0.6, clipped=0.0)
 FACE = Face(Box(1.234, 2, 30, 40), 0.91, pose=Pose(1.5, -2.5, 0.25), quality=QUALITY, expression=SCORES)
-GOOD = replace(FACE, quality=replace(QUALITY, eye_px=60.0, turn_deg=3.0), expression=replace(SCORES, certain_from=0.5))
+GOOD = replace(
+    FACE, quality=replace(QUALITY, eye_px=60.0, turn_deg=3.0), expression=replace(SCORES, certain_from=0.5)
+)
 
 
 def test_the_columns_are_the_contract() -> None:
@@ -48,6 +50,11 @@ def test_a_face_becomes_one_row() -> None:
     assert row["p_happiness"] == 0.6
     assert (row["eye_px"], row["flags"], row["certain"]) == (2.35, "small turned", False)
     assert row["time_s"] is row["track"] is row["error"] is None
+
+
+def test_a_flagged_face_is_never_certain() -> None:
+    (row,) = rows_of("a.jpg", [replace(GOOD, quality=QUALITY)], FERPLUS)
+    assert (row["flags"], row["certain"]) == ("small turned", False)
 
 
 def test_a_good_face_has_no_flags_and_unstated_certainty_is_null() -> None:
@@ -114,7 +121,7 @@ def test_a_table_with_other_columns_is_not_taken_for_ours(tmp_path: Path) -> Non
         read_table(tmp_path / "t.csv", FERPLUS)
 
 
-YOUNGER = {"eye_px", "turn_deg", "sharpness", "light", "shadow", "flags", "certain"}
+YOUNGER = {"eye_px", "turn_deg", "sharpness", "light", "contrast", "clipped", "flags", "certain"}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])

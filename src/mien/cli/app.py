@@ -115,7 +115,7 @@ def predict(
     min_confidence: Annotated[
         float | None,
         typer.Option(
-            help="Least probability of an answer that is marked certain, 0 to 1. As the weights state.",
+            help="Least probability of a certain answer, 0 to 1. As the weights state.",
             show_default=False,
         ),
     ] = None,

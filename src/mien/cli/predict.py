@@ -20,8 +20,8 @@ _FLAGS_SAID = {
     "turned": "turned too far",
     "blurred": "too blurred",
     "dark": "too dark",
-    "bright": "overexposed",
     "flat": "too little contrast",
+    "overexposed": "overexposed",
 }
 
 
@@ -105,13 +105,13 @@ class _Tally:
         self.faces += len(faces)
         self.empty += not faces
         for face in faces:
-            self.uncertain += face.expression is not None and face.expression.certain is False
+            self.uncertain += face.certain is False
             self.flagged += face.quality is not None and bool(face.quality.flags)
 
     def sentence(self, output: Path | None) -> str:
         parts = [f"{self.faces} faces in {self.read} pictures"]
         if self.uncertain:
-            parts.append(f"{self.uncertain} read with uncertainty")
+            parts.append(f"{self.uncertain} uncertain")
         if self.flagged:
             parts.append(f"{self.flagged} hard to see")
         if self.empty:

@@ -46,7 +46,7 @@ def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     if face.expression is None:
         _outline(draw, box, colour, line)
         return
-    uncertain = face.expression.certain is False
+    uncertain = face.certain is False
     _outline(draw, box, colour, line, dashed=uncertain)
     colour = _UNCERTAIN if uncertain else colour
     font = ImageFont.load_default(size=max(11, min(36, box.width / 8)))

@@ -11,6 +11,7 @@ from mien.results import Pose, Quality
 _PATCH = Preprocess(size_px=48)  # blur that matters to an expression shows at this size
 _LEAST_PX = 16  # side of the patch of the smallest faces
 _WINDOW = 5  # pixels averaged by the second blur
+_CLIPPED = 0.98  # luminance; what is brighter has lost its detail
 _TURN_MAX = 60.0  # beyond it the eye distance is not stretched further
 
 # The middle of the aligned face, brows to lower lip: rows and columns in sides of the patch. Hair and
@@ -29,18 +30,21 @@ def face_quality(picture: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Qual
     matrix = _PATCH.matrix(landmarks)
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # patch pixels per picture pixel
     side = int(np.clip(round(_PATCH.size_px / max(scale, 1e-9)), _LEAST_PX, _PATCH.size_px))
-    double = warp(picture, matrix * (2 * side / _PATCH.size_px), 2 * side)  # so that resampling blurs all sizes alike
+    double = warp(
+        picture, matrix * (2 * side / _PATCH.size_px), 2 * side
+    )  # so that resampling blurs all sizes alike
     patch = double.reshape(side, 2, side, 2, 3).mean(axis=(1, 3))
     grey = patch @ np.array([0.299, 0.587, 0.114]) / 255  # ITU-R BT.601 luma, 0..1
     (top, bottom), (left, right) = ((round(a * side), round(b * side)) for a, b in (_ROWS, _COLUMNS))
     middle = grey[top:bottom, left:right]
-    shadow, light = np.percentile(middle, [5, 95])
+    darkest, light = np.percentile(middle, [5, 95])
     return Quality(
         eye_px=float(np.hypot(*(eyes[1] - eyes[0])) / np.cos(np.deg2rad(min(abs(pose.yaw_deg), _TURN_MAX)))),
         turn_deg=turn,
         sharpness=sharpness(middle),
         light=float(light),
-        shadow=float(shadow),
+        contrast=float(light - darkest),
+        clipped=float((middle >= _CLIPPED).mean()),
     )
 
 

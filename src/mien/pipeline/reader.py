@@ -145,7 +145,7 @@ def load(
     at full resolution, several times slower. `labels`: a label set to answer in, by name: "raf-db" has no
     contempt. `priors`: the class frequencies to assume: "default", or others of the record.
     `mirror`: average the logits of a face and of its mirror image; None: as the record says.
-    `min_confidence`: an answer is `certain` from this probability on, 0..1; None: as the record states.
+    `min_confidence`: least probability of a `certain` answer, 0..1; None: as the record states.
     `threads`: per network; 0 takes every core.
     """
     if not 0 < threshold < 1:

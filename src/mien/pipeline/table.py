@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,16 @@ from mien.labels import LabelSet
 from mien.results import Face
 
 Row = dict[str, Any]
-_WITH_FLAGS = {"eye_px", "turn_deg", "sharpness", "light", "shadow", "flags", "certain"}  # younger columns
+_WITH_FLAGS = {
+    "eye_px",
+    "turn_deg",
+    "sharpness",
+    "light",
+    "contrast",
+    "clipped",
+    "flags",
+    "certain",
+}  # younger columns
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _CHUNK = 10_000  # rows held in memory while a file is written
 
@@ -46,7 +55,8 @@ def schema(labels: LabelSet) -> pa.Schema:
             ("turn_deg", pa.float64()),
             ("sharpness", pa.float64()),
             ("light", pa.float64()),
-            ("shadow", pa.float64()),
+            ("contrast", pa.float64()),
+            ("clipped", pa.float64()),
             ("flags", pa.string()),
             ("expression", pa.string()),
             ("certain", pa.bool_()),
@@ -70,11 +80,18 @@ def rows_of(source: str, faces: list[Face], labels: LabelSet) -> list[Row]:
             for name in ("yaw_deg", "pitch_deg", "roll_deg"):
                 row[name] = round(getattr(face.pose, name), 2)
         if face.quality is not None:
-            for name, digits in (("eye_px", 2), ("turn_deg", 2), ("sharpness", 4), ("light", 4), ("shadow", 4)):
+            for name, digits in (
+                ("eye_px", 2),
+                ("turn_deg", 2),
+                ("sharpness", 4),
+                ("light", 4),
+                ("contrast", 4),
+                ("clipped", 4),
+            ):
                 row[name] = round(getattr(face.quality, name), digits)
             row["flags"] = " ".join(face.quality.flags) or None
         if face.expression is not None:
-            row |= {"expression": str(face.expression.top), "certain": face.expression.certain}
+            row |= {"expression": str(face.expression.top), "certain": face.certain}
             for label, value in zip(labels, _rounded(face.expression.values), strict=True):
                 row[f"p_{label}"] = value
         rows.append(row)
@@ -198,5 +215,10 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[Row]]:
 
 def _typed(row: dict[str, str], columns: pa.Schema) -> Row:
     """A CSV row with its numbers as numbers and its empty fields as None."""
-    convert = {pa.int64(): int, pa.float64(): float, pa.string(): str, pa.bool_(): "True".__eq__}
+    convert: dict[pa.DataType, Callable[[str], Any]] = {
+        pa.int64(): int,
+        pa.float64(): float,
+        pa.string(): str,
+        pa.bool_(): "True".__eq__,
+    }
     return {name: (convert[columns.field(name).type](text) if text != "" else None) for name, text in row.items()}

@@ -26,11 +26,11 @@ PARTS = {  # "network" of records that only start a training
 
 @dataclass(frozen=True, kw_only=True)
 class Abstention:
-    """From which probability on an answer may be relied on, and what that gives on pictures that did not choose it."""
+    """From which probability on an answer is certain, and what that gives on pictures that did not choose it."""
 
-    below: float  # 0..1: a most probable class less probable than this is no answer to rely on
+    below: float  # 0..1: the answer is uncertain where its most probable class is less probable
     rule: str  # how it was chosen, on which pictures
-    measured: dict[str, Any]  # by name of the pictures: their number, share and accuracy of what is kept; the command
+    measured: dict[str, Any]  # by name of the pictures: how many, share and accuracy of what is kept
 
 
 @dataclass(frozen=True, kw_only=True)
