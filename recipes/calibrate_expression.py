@@ -89,18 +89,17 @@ def kept_above(least: float, probabilities: np.ndarray, truth: np.ndarray, group
     _, unit = np.unique(groups, return_inverse=True)
     count = int(unit.max()) + 1
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=1000)
-    drawn = {
-        "coverage": (draws @ np.bincount(unit, kept, count)) / (draws @ np.bincount(unit, minlength=count)),
-        "accuracy": (draws @ np.bincount(unit, kept & right, count)) / (draws @ np.bincount(unit, kept, count)),
-    }
+    shown, answered, hit = (draws @ np.bincount(unit, of, count) for of in (kept | ~kept, kept, kept & right))
+    drawn = {"coverage": answered / shown, "accuracy": hit[answered > 0] / answered[answered > 0]}
     return {
         "pictures": len(truth),
         "coverage": round(float(kept.mean()), 4),
-        "accuracy": round(float(right[kept].mean()), 4),
+        "accuracy": round(float(right[kept].mean()), 4) if kept.any() else None,
         "accuracy of the others": round(float(right[~kept].mean()), 4) if not kept.all() else None,
         "interval_95": {
             name: [round(float(end), 4) for end in np.percentile(values, [2.5, 97.5])]
             for name, values in drawn.items()
+            if len(values)
         },
     }
 
