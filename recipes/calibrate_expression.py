@@ -104,6 +104,13 @@ def kept_above(least: float, probabilities: np.ndarray, truth: np.ndarray, group
     }
 
 
+def percent(share: float | None, interval: list[float] | None = None) -> str:
+    """A share for people; none where nothing was to be shared."""
+    if share is None:
+        return "none"
+    return f"{share:.1%}" + (f" ({interval[0]:.1%} to {interval[1]:.1%})" if interval else "")
+
+
 def calibration(scaled: np.ndarray, truth: np.ndarray, chooses: np.ndarray) -> None:
     """Print calibration error and log loss on the other half, before and after a further temperature."""
     even = 1 / np.bincount(truth, minlength=len(FERPLUS)).clip(1)[truth]
@@ -166,7 +173,10 @@ def main() -> None:
                 ),
                 "muxspace people": kept_above(least, of_people, people.truth, np.array(people.groups)),
             }
-            print(f"  {accuracy:.0%} from {least:.2f}: {measured}")
+            for pictures, found in measured.items():
+                right = percent(found["accuracy"], found["interval_95"].get("accuracy"))
+                print(f"  {accuracy:.0%} from {least:.2f}, {pictures}: keeps {percent(found['coverage'])}; "
+                      f"right are {right} of these, {percent(found['accuracy of the others'])} of the others")  # fmt: skip
             if accuracy == ACCURACY:
                 abstain[priors] = Abstention(below=least, rule=RULE, measured={"command": command} | measured)
     if options.record:

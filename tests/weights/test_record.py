@@ -25,6 +25,7 @@ def test_every_shipped_record_is_complete(name: str) -> None:
         assert {"default", "natural", "balanced"} <= set(record.priors)
         assert all(len(bias) == len(label_set(record.labels)) for bias in record.priors.values())
         assert record.temperature > 0
+        assert set(record.abstain) == set(record.priors)  # recipes/calibrate_expression.py --record
 
 
 def test_shipped_files_are_there_and_stay_small() -> None:
