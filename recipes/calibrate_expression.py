@@ -175,8 +175,9 @@ def main() -> None:
             }
             for pictures, found in measured.items():
                 right = percent(found["accuracy"], found["interval_95"].get("accuracy"))
+                others = percent(found["accuracy of the others"])
                 print(f"  {accuracy:.0%} from {least:.2f}, {pictures}: keeps {percent(found['coverage'])}; "
-                      f"right are {right} of these, {percent(found['accuracy of the others'])} of the others")  # fmt: skip
+                      f"right are {right} of these, {others} of the others")  # fmt: skip
             if accuracy == ACCURACY:
                 abstain[priors] = Abstention(below=least, rule=RULE, measured={"command": command} | measured)
     if options.record:

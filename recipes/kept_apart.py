@@ -29,9 +29,13 @@ class KeptApart:
 
     def pictures(self):
         """RGB uint8 arrays, one after the other."""
+        return self.at(range(len(self.names)))
+
+    def at(self, rows):
+        """RGB uint8 arrays of some rows, in their order."""
         with zipfile.ZipFile(self.archive) as archive:
-            for name in self.names:
-                yield read_picture(archive.read(name))
+            for row in rows:
+                yield read_picture(archive.read(self.names[row]))
 
 
 def ferplus_validation(archive: Path) -> KeptApart:

@@ -3,20 +3,21 @@
     python recipes/measure_quality.py --ferplus ferplus.zip --muxspace muxspace.zip --faces faces.csv
 
 Reads part of FER+ validation and of the muxspace people, drawn evenly over the classes, as they are, and fewer of
-both spoiled in known amounts (`spoil.py`), through the pipeline of prediction (`--crops`). `--faces` keeps every
-face with its measures and whether it was read right; if it is there, it is judged and nothing is read. A person's
-pictures stay in one half.
+both spoiled in known amounts (`spoil.py`), through the pipeline of prediction (`--crops`). `--views` adds rendered
+faces (`mien data render-views`), because few people in photos turn far. `--faces` keeps every face with its
+measures and whether it was read right; if it is there, it is judged and nothing is read. A person's pictures stay
+in one half.
 
 A limit stands where, on the first half, an isotonic fit of accuracy over the measure lies ten points below the
-accuracy of the same pictures as they are; both sets weigh the same. The tables are of the second half, under
-the limits that the package has. Intervals: 95 %, 1,000 bootstrap draws of people, seed 0.
+accuracy of the same pictures as they are, for the turn below that of faces turned by less than 20 degrees; sets
+weigh the same. The tables are of the second half, under the limits that the package has: accuracy in percent, its
+interval (95 %, 1,000 bootstrap draws of people, seed 0) and the number of faces.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,10 @@ from sklearn.isotonic import IsotonicRegression
 
 import mien
 from kept_apart import KeptApart, ferplus_validation, first_half, muxspace_people
+from mien.data import data_set
 from mien.geometry import five_points
 from mien.labels import FERPLUS
-from mien.media.images import read_picture
+from mien.pipeline.reader import as_picture
 from mien.results import FLAGS, Face, Quality
 from mien.weights.record import load_record
 from spoil import SPOILERS
@@ -39,9 +41,23 @@ WAYS = {"small": ["smaller"], "turned": [], "blurred": ["blurred", "shaken"], "d
         "flat": ["foggy"], "overexposed": ["overexposed"]}  # fmt: skip
 HIGH = {"turned", "overexposed"}  # flags of what lies above a limit
 LOSS = 0.10  # of accuracy, at the limit
+AHEAD_DEG = 20.0  # faces turned by less look ahead
 
 
-def evenly(kept: KeptApart, pictures: int) -> np.ndarray:
+class Views:
+    """Rendered faces, with the fields of `KeptApart`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.samples = data_set("views").samples(folder)
+        self.names, self.groups = self.samples.path.tolist(), self.samples.subject.tolist()
+        self.truth = np.array([FERPLUS.index(label) for label in self.samples.labels])[self.samples.label]
+
+    def at(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """RGB uint8 arrays of some rows, in their order."""
+        return (as_picture(self.samples.picture(row)) for row in rows)
+
+
+def evenly(kept: KeptApart | Views, pictures: int) -> np.ndarray:
     """Rows of this many pictures, one of each class in turn as long as it has any; a seeded draw."""
     rng = np.random.default_rng(0)
     of_class = [rng.permutation(np.flatnonzero(kept.truth == label)) for label in range(len(FERPLUS))]
@@ -49,7 +65,9 @@ def evenly(kept: KeptApart, pictures: int) -> np.ndarray:
     return np.array(rows[:pictures])
 
 
-def read(name: str, kept: KeptApart, reader: mien.Reader, *, most: int, spoil: int) -> Iterator[dict[str, object]]:
+def read(
+    name: str, kept: KeptApart | Views, reader: mien.Reader, *, most: int, spoil: int
+) -> Iterator[dict[str, object]]:
     """One row per face and way of spoiling; the first `spoil` of `most` pictures are spoiled, too."""
     rng = np.random.default_rng(0)
 
@@ -62,17 +80,16 @@ def read(name: str, kept: KeptApart, reader: mien.Reader, *, most: int, spoil: i
 
     record = reader.network.record
     weights = f"{record.name} {next(iter(record.files.values()))[:8]}"
-    with zipfile.ZipFile(kept.archive) as archive:
-        for place, i in enumerate(evenly(kept, most)):
-            picture = read_picture(archive.read(kept.names[i]))
-            (face,) = reader.predict(picture, crop=True)
-            yield row(face, i, "", 0.0)
-            eyes = five_points(np.array(face.landmarks))[:2]
-            eye = max(1.0, float(np.linalg.norm(eyes[1] - eyes[0])))
-            for way, (spoiler, amounts) in SPOILERS.items() if place < spoil else ():
-                for amount in amounts:
-                    (again,) = reader.predict(spoiler(picture, amount, eye, rng), crop=True)
-                    yield row(again, i, way, amount)
+    rows = evenly(kept, most)
+    for place, (i, picture) in enumerate(zip(rows, kept.at(rows), strict=True)):
+        (face,) = reader.predict(picture, crop=True)
+        yield row(face, i, "", 0.0)
+        eyes = five_points(np.array(face.landmarks))[:2]
+        eye = max(1.0, float(np.linalg.norm(eyes[1] - eyes[0])))
+        for way, (spoiler, amounts) in SPOILERS.items() if place < spoil else ():
+            for amount in amounts:
+                (again,) = reader.predict(spoiler(picture, amount, eye, rng), crop=True)
+                yield row(again, i, way, amount)
 
 
 @dataclass(frozen=True)
@@ -123,7 +140,9 @@ def limit(faces: Faces, flag: str) -> float:
     x = faces[MEASURES[FLAGS.index(flag)]]
     before = faces["before"].copy()
     for name in np.unique(faces["set"]):
-        before[faces["set"] == name] = faces["before"][faces["set"] == name].mean()
+        there = faces["set"] == name
+        usual = there & (faces["turn_deg"] < AHEAD_DEG) if flag == "turned" else there
+        before[there] = faces["before"][usual].mean()
     weight = np.array([1 / (faces["set"] == name).sum() for name in faces["set"]])
     fit = IsotonicRegression(increasing=flag not in HIGH).fit(x, faces["right"] - before, sample_weight=weight)
     lost = x[fit.predict(x) <= -LOSS]
@@ -147,14 +166,14 @@ def tables(faces: Faces, certain_from: float) -> None:
     """Print what the flags are worth, in Markdown."""
     chooses = first_half(tuple(faces["person"].tolist()))
     first, second = faces.take(chooses), faces.take(~chooses)
-    sets = np.unique(faces["set"]).tolist()
+    sets, spoiled = (np.unique(names).tolist() for names in (faces["set"], faces["set"][faces["spoiled"] != ""]))
     print(f"weights: {', '.join(np.unique(faces['weights']))}; limits that the first half chooses: ", end="")
     print(", ".join(f"{flag} {limit(of_flag(first, flag), flag):.3f}" for flag in FLAGS))
 
     line("flag", "set", "flagged", "the same pictures before", "flagged and certain", "spoiled, not flagged")
     line(*["---"] * 6)
     for flag in (flag for flag in FLAGS if WAYS[flag]):
-        for name in sets:
+        for name in spoiled:
             part = second.take(np.isin(second["spoiled"], WAYS[flag]) & (second["set"] == name))
             hit = part.flagged(flag)
             bad, rest = part.take(hit), part.take(~hit)
@@ -169,12 +188,12 @@ def tables(faces: Faces, certain_from: float) -> None:
             hit = part.flagged(flag)
             line(flag, name, f"{100 * hit.mean():.1f}", accuracy(part.take(hit)), accuracy(part.take(~hit)))
 
-    line("spoiled", "amount", *(f"{name}, right" for name in sets), *(f"flagged {flag}" for flag in FLAGS))
-    line(*["---"] * (2 + len(sets) + len(FLAGS)))
+    line("spoiled", "amount", *(f"{name}, right" for name in spoiled), *(f"flagged {flag}" for flag in FLAGS))
+    line(*["---"] * (2 + len(spoiled) + len(FLAGS)))
     for way, (_, amounts) in SPOILERS.items():
         for amount in amounts:
             rows = second.take((second["spoiled"] == way) & (second["amount"] == amount))
-            right = [accuracy(rows.take(rows["set"] == name)) for name in sets]
+            right = [accuracy(rows.take(rows["set"] == name)) for name in spoiled]
             line(way, f"{amount:g}", *right, *(f"{100 * rows.flagged(flag).mean():.0f}" for flag in FLAGS))
 
 
@@ -187,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferplus", type=Path, required=True)
     parser.add_argument("--muxspace", type=Path, required=True)
+    parser.add_argument("--views", type=Path, help="folder that mien data render-views made")
     parser.add_argument("--faces", type=Path, required=True, help="table of faces, .csv")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--pictures", type=int, default=1200, help="of each set, read as they are")
@@ -201,6 +221,8 @@ def main() -> None:
             writer.writeheader()
             for name, kept in (("muxspace", people), ("FER+", ferplus)):
                 writer.writerows(read(name, kept, reader, most=options.pictures, spoil=options.spoil))
+            if options.views is not None:
+                writer.writerows(read("views", Views(options.views), reader, most=options.pictures, spoil=0))
         half.replace(options.faces)
     stated = load_record(options.weights).abstain.get("default")
     tables(load(options.faces), stated.below if stated else 1.0)
