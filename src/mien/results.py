@@ -12,12 +12,12 @@ from mien.labels import Expression, LabelSet
 
 # Limits of `Quality`, chosen and measured by recipes/measure_quality.py (docs/concepts/quality.md).
 FLAGS = ("small", "turned", "blurred", "dark", "flat", "overexposed")
-SMALL_BELOW_PX = 7.0  # eye_px
-TURNED_ABOVE_DEG = 45.0  # turn_deg
-BLURRED_BELOW = 0.2  # sharpness
-DARK_BELOW = 0.1  # light
-FLAT_BELOW = 0.1  # contrast
-OVEREXPOSED_ABOVE = 0.5  # clipped
+SMALL_BELOW_PX = 11.0  # eye_px
+TURNED_ABOVE_DEG = 40.0  # turn_deg
+BLURRED_BELOW = 0.39  # sharpness
+DARK_BELOW = 0.17  # light
+FLAT_BELOW = 0.15  # contrast
+OVEREXPOSED_ABOVE = 0.15  # clipped
 
 
 @dataclass(frozen=True, slots=True)

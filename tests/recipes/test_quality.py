@@ -63,7 +63,8 @@ def test_calibration_error_by_hand(calibrate: Any) -> None:
 
 def faces(quality: Any, eye_px: np.ndarray, right: np.ndarray) -> Any:
     count = len(eye_px)
-    words = {name: np.full(count, "x") for name in ("weights", "set", "name", "spoiled")}
+    words = {name: np.full(count, "x") for name in ("weights", "set", "name")}
+    words["spoiled"] = np.where(np.arange(count) < count // 2, "smaller", "")
     measures = {name: np.full(count, 0.5) for name in quality.MEASURES}
     person = np.array([str(i) for i in range(count)])
     return quality.Faces(
@@ -74,8 +75,8 @@ def faces(quality: Any, eye_px: np.ndarray, right: np.ndarray) -> Any:
 def test_the_limit_stands_where_accuracy_has_fallen(quality: Any) -> None:
     eye_px = np.linspace(1, 100, 1000)
     right = (eye_px > 30).astype(float)
-    assert quality.limit(faces(quality, eye_px, right), "small") == pytest.approx(30, abs=0.2)
-    assert np.isnan(quality.limit(faces(quality, eye_px, np.ones(1000)), "small"))
+    assert quality.limit(faces(quality, eye_px, right), "small") == pytest.approx((30, 51.0), abs=0.2)
+    assert quality.limit(faces(quality, eye_px, np.ones(1000)), "small")[0] == -np.inf
 
 
 def test_halves_are_the_same_everywhere_and_keep_people_together(quality: Any) -> None:
