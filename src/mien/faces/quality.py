@@ -26,21 +26,20 @@ def face_quality(picture: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Qual
     enlarged, so that being small is not taken for being blurred.
     """
     eyes = five_points(landmarks)[:2]
-    turn = _turn_deg(pose)
+    foreshortening = np.cos(np.deg2rad(min(abs(pose.yaw_deg), _TURN_MAX)))
     matrix = _PATCH.matrix(landmarks)
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # patch pixels per picture pixel
     side = int(np.clip(round(_PATCH.size_px / max(scale, 1e-9)), _LEAST_PX, _PATCH.size_px))
-    double = warp(
-        picture, matrix * (2 * side / _PATCH.size_px), 2 * side
-    )  # so that resampling blurs all sizes alike
+    # Sampled twice as densely, then averaged: resampling blurs faces of all sizes alike.
+    double = warp(picture, matrix * (2 * side / _PATCH.size_px), 2 * side)
     patch = double.reshape(side, 2, side, 2, 3).mean(axis=(1, 3))
     grey = patch @ np.array([0.299, 0.587, 0.114]) / 255  # ITU-R BT.601 luma, 0..1
     (top, bottom), (left, right) = ((round(a * side), round(b * side)) for a, b in (_ROWS, _COLUMNS))
     middle = grey[top:bottom, left:right]
     darkest, light = np.percentile(middle, [5, 95])
     return Quality(
-        eye_px=float(np.hypot(*(eyes[1] - eyes[0])) / np.cos(np.deg2rad(min(abs(pose.yaw_deg), _TURN_MAX)))),
-        turn_deg=turn,
+        eye_px=float(np.hypot(*(eyes[1] - eyes[0])) / foreshortening),
+        turn_deg=_turn_deg(pose),
         sharpness=sharpness(middle),
         light=float(light),
         contrast=float(light - darkest),

@@ -20,16 +20,8 @@ from mien.labels import LabelSet
 from mien.results import Face
 
 Row = dict[str, Any]
-_WITH_FLAGS = {
-    "eye_px",
-    "turn_deg",
-    "sharpness",
-    "light",
-    "contrast",
-    "clipped",
-    "flags",
-    "certain",
-}  # younger columns
+_DIGITS = {"eye_px": 2, "turn_deg": 2, "sharpness": 4, "light": 4, "contrast": 4, "clipped": 4}  # of `Quality`
+_WITH_FLAGS = {*_DIGITS, "flags", "certain"}  # columns that older tables lack
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _CHUNK = 10_000  # rows held in memory while a file is written
 
@@ -80,15 +72,7 @@ def rows_of(source: str, faces: list[Face], labels: LabelSet) -> list[Row]:
             for name in ("yaw_deg", "pitch_deg", "roll_deg"):
                 row[name] = round(getattr(face.pose, name), 2)
         if face.quality is not None:
-            for name, digits in (
-                ("eye_px", 2),
-                ("turn_deg", 2),
-                ("sharpness", 4),
-                ("light", 4),
-                ("contrast", 4),
-                ("clipped", 4),
-            ):
-                row[name] = round(getattr(face.quality, name), digits)
+            row |= {name: round(getattr(face.quality, name), digits) for name, digits in _DIGITS.items()}
             row["flags"] = " ".join(face.quality.flags) or None
         if face.expression is not None:
             row |= {"expression": str(face.expression.top), "certain": face.certain}
