@@ -217,6 +217,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1200, help="of each set, read as they are")
     parser.add_argument("--spoil", type=int, default=110, help="of these, also read spoiled in every way")
     options = parser.parse_args()
+    if not 20 <= options.spoil <= options.pictures:
+        parser.error("halves of fewer than 20 spoiled pictures say nothing; --spoil is at most --pictures")
     if not options.faces.exists():
         reader = mien.load(options.weights, threads=1)
         ferplus, people = ferplus_validation(options.ferplus), muxspace_people(options.muxspace)
