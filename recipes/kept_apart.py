@@ -6,6 +6,7 @@ FER+ validation decides (epochs, operating point, temperature); the muxspace peo
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,13 @@ class KeptApart:
 
     def pictures(self):
         """RGB uint8 arrays, one after the other."""
+        return self.at(range(len(self.names)))
+
+    def at(self, rows):
+        """RGB uint8 arrays of some rows, in their order."""
         with zipfile.ZipFile(self.archive) as archive:
-            for name in self.names:
-                yield read_picture(archive.read(name))
+            for row in rows:
+                yield read_picture(archive.read(self.names[row]))
 
 
 def ferplus_validation(archive: Path) -> KeptApart:
@@ -51,6 +56,11 @@ def muxspace_people(archive: Path) -> KeptApart:
     rows = [row for row in rows if row["label"] != "contempt"]
     truth = np.array([FERPLUS.index(Expression(row["label"])) for row in rows])
     return KeptApart(archive, tuple(row["name"] for row in rows), truth, tuple(row["person"] for row in rows))
+
+
+def first_half(groups: tuple[str, ...]) -> np.ndarray:
+    """Mask (N,) of half of the groups, by a hash of their names: the same on every machine, and for every set."""
+    return np.array([hashlib.sha256(f"half {group}".encode()).digest()[0] < 128 for group in groups])
 
 
 def balanced_sample(kept: KeptApart, per_class: int, seed: int) -> KeptApart:

@@ -1,7 +1,7 @@
 """Facial expression recognition: from a photo to the expression of every face in it.
 
     import mien
-    faces = mien.predict("photo.jpg")      # list of Face: box, 68 points, head pose, expression scores
+    faces = mien.predict("photo.jpg")      # list of Face: box, 68 points, head pose, quality, expression
     reader = mien.load("default")          # keep it for many pictures
     table = reader.predict_folder("holiday/")
     net = mien.build("poster_v2", classes=7)    # a torch module; needs mien[train]
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mien.pipeline.reader import predict as predict
     from mien.results import Face as Face
     from mien.results import Pose as Pose
+    from mien.results import Quality as Quality
     from mien.results import Scores as Scores
     from mien.weights.fill import load_network as load_network
 
@@ -36,6 +37,7 @@ _PUBLIC = {
     "LabelSet": "mien.labels",
     "MienError": "mien.errors",
     "Pose": "mien.results",
+    "Quality": "mien.results",
     "Reader": "mien.pipeline.reader",
     "Scores": "mien.results",
     "build": "mien.models",

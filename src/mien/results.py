@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from mien.geometry import Box
 from mien.labels import Expression, LabelSet
+
+# Limits of `Quality`, chosen and measured by recipes/measure_quality.py (docs/concepts/quality.md).
+FLAGS = ("small", "turned", "blurred", "dark", "flat", "overexposed")
+SMALL_BELOW_PX = 11.0  # eye_px
+TURNED_ABOVE_DEG = 40.0  # turn_deg
+BLURRED_BELOW = 0.39  # sharpness
+DARK_BELOW = 0.17  # light
+FLAT_BELOW = 0.15  # contrast
+OVEREXPOSED_ABOVE = 0.15  # clipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,7 @@ class Scores:
 
     labels: LabelSet
     values: tuple[float, ...]
+    certain_from: float | None = None  # least confidence of a certain answer; None: nobody stated one
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.values):
@@ -26,6 +36,11 @@ class Scores:
     def top(self) -> Expression:
         """The most probable class."""
         return self.labels[int(np.argmax(self.values))]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the most probable class."""
+        return max(self.values)
 
     def __getitem__(self, label: str) -> float:
         return self.values[self.labels.index(Expression(label))]
@@ -54,6 +69,40 @@ class Pose:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a face can be seen, whatever it shows; measured by `mien.faces.quality`."""
+
+    eye_px: float  # between the eye centres, in pixels of the picture; a turned head's as if it looked ahead
+    turn_deg: float  # between the direction of the nose and that of the camera
+    sharpness: float  # 0 (nothing but blur) .. 1
+    light: float  # luminance 0..1 that a twentieth of the face exceeds
+    contrast: float  # from the luminance that a twentieth of the face stays below up to `light`
+    clipped: float  # share of the face that is white without detail, 0..1
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is wrong with it: words of `FLAGS`, none for a face that can be seen well."""
+        wrong = {
+            "small": self.eye_px < SMALL_BELOW_PX,
+            "turned": self.turn_deg > TURNED_ABOVE_DEG,
+            "blurred": self.sharpness < BLURRED_BELOW,
+            "dark": self.light < DARK_BELOW,
+            "flat": self.contrast < FLAT_BELOW,
+            "overexposed": self.clipped > OVEREXPOSED_ABOVE,
+        }
+        return tuple(flag for flag in FLAGS if wrong[flag])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The measures, and the flags that follow from them."""
+        return asdict(self) | {"flags": list(self.flags)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Quality:
+        """The quality that `to_dict` wrote; its flags follow anew."""
+        return cls(**{measure.name: values[measure.name] for measure in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One face of a picture, in pixels of the upright picture."""
 
@@ -61,7 +110,19 @@ class Face:
     detection: float | None = None  # detector's confidence 0..1; None: the picture was given as a face crop
     landmarks: tuple[tuple[float, float], ...] | None = None  # 68 (x, y), 300-W order
     pose: Pose | None = None
+    quality: Quality | None = None
     expression: Scores | None = None
+
+    @property
+    def certain(self) -> bool | None:
+        """Whether the answer may be used as it is: confident enough, on a face without flags.
+
+        None where no confidence is stated (`Scores.certain_from`); docs/concepts/quality.md has what it is worth.
+        """
+        if self.expression is None or self.expression.certain_from is None:
+            return None
+        flagged = self.quality is not None and self.quality.flags != ()
+        return self.expression.confidence >= self.expression.certain_from and not flagged
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` undoes it."""
@@ -76,17 +137,24 @@ class Face:
                 "pitch_deg": self.pose.pitch_deg,
                 "roll_deg": self.pose.roll_deg,
             },
+            "quality": None if self.quality is None else self.quality.to_dict(),
             "expression": None if self.expression is None else self.expression.to_dict(),
+            "certain": self.certain,
+            "certain_from": None if self.expression is None else self.expression.certain_from,
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Face:
-        """The face that `to_dict` wrote."""
+        """The face that `to_dict` wrote, of this version or of one before there was `quality`."""
         points, pose, scores = values["landmarks"], values["pose"], values["expression"]
+        quality, certain_from = values.get("quality"), values.get("certain_from")
         return cls(
             box=Box(*values["box"]),
             detection=values["detection"],
             landmarks=None if points is None else tuple((x, y) for x, y in points),
             pose=None if pose is None else Pose(**pose),
-            expression=None if scores is None else Scores(LabelSet(" ".join(scores)), tuple(scores.values())),
+            quality=None if quality is None else Quality.from_dict(quality),
+            expression=None
+            if scores is None
+            else Scores(LabelSet(" ".join(scores)), tuple(scores.values()), certain_from),
         )

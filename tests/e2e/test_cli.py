@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageFilter
 
 import mien
 from tests.conftest import EXAMPLES
@@ -31,6 +32,17 @@ def test_json_lines_go_to_stdout_and_nothing_else() -> None:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(row["source"]).name for row in rows] == ["astronaut.jpg", "grace_hopper.jpg"]
     assert done.stderr == ""
+
+
+def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(tmp_path: Path) -> None:
+    Image.open(PHOTO).filter(ImageFilter.GaussianBlur(8)).save(tmp_path / "soft.png")
+    done = mien_command("predict", str(tmp_path / "soft.png"), PHOTO, "--min-confidence", "1")
+    assert done.stdout.count(" uncertain ") == 2
+    assert done.stdout.count(" too blurred ") == 1
+    assert "2 uncertain, 1 hard to see" in done.stderr
+    done = mien_command("predict", PHOTO, "--min-confidence", "0", "--json")
+    assert json.loads(done.stdout)["certain"] is True
+    assert mien_command("predict", PHOTO, "--min-confidence", "60").returncode == 2
 
 
 def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from mien.errors import InputError, OptionError, UnknownName
 from mien.faces import Detection
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
-from mien.pipeline.expression import calibrated
+from mien.pipeline.expression import ExpressionNetwork, calibrated
 from mien.pipeline.reader import Reader
+from mien.weights.record import Abstention
 from tests.conftest import EXAMPLES
 
 
@@ -177,6 +179,23 @@ def test_a_face_survives_json(reader: mien.Reader, astronaut: np.ndarray) -> Non
 
     face = reader.predict(astronaut)[0]
     assert mien.Face.from_dict(json.loads(json.dumps(face.to_dict()))) == face
+    assert face.to_dict()["quality"]["flags"] == []
+    older = {name: face.to_dict()[name] for name in ("box", "detection", "landmarks", "pose", "expression")}
+    assert mien.Face.from_dict(older).box == face.box
+    assert mien.Face.from_dict(older).quality is None
+
+
+def test_what_is_certain_comes_from_the_record_or_the_caller(reader: mien.Reader, hopper: np.ndarray) -> None:
+    record = reader.network.record
+    stated = replace(record, abstain={"natural": Abstention(below=0.123, rule="by hand", measured={})})
+    assert ExpressionNetwork(stated, priors="natural").certain_from == 0.123
+    assert ExpressionNetwork(stated, priors="default").certain_from is None
+    assert ExpressionNetwork(stated, priors="natural", min_confidence=0.9).certain_from == 0.9
+    (sure,), (unsure,) = (mien.predict(hopper, min_confidence=least) for least in (0.0, 1.0))
+    assert (sure.certain, unsure.certain) == (True, False)
+    assert replace(sure, expression=None) == replace(unsure, expression=None)
+    with pytest.raises(OptionError, match="min_confidence is 60; it is a probability"):
+        mien.load(min_confidence=60)
 
 
 def test_a_folder_becomes_a_table(reader: mien.Reader) -> None:

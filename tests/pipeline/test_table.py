@@ -1,25 +1,41 @@
 from __future__ import annotations
 
+import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.errors import OptionError, OutputError
+from mien.errors import InputError, OptionError, OutputError
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
-from mien.pipeline.table import read_table, row_of_error, rows_of, schema, to_arrow, write_table
-from mien.results import Face, Pose, Scores
+from mien.pipeline.table import (
+    read_predictions,
+    read_table,
+    row_of_error,
+    rows_of,
+    schema,
+    to_arrow,
+    write_table,
+)
+from mien.results import Face, Pose, Quality, Scores
 
 COLUMNS = (
-    "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg expression "
+    "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg "
+    "eye_px turn_deg sharpness light contrast clipped flags expression certain "
     "p_neutral p_happiness p_surprise p_sadness p_anger p_disgust p_fear p_contempt error"
 ).split()
-SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05))
-FACE = Face(Box(1.234, 2, 30, 40), 0.91, pose=Pose(1.5, -2.5, 0.25), expression=SCORES)
+SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05), certain_from=0.7)
+QUALITY = Quality(eye_px=2.345, turn_deg=88.0, sharpness=0.5, light=0.8, contrast=0.6, clipped=0.0)
+FACE = Face(Box(1.234, 2, 30, 40), 0.91, pose=Pose(1.5, -2.5, 0.25), quality=QUALITY, expression=SCORES)
+GOOD = replace(
+    FACE, quality=replace(QUALITY, eye_px=60.0, turn_deg=3.0), expression=replace(SCORES, certain_from=0.5)
+)
 
 
 def test_the_columns_are_the_contract() -> None:
@@ -32,7 +48,20 @@ def test_a_face_becomes_one_row() -> None:
     assert (row["source"], row["frame"], row["face"], row["expression"]) == ("a.jpg", 0, 0, "happiness")
     assert (row["left"], row["detection"], row["yaw_deg"]) == (1.23, 0.91, 1.5)
     assert row["p_happiness"] == 0.6
+    assert (row["eye_px"], row["flags"], row["certain"]) == (2.35, "small turned", False)
     assert row["time_s"] is row["track"] is row["error"] is None
+
+
+def test_a_flagged_face_is_never_certain() -> None:
+    (row,) = rows_of("a.jpg", [replace(GOOD, quality=QUALITY)], FERPLUS)
+    assert (row["flags"], row["certain"]) == ("small turned", False)
+
+
+def test_a_good_face_has_no_flags_and_unstated_certainty_is_null() -> None:
+    (row,) = rows_of("a.jpg", [GOOD], FERPLUS)
+    assert (row["flags"], row["certain"]) == (None, True)
+    (row,) = rows_of("a.jpg", [replace(GOOD, expression=replace(SCORES, certain_from=None))], FERPLUS)
+    assert row["certain"] is None
 
 
 def test_no_face_is_one_row_without_face_and_without_error() -> None:
@@ -57,7 +86,7 @@ def test_written_probabilities_sum_to_exactly_one(values: list[float]) -> None:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_every_format_reads_back_the_same(tmp_path: Path, suffix: str) -> None:
-    rows = [*rows_of("a, \"b\"\nü.jpg", [FACE, FACE], FERPLUS), *rows_of("c.jpg", [], FERPLUS),
+    rows = [*rows_of("a, \"b\"\nü.jpg", [FACE, GOOD], FERPLUS), *rows_of("c.jpg", [], FERPLUS),
             row_of_error("d.jpg", "is broken", FERPLUS)]  # fmt: skip
     path = tmp_path / f"table{suffix}"
     write_table(rows, FERPLUS, path)
@@ -90,3 +119,34 @@ def test_a_table_with_other_columns_is_not_taken_for_ours(tmp_path: Path) -> Non
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(OutputError, match="no table of mien|other columns"):
         read_table(tmp_path / "t.csv", FERPLUS)
+
+
+YOUNGER = {"eye_px", "turn_deg", "sharpness", "light", "contrast", "clipped", "flags", "certain"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_a_table_from_before_there_were_flags_is_judged_but_not_extended(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"old{suffix}"
+    (row,) = rows_of("a.jpg", [FACE], FERPLUS)
+    old = {name: value for name, value in row.items() if name not in YOUNGER}
+    if suffix == ".csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(old))
+            writer.writeheader()
+            writer.writerow(old)
+    elif suffix == ".jsonl":
+        path.write_text(json.dumps(old) + "\n")
+    else:
+        columns = pa.schema([column for column in schema(FERPLUS) if column.name not in YOUNGER])
+        pq.write_table(pa.Table.from_pylist([old], schema=columns), path)
+    assert read_predictions(path) == (FERPLUS, [old])
+    with pytest.raises(OutputError, match="other columns"):
+        read_table(path, FERPLUS)
+
+
+def test_a_table_with_some_of_the_columns_is_no_table_of_ours(tmp_path: Path) -> None:
+    (row,) = rows_of("a.jpg", [FACE], FERPLUS)
+    del row["flags"]
+    (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match="other columns"):
+        read_predictions(tmp_path / "t.jsonl")

@@ -10,7 +10,7 @@ import pytest
 from mien.errors import OptionError, UnknownName, WeightsError
 from mien.labels import label_set
 from mien.preprocess import TEMPLATES
-from mien.weights.record import SHIPPED, load_record, read_record, shipped_names, write_record
+from mien.weights.record import SHIPPED, Abstention, load_record, read_record, shipped_names, write_record
 
 
 @pytest.mark.parametrize("name", shipped_names())
@@ -25,6 +25,7 @@ def test_every_shipped_record_is_complete(name: str) -> None:
         assert {"default", "natural", "balanced"} <= set(record.priors)
         assert all(len(bias) == len(label_set(record.labels)) for bias in record.priors.values())
         assert record.temperature > 0
+        assert set(record.abstain) == set(record.priors)  # recipes/calibrate_expression.py --record
 
 
 def test_shipped_files_are_there_and_stay_small() -> None:
@@ -166,3 +167,37 @@ def test_inputs_that_cannot_be_are_refused(key: str, value: str, copied: Path) -
 def test_labels_of_another_number_than_the_outputs_are_refused() -> None:
     with pytest.raises(WeightsError, match="'raf-db' are 7 classes, config or priors have 8; make them agree"):
         _ = replace(load_record("default"), labels="raf-db").label_set
+
+
+def test_a_threshold_of_certainty_survives_writing(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "default", tmp_path / "own")
+    stated = Abstention(below=0.6, rule="by hand", measured={"pictures": {"coverage": 0.9, "accuracy": 0.9}})
+    write_record(replace(load_record(str(tmp_path / "own")), abstain={"default": stated}))
+    assert load_record(str(tmp_path / "own")).abstain == {"default": stated}
+
+
+def test_a_record_from_before_there_were_thresholds_states_none(copied: Path) -> None:
+    values = json.loads((copied / "record.json").read_text())
+    values.pop("abstain", None)
+    (copied / "record.json").write_text(json.dumps(values))
+    assert load_record(str(copied)).abstain == {}
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        (
+            {"nobody": {"below": 0.5, "rule": "", "measured": {}}},
+            "nobody, which it does not have",
+        ),
+        ({"default": {"below": 1.5, "rule": "", "measured": {}}}, "probabilities, 0 to 1"),
+        ({"default": {"below": "half", "rule": "", "measured": {}}}, "is no weights record"),
+        ({"default": 0.5}, "is no weights record"),
+    ],
+)
+def test_thresholds_that_cannot_be_are_refused(stated: object, reason: str, tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "default", tmp_path / "own")
+    values = json.loads((tmp_path / "own" / "record.json").read_text())
+    (tmp_path / "own" / "record.json").write_text(json.dumps(values | {"abstain": stated}))
+    with pytest.raises(WeightsError, match=reason):
+        load_record(str(tmp_path / "own"))

@@ -112,6 +112,13 @@ def predict(
     priors: Annotated[
         str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
     ] = "default",
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            help="Least probability of a certain answer, 0 to 1. As the weights state.",
+            show_default=False,
+        ),
+    ] = None,
     weights: Annotated[str, typer.Option(help=_WHICH)] = "default",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
@@ -122,7 +129,8 @@ def predict(
     return predict_command(
         Request(
             sources=tuple(sources), output=output, save=save, crops=crops, json=json, threshold=threshold,
-            small_faces=small_faces, labels=labels, priors=priors, weights=weights, fresh=fresh, quiet=quiet,
+            small_faces=small_faces, labels=labels, priors=priors, min_confidence=min_confidence,
+            weights=weights, fresh=fresh, quiet=quiet,
         )
     )  # fmt: skip
 

@@ -15,6 +15,15 @@ from mien.pipeline.reader import load
 from mien.pipeline.table import Row, check_suffix
 from mien.results import Face
 
+_FLAGS_SAID = {
+    "small": "face too small",
+    "turned": "turned too far",
+    "blurred": "too blurred",
+    "dark": "too dark",
+    "flat": "too little contrast",
+    "overexposed": "overexposed",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -29,6 +38,7 @@ class Request:
     small_faces: bool
     labels: str | None
     priors: str
+    min_confidence: float | None
     weights: str
     fresh: bool
     quiet: bool
@@ -49,6 +59,7 @@ def predict_command(request: Request) -> int:
         small_faces=request.small_faces,
         labels=request.labels,
         priors=request.priors,
+        min_confidence=request.min_confidence,
         threads=1 if len(batch.items) > 1 else 0,  # many pictures are read side by side instead
     )
     tally = _Tally()
@@ -84,6 +95,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.read, self.faces, self.empty, self.failed, self.kept = 0, 0, 0, 0, 0
+        self.uncertain, self.flagged = 0, 0
 
     def add(self, faces: list[Face] | None) -> None:
         if faces is None:
@@ -92,9 +104,16 @@ class _Tally:
         self.read += 1
         self.faces += len(faces)
         self.empty += not faces
+        for face in faces:
+            self.uncertain += face.certain is False
+            self.flagged += face.quality is not None and bool(face.quality.flags)
 
     def sentence(self, output: Path | None) -> str:
         parts = [f"{self.faces} faces in {self.read} pictures"]
+        if self.uncertain:
+            parts.append(f"{self.uncertain} uncertain")
+        if self.flagged:
+            parts.append(f"{self.flagged} hard to see")
         if self.empty:
             parts.append(f"{self.empty} without a face")
         if self.failed:
@@ -107,6 +126,12 @@ class _Tally:
 def _plain(name: str) -> str:
     """A file's name on one line, without control codes."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+
+
+def _remarks(row: Row) -> list[str]:
+    """What a person should know of an answer, in plain words."""
+    uncertain = ["uncertain"] if row["certain"] is False else []
+    return uncertain + [_FLAGS_SAID[flag] for flag in (row["flags"] or "").split()]
 
 
 def _print_table(rows: list[Row], classes: list[str]) -> None:
@@ -131,9 +156,10 @@ def _print_table(rows: list[Row], classes: list[str]) -> None:
             table.add_row(picture, "-", "no face found")
             continue
         first, second = sorted(classes, key=lambda name: -row[name])[:2]
+        style = "not bold" if row["certain"] is False else "bold"
         cells = [
             str(row["face"]),
-            f"[bold]{row['expression']}[/bold] {row[first]:.0%}",
+            "\n  ".join([f"[{style}]{row['expression']}[/] {row[first]:.0%}", *_remarks(row)]),
             f"{second.removeprefix('p_')} {row[second]:.0%}",
             " ".join(f"{row[side]:.0f}" for side in ("left", "top", "right", "bottom")),
         ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mien.geometry import Box
 from mien.labels import Expression
 from mien.results import Face
 
@@ -23,10 +24,14 @@ COLOURS: dict[Expression, str] = {
 }
 _BARS_FROM_PX = 110  # narrower faces get no bars
 _BARS = 3
+_UNCERTAIN = "#D0D0D0"
 
 
 def mark_faces(picture: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
-    """A copy of the picture (H, W, 3) uint8 RGB with every face marked; largest faces are drawn last."""
+    """A copy of the picture (H, W, 3) uint8 RGB with every face marked; largest faces are drawn last.
+
+    An uncertain answer has a dashed box, a grey label and a question mark.
+    """
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image, "RGBA")
     for face in reversed(faces):
@@ -38,11 +43,14 @@ def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     box = face.box
     colour = COLOURS[face.expression.top] if face.expression else "#FFFFFF"
     line = max(2, round(box.width / 60))
-    draw.rectangle((box.left, box.top, box.right - 1, box.bottom - 1), outline=colour, width=line)
     if face.expression is None:
+        _outline(draw, box, colour, line)
         return
+    uncertain = face.certain is False
+    _outline(draw, box, colour, line, dashed=uncertain)
+    colour = _UNCERTAIN if uncertain else colour
     font = ImageFont.load_default(size=max(11, min(36, box.width / 8)))
-    text = f"{face.expression.top} {face.expression.ranked()[0][1]:.0%}"
+    text = f"{face.expression.top}{'?' if uncertain else ''} {face.expression.confidence:.0%}"
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     high, wide = bottom - top + 6, right - left + 8
     x = min(max(box.left, 0), max(size[0] - wide, 0))
@@ -51,6 +59,24 @@ def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     draw.text((x + 4 - left, y + 3 - top), text, fill=_ink(colour), font=font)
     if box.width >= _BARS_FROM_PX:
         _bars(draw, face, x, box.bottom, size)
+
+
+def _outline(draw: ImageDraw.ImageDraw, box: Box, colour: str, line: int, *, dashed: bool = False) -> None:
+    """The box; dashed: with dark gaps, so that it is seen on any ground."""
+    corners = (box.left, box.top, box.right - 1, box.bottom - 1)
+    draw.rectangle(corners, outline="#303030" if dashed else colour, width=line)
+    if not dashed:
+        return
+    left, top, right, bottom = corners
+    dash = max(5 * line, min(box.width, box.height) / 12)
+    for x in np.arange(left, right, 2 * dash):
+        end = min(x + dash, right)
+        draw.rectangle((x, top, end, top + line - 1), fill=colour)
+        draw.rectangle((x, bottom - line + 1, end, bottom), fill=colour)
+    for y in np.arange(top, bottom, 2 * dash):
+        end = min(y + dash, bottom)
+        draw.rectangle((left, y, left + line - 1, end), fill=colour)
+        draw.rectangle((right - line + 1, y, right, end), fill=colour)
 
 
 def _bars(draw: ImageDraw.ImageDraw, face: Face, x: float, y: float, size: tuple[int, int]) -> None:

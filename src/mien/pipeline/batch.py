@@ -21,7 +21,16 @@ from mien.labels import LabelSet
 from mien.media.images import pictures_in, read_picture
 from mien.pipeline.disk import DISK_FULL, plain_disk_errors
 from mien.pipeline.save import Saver
-from mien.pipeline.table import Row, check_suffix, read_table, row_of_error, rows_of, to_arrow, write_table
+from mien.pipeline.table import (
+    Row,
+    check_suffix,
+    read_table,
+    row_of_error,
+    rows_of,
+    schema,
+    to_arrow,
+    write_table,
+)
 from mien.results import Face
 
 if TYPE_CHECKING:
@@ -189,7 +198,8 @@ class Journal:
     def __init__(self, output: Path, reader: PictureReader, settings: Settings) -> None:
         self.path = output.with_name(output.name + ".partial")
         self.labels: LabelSet = reader.labels
-        self._header = reader.describe() | {"crops": settings.crops}
+        columns = schema(reader.labels).names
+        self._header = reader.describe() | {"crops": settings.crops, "columns": columns}
         self.sources: set[str] = set()
         self._file: IO[str] | None = None
         if settings.fresh:

@@ -17,6 +17,8 @@ class ExpressionNetwork:
 
     `priors`: which of the record's priors the probabilities assume; "default" is the documented operating
     point. `labels`: a label set to answer in; classes it lacks are left out and the rest sums to 1 again.
+    `min_confidence`: least probability of an answer that is certain, 0..1; None: what the record states for the
+    priors, if anything.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class ExpressionNetwork:
         *,
         priors: str = "default",
         labels: LabelSet | None = None,
+        min_confidence: float | None = None,
         threads: int = 0,
     ) -> None:
         record.label_set.reorder(np.zeros(len(record.label_set)), to=labels or record.label_set)
@@ -32,6 +35,8 @@ class ExpressionNetwork:
             raise UnknownName("prior", priors, record.priors)
         self.record, self.priors = record, priors
         self.labels = labels or record.label_set
+        stated = record.abstain.get(priors)
+        self.certain_from = stated.below if min_confidence is None and stated else min_confidence
         self._bias = np.asarray(record.priors[priors], dtype=np.float64)
         self._run = open_backend(record, threads=threads)
 
@@ -39,11 +44,12 @@ class ExpressionNetwork:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""
         if not len(crops):
             return np.zeros((0, len(self.labels)))
-        logits = np.concatenate([self._logits(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)])
+        logits = np.concatenate([self.logits(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)])
         probabilities = calibrated(logits, self.record.temperature, self._bias)
         return self.record.label_set.restrict(probabilities, to=self.labels)
 
-    def _logits(self, crops: np.ndarray) -> np.ndarray:
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        """A batch of faces (N, S, S, 3) uint8 RGB -> the network's plain answers (N, K)."""
         x = self.record.inputs.normalise(crops)
         if not self.record.mirror:
             return self._run(x)

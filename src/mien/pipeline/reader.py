@@ -17,6 +17,7 @@ from mien.faces import Detection, Detector, Landmarker
 from mien.faces.centerface import CenterFace, default_file
 from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.pose import head_pose
+from mien.faces.quality import face_quality
 from mien.geometry import Box
 from mien.labels import LabelSet, label_set
 from mien.media.images import read_picture, rgb_of
@@ -54,6 +55,7 @@ class Reader:
             "inputs": record.inputs.to_dict(),
             "priors": self.network.priors,
             "labels": list(self.labels),
+            "certain_from": self.network.certain_from,
             "version": __version__,
             "detector": getattr(self.detector, "settings", type(self.detector).__name__),
         }
@@ -78,15 +80,17 @@ class Reader:
             return []
         points = self.landmarker.locate(picture, [face.box for face in found])
         crops = np.stack([self.network.record.inputs.crop(picture, place) for place in points])
+        poses = [head_pose(place) for place in points]
         return [
             Face(
                 box=face.box,
                 detection=None if boxes is not None else face.score,
                 landmarks=tuple((float(x), float(y)) for x, y in place),
-                pose=head_pose(place),
-                expression=Scores(self.labels, tuple(row.tolist())),
+                pose=pose,
+                quality=face_quality(picture, place, pose),
+                expression=Scores(self.labels, tuple(row.tolist()), self.network.certain_from),
             )
-            for face, place, row in zip(found, points, self.network.read(crops), strict=True)
+            for face, place, pose, row in zip(found, points, poses, self.network.read(crops), strict=True)
         ]
 
     def predict_folder(
@@ -131,6 +135,7 @@ def load(
     labels: str | LabelSet | None = None,
     priors: str = "default",
     mirror: bool | None = None,
+    min_confidence: float | None = None,
     threads: int = 0,
 ) -> Reader:
     """A reader from the weights in the package by name, or from a path: a converted or trained .safetensors file
@@ -140,10 +145,13 @@ def load(
     at full resolution, several times slower. `labels`: a label set to answer in, by name: "raf-db" has no
     contempt. `priors`: the class frequencies to assume: "default", or others of the record.
     `mirror`: average the logits of a face and of its mirror image; None: as the record says.
+    `min_confidence`: least probability of a `certain` answer, 0..1; None: as the record states.
     `threads`: per network; 0 takes every core.
     """
     if not 0 < threshold < 1:
         raise OptionError(f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})")
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise OptionError(f"min_confidence is {min_confidence}; it is a probability, 0 to 1")
     if isinstance(labels, str):
         labels = label_set(labels)
     record = load_record(os.fspath(weights))
@@ -152,7 +160,9 @@ def load(
     return Reader(
         detector=CenterFace(default_file(), threshold=threshold, tiles=small_faces, threads=threads),
         landmarker=default_landmarker(threads=threads),
-        network=ExpressionNetwork(record, priors=priors, labels=labels, threads=threads),
+        network=ExpressionNetwork(
+            record, priors=priors, labels=labels, min_confidence=min_confidence, threads=threads
+        ),
     )
 
 
@@ -165,9 +175,17 @@ def predict(
     small_faces: bool = False,
     labels: str | LabelSet | None = None,
     priors: str = "default",
+    min_confidence: float | None = None,
 ) -> list[Face]:
     """The faces of one picture, largest first. Options as `load`; for many pictures keep a reader."""
-    reader = load(weights, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors)
+    reader = load(
+        weights,
+        threshold=threshold,
+        small_faces=small_faces,
+        labels=labels,
+        priors=priors,
+        min_confidence=min_confidence,
+    )
     return reader.predict(source, crop=crop)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from mien.labels import LabelSet
 from mien.results import Face
 
 Row = dict[str, Any]
+_DIGITS = {"eye_px": 2, "turn_deg": 2, "sharpness": 4, "light": 4, "contrast": 4, "clipped": 4}  # of `Quality`
+_WITH_FLAGS = {*_DIGITS, "flags", "certain"}  # columns that older tables lack
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _CHUNK = 10_000  # rows held in memory while a file is written
 
@@ -41,7 +43,15 @@ def schema(labels: LabelSet) -> pa.Schema:
             ("yaw_deg", pa.float64()),
             ("pitch_deg", pa.float64()),
             ("roll_deg", pa.float64()),
+            ("eye_px", pa.float64()),
+            ("turn_deg", pa.float64()),
+            ("sharpness", pa.float64()),
+            ("light", pa.float64()),
+            ("contrast", pa.float64()),
+            ("clipped", pa.float64()),
+            ("flags", pa.string()),
             ("expression", pa.string()),
+            ("certain", pa.bool_()),
             *[(f"p_{label}", pa.float64()) for label in labels],
             ("error", pa.string()),
         ]
@@ -61,8 +71,11 @@ def rows_of(source: str, faces: list[Face], labels: LabelSet) -> list[Row]:
         if face.pose is not None:
             for name in ("yaw_deg", "pitch_deg", "roll_deg"):
                 row[name] = round(getattr(face.pose, name), 2)
+        if face.quality is not None:
+            row |= {name: round(getattr(face.quality, name), digits) for name, digits in _DIGITS.items()}
+            row["flags"] = " ".join(face.quality.flags) or None
         if face.expression is not None:
-            row["expression"] = str(face.expression.top)
+            row |= {"expression": str(face.expression.top), "certain": face.certain}
             for label, value in zip(labels, _rounded(face.expression.values), strict=True):
                 row[f"p_{label}"] = value
         rows.append(row)
@@ -140,7 +153,10 @@ def _write_jsonl(rows: Iterator[Row], _columns: pa.Schema, path: Path) -> None:
 
 def read_table(path: Path, labels: LabelSet) -> list[Row]:
     """The rows of a table this module wrote; raises `OutputError` where the columns are others."""
-    wanted = schema(labels)
+    return _read(path, schema(labels))
+
+
+def _read(path: Path, wanted: pa.Schema) -> list[Row]:
     try:
         if path.suffix.lower() == ".parquet":
             rows = pq.read_table(path).to_pylist()
@@ -158,7 +174,10 @@ def read_table(path: Path, labels: LabelSet) -> list[Row]:
 
 
 def read_predictions(path: Path) -> tuple[LabelSet, list[Row]]:
-    """The classes and rows of a table that `mien predict` wrote, whatever its classes; raises `InputError`."""
+    """The classes and rows of a table that `mien predict` wrote, whatever its classes; raises `InputError`.
+
+    Rows of a table from before there were flags lack these columns.
+    """
     try:
         if path.suffix.lower() == ".parquet":
             names = pq.read_schema(path).names
@@ -169,7 +188,10 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[Row]]:
         labels = LabelSet(" ".join(name.removeprefix("p_") for name in names if name.startswith("p_")))
         if len(labels) < 2:
             raise ValueError("it has no p_ columns")
-        return labels, read_table(path, labels)
+        columns = schema(labels)
+        if not _WITH_FLAGS & set(names):
+            columns = pa.schema([field for field in columns if field.name not in _WITH_FLAGS])
+        return labels, _read(path, columns)
     except (OSError, ValueError, TypeError, OutputError, pa.ArrowInvalid) as error:
         reason = error.__cause__ or error  # an `OutputError` speaks of a table that is to be written
         raise InputError(f"{path} is no whole table that mien predict wrote ({reason})") from error
@@ -177,5 +199,10 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[Row]]:
 
 def _typed(row: dict[str, str], columns: pa.Schema) -> Row:
     """A CSV row with its numbers as numbers and its empty fields as None."""
-    convert = {pa.int64(): int, pa.float64(): float, pa.string(): str}
+    convert: dict[pa.DataType, Callable[[str], Any]] = {
+        pa.int64(): int,
+        pa.float64(): float,
+        pa.string(): str,
+        pa.bool_(): "True".__eq__,
+    }
     return {name: (convert[columns.field(name).type](text) if text != "" else None) for name, text in row.items()}

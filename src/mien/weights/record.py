@@ -25,6 +25,15 @@ PARTS = {  # "network" of records that only start a training
 
 
 @dataclass(frozen=True, kw_only=True)
+class Abstention:
+    """From which probability on an answer is certain, and what that gives on pictures that did not choose it."""
+
+    below: float  # 0..1: the answer is uncertain where its most probable class is less probable
+    rule: str  # how it was chosen, on which pictures
+    measured: dict[str, Any]  # by name of the pictures: how many, share and accuracy of what is kept
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeightsRecord:
     """What the .json beside the files says: `record.json` of a folder, or `NAME.json` of `NAME.safetensors`."""
 
@@ -39,6 +48,7 @@ class WeightsRecord:
     mirror: bool = False  # the logits of a face and of its mirror image are averaged
     temperature: float = 1.0  # logits are divided by it: calibrated on validation data
     priors: dict[str, tuple[float, ...]] = field(default_factory=dict)  # added to logits / temperature
+    abstain: dict[str, Abstention] = field(default_factory=dict)  # by name of the priors
     measured: dict[str, Any] = field(default_factory=dict)  # our numbers, each with its command
     claimed: dict[str, Any] = field(default_factory=dict)  # the authors' numbers
     notes: tuple[str, ...] = ()  # what is approximated or not known
@@ -137,11 +147,13 @@ def read_record(path: Path) -> WeightsRecord:
         values = json.loads(path.read_text(encoding="utf-8"))
         inputs = values.pop("inputs")
         priors = {name: tuple(bias) for name, bias in values.pop("priors", {}).items()}
+        abstain = {name: Abstention(**stated) for name, stated in values.pop("abstain", {}).items()}
         golden = values.pop("golden", None)
         record = WeightsRecord(
             **values | {"notes": tuple(values.get("notes", ()))},
             inputs=Preprocess(**inputs | {key: tuple(inputs[key]) for key in ("mean", "std")}),
             priors=priors,
+            abstain=abstain,
             golden=golden and Golden(**golden | {"outputs": tuple(golden["outputs"])}),
             folder=path.parent,
             filename=path.name,
@@ -167,6 +179,10 @@ def _check(record: WeightsRecord) -> None:
         raise ValueError(f"temperature is above 0, not {record.temperature}")
     if not all(math.isfinite(bias) for prior in record.priors.values() for bias in prior):
         raise ValueError("priors are finite numbers")
+    if unknown := record.abstain.keys() - record.priors.keys():
+        raise ValueError(f"abstain names the priors {', '.join(sorted(unknown))}, which it does not have")
+    if not all(0 <= stated.below <= 1 for stated in record.abstain.values()):
+        raise ValueError("abstain holds probabilities, 0 to 1")
     if record.golden and not all(map(math.isfinite, (record.golden.tolerance, *record.golden.outputs))):
         raise ValueError("golden holds finite numbers")
 
@@ -183,6 +199,7 @@ def write_record(record: WeightsRecord) -> WeightsRecord:
         "mirror": record.mirror,
         "temperature": record.temperature,
         "priors": {name: list(bias) for name, bias in record.priors.items()},
+        "abstain": {name: asdict(stated) for name, stated in record.abstain.items()},
         "licence": record.licence,
         "source": record.source,
         "claimed": record.claimed,

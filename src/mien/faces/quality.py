@@ -1,0 +1,74 @@
+"""How well a face can be seen: its size, turn, sharpness and light, from the picture and its landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.geometry import five_points
+from mien.preprocess import Preprocess, warp
+from mien.results import Pose, Quality
+
+_PATCH = Preprocess(size_px=48)  # blur that matters to an expression shows at this size
+_LEAST_PX = 16  # side of the patch of the smallest faces
+_WINDOW = 5  # pixels averaged by the second blur
+_CLIPPED = 0.98  # luminance; what is brighter has lost its detail
+_TURN_MAX = 60.0  # beyond it the eye distance is not stretched further
+
+# The middle of the aligned face, brows to lower lip: rows and columns in sides of the patch. Hair and
+# background are no part of it.
+_ROWS, _COLUMNS = (0.25, 0.9), (0.15, 0.85)
+
+
+def face_quality(picture: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Quality:
+    """Picture (H, W, 3) uint8 RGB, a face's landmarks (68, 2) in its pixels and its pose -> the measures.
+
+    A face larger than the patch is averaged down to it; a smaller one is measured at its own size, not
+    enlarged, so that being small is not taken for being blurred.
+    """
+    eyes = five_points(landmarks)[:2]
+    foreshortening = np.cos(np.deg2rad(min(abs(pose.yaw_deg), _TURN_MAX)))
+    matrix = _PATCH.matrix(landmarks)
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # patch pixels per picture pixel
+    side = int(np.clip(round(_PATCH.size_px / max(scale, 1e-9)), _LEAST_PX, _PATCH.size_px))
+    # Sampled twice as densely, then averaged: resampling blurs faces of all sizes alike.
+    double = warp(picture, matrix * (2 * side / _PATCH.size_px), 2 * side)
+    patch = double.reshape(side, 2, side, 2, 3).mean(axis=(1, 3))
+    grey = patch @ np.array([0.299, 0.587, 0.114]) / 255  # ITU-R BT.601 luma, 0..1
+    (top, bottom), (left, right) = ((round(a * side), round(b * side)) for a, b in (_ROWS, _COLUMNS))
+    middle = grey[top:bottom, left:right]
+    darkest, light = np.percentile(middle, [5, 95])
+    return Quality(
+        eye_px=float(np.hypot(*(eyes[1] - eyes[0])) / foreshortening),
+        turn_deg=_turn_deg(pose),
+        sharpness=sharpness(middle),
+        light=float(light),
+        contrast=float(light - darkest),
+        clipped=float((middle >= _CLIPPED).mean()),
+    )
+
+
+def sharpness(grey: np.ndarray) -> float:
+    """Grey picture (H, W) -> how much of the variation between neighbours a second blur takes away, 0..1.
+
+    What is blurred already loses little. The smaller of the two directions, so that motion blur counts; 0
+    for a picture without any variation. Crete et al., "The blur effect: perception and estimation with a new
+    no-reference perceptual blur metric" (2007), one minus their measure, with a window of five pixels, not nine.
+    """
+    return min(_lost(grey), _lost(grey.T))
+
+
+def _lost(grey: np.ndarray) -> float:
+    """Along the columns' direction (the first axis)."""
+    half = _WINDOW // 2
+    sums = np.cumsum(np.vstack([np.zeros_like(grey[:1]), grey]), axis=0)
+    blurred = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW  # (H - 4, W)
+    before = np.abs(np.diff(grey[half:-half], axis=0))
+    after = np.abs(np.diff(blurred, axis=0))
+    total = float(before.sum())
+    return float(np.maximum(before - after, 0).sum()) / total if total > 0 else 0.0
+
+
+def _turn_deg(pose: Pose) -> float:
+    """The angle between the direction of the nose and that of the camera."""
+    cosine = np.cos(np.deg2rad(pose.yaw_deg)) * np.cos(np.deg2rad(pose.pitch_deg))
+    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
