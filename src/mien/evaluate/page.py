@@ -20,6 +20,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:#1b2733;max-width:68rem;margin:2re
 h1{font-size:1.5rem;margin-bottom:.2rem} h2{font-size:1.1rem;margin-top:2.2rem;border-bottom:1px solid #d8e0ea}
 table{border-collapse:collapse;margin:.6rem 0} td,th{padding:.25rem .8rem .25rem 0;text-align:right}
 td:first-child,th:first-child{text-align:left} tbody tr:nth-child(odd){background:#f5f8fb}
+.close{font-size:.85rem;white-space:nowrap}
 .big{display:flex;gap:2.2rem;flex-wrap:wrap;margin:1rem 0}.big b{display:block;font-size:1.9rem;font-weight:600}
 .big small{color:#5b6b7d}.row{display:flex;flex-wrap:wrap;gap:1.2rem;align-items:flex-start}
 .faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(7.2rem,1fr));gap:.7rem}
@@ -181,8 +182,9 @@ def _robustness(report: Report) -> str:
         f"mean recall {found.mean_balanced_accuracy:.1%}. The pale line is clean "
         f"accuracy, bars are 95 % intervals of the change{dashed}.</p>"
         f"<div class=row>{plots}</div>"
-        f"<table><thead>{head}<tbody>{rows}</table><p class=note>Changes in points; both versions of a picture are "
-        "resampled together. Altered: pictures that the corruption changed at all.</p>"
+        f"<table class=close><thead>{head}<tbody>{rows}</table><p class=note>"
+        "Changes in points; both versions of a picture are resampled together. "
+        "Altered: pictures that the corruption changed at all.</p>"
         "<h2>Turned heads</h2><table><thead><tr><th>yaw, as measured<th>pictures<th>accuracy<th>95 %<th>mean recall"
         f"<tbody>{turned}</table>"
     )
