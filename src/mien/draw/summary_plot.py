@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from mien.data.summary import POSE_DEG, Poses, Summary, Votes
 from mien.draw.faces import COLOURS
 from mien.errors import MissingPackage, OutputError
+from mien.media.whole import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +44,9 @@ def plot_summary(summary: Summary, path: Path, *, title: str) -> None:
     figure.suptitle(f"{title}: {summary.pictures:,} pictures", fontsize=13)
     if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
         raise OutputError(f"{path}: plots cannot be saved as {path.suffix!r}; use .png, .pdf or .svg")
-    figure.savefig(path, dpi=130)
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=130, format=path.suffix.lstrip(".").lower())
+    write_whole(path, drawn.getbuffer())
 
 
 def _balance(axes: Axes, summary: Summary) -> None:
