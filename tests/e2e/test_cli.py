@@ -126,3 +126,12 @@ def test_version_and_weights_are_shown() -> None:
     assert mien_command("--version").stdout == f"mien {mien.__version__}\n"
     assert "landmarks68" in mien_command("weights", "list").stdout
     assert json.loads(mien_command("weights", "show").stdout)["labels"] == "ferplus"
+
+
+def test_one_face_is_one_face() -> None:
+    from mien.cli.predict import _Tally
+
+    tally = _Tally()
+    assert tally.sentence(None) == "0 faces in 0 pictures"
+    tally.faces = tally.read = 1
+    assert tally.sentence(None) == "1 face in 1 picture"

@@ -34,8 +34,8 @@ def test_a_class_more_in_the_set_leaves_its_pictures_out_and_says_so() -> None:
     found = matched(truth=truth, of=FERPLUS, probabilities=np.eye(7)[:3], answered=RAF_DB, path=PATHS)
     assert found.path.tolist() == ["b.png"]
     assert "contempt" not in found.labels
-    assert "1 pictures without a single label" in found.notes[0]
-    assert "1 pictures of classes the network lacks were left out (contempt)" in found.notes[1]
+    assert "1 without a single label" in found.notes[0]
+    assert "1 of classes that the network lacks (contempt)" in found.notes[1]
 
 
 def test_no_answer_stays_no_answer() -> None:

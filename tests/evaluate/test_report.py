@@ -12,6 +12,7 @@ pytest.importorskip("sklearn", reason="reports need scikit-learn: pip install 'm
 from mien.errors import InputError
 from mien.evaluate.answers import Answers
 from mien.evaluate.page import Mistake, page
+from mien.evaluate.plots import told_apart
 from mien.evaluate.report import Report, mistakes, report
 from mien.evaluate.robustness import robustness
 from mien.labels import LabelSet
@@ -77,6 +78,12 @@ def test_models_that_answered_other_pictures_are_not_compared(found: Answers) ->
         report(found, of={}, other=found.take(np.arange(100)))
     with pytest.raises(InputError, match="same pictures"):
         robustness(found, [("blur", "mild", 0, found.take(np.arange(100)))], yaw_deg=np.zeros(120))
+
+
+def test_thresholds_at_one_point_of_the_plot_are_named_once() -> None:
+    covers = [(0.0, 1.0, 0.8), (0.2, 1.0, 0.8), (0.4, 0.9, 0.85), (0.6, 0.7, 0.9)]
+    assert told_apart(covers) == covers[1:]
+    assert told_apart([]) == []
 
 
 def test_the_page_stands_alone_and_shows_what_was_said(judged: Report) -> None:

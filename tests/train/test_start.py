@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
+from mien.errors import OptionError, UnknownName
 from mien.models.apvit import LIGHT as APVIT_LIGHT
 from mien.models.apvit import APViT, APViTConfig
 from mien.models.poster_v2 import LIGHT, PosterV2
@@ -108,3 +109,16 @@ def test_further_sets_teach_but_neither_choose_nor_test(tmp_path: Path) -> None:
     np.testing.assert_array_equal(both.fold.valid, alone.fold.valid)
     train(both, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
     assert load_record(str(tmp_path / "run/weights")).source.endswith("on ferplus and raf-db")
+
+
+def test_a_further_set_must_hold_other_pictures(tmp_path: Path) -> None:
+    first, again = prepared(tmp_path / "a", "ferplus"), prepared(tmp_path / "b", "ferplus")
+    for also in ((first,), (again,)):
+        with pytest.raises(OptionError, match="holds the same pictures"):
+            plan(replace(TINY, data="ferplus"), first, also=also)
+
+
+@pytest.mark.parametrize("change", [{"network": "posterr"}, {"form": "lite"}])
+def test_a_network_that_is_not_known_is_refused_with_the_plan(tmp_path: Path, change: dict[str, str]) -> None:
+    with pytest.raises(UnknownName):
+        plan(replace(TINY, data="ferplus", **change), prepared(tmp_path / "a", "ferplus"))

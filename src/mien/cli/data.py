@@ -78,7 +78,7 @@ def data_summary(
     folder: Place,
     variant: Variant = "",
     save: Annotated[
-        Path | None, typer.Option(help="Write the plots here: .png, .pdf or .svg; needs mien[plots].")
+        Path | None, typer.Option(help="Write the plots here: .png, .pdf or .svg; needs Matplotlib (extra: plots).")
     ] = None,
     json: Json = None,
 ) -> None:

@@ -109,7 +109,8 @@ class _Tally:
             self.flagged += face.quality is not None and bool(face.quality.flags)
 
     def sentence(self, output: Path | None) -> str:
-        parts = [f"{self.faces} faces in {self.read} pictures"]
+        faces, pictures = "face" if self.faces == 1 else "faces", "picture" if self.read == 1 else "pictures"
+        parts = [f"{self.faces} {faces} in {self.read} {pictures}"]
         if self.uncertain:
             parts.append(f"{self.uncertain} uncertain")
         if self.flagged:

@@ -90,9 +90,10 @@ def train_command(request: Request) -> int:
 
 def _announce(chosen: Plan) -> None:
     fold = chosen.fold
+    apart = f", {len(fold.test):,} are left alone" if len(fold.test) else ""
     Bar().say(
         f"{chosen.recipe.name}: {chosen.recipe.network} on {title_of(chosen.shards)}, {fold.name}: "
-        f"{len(fold.train):,} pictures learn, {len(fold.valid):,} choose, {len(fold.test):,} are left alone"
+        f"{len(fold.train):,} pictures learn, {len(fold.valid):,} choose{apart}"
     )
     for leak in fold.leaks:
         Bar().say(f"note: {leak}")

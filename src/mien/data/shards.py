@@ -96,9 +96,9 @@ class Prepared:
                 f"{folder} holds no {RECORD}; make it with mien data prepare (or let it finish)"
             ) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{path} is damaged ({error}); delete it and {_AGAIN}") from error
+            raise DataError(f"{path} is damaged ({error}); prepare the set again, in a new folder") from error
         if record.content != content:
-            raise DataError(f"{path} was altered: its hashes do not fit; delete it and {_AGAIN}")
+            raise DataError(f"{path} was altered: its hashes do not fit; prepare the set again, in a new folder")
         return record
 
 

@@ -65,10 +65,10 @@ def matched(
     moves = np.array([shared.index(label) if label in shared else -2 for label in of] + [-1])
     moved = moves[truth]
     if unlabelled := int((moved == -1).sum()):
-        notes.append(f"{unlabelled} pictures without a single label were left out")
+        notes.append(f"left out: {unlabelled} without a single label")
     if foreign := int((moved == -2).sum()):
         lacking = ", ".join(label for label in of if label not in shared)
-        notes.append(f"{foreign} pictures of classes the network lacks were left out ({lacking})")
+        notes.append(f"left out: {foreign} of classes that the network lacks ({lacking})")
     if dropped := [label for label in answered if label not in shared]:
         notes.append(f"the answers were restricted to the classes of the set (without {', '.join(dropped)})")
     kept = probabilities[:, [answered.index(label) for label in shared]]

@@ -63,10 +63,15 @@ def coverage_plot(report: Report) -> str:
     covers = [(c.threshold, c.share, c.accuracy) for c in report.figures.coverage if c.accuracy is not None]
     with _canvas(3.6, 3.4) as (axes, drawn):
         axes.plot([share for _, share, _ in covers], [right for _, _, right in covers], color=INK, marker="o", ms=3)
-        for threshold, share, right in covers[::4]:
+        for threshold, share, right in told_apart(covers[::4]):
             axes.annotate(f"{threshold:.1f}", (share, right), (4, 4), textcoords="offset points", fontsize=7)
         axes.set(xlim=(0, 1.02), xlabel="share of pictures answered", ylabel="accuracy of those")
     return drawn[0]
+
+
+def told_apart(covers: Sequence[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """(threshold, share, accuracy) by rising threshold; of those with one share, the highest threshold."""
+    return list({one[1]: one for one in covers}.values())
 
 
 def pose_plot(report: Report) -> str:

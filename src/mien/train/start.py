@@ -85,10 +85,13 @@ def plan(
             f"mien data prepare {recipe.data} --variant {recipe.variant}"
         )
     how = {"seed": recipe.seed, "valid_share": recipe.held_out} | ({"k": recipe.folds} if recipe.folds else {})
+    configure(recipe.network, form=recipe.form, **recipe.changes)  # refused before anything is announced
     folds = protocol(recipe.protocol, **how).folds(shards.samples)
     if not 0 <= fold < len(folds):
         raise OptionError(f"--fold {fold}: {recipe.protocol} gives {len(folds)} here, counted from 0")
-    chosen, faces = folds[fold], shards if not also else Joined(shards, [Shards(folder) for folder in also])
+    others = [Shards(folder) for folder in also]
+    _refuse_repeated([shards, *others])
+    chosen, faces = folds[fold], Joined(shards, others) if others else shards
     if isinstance(faces, Joined):
         chosen = replace(chosen, train=learned_from(faces, chosen))
     if recipe.augmentation not in PRESETS:
@@ -118,6 +121,16 @@ def plan(
         weights_folder=weights_folder,
         tested=_tested(recipe.protocol, how, shards, folds, fold),
     )
+
+
+def _refuse_repeated(stores: list[Shards]) -> None:
+    """A set joined with itself would learn from the pictures that choose and test."""
+    seen: dict[tuple[str, str], Path] = {}
+    for store in stores:
+        key = (store.record.set, store.record.samples)
+        if key in seen:
+            raise OptionError(f"--also {store.folder} holds the same pictures as {seen[key]}; give another set")
+        seen[key] = store.folder
 
 
 def _tested(name: str, how: dict[str, Any], shards: Shards, folds: list[Fold], fold: int) -> FoldRecord | None:
