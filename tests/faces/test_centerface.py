@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.faces.centerface import CenterFace, decode, default_file, tiles
+from mien.faces.centerface import CenterFace, decode, default_file
+from mien.faces.search import tiles
 from mien.geometry import Box, overlap
 
 

@@ -27,6 +27,7 @@ class Request:
     json: bool
     threshold: float
     small_faces: bool
+    detector: str
     labels: str | None
     priors: str
     weights: str
@@ -47,6 +48,7 @@ def predict_command(request: Request) -> int:
         request.weights,
         threshold=request.threshold,
         small_faces=request.small_faces,
+        detector=request.detector,
         labels=request.labels,
         priors=request.priors,
         threads=1 if len(batch.items) > 1 else 0,  # many pictures are read side by side instead
