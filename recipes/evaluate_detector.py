@@ -117,18 +117,21 @@ def backgrounds(folders: list[Path], calibrate: bool) -> list[np.ndarray]:
 
 
 def empty_cases(pictures: list[np.ndarray]) -> list[Case]:
-    """Every background whole and in nine parts."""
+    """Every background whole and in four parts."""
     cases = []
     for picture in pictures:
-        height, width = (side // 3 for side in picture.shape[:2])
-        parts = [picture[y * height :, x * width :][:height, :width] for y in range(3) for x in range(3)]
+        height, width = (side // 2 for side in picture.shape[:2])
+        parts = [picture[y * height :, x * width :][:height, :width] for y in range(2) for x in range(2)]
         cases += [Case("no face", np.ascontiguousarray(p), np.zeros((0, 4))) for p in (picture, *parts)]
     return cases
 
 
-def people(archive: Path, split: str, limit: int, teachers: list[SearchingDetector]) -> tuple[Source, np.ndarray]:
-    """Pictures of people kept apart, boxed by the first teacher that finds one face, and how far each is turned."""
-    landmarker = default_landmarker(threads=1)
+def people(archive: Path, split: str, limit: int) -> tuple[Source, np.ndarray]:
+    """Pictures of people kept apart with their boxes, and how far each is turned in degrees.
+
+    The box is CenterFace's of the enlarged picture; where it finds none, the middle of the picture.
+    """
+    landmarker, teacher = default_landmarker(threads=1), CenterFace(default_file(), threads=1)
     pictures, boxes, points, turns = [], [], [], []
     with zipfile.ZipFile(archive) as file:
         rows = [row for row in muxspace_rows(file) if row["split"] == split]
@@ -138,12 +141,9 @@ def people(archive: Path, split: str, limit: int, teachers: list[SearchingDetect
                 continue
             large, scale, margin = surrounded(picture, 256)
             box, five = np.array([30.0, 30.0, 170.0, 190.0]), np.zeros((5, 2))
-            for teacher in teachers:
-                found = [face for face in teacher.detect(large) if face.score > 0.5]
-                if found:
-                    best = max(found, key=lambda face: face.box.area).box
-                    box = (np.array([best.left, best.top, best.right, best.bottom]) - margin) / scale
-                    break
+            if found := teacher.detect(large):
+                best = max(found, key=lambda face: face.box.area).box
+                box = (np.array([best.left, best.top, best.right, best.bottom]) - margin) / scale
             try:
                 turn = abs(head_pose(landmarker.locate(picture, [Box(*box)])[0]).yaw_deg)
             except ValueError:
@@ -272,25 +272,30 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["centerface", "faces5"])
     parser.add_argument("--threshold", type=float, default=0.5, help="of the first detector")
     parser.add_argument("--side", type=int, help="side_px of all but CenterFace; else their own")
-    parser.add_argument("--people", type=int, default=500)
-    parser.add_argument("--mosaics", type=int, default=150)
+    parser.add_argument("--people", type=int, default=200)
+    parser.add_argument("--mosaics", type=int, default=60)
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     detectors = {name: detector_called(name, options.side) for name in options.detectors}
-    empty = backgrounds(options.backgrounds, options.calibrate)
-    split = "valid" if options.calibrate else "test"
-    source, turns = people(options.muxspace, split, options.people, list(detectors.values()))
-    cases = mosaic_cases(source, turns, empty, options.mosaics, "muxspace people", (8, 400)) + empty_cases(empty)
-    if not options.calibrate:
-        heads, angles = rendered(options.views, options.people // 2)
-        cases += mosaic_cases(heads, angles, empty, options.mosaics // 2, "rendered heads", (16, 200))
-        cases = photo_cases(options.photos) + cases
+    cases = cases_of(options)
     measured = table({name: count(detector, cases) for name, detector in detectors.items()}, options.threshold)
     measured["cost_ms"] = {name: round(ms, 2) for name, ms in cost_ms(detectors).items()}
     print(json.dumps(measured["cost_ms"]))
     if options.out:
         options.out.write_text(json.dumps(measured, indent=1) + "\n")
+
+
+def cases_of(options: argparse.Namespace) -> list[Case]:
+    """All pictures to judge on, or to calibrate on."""
+    empty = backgrounds(options.backgrounds, options.calibrate)
+    source, turns = people(options.muxspace, "valid" if options.calibrate else "test", options.people)
+    cases = mosaic_cases(source, turns, empty, options.mosaics, "muxspace people", (8, 400)) + empty_cases(empty)
+    if options.calibrate:
+        return cases
+    heads, angles = rendered(options.views, options.people // 2)
+    cases += mosaic_cases(heads, angles, empty, options.mosaics // 2, "rendered heads", (16, 200))
+    return photo_cases(options.photos) + cases
 
 
 def rendered(folder: Path, limit: int) -> tuple[Source, np.ndarray]:
