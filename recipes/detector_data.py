@@ -3,10 +3,10 @@
     python recipes/detector_data.py --muxspace muxspace.zip --ferplus ferplus.zip --views views \\
         --backgrounds FOLDER FOLDER --out detector
 
-Writes one .npz per source that is not there yet: pictures (N, S, S, 3) uint8, boxes (N, 4), five points (N, 5, 2), both in
-pixels of the picture, as CenterFace places them on the picture itself, enlarged and with its edges repeated; on
-rendered heads the points are the known ones. Backgrounds in which CenterFace sees a face, however unsure, are
-left out, and every second one is kept apart (`kept_apart`).
+Writes one .npz per source that is not there yet: pictures (N, S, S, 3) uint8, boxes (N, 4), five points (N, 5, 2),
+both in pixels of the picture, as CenterFace places them on the picture itself, enlarged and with its edges
+repeated; on rendered heads the points are the known ones. Backgrounds in which CenterFace sees a face, however
+unsure, are left out, and every second one is kept apart (`kept_apart`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def surrounded(picture: np.ndarray, size_px: int) -> tuple[np.ndarray, float, in
 
 
 def place(picture: np.ndarray, teacher: CenterFace) -> tuple[np.ndarray, np.ndarray] | None:
-    """Box (4,) and points (5, 2) of the central face of a square picture, if there is one without another beside."""
+    """Box (4,) and points (5, 2) of the face of a square picture, if exactly one is seen."""
     large, scale, margin = surrounded(picture, int(np.clip(2 * picture.shape[0], 128, 256)))
     found = [face for face in teacher.detect(large) if face.score >= LEAST_SCORE]
     if len(found) != 1:

@@ -3,11 +3,12 @@
     python recipes/evaluate_detector.py --muxspace muxspace.zip --views views --photos FOLDER \\
         --backgrounds FOLDER --detectors centerface faces5 --out measured.json
 
-The first detector, at --threshold, sets the number of false alarms; each other is judged at the threshold that gives
-no more of them over all sets. Photos: those of `detector_photos.json`, found below --photos by their hash; their boxes
-were drawn by hand or confirmed by eye. Mosaics: muxspace people and rendered heads that nothing was trained on, on
-backgrounds kept apart. A face counts as found where a detection overlaps it by 0.35 (intersection over union).
-Detectors: "centerface", shipped weights by name, or an .onnx file of the same form.
+The first detector, at --threshold, sets the number of false alarms; each other is judged at the threshold that
+gives no more of them over all sets. Photos: those of `detector_photos.json`, found below --photos by their hash;
+their boxes were drawn by hand, or are CenterFace's at a higher resolution and were confirmed by eye. Mosaics:
+muxspace people and rendered heads that nothing was trained on, on backgrounds kept apart. A face counts as found
+where a detection overlaps it by 0.35 (intersection over union). Detectors: "centerface", shipped weights by name,
+or an .onnx file of the same form.
 
 `--calibrate` prints, on other people and backgrounds than those judged, the threshold of each detector that gives
 the first one's false alarms.
@@ -67,7 +68,9 @@ def detector_called(name: str, side_px: int | None) -> SearchingDetector:
 
 def photo_cases(folder: Path) -> list[Case]:
     """The photos of the list that lie below the folder, and the groups among them reduced."""
-    wanted = {entry["sha256"]: entry for entry in json.loads(Path(__file__).with_name("detector_photos.json").read_text())}
+    wanted = {
+        entry["sha256"]: entry for entry in json.loads(Path(__file__).with_name("detector_photos.json").read_text())
+    }
     cases, seen = [], set()
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
@@ -93,7 +96,9 @@ def photo_cases(folder: Path) -> list[Case]:
                 title = f"photos, groups reduced to {size} px faces"
                 cases.append(Case(title, small, boxes * scale, [()] * len(boxes), ignored * scale))
     missing = len(wanted) - len(seen)
-    print(f"{len(seen)} photos" + (f"; {missing} of the list are not below {folder}" if missing else ""), flush=True)
+    print(
+        f"{len(seen)} photos" + (f"; {missing} of the list are not below {folder}" if missing else ""), flush=True
+    )
     return cases
 
 

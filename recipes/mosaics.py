@@ -1,7 +1,7 @@
 """Mosaics of faces on backgrounds, for training the detector and for judging it.
 
-Each face is drawn from its own picture at a random size and turn; box and points go along, so the truth about a face
-of ten pixels is what was seen at two hundred.
+Each face is drawn from its own picture at a random size and turn; box and points go along, so the truth about a
+face of ten pixels is what was seen at two hundred.
 """
 
 from __future__ import annotations
@@ -127,7 +127,12 @@ class MosaicMaker:
         scale = size / np.sqrt(width * height)
         side = max(8, round(picture.shape[0] * scale))
         scale = side / picture.shape[0]
-        filters = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BOX, Image.Resampling.LANCZOS)
+        filters = (
+            Image.Resampling.BILINEAR,
+            Image.Resampling.BICUBIC,
+            Image.Resampling.BOX,
+            Image.Resampling.LANCZOS,
+        )
         turn = float(np.clip(rng.normal(0, 14), -45, 45)) if rng.random() < 0.7 else 0.0
         image = Image.fromarray(picture)
         if removed:
@@ -156,13 +161,12 @@ class MosaicMaker:
         low, high = -slack * np.ones(2), self.size_px - span + slack
         if (high <= low).any():
             return None
+        gap = rng.uniform(0.02, 0.4)
         for _ in range(12):
             corner = rng.uniform(low, high)
             place = np.concatenate([corner, corner + span])
-            grown = place + np.array([-0.3, -0.4, 0.3, 0.3]) * np.tile(span, 2)
-            if all(
-                (grown[2:] < other[:2]).any() or (grown[:2] > other[2:]).any() for other in taken
-            ):
+            grown = place + gap * np.array([-1, -1, 1, 1]) * np.tile(span, 2)
+            if all((grown[2:] < other[:2]).any() or (grown[:2] > other[2:]).any() for other in taken):
                 return np.floor(corner - box[:2])
         return None
 

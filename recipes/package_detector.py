@@ -1,9 +1,9 @@
 """Put a trained detector into the package: safetensors, ONNX, record.
 
-    python recipes/package_detector.py --weights runs/detector/detector.safetensors --shift 0.3 --measured measured.json
+    python recipes/package_detector.py --weights runs/detector/detector.safetensors --shift -1.3
 
-`--shift` is added to the object logits, so that the usual threshold of 0.5 gives the wanted number of false alarms
-(`evaluate_detector.py --calibrate`).
+`--shift` is added to the class and object logits, so that the usual threshold of 0.5 gives the wanted number of
+false alarms (`evaluate_detector.py --calibrate`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     state = load_file(options.weights)
     for name in state:
         if name.startswith("heads.") and name.endswith(".1.bias"):
-            state[name][1] += options.shift
+            state[name][:2] += options.shift
     save_file(state, folder / f"{NAME}.safetensors")
     network = YuNet(CONFIG).eval()
     network.load_state_dict(state)
@@ -55,8 +55,8 @@ def main() -> None:
             inputs=INPUTS,
             files=dict.fromkeys((f"{NAME}.onnx", f"{NAME}.safetensors"), ""),
             licence="Apache-2.0",
-            source="trained by recipes/train_detector.py from YuNet's weights (Apache-2.0; OpenCV model zoo, Shiqi Yu's "
-            "libfacedetection), slimmed, on mosaics of muxspace, FER2013 and rendered faces that CenterFace boxed",
+            source="YuNet's weights (Apache-2.0; OpenCV model zoo, Shiqi Yu's libfacedetection), slimmed and "
+            "taught by YuNet itself on mosaics of muxspace, FER2013 and rendered faces: recipes/train_detector.py",
             measured=json.loads(options.measured.read_text()) if options.measured else {},
             golden=Golden.of(torch_answer(network, INPUTS)),
             folder=folder,

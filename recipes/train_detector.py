@@ -1,12 +1,15 @@
-"""Fine-tune a slimmer YuNet on mosaics of faces whose truth is known at full resolution.
+"""Teach a slimmer YuNet what YuNet does, or what is true, on mosaics of faces.
 
     python recipes/detector_data.py ... --out detector
-    python recipes/train_detector.py --data detector --start yunet_n_dynamic.onnx --out runs/detector --steps 3000
+    python recipes/train_detector.py --data detector --start yunet_n_dynamic.onnx --teacher yunet_n_dynamic.onnx \\
+        --out runs/detector --steps 500
 
 Start: YuNet's published weights; the two widest units at a quarter of the resolution keep half of their channels,
-those from which the others can best be told (`slimmed`). Cells are matched to faces as in the paper (SimOTA, Ge
-et al., "YOLOX", 2021), its losses and their weights are the paper's. Each step draws its mosaics from its own
-generator, so a run that was killed goes on as if it had not been. Shipped: the moving average of the weights.
+those from which the others can best be told (`slimmed`). With `--teacher` the network learns the published one's
+maps and answers. Without, it learns the truth: cells are matched to faces as in the paper (SimOTA, Ge et al.,
+"YOLOX", 2021), with the paper's losses; that finds more faces in mosaics and fewer in photos
+(docs/models/faces5.md). Each step draws its mosaics from its own generator, so a run that was killed goes on as if
+it had not been. Shipped: the moving average of the weights.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from published_yunet import published_state
 CONFIG = YuNetConfig(early=(32, 32, 64))
 SHARES = {"muxspace": 0.7, "ferplus": 0.12, "views": 0.18}
 CENTRE_CELLS = 2.5  # cells around a face's centre that may answer for it
+IMITATION = {"maps": 2.0, "face": 1.0, "object": 1.0, "box": 1.0, "points": 0.2}
 WEIGHTS = {"object": 1.0, "face": 1.0, "box": 5.0, "points": 0.1}
 
 
@@ -44,7 +48,7 @@ def slimmed(network: YuNet, pictures: Tensor) -> dict[str, Tensor]:
     for layer in (2, 4):  # the units of 64 maps whose width is halved
         with torch.inference_mode():
             maps = F.max_pool2d(network.at_half(F.relu(network.stem(pictures))), 2)
-            seen = network.at_quarter[:layer + 2](maps)
+            seen = network.at_quarter[: layer + 2](maps)
         rows = seen.permute(0, 2, 3, 1).flatten(0, 2)
         rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:60_000]].double()
         kept = telling(rows, CONFIG.early[layer // 2 - 1])
@@ -163,6 +167,40 @@ def losses(
     }
 
 
+def inside(network: YuNet, x: Tensor) -> list[Tensor]:
+    """The maps at a quarter of the resolution, of the three stages and of the pyramid, then the answers."""
+    quarter = network.at_quarter(F.max_pool2d(network.at_half(F.relu(network.stem(x))), 2))
+    maps, y = [], quarter
+    for stage in network.stages:
+        y = stage(F.max_pool2d(y, 2))
+        maps.append(y)
+    merged = network.pyramid(maps)
+    return [quarter, *maps, *merged, network.answers(merged)]
+
+
+def imitation(ours: list[Tensor], theirs: list[Tensor]) -> dict[str, Tensor]:
+    """How far a network is from the one it was slimmed from, on the same pictures."""
+    *maps, answers = ours
+    *wanted, right = theirs
+    gaps = [(a - b).square().mean() / b.var() for a, b in zip(maps, wanted, strict=True)]
+    sure = right[:, :2].sigmoid()
+    weight = sure.prod(dim=1, keepdim=True)  # (B, 1, N)
+    total = weight.sum().clamp_min(1.0)
+    logits = F.binary_cross_entropy_with_logits(answers[:, :2], sure, reduction="none")
+    counted = torch.stack(
+        [sure[:, 1].clamp_min(0.01), torch.ones_like(sure[:, 1])], dim=1
+    )  # a face needs an object
+    logits = (logits * counted).sum(dim=(0, 2)) / total
+    offsets = F.smooth_l1_loss(answers[:, 2:], right[:, 2:], beta=0.11, reduction="none") * weight
+    return {
+        "maps": torch.stack(gaps).sum(),
+        "face": logits[0],
+        "object": logits[1],
+        "box": offsets[:, :4].sum() / total,
+        "points": offsets[:, 4:].sum() / total,
+    }
+
+
 def batch_of(maker: MosaicMaker, count: int, seed: tuple[int, int]) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """Pictures (B, 3, S, S) in 0..1 and the truth of each."""
     rng = np.random.default_rng(seed)
@@ -181,7 +219,10 @@ def makers(folder: Path, size_px: int) -> MosaicMaker:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of detector_data.py")
-    parser.add_argument("--start", type=Path, required=True, help="yunet_n_dynamic.onnx, or a .pt of an earlier run")
+    parser.add_argument(
+        "--start", type=Path, required=True, help="yunet_n_dynamic.onnx, or a .pt of an earlier run"
+    )
+    parser.add_argument("--teacher", type=Path, help="yunet_n_dynamic.onnx: learn its answers, not the truth")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=8)
@@ -200,6 +241,11 @@ def main() -> None:
         published = YuNet(YuNetConfig())
         published.load_state_dict(published_state(options.start))
         network.load_state_dict(slimmed(published, batch_of(maker, 16, (options.seed, 10**9))[0]))
+    teacher, weights = None, WEIGHTS
+    if options.teacher:
+        teacher, weights = YuNet(YuNetConfig()).requires_grad_(False), IMITATION
+        teacher.load_state_dict(published_state(options.teacher))
+        teacher.to(memory_format=torch.channels_last)
     network = network.to(memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
@@ -213,12 +259,16 @@ def main() -> None:
     first = checkpoint.resume(last, **parts)
     corners, strides = (torch.from_numpy(part).float() for part in grid(options.size, options.size))
     log = (options.out / "log.jsonl").open("a")
-    started, sums = time.time(), dict.fromkeys(WEIGHTS, 0.0)
+    started, sums = time.time(), dict.fromkeys(weights, 0.0)
     for step in range(first, options.steps):
         x, truth = batch_of(maker, options.batch, (options.seed, step))
-        found = losses(network(x.contiguous(memory_format=torch.channels_last)), truth, corners, strides)
+        x = x.contiguous(memory_format=torch.channels_last)
+        if teacher is None:
+            found = losses(network(x), truth, corners, strides)
+        else:
+            found = imitation(inside(network, x), inside(teacher, x))
         optimizer.zero_grad(set_to_none=True)
-        sum(WEIGHTS[name] * value for name, value in found.items()).backward()
+        sum(weights[name] * value for name, value in found.items()).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimizer.step()
         schedule.step()
@@ -229,9 +279,11 @@ def main() -> None:
             line = {"step": step + 1} | {name: round(value / 50, 4) for name, value in sums.items()}
             line["seconds"] = round(time.time() - started)
             print(json.dumps(line), file=log, flush=True)
-            sums = dict.fromkeys(WEIGHTS, 0.0)
+            sums = dict.fromkeys(weights, 0.0)
             checkpoint.save(last, step + 1, **parts)
-    save_file({k: v.contiguous() for k, v in average.module.state_dict().items()}, options.out / "detector.safetensors")
+    save_file(
+        {k: v.contiguous() for k, v in average.module.state_dict().items()}, options.out / "detector.safetensors"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Our YuNet computes what the published graph computes.
 
-`yunet.npz` holds what ONNX Runtime gave for the published file of OpenCV's model zoo after its convolutions had been
-filled by `filled`, on `picture`: class and object probabilities, boxes and points of all cells, three strides in a row.
+`yunet.npz` holds what ONNX Runtime gave for the published file of OpenCV's model zoo after its convolutions had
+been filled by `filled`, on `picture`: class and object probabilities, boxes and points of all cells.
 """
 
 from __future__ import annotations

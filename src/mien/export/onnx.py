@@ -45,7 +45,9 @@ def export_onnx(
     example = torch.zeros(2, 3, size_px, size_px)
     shapes: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=4096)}
     if multiple_px:
-        shapes |= {axis: multiple_px * torch.export.Dim(name, min=2, max=512) for axis, name in ((2, "h"), (3, "w"))}
+        shapes |= {
+            axis: multiple_px * torch.export.Dim(name, min=2, max=512) for axis, name in ((2, "h"), (3, "w"))
+        }
     program = torch.onnx.export(
         network,
         (example,),

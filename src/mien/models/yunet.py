@@ -1,14 +1,15 @@
 """YuNet: faces with five points at three strides, by separable convolutions.
 
-Source: Wu et al., "YuNet: A Tiny Millisecond-level Face Detector" (2023), figures 2 and 3; the code is libfacedetection.train.
+Source: Wu et al., "YuNet: A Tiny Millisecond-level Face Detector" (2023); code: libfacedetection.train.
 The batch norms of the published file are folded into its convolutions, so there are none here, and
-its four heads per stride are one convolution of 16 channels: the same function in a third of the time.
+its four heads per stride are one convolution of 16 channels: the same function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ class YuNetConfig:
     """Sizes. Defaults: YuNet-n of the paper."""
 
     stem: int = 16
-    early: tuple[int, int, int] = (64, 64, 64)  # of the three units at a quarter of the resolution after the first
+    early: tuple[int, int, int] = (64, 64, 64)  # of the last three units at a quarter
     width: int = 64  # of everything at strides 8 to 32
 
 
@@ -31,15 +32,14 @@ class Separable(nn.Sequential):
     """A pointwise, then a depthwise 3x3 convolution, as YuNet orders them. (B, C, H, W) -> (B, D, H, W)."""
 
     def __init__(self, channels: int, outputs: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels, outputs, 1), nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs)
-        )
+        super().__init__(nn.Conv2d(channels, outputs, 1), nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs))
 
 
 def unit(*channels: int) -> nn.Sequential:
     """Separable convolutions of these widths, each with ReLU."""
-    pairs = zip(channels, channels[1:], strict=False)
-    return nn.Sequential(*[part for pair in pairs for part in (Separable(*pair), nn.ReLU(inplace=True))])
+    return nn.Sequential(
+        *[part for pair in pairwise(channels) for part in (Separable(*pair), nn.ReLU(inplace=True))]
+    )
 
 
 class YuNet(nn.Module):
@@ -81,7 +81,5 @@ class YuNet(nn.Module):
 
     def answers(self, maps: Sequence[Tensor]) -> Tensor:
         """Three maps -> (B, 16, N)."""
-        found = [
-            head(shared(x)).flatten(2) for head, shared, x in zip(self.heads, self.shared, maps, strict=True)
-        ]
+        found = [head(shared(x)).flatten(2) for head, shared, x in zip(self.heads, self.shared, maps, strict=True)]
         return torch.cat(found, dim=2)

