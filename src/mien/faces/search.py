@@ -38,7 +38,7 @@ class SearchingDetector(ABC):
     def answer(self, x: np.ndarray) -> Found:
         """Picture (1, 3, H, W) float32 RGB 0..255, H and W multiples of 32 -> faces in its pixels.
 
-        Only those above the threshold, before suppression.
+        Only those above the threshold, before suppression. The array is the network's to change.
         """
 
     @property
