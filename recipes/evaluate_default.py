@@ -22,6 +22,7 @@ import numpy as np
 import mien
 from kept_apart import KeptApart, balanced_sample, ferplus_validation, muxspace_people
 from mien.labels import FERPLUS
+from mien.pipeline.detectors import DEFAULT_DETECTOR
 from mien.weights.record import load_record, write_record
 
 
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--ferplus", type=Path, required=True)
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--weights", default="default")
+    parser.add_argument("--detector", default=DEFAULT_DETECTOR, help="who finds the faces, by name")
     parser.add_argument("--record", action="store_true", help="write the figures into the record")
     options = parser.parse_args()
     ferplus, people = ferplus_validation(options.ferplus), muxspace_people(options.muxspace)
@@ -101,7 +103,7 @@ def main() -> None:
         reader = mien.load(options.weights, priors=priors, threads=1)
         result = report(f"FER+ validation, crops, {priors}:", read(reader, ferplus, crop=True), ferplus)
         measured[f"ferplus validation, crops, {priors}"] = result
-    reader = mien.load(options.weights, threads=1)
+    reader = mien.load(options.weights, detector=options.detector, threads=1)
     found = read(reader, ferplus, crop=False)
     measured["ferplus validation, detected"] = report("FER+ validation, detected:", found, ferplus)
     for title, kept, crop in (

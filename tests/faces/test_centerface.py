@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.faces.centerface import CenterFace, decode, default_file, tiles
+from mien.faces.centerface import CenterFace, decode, default_file
 from mien.geometry import Box, overlap
 
 
@@ -87,12 +87,3 @@ def test_decoding_by_hand() -> None:
     np.testing.assert_allclose(boxes, [[10, 1, 18, 21]])
     assert scores.tolist() == [0.8]
     np.testing.assert_allclose(places[0, 0], [10 + 0.25 * 8, 1 + 0.5 * 20])
-
-
-@pytest.mark.parametrize("size", [(640, 480), (1920, 1080), (641, 2000)])
-def test_tiles_cover_the_picture_and_overlap(size: tuple[int, int]) -> None:
-    seen = np.zeros((size[1], size[0]), int)
-    for tile in tiles(*size, 640):
-        assert tile.width <= 640
-        seen[int(tile.top) : int(tile.bottom), int(tile.left) : int(tile.right)] += 1
-    assert seen.min() >= 1

@@ -36,6 +36,7 @@ class Request:
     json: bool
     threshold: float
     small_faces: bool
+    detector: str
     labels: str | None
     priors: str
     min_confidence: float | None
@@ -57,6 +58,7 @@ def predict_command(request: Request) -> int:
         request.weights,
         threshold=request.threshold,
         small_faces=request.small_faces,
+        detector=request.detector,
         labels=request.labels,
         priors=request.priors,
         min_confidence=request.min_confidence,

@@ -26,22 +26,35 @@ class ExportError(MienError):
     """The exported file does not compute what the network computes."""
 
 
-def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, tolerance: float = 1e-4) -> float:
+def export_onnx(
+    network: nn.Module,
+    path: Path,
+    *,
+    size_px: int,
+    output: str,
+    multiple_px: int | None = None,
+    tolerance: float = 1e-4,
+) -> float:
     """Write `network` as ONNX with any batch size: input "faces" (B, 3, S, S) float32, one output.
 
+    With `multiple_px` height and width are open too, each a multiple of it (at least two).
     The file is run by ONNX Runtime on random faces, two batch sizes; returns the largest difference to
     torch and raises `ExportError`, leaving no file, where it exceeds `tolerance`.
     """
     network = network.eval().cpu()
     example = torch.zeros(2, 3, size_px, size_px)
-    batch = torch.export.Dim("batch", min=1, max=4096)
+    shapes: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=4096)}
+    if multiple_px:
+        shapes |= {
+            axis: multiple_px * torch.export.Dim(name, min=2, max=512) for axis, name in ((2, "h"), (3, "w"))
+        }
     program = torch.onnx.export(
         network,
         (example,),
         dynamo=True,
         input_names=["faces"],
         output_names=[output],
-        dynamic_shapes=({0: batch},),
+        dynamic_shapes=(shapes,),
         verbose=False,
     )
     if program is None:
@@ -51,7 +64,8 @@ def export_onnx(network: nn.Module, path: Path, *, size_px: int, output: str, to
     difference = 0.0
     generator = torch.Generator().manual_seed(0)
     for count in (1, 5):
-        x = torch.randn(count, 3, size_px, size_px, generator=generator)
+        wide = size_px + (multiple_px or 0) * count
+        x = torch.randn(count, 3, size_px, wide, generator=generator)
         with torch.inference_mode():
             wanted = network(x).numpy()
         found = session.run(None, {"faces": x.numpy()})[0]

@@ -16,6 +16,7 @@ NETWORKS = {  # name -> where its module, its class and its config live
     "apvit": "mien.models.apvit:APViT:APViTConfig",
     "phanet": "mien.models.phanet:PhaNet:PhaNetConfig",
     "landmarks68": "mien.models.landmarks68:Landmarks68:Landmarks68Config",
+    "yunet": "mien.models.yunet:YuNet:YuNetConfig",
 }
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from mien.errors import OptionError, UnknownName
 from mien.faces import Detection, Detector, Landmarker
-from mien.faces.centerface import CenterFace, default_file
 from mien.faces.pose import head_pose
 from mien.geometry import Box, overlap, transform
-from mien.pipeline.reader import DETECTION_THRESHOLD, default_landmarker
+from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
+from mien.pipeline.reader import default_landmarker
 from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
 from mien.weights.record import load_record
 
@@ -51,7 +51,7 @@ class CanvasSettings:
             "canvas_px": self.canvas_px,
             "aligned_px": self.aligned_px,
             "template": self.template,
-            "detector": "centerface",
+            "detector": DEFAULT_DETECTOR,
             "threshold": DETECTION_THRESHOLD,
             "landmarks": load_record("landmarks68").files,
         }
@@ -74,7 +74,7 @@ class CanvasMaker:
         self, settings: CanvasSettings, *, detector: Detector | None = None, landmarker: Landmarker | None = None
     ) -> None:
         self.settings = settings
-        self.detector = detector or CenterFace(default_file(), threshold=DETECTION_THRESHOLD, threads=1)
+        self.detector = detector or detector_called(threads=1)
         self.landmarker = landmarker or default_landmarker(threads=1)
         self._aligned = Preprocess(size_px=settings.aligned_px, template=settings.template)
 

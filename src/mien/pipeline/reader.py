@@ -14,7 +14,6 @@ from PIL import Image
 from mien import __version__
 from mien.errors import InputError, OptionError
 from mien.faces import Detection, Detector, Landmarker
-from mien.faces.centerface import CenterFace, default_file
 from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.pose import head_pose
 from mien.faces.quality import face_quality
@@ -22,14 +21,13 @@ from mien.geometry import Box
 from mien.labels import LabelSet, label_set
 from mien.media.images import read_picture, rgb_of
 from mien.pipeline.batch import Settings, collect
+from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
 from mien.pipeline.expression import ExpressionNetwork
 from mien.results import Face, Scores
 from mien.weights.record import load_record
 
 if TYPE_CHECKING:
     import pyarrow
-
-DETECTION_THRESHOLD = 0.5
 
 
 class Reader:
@@ -132,6 +130,7 @@ def load(
     *,
     threshold: float = DETECTION_THRESHOLD,
     small_faces: bool = False,
+    detector: str = DEFAULT_DETECTOR,
     labels: str | LabelSet | None = None,
     priors: str = "default",
     mirror: bool | None = None,
@@ -142,7 +141,8 @@ def load(
     with its record beside it, or a folder with a `record.json`.
 
     `threshold`: least confidence of a face, 0..1. `small_faces`: also search large pictures tile by tile
-    at full resolution, several times slower. `labels`: a label set to answer in, by name: "raf-db" has no
+    at full resolution, several times slower. `detector`: a key of
+    `mien.pipeline.detectors.DETECTORS`. `labels`: a label set to answer in, by name: "raf-db" has no
     contempt. `priors`: the class frequencies to assume: "default", or others of the record.
     `mirror`: average the logits of a face and of its mirror image; None: as the record says.
     `min_confidence`: least probability of a `certain` answer, 0..1; None: as the record states.
@@ -158,7 +158,7 @@ def load(
     if mirror is not None:
         record = replace(record, mirror=mirror)
     return Reader(
-        detector=CenterFace(default_file(), threshold=threshold, tiles=small_faces, threads=threads),
+        detector=detector_called(detector, threshold=threshold, tiles=small_faces, threads=threads),
         landmarker=default_landmarker(threads=threads),
         network=ExpressionNetwork(
             record, priors=priors, labels=labels, min_confidence=min_confidence, threads=threads

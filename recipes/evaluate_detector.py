@@ -1,0 +1,337 @@
+"""Face detectors side by side on pictures kept apart: recall at equal false alarms, by size and by turn, and cost.
+
+    python recipes/evaluate_detector.py --muxspace muxspace.zip --views views --photos FOLDER \\
+        --backgrounds FOLDER --detectors centerface faces5 --out measured.json
+
+The first detector, at --threshold, sets the number of false alarms; each other is judged at the threshold that
+gives no more of them over all sets. Photos: those of `detector_photos.json`, found below --photos by their hash;
+their boxes were drawn by hand, or are CenterFace's at a higher resolution and were confirmed by eye. Mosaics:
+muxspace people and rendered heads that nothing was trained on, on backgrounds kept apart. A face counts as found
+where a detection overlaps it by 0.35 (intersection over union). Detectors: "centerface", shipped weights by name,
+or an .onnx file of the same form.
+
+`--calibrate` prints, on other people and backgrounds than those judged, the threshold of each detector that gives
+the first one's false alarms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from detector_data import BACKGROUND_PX, kept_apart, pack_views, surrounded
+from mien.faces.centerface import CenterFace, default_file
+from mien.faces.pose import head_pose
+from mien.faces.search import Found, SearchingDetector
+from mien.faces.yunet import YuNet
+from mien.geometry import Box, overlap, suppress
+from mien.media.images import read_picture
+from mien.pipeline.reader import default_landmarker
+from mien.weights.record import load_record
+from mosaics import MosaicMaker, Source
+from prepare_faces import muxspace_rows
+
+LOWEST = 0.1  # scores below are not looked at
+MATCH = 0.35
+SIZES = (8, 12, 16, 24, 48, 120, 400)
+TURNS = (0, 20, 40, 60, 100)
+REDUCED_PX = (24, 14)  # median face of the groups when reduced
+MOSAIC_PX = 640
+
+
+@dataclass
+class Case:
+    """One picture with its faces."""
+
+    group: str
+    picture: np.ndarray
+    boxes: np.ndarray  # (G, 4)
+    labels: list[tuple[str, ...]] = field(default_factory=list)  # of each face: rows of the table it counts in
+    ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+
+
+def detector_called(name: str, side_px: int | None) -> SearchingDetector:
+    sides = {} if side_px is None else {"side_px": side_px}
+    if name == "centerface":
+        return CenterFace(default_file(), threshold=LOWEST, threads=1)
+    file = Path(name) if name.endswith(".onnx") else load_record(name).file(".onnx")
+    return YuNet(file, threshold=LOWEST, threads=1, **sides)
+
+
+def photo_cases(folder: Path) -> list[Case]:
+    """The photos of the list that lie below the folder, and the groups among them reduced."""
+    wanted = {
+        entry["sha256"]: entry for entry in json.loads(Path(__file__).with_name("detector_photos.json").read_text())
+    }
+    cases, seen = [], set()
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
+            continue
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        if digest not in wanted or digest in seen:
+            continue
+        seen.add(digest)
+        entry, picture = wanted[digest], read_picture(file)
+        boxes, ignored = np.array(entry["faces"]), np.array(entry["ignored"]).reshape(-1, 4)
+        if entry["part"]:
+            left, top, right, bottom = entry["part"]
+            picture = np.ascontiguousarray(picture[top:bottom, left:right])
+            boxes, ignored = boxes - [left, top, left, top], ignored - [left, top, left, top]
+        group = "photos, one face" if len(boxes) == 1 else "photos, groups"
+        cases.append(Case(group, picture, boxes, [()] * len(boxes), ignored))
+        typical = np.median(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
+        for size in REDUCED_PX:
+            if len(boxes) > 1 and typical > 1.5 * size:
+                scale = size / typical
+                sides = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
+                small = np.asarray(Image.fromarray(picture).resize(sides, Image.Resampling.LANCZOS))
+                title = f"photos, groups reduced to {size} px faces"
+                cases.append(Case(title, small, boxes * scale, [()] * len(boxes), ignored * scale))
+    missing = len(wanted) - len(seen)
+    print(
+        f"{len(seen)} photos" + (f"; {missing} of the list are not below {folder}" if missing else ""), flush=True
+    )
+    return cases
+
+
+def backgrounds(folders: list[Path], calibrate: bool) -> list[np.ndarray]:
+    """Half of the pictures kept apart are to calibrate, half to judge."""
+    kept, seen = [], set()
+    for folder in folders:
+        for file in sorted(folder.rglob("*")):
+            if file.suffix.lower() not in {".jpg", ".jpeg", ".png", ".webp"} or file.stat().st_size < 30_000:
+                continue
+            if not kept_apart(file) or (hashlib.sha256(file.read_bytes()).digest()[1] % 2 == 0) != calibrate:
+                continue
+            image = Image.open(file).convert("RGB")
+            image.thumbnail((BACKGROUND_PX, BACKGROUND_PX))
+            pixels = np.asarray(image)
+            digest = hashlib.sha256(pixels.tobytes()).digest()
+            if min(pixels.shape[:2]) >= 200 and digest not in seen:
+                kept.append(pixels)
+            seen.add(digest)
+    return kept
+
+
+def empty_cases(pictures: list[np.ndarray]) -> list[Case]:
+    """Every background whole and in four parts."""
+    cases = []
+    for picture in pictures:
+        height, width = (side // 2 for side in picture.shape[:2])
+        parts = [picture[y * height :, x * width :][:height, :width] for y in range(2) for x in range(2)]
+        cases += [Case("no face", np.ascontiguousarray(p), np.zeros((0, 4))) for p in (picture, *parts)]
+    return cases
+
+
+def people(archive: Path, split: str, limit: int) -> tuple[Source, np.ndarray]:
+    """Pictures of people kept apart with their boxes, and how far each is turned in degrees.
+
+    The box is CenterFace's of the enlarged picture; where it finds none, the middle of the picture.
+    """
+    landmarker, teacher = default_landmarker(threads=1), CenterFace(default_file(), threads=1)
+    pictures, boxes, points, turns = [], [], [], []
+    with zipfile.ZipFile(archive) as file:
+        rows = [row for row in muxspace_rows(file) if row["split"] == split]
+        for i in np.random.default_rng(0).permutation(len(rows)):
+            picture = read_picture(file.read(rows[i]["name"]))
+            if picture.shape[:2] != (200, 200):
+                continue
+            large, scale, margin = surrounded(picture, 256)
+            box, five = np.array([30.0, 30.0, 170.0, 190.0]), np.zeros((5, 2))
+            if found := teacher.detect(large):
+                best = max(found, key=lambda face: face.box.area).box
+                box = (np.array([best.left, best.top, best.right, best.bottom]) - margin) / scale
+            try:
+                turn = abs(head_pose(landmarker.locate(picture, [Box(*box)])[0]).yaw_deg)
+            except ValueError:
+                turn = 0.0
+            for part, value in zip((pictures, boxes, points, turns), (picture, box, five, turn), strict=True):
+                part.append(value)
+            if len(pictures) == limit:
+                break
+    return Source(np.stack(pictures), np.array(boxes), np.array(points)), np.array(turns)
+
+
+def mosaic_cases(
+    source: Source, turns: np.ndarray, pictures: list[np.ndarray], count: int, name: str, sizes: tuple[float, float]
+) -> list[Case]:
+    """Faces of sizes drawn evenly on a logarithmic scale."""
+    maker, rng, cases = MosaicMaker([source], pictures, MOSAIC_PX), np.random.default_rng(0), []
+    for _ in range(count):
+        largest = np.exp(rng.uniform(np.log(max(30, sizes[0])), np.log(sizes[1])))
+        number = int(np.clip(3e4 / largest**1.3, 2, 24))
+        wanted = np.exp(rng.uniform(np.log(sizes[0]), np.log(largest), number))
+        mosaic = maker.compose(rng, np.sort(wanted)[::-1])
+        widths, heights = (mosaic.boxes[:, 2:] - mosaic.boxes[:, :2]).T
+        labels = [
+            (f"{name}, {bin_of(size, SIZES)} px", f"{name}, turned {bin_of(turns[row], TURNS)}°")
+            for size, row in zip(np.sqrt(widths * heights), mosaic.rows[:, 1], strict=True)
+        ]
+        cases.append(Case(name, mosaic.picture, mosaic.boxes.astype(float), labels))
+    return cases
+
+
+def bin_of(value: float, edges: tuple[int, ...]) -> str:
+    index = int(np.clip(np.searchsorted(edges, value, side="right"), 1, len(edges) - 1))
+    return f"{edges[index - 1]} to {edges[index]}"
+
+
+def looks(detector: SearchingDetector, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """What `detect` would find at any threshold: boxes and scores of both looks, and the first look's best score.
+
+    The second look counts only below that score; its boxes come with negative scores.
+    """
+
+    def kept(found: Found) -> tuple[np.ndarray, np.ndarray]:
+        picked = suppress(found[0], found[1], iou=detector.iou)
+        return found[0][picked], found[1][picked]
+
+    height, width = picture.shape[:2]
+    boxes, scores = kept(detector._search(picture, Box(0, 0, width, height)))
+    best = float(scores.max(initial=0.0))
+    if best < 0.8:
+        again, sure = kept(detector._second_look(picture))
+        boxes, scores = np.concatenate([boxes, again]), np.concatenate([scores, -sure])
+    return boxes, scores, best
+
+
+@dataclass
+class Counted:
+    """At each threshold, per row of the table: faces found; and false alarms per group."""
+
+    found: dict[str, np.ndarray]
+    faces: dict[str, int]
+    alarms: dict[str, np.ndarray]
+    pictures: dict[str, int]
+
+
+THRESHOLDS = np.round(np.arange(LOWEST, 0.96, 0.01), 2)
+
+
+def count(detector: SearchingDetector, cases: list[Case]) -> Counted:
+    result = Counted({}, {}, {}, {})
+    for case in cases:
+        boxes, scores, best = looks(detector, case.picture)
+        result.pictures[case.group] = result.pictures.get(case.group, 0) + 1
+        alarms = result.alarms.setdefault(case.group, np.zeros(len(THRESHOLDS), int))
+        for row in {label for labels in case.labels for label in (case.group, *labels)}:
+            result.found.setdefault(row, np.zeros(len(THRESHOLDS), int))
+        for labels in case.labels:
+            for row in (case.group, *labels):
+                result.faces[row] = result.faces.get(row, 0) + 1
+        for k, threshold in enumerate(THRESHOLDS):
+            use = scores > threshold if best > threshold else -scores > threshold
+            hit, wrong = match(boxes[use], np.abs(scores[use]), case)
+            alarms[k] += wrong
+            for index in hit:
+                for row in (case.group, *case.labels[index]):
+                    result.found[row][k] += 1
+    return result
+
+
+def match(boxes: np.ndarray, scores: np.ndarray, case: Case) -> tuple[list[int], int]:
+    """Faces found, and detections that are none: each face takes the best detection that overlaps it most."""
+    free = list(range(len(case.boxes)))
+    wrong = 0
+    for i in np.argsort(-scores):
+        shares = overlap(boxes[i], case.boxes[free]) if free else np.zeros(0)
+        if len(shares) and shares.max() >= MATCH:
+            free.pop(int(shares.argmax()))
+        elif not any(inside(boxes[i], place) for place in case.ignored):
+            wrong += 1
+    return [i for i in range(len(case.boxes)) if i not in free], wrong
+
+
+def inside(box: np.ndarray, place: np.ndarray) -> bool:
+    x, y = (box[:2] + box[2:]) / 2
+    return bool(place[0] <= x <= place[2] and place[1] <= y <= place[3])
+
+
+def cost_ms(detectors: dict[str, SearchingDetector], rounds: int = 15) -> dict[str, float]:
+    """Processor time of `detect` for one 640 px picture with a face, in turns; medians."""
+    picture = np.zeros((640, 640, 3), np.uint8)
+    picture[100:300, 100:300] = np.add.outer(np.arange(200), np.arange(200))[..., None] % 251
+    times: dict[str, list[float]] = {name: [] for name in detectors}
+    for _ in range(rounds):
+        for name, detector in detectors.items():
+            started = time.process_time()
+            detector._search(picture, Box(0, 0, 640, 640))
+            times[name].append(1000 * (time.process_time() - started))
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--muxspace", type=Path, required=True)
+    parser.add_argument("--views", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--backgrounds", type=Path, nargs="+", required=True)
+    parser.add_argument("--detectors", nargs="+", default=["centerface", "faces5"])
+    parser.add_argument("--threshold", type=float, default=0.5, help="of the first detector")
+    parser.add_argument("--side", type=int, help="side_px of all but CenterFace; else their own")
+    parser.add_argument("--people", type=int, default=200)
+    parser.add_argument("--mosaics", type=int, default=60)
+    parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    detectors = {name: detector_called(name, options.side) for name in options.detectors}
+    cases = cases_of(options)
+    measured = table({name: count(detector, cases) for name, detector in detectors.items()}, options.threshold)
+    measured["cost_ms"] = {name: round(ms, 2) for name, ms in cost_ms(detectors).items()}
+    print(json.dumps(measured["cost_ms"]))
+    if options.out:
+        options.out.write_text(json.dumps(measured, indent=1) + "\n")
+
+
+def cases_of(options: argparse.Namespace) -> list[Case]:
+    """All pictures to judge on, or to calibrate on."""
+    empty = backgrounds(options.backgrounds, options.calibrate)
+    source, turns = people(options.muxspace, "valid" if options.calibrate else "test", options.people)
+    cases = mosaic_cases(source, turns, empty, options.mosaics, "muxspace people", (8, 400)) + empty_cases(empty)
+    if options.calibrate:
+        return cases
+    heads, angles = rendered(options.views, options.people // 2)
+    cases += mosaic_cases(heads, angles, empty, options.mosaics // 2, "rendered heads", (16, 200))
+    return photo_cases(options.photos) + cases
+
+
+def rendered(folder: Path, limit: int) -> tuple[Source, np.ndarray]:
+    """Heads of the test identities with their turn."""
+    teacher = CenterFace(default_file(), threads=1)
+    (pictures, boxes, points), turns = pack_views(folder, "test", limit, teacher, np.random.default_rng(0))
+    return Source(np.stack(pictures), np.array(boxes), np.array(points)), turns
+
+
+def table(counts: dict[str, Counted], threshold: float) -> dict:
+    """Print recall per row at equal false alarms; returns the same as plain values."""
+    first = next(iter(counts.values()))
+    at = int(np.argmin(np.abs(THRESHOLDS - threshold)))
+    allowed = sum(alarms[at] for alarms in first.alarms.values())
+    points = {}
+    for name, counted in counts.items():
+        alarms = sum(counted.alarms.values())
+        points[name] = at if counted is first else int(np.argmax(alarms <= allowed))
+    measured: dict = {"rows": {}, "alarms": {}}
+    measured["thresholds"] = {name: float(THRESHOLDS[k]) for name, k in points.items()}
+    print("thresholds", measured["thresholds"])
+    for row in sorted(first.faces):
+        recall = {name: counts[name].found[row][k] / first.faces[row] for name, k in points.items()}
+        measured["rows"][row] = {"faces": first.faces[row]} | {n: round(float(v), 4) for n, v in recall.items()}
+        print(f"{row:45} {first.faces[row]:6}", *(f"{100 * value:7.1f}" for value in recall.values()))
+    for group, pictures in sorted(first.pictures.items()):
+        alarms = {name: int(counts[name].alarms[group][k]) for name, k in points.items()}
+        measured["alarms"][group] = {"pictures": pictures} | alarms
+        print(f"false alarms, {group:31} {pictures:6}", *(f"{value:7}" for value in alarms.values()))
+    return measured
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Our detector: YuNet's network by ONNX Runtime, with weights of our own.
+
+Source: Wu et al., "YuNet: A Tiny Millisecond-level Face Detector" (2023); the torch form is `mien.models.yunet`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from mien.faces.search import Found, SearchingDetector
+from mien.nn.onnx_session import open_session
+
+STRIDES = (8, 16, 32)  # side of a cell of each output in input pixels
+SIDE_PX = 640
+
+
+class YuNet(SearchingDetector):
+    """Faces of about 10 pixels and more, with five points. Options: `SearchingDetector`."""
+
+    name = "yunet"
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        threshold: float = 0.5,
+        iou: float = 0.3,
+        side_px: int = SIDE_PX,
+        tiles: bool = False,
+        threads: int = 0,
+    ) -> None:
+        super().__init__(threshold=threshold, iou=iou, side_px=side_px, tiles=tiles)
+        self._session = open_session(model, threads=threads)
+
+    def answer(self, x: np.ndarray) -> Found:
+        """As `SearchingDetector.answer`."""
+        np.multiply(x, np.float32(1 / 255), out=x)
+        answers = self._session.run(None, {"faces": x})[0]
+        return decode(answers[0], x.shape[2], x.shape[3], threshold=self.threshold)
+
+
+def decode(answers: np.ndarray, height: int, width: int, *, threshold: float) -> Found:
+    """The network's answers (16, N) to a picture of this size -> boxes (M, 4), scores (M,), points (M, 5, 2).
+
+    Per cell: the logit of a face and of an object, whose probabilities' geometric mean is the score;
+    box centre x and y from the cell's corner in cells; logarithm of width and height in cells; x and y of
+    five points from the cell's corner in cells. Boxes and points in input pixels.
+    """
+    logits = np.clip(answers[:2], -40, 40)
+    scores = 1 / np.sqrt((1 + np.exp(-logits[0])) * (1 + np.exp(-logits[1])))
+    cells = np.flatnonzero(scores > threshold)
+    corners, strides = grid(height, width)
+    corner, stride, picked = corners[cells], strides[cells, None], answers[:, cells].T.astype(np.float64)
+    centre = (corner + picked[:, 2:4]) * stride  # (M, 2)
+    half = np.exp(picked[:, 4:6]) * stride / 2
+    boxes = np.concatenate([centre - half, centre + half], axis=1)
+    points = (corner[:, None] + picked[:, 6:].reshape(-1, 5, 2)) * stride[:, None]
+    return boxes, scores[cells], points
+
+
+@lru_cache(maxsize=8)
+def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Column and row (N, 2) and stride (N,) of every cell, in the network's order."""
+    corners, strides = [], []
+    for stride in STRIDES:
+        rows, columns = np.mgrid[: height // stride, : width // stride]
+        corners.append(np.stack([columns.ravel(), rows.ravel()], axis=1))
+        strides.append(np.full(rows.size, stride))
+    return np.concatenate(corners), np.concatenate(strides)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.errors import UnknownName, WeightsError
+from mien.faces.yunet import YuNet, decode, grid
+from mien.geometry import Box, overlap
+from mien.pipeline.detectors import detector_called
+from mien.weights.record import SHIPPED, load_record
+
+
+@pytest.fixture(scope="module")
+def detector() -> YuNet:
+    return YuNet(load_record("faces5").file(".onnx"), threads=1)
+
+
+def as_array(box: Box) -> np.ndarray:
+    return np.array([box.left, box.top, box.right, box.bottom])
+
+
+def test_the_astronaut_and_the_admiral_have_one_face_each(
+    detector: YuNet, astronaut: np.ndarray, hopper: np.ndarray
+) -> None:
+    (face,) = detector.detect(astronaut)
+    assert overlap(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.7
+    np.testing.assert_allclose(face.points, [[203, 102], [247, 105], [223, 125], [203, 142], [241, 144]], atol=6)
+    (face,) = detector.detect(hopper)
+    assert face.score > 0.5
+
+
+def test_a_texture_has_no_face(detector: YuNet) -> None:
+    y, x = np.mgrid[0:300, 0:400]
+    landscape = np.stack([y / 2, x / 2, 255 - y / 2], axis=-1).astype(np.uint8)
+    assert detector.detect(landscape) == []
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    assert detector.detect(np.asarray(Image.fromarray(noise).resize((400, 300)))) == []
+
+
+@pytest.mark.parametrize("size", [(17, 16), (640, 16), (33, 999), (1, 1)])
+def test_any_size_is_searched(detector: YuNet, size: tuple[int, int]) -> None:
+    assert detector.detect(np.zeros((*size, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize("scale", [0.35, 2.5])
+def test_boxes_scale_with_the_picture(detector: YuNet, astronaut: np.ndarray, scale: float) -> None:
+    side = round(512 * scale)
+    scaled = np.asarray(Image.fromarray(astronaut).resize((side, side), Image.Resampling.LANCZOS))
+    (face,) = detector.detect(scaled)
+    assert overlap(as_array(detector.detect(astronaut)[0].box) * scale, as_array(face.box)[None])[0] > 0.75
+
+
+def test_small_faces_in_a_large_picture_are_found_with_tiles(astronaut: np.ndarray) -> None:
+    small = np.asarray(Image.fromarray(astronaut).resize((140, 140), Image.Resampling.LANCZOS))  # face 24 px wide
+    picture = np.full((1080, 1920, 3), 128, np.uint8)
+    corners = [(40, 30), (1000, 500), (1740, 860), (620, 300)]
+    for x, y in corners:
+        picture[y : y + 140, x : x + 140] = small
+    found = detector_called("faces5", tiles=True, threads=1).detect(picture)
+    centres = np.array([face.box.centre for face in found])
+    for x, y in corners:
+        assert np.abs(centres - np.array([x + 226 * 140 / 512, y + 118 * 140 / 512])).max(axis=1).min() < 8
+    assert len(found) == len(corners)
+
+
+def test_decoding_by_hand() -> None:
+    answers = np.zeros((16, 64 * 32 // 64 + 8 + 2), np.float32)  # a picture 64 wide and 32 high
+    answers[:2] = -20
+    cell = 1 * 8 + 3  # stride 8: second row, fourth column
+    answers[:, cell] = [np.log(4), np.log(4), 0.5, 0.25, np.log(2), np.log(3), *([1.0, -1.0] * 5)]
+    boxes, scores, points = decode(answers, 32, 64, threshold=0.5)
+    # centre (3.5 * 8, 1.25 * 8) = (28, 10); 16 wide, 24 high; both probabilities 0.8
+    np.testing.assert_allclose(boxes, [[20, -2, 36, 22]], rtol=1e-6)
+    np.testing.assert_allclose(scores, [0.8], rtol=1e-6)
+    np.testing.assert_allclose(points[0, 0], [32, 0])
+
+
+def test_the_grid_lists_every_cell_row_by_row() -> None:
+    corners, strides = grid(32, 64)
+    assert corners[:9].tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [4, 0], [5, 0], [6, 0], [7, 0], [0, 1]]
+    assert np.bincount(strides)[[8, 16, 32]].tolist() == [32, 8, 2]
+
+
+def test_an_unknown_detector_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'centerface'"):
+        detector_called("centreface")
+
+
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path) -> None:
+    import shutil
+
+    copied = tmp_path / "faces5"
+    shutil.copytree(SHIPPED / "faces5", copied)
+    with (copied / "faces5.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(WeightsError, match=r"faces5\.onnx is damaged"):
+        load_record(str(copied)).file(".onnx")
