@@ -19,5 +19,5 @@ RECIPE = replace(
     data="ferplus",
     variant="most-votes",
     protocol="official",
-    measured="not measured yet",
+    measured="not measured: no run of thirty epochs yet",
 )

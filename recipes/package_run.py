@@ -1,6 +1,6 @@
 """Choose the operating points of a finished run on half of FER+ validation and put it into the package.
 
-    python recipes/package_default.py --run runs/default --ferplus ferplus.zip
+    python recipes/package_run.py --run runs/mine --ferplus ferplus.zip --name mine
 
 Training drew class c with the frequency f_c^(1-power) of the set's; a prior is a bias -k log f_c on the logits.
     natural   the k with the best accuracy
@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--ferplus", type=Path, required=True)
-    parser.add_argument("--name", default="default")
+    parser.add_argument("--name", required=True)
     parser.add_argument("--source", default="", help="where the weights come from; else as the run says")
     options = parser.parse_args()
 

@@ -1,12 +1,12 @@
-"""The expression network of the package: POSTER++ in its light form on FER+ and muxspace.
+"""POSTER++ in its light form on FER+ and muxspace together: a successor of the weights in the package, not kept.
 
     mien data prepare ferplus DIR --out prepared/ferplus
     python recipes/muxspace_people.py muxspace.zip --out muxspace
     mien data prepare csv muxspace/people.csv --out prepared/muxspace
     mien train recipes/comparison/trunk.py --data prepared/ferplus --out runs/comparison-trunk
-    mien train recipes/poster_v2/default.py --data prepared/ferplus --also prepared/muxspace \\
-        --weights-folder runs --out runs/poster_v2-default
-    python recipes/package_default.py --run runs/poster_v2-default --ferplus ferplus.zip
+    mien train recipes/poster_v2/ferplus_muxspace.py --data prepared/ferplus --also prepared/muxspace \\
+        --weights-folder runs --out runs/poster_v2-ferplus-muxspace
+    python recipes/package_run.py --run runs/poster_v2-ferplus-muxspace --ferplus ferplus.zip --name candidate
 
 Goes on from the weights in the package, its image trunk from one that learned FER+ alone at 64 pixels. The
 validation part of FER+ is looked at and chooses nothing; people of muxspace are kept apart.
@@ -16,7 +16,7 @@ from mien.train.recipe import Optimiser, Recipe
 from mien.train.schedule import Schedule
 
 RECIPE = Recipe(
-    name="poster_v2-default",
+    name="poster_v2-ferplus-muxspace",
     network="poster_v2",
     form="light",
     start={"": "default", "image_trunk": "comparison-trunk/weights:image_trunk"},
@@ -36,6 +36,6 @@ RECIPE = Recipe(
     average=0.999,
     best="last",
     paper="none: ours, after Mao et al., POSTER++, 2023",
-    hardware="one thread of a server CPU",
-    measured="docs/models/default.md",
+    hardware="one thread of a server CPU: 57 minutes",
+    measured="FER+ validation without repeats 85.8 %, the weights in the package 85.3 %: docs/models/default.md",
 )
