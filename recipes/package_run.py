@@ -19,9 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from calibrate_expression import logits_of, without_repeats
 from safetensors.torch import save_file
 
+from calibrate_expression import logits_of, without_repeats
 from kept_apart import ferplus_validation, first_half
 from mien.export.onnx import export_onnx
 from mien.pipeline.expression import calibrated
