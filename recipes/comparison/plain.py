@@ -8,4 +8,13 @@ What all have in common stands in _same.py.
 
 from _same import same
 
-RECIPE = same("plain", "phanet", landmarks=False, attention=False, scale_selection=False, poses=0, dropout=0.2)
+RECIPE = same(
+    "plain",
+    "phanet",
+    measured="85.0",
+    landmarks=False,
+    attention=False,
+    scale_selection=False,
+    poses=0,
+    dropout=0.2,
+)

@@ -8,4 +8,4 @@ What all have in common stands in _same.py.
 
 from _same import same
 
-RECIPE = same("poster_v2", "poster_v2", landmarks=True, windows=(4, 4, 4))
+RECIPE = same("poster_v2", "poster_v2", measured="84.6", landmarks=True, windows=(4, 4, 4))

@@ -32,6 +32,6 @@ RECIPE = Recipe(
     average=0.999,
     best="last",
     paper="none: the trunk of the comparison",
-    hardware="one thread of a server CPU: 27 minutes",
-    measured="docs/models/comparison.md",
+    hardware="one thread of a server CPU: 40 minutes beside other work",
+    measured="not measured alone: it starts the comparison (docs/models/comparison.md)",
 )
