@@ -23,15 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from kept_apart import KeptApart, ferplus_validation, first_half, muxspace_people
-from mien.data import data_set
-from mien.data.duplicates import repeats_another_split
+from kept_apart import KeptApart, aligned, ferplus_validation, first_half, muxspace_people, without_repeats
 from mien.errors import OptionError
-from mien.geometry import Box
 from mien.labels import FERPLUS, label_set
 from mien.metrics.classification import BINS
 from mien.pipeline.expression import ExpressionNetwork, calibrated
-from mien.pipeline.reader import default_landmarker
 from mien.weights.record import Abstention, WeightsRecord, load_record, write_record
 
 ACCURACY = 0.90  # of the kept answers, on the half that chooses
@@ -45,22 +41,8 @@ BATCH = 64
 
 def logits_of(record: WeightsRecord, kept: KeptApart) -> np.ndarray:
     """What the network answers to every picture as a face crop (N, 8), before temperature and priors."""
-    network, landmarker = ExpressionNetwork(record, threads=1), default_landmarker(threads=1)
-    found, crops = [], []
-    for picture in kept.pictures():
-        whole = Box(0, 0, picture.shape[1], picture.shape[0])
-        crops.append(record.inputs.crop(picture, landmarker.locate(picture, [whole])[0]))
-        if len(crops) == BATCH:
-            found.append(network.logits(np.stack(crops)))
-            crops = []
-    return np.concatenate([*found, network.logits(np.stack(crops))] if crops else found)
-
-
-def without_repeats(kept: KeptApart, archive: Path) -> np.ndarray:
-    """Mask of the FER+ pictures that have no near-duplicate in the training part."""
-    samples = data_set("ferplus").samples(archive)
-    repeats = set(samples.path[repeats_another_split(samples)].tolist())
-    return np.array([name not in repeats for name in kept.names])
+    network, crops = ExpressionNetwork(record, threads=1), aligned(kept, record.inputs)
+    return np.concatenate([network.logits(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)])
 
 
 def judged(probabilities: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> tuple[float, float]:

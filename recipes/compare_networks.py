@@ -18,13 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from calibrate_expression import without_repeats
 
-from kept_apart import KeptApart, ferplus_validation
-from mien.geometry import Box
+from kept_apart import aligned, ferplus_validation, without_repeats
 from mien.nn.fold import folded
-from mien.pipeline.reader import default_landmarker
-from mien.preprocess import Preprocess
 from mien.weights.fill import load_network
 from mien.weights.record import load_record
 
@@ -41,16 +37,6 @@ NETWORKS = {
     "poster_v2": "POSTER++",
 }
 DRAWS = 1000
-
-
-def faces(kept: KeptApart, inputs: Preprocess) -> torch.Tensor:
-    """All pictures aligned and normalised (N, 3, S, S)."""
-    landmarker = default_landmarker(threads=1)
-    crops = []
-    for picture in kept.pictures():
-        whole = Box(0, 0, picture.shape[1], picture.shape[0])
-        crops.append(inputs.crop(picture, landmarker.locate(picture, [whole])[0]))
-    return torch.from_numpy(inputs.normalise(np.stack(crops)))
 
 
 @torch.inference_mode()
@@ -102,7 +88,7 @@ def main() -> None:
     inputs = load_record(str(found["plain"][0])).inputs
     kept = ferplus_validation(options.ferplus)
     alone = without_repeats(kept, options.ferplus)
-    x, truth = faces(kept, inputs)[torch.from_numpy(alone)], kept.truth[alone]
+    x, truth = torch.from_numpy(inputs.normalise(aligned(kept, inputs)[alone])), kept.truth[alone]
     right, calls, parameters, spread = {}, {}, {}, {}
     for name, folders in found.items():
         hits = []

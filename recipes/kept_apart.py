@@ -13,8 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.data import data_set
+from mien.data.duplicates import repeats_another_split
+from mien.geometry import Box
 from mien.labels import FERPLUS, Expression
 from mien.media.images import read_picture
+from mien.pipeline.reader import default_landmarker
+from mien.preprocess import Preprocess
 from prepare_faces import VOTES, ferplus_rows, muxspace_rows
 
 
@@ -56,6 +61,23 @@ def muxspace_people(archive: Path) -> KeptApart:
     rows = [row for row in rows if row["label"] != "contempt"]
     truth = np.array([FERPLUS.index(Expression(row["label"])) for row in rows])
     return KeptApart(archive, tuple(row["name"] for row in rows), truth, tuple(row["person"] for row in rows))
+
+
+def without_repeats(kept: KeptApart, archive: Path) -> np.ndarray:
+    """Mask (N,) of the FER+ pictures that have no near-duplicate in the training part."""
+    samples = data_set("ferplus").samples(archive)
+    repeats = set(samples.path[repeats_another_split(samples)].tolist())
+    return np.array([name not in repeats for name in kept.names])
+
+
+def aligned(kept: KeptApart, inputs: Preprocess) -> np.ndarray:
+    """Every picture as prediction with `--crops` sees it (N, S, S, 3) uint8."""
+    landmarker = default_landmarker(threads=1)
+    crops = []
+    for picture in kept.pictures():
+        whole = Box(0, 0, picture.shape[1], picture.shape[0])
+        crops.append(inputs.crop(picture, landmarker.locate(picture, [whole])[0]))
+    return np.stack(crops)
 
 
 def first_half(groups: tuple[str, ...]) -> np.ndarray:

@@ -23,13 +23,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kept_apart import KeptApart, ferplus_validation
+from kept_apart import aligned, ferplus_validation
 from mien.export.onnx import export_onnx
-from mien.geometry import Box
 from mien.labels import FER2013, FERPLUS
 from mien.models.poster_v2 import LIGHT, PosterV2
 from mien.pipeline.expression import calibrated
-from mien.pipeline.reader import default_landmarker
 from mien.preprocess import Preprocess
 from mien.weights.golden import Golden
 from mien.weights.record import SHIPPED, WeightsRecord, write_record
@@ -38,16 +36,6 @@ from mien.weights.verify import torch_answer
 # Majority labels of FER2013Train under the FER+ votes, in the order of FERPLUS (README of FER+: 28,706 pictures).
 TRAIN_COUNTS = np.array([9364, 7410, 3378, 3402, 2398, 175, 648, 162])
 INPUTS = Preprocess(size_px=LIGHT.size_px)
-
-
-def aligned(kept: KeptApart) -> np.ndarray:
-    """Every picture as prediction with `--crops` sees it (N, S, S, 3) uint8."""
-    landmarker = default_landmarker(threads=1)
-    crops = []
-    for picture in kept.pictures():
-        whole = Box(0, 0, picture.shape[1], picture.shape[0])
-        crops.append(INPUTS.crop(picture, landmarker.locate(picture, [whole])[0]))
-    return np.stack(crops)
 
 
 @torch.inference_mode()
@@ -89,7 +77,7 @@ def main() -> None:
     network = PosterV2(replace(LIGHT, classes=len(FERPLUS) + len(FER2013)))
     network.load_state_dict(load_file(options.weights))
     kept = ferplus_validation(options.ferplus)
-    z = outputs(network, aligned(kept))
+    z = outputs(network, aligned(kept, INPUTS))
     frequency = np.log(TRAIN_COUNTS / TRAIN_COUNTS.sum())
     strengths = np.linspace(-0.6, 1.2, 37)
     table = {

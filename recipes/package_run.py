@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from calibrate_expression import logits_of, without_repeats
-from kept_apart import ferplus_validation, first_half
+from calibrate_expression import logits_of
+from kept_apart import ferplus_validation, first_half, without_repeats
 from mien.export.onnx import export_onnx
 from mien.pipeline.expression import calibrated
 from mien.weights.fill import empty_network, load_network
