@@ -14,7 +14,7 @@ from mien.cli.progress import Bar, progress
 from mien.errors import OptionError
 from mien.train.loop import Progress
 from mien.train.recipe import read_recipe
-from mien.train.start import Plan, plan, title_of, train
+from mien.train.start import Plan, plan, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def _announce(chosen: Plan) -> None:
     fold = chosen.fold
     apart = f", {len(fold.test):,} are left alone" if len(fold.test) else ""
     Bar().say(
-        f"{chosen.recipe.name}: {chosen.recipe.network} on {title_of(chosen.shards)}, {fold.name}: "
+        f"{chosen.recipe.name}: {chosen.recipe.network} on {chosen.shards.title}, {fold.name}: "
         f"{len(fold.train):,} pictures learn, {len(fold.valid):,} choose{apart}"
     )
     for leak in fold.leaks:

@@ -48,8 +48,8 @@ class Joined:
 
     @property
     def title(self) -> str:
-        """The sets' names."""
-        return " and ".join(dict.fromkeys(store.record.title for store in self.stores))
+        """The sets' names in words."""
+        return " and ".join(dict.fromkeys(store.title for store in self.stores))
 
     @property
     def samples(self) -> Samples:

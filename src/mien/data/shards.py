@@ -127,6 +127,11 @@ class Shards:
         return int(self._starts[-1]) if self._rows is None else len(self._rows)
 
     @property
+    def title(self) -> str:
+        """The set's name in words."""
+        return self.record.title
+
+    @property
     def labels(self) -> LabelSet:
         """The classes, in the set's own order."""
         return self.record.labels

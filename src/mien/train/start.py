@@ -280,7 +280,7 @@ def write_weights(chosen: Plan, network: nn.Module, out: Path, measured: dict[st
             inputs=inputs,
             files={"weights.safetensors": ""},
             licence="as the training data allows",
-            source=f"trained by the recipe {recipe.name} on {title_of(chosen.shards)}",
+            source=f"trained by the recipe {recipe.name} on {chosen.shards.title}",
             labels=chosen.labels,
             priors={"default": (0.0,) * len(chosen.shards.labels)},
             measured=measured,
@@ -290,11 +290,6 @@ def write_weights(chosen: Plan, network: nn.Module, out: Path, measured: dict[st
     )
     if chosen.tested is not None:
         chosen.tested.write(folder)
-
-
-def title_of(faces: Shards | Joined) -> str:
-    """The name of the set, or of all."""
-    return faces.title if isinstance(faces, Joined) else faces.record.title
 
 
 def _name_of(labels: LabelSet) -> str:
