@@ -1,4 +1,4 @@
-"""POSTER++ in its light form on FER+ and muxspace together: a successor of the weights in the package, not kept.
+"""POSTER++ in its light form on FER+ and muxspace together: a successor of the package's weights.
 
     mien data prepare ferplus DIR --out prepared/ferplus
     python recipes/muxspace_people.py muxspace.zip --out muxspace
