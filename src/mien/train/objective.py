@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-import torch
 from torch import Tensor, nn
 
 from mien.errors import OptionError
@@ -45,11 +45,13 @@ class Objective(Protocol):
 
 
 class Expression:
-    """Logits against distributions, and against a teacher's logits where there is one."""
+    """Logits against distributions, and against the teachers' logits where there are any."""
 
-    def __init__(self, network: nn.Module, loss: Loss, *, counts: Tensor, teacher: nn.Module | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, loss: Loss, *, counts: Tensor, teachers: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         self.module = self.network = network
-        self._loss, self._teacher = loss, teacher
+        self._loss, self._teachers = loss, teachers
         self._weights = class_weights(counts, loss.balance) if loss.balance else None
 
     def called(self, name: str) -> str:
@@ -59,10 +61,7 @@ class Expression:
     def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
         """`Loss` of the network's logits."""
         logits = module(drawn.pictures).float()
-        taught = None
-        if self._teacher is not None:
-            with torch.no_grad():
-                taught = self._teacher(drawn.pictures).float()
+        taught = None if self._teachers is None else self._teachers(drawn.pictures)
         weights = None if self._weights is None else self._weights.to(logits.device)
         return self._loss(logits, drawn.targets, weights=weights, teacher=taught)
 

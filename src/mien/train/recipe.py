@@ -70,7 +70,7 @@ class Recipe:
     average: float = 0.0  # decay of the exponential moving average of the weights; 0: off
     frozen: tuple[str, ...] = ()  # starts of parameters' names that do not learn
     frozen_statistics: tuple[str, ...] = ()  # modules whose batch norms stay as they are
-    teacher: str = ""  # weights to distil from
+    teachers: tuple[str, ...] = ()  # weights to learn from beside the labels, named as in `start`; see Loss.distil
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     best: Literal["accuracy", "balanced_accuracy", "macro_f1", "last"] = "accuracy"
     """What keeps an epoch: a figure on validation, or being the last; then validation chooses nothing."""
@@ -87,6 +87,8 @@ class Recipe:
             raise OptionError(f"epochs {self.epochs} and batch {self.batch} must be at least 1, part at least 0")
         if self.part and self.batch % self.part:
             raise OptionError(f"a batch of {self.batch} does not fall into parts of {self.part}")
+        if bool(self.teachers) != bool(self.loss.distil):
+            raise OptionError("teachers and loss.distil (the weight of what they say): give both or none")
         if self.best == "last" and self.patience:
             raise OptionError("best is 'last': patience would end the run before; set it to 0")
         if not 0 <= self.average < 1:

@@ -29,7 +29,8 @@ from mien.train.objective import Expression, Joint, Objective
 from mien.train.pictures import PreparedPictures
 from mien.train.recipe import Recipe
 from mien.train.run import RunFolder
-from mien.weights.fill import fill, load_network, read_tensors
+from mien.train.teachers import Teachers
+from mien.weights.fill import fill, read_tensors
 from mien.weights.folds import FoldRecord
 from mien.weights.golden import Golden
 from mien.weights.record import WeightsRecord, load_record, shipped_names, write_record
@@ -71,7 +72,7 @@ def plan(
     they neither choose nor test. The test part is left alone. Raises `OptionError` or `DataError` where they do not
     fit, `WeightsError` where starting weights are absent.
     """
-    for source in recipe.start.values():
+    for source in (*recipe.start.values(), *recipe.teachers):
         starting_record(source, weights_folder)
     shards = Shards(prepared)
     if recipe.data and shards.record.set != recipe.data:
@@ -96,6 +97,10 @@ def plan(
         chosen = replace(chosen, train=learned_from(faces, chosen))
     if recipe.augmentation not in PRESETS:
         raise UnknownName("augmentation", recipe.augmentation, PRESETS)
+    if recipe.teachers and recipe.network == "phanet":
+        raise OptionError(
+            "phanet learns by its joint loss, which asks no teachers; leave teachers and loss.distil away"
+        )
     augmentation = PRESETS[recipe.augmentation]
     inputs = replace(augmentation.inputs, template=shards.record.settings["template"])
     augmentation = replace(augmentation, inputs=replace(inputs, size_px=recipe.size_px or inputs.size_px))
@@ -218,8 +223,15 @@ def objective_of(chosen: Plan, pictures: PreparedPictures) -> Objective:
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     if recipe.network == "phanet":
         return Joint(network)
-    teacher = load_network(recipe.teacher).requires_grad_(False) if recipe.teacher else None
-    return Expression(network, recipe.loss, counts=torch.from_numpy(pictures.counts), teacher=teacher)
+    return Expression(network, recipe.loss, counts=torch.from_numpy(pictures.counts), teachers=_teachers_of(chosen))
+
+
+def _teachers_of(chosen: Plan) -> Teachers | None:
+    names = chosen.recipe.teachers
+    if not names:
+        return None
+    records = [starting_record(name, chosen.weights_folder) for name in names]
+    return Teachers(records, inputs=chosen.augmentation.inputs, labels=chosen.shards.labels)
 
 
 def starting_record(source: str, folder: Path) -> WeightsRecord:
