@@ -49,7 +49,7 @@ def check_command(
     for crossing in found.crossings:
         _crossing(console, crossing)
     if found.repeated:
-        said = f"Note: {found.repeated:,} pictures are near-duplicates of another one of their own split."
+        said = f"Note: near-duplicates of another picture of their own split: {found.repeated:,}."
         console.print(Text(said), soft_wrap=True)
     if found.contradictions:
         said = f"Note: {found.contradictions:,} pairs of near-duplicates carry two different labels."

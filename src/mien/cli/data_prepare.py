@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mien.cli.output import counted
 from mien.cli.progress import progress
 from mien.data import data_set
 from mien.data.samples import Reading
@@ -66,18 +67,18 @@ def _lines(request: Request, reading: Reading, report: Report) -> Iterator[str]:
     pictures = sum(shard.rows for shard in record.shards)
     finished = " was finished already" if not report.now else ""
     yield (
-        f"{request.out}{finished}: {pictures:,} faces of {record.title} in {len(record.shards)} shards, "
-        f"{report.bytes / 1e6:,.0f} MB"
+        f"{request.out}{finished}: {counted(pictures, 'face')} of {record.title} in "
+        f"{counted(len(record.shards), 'shard')}, {report.bytes / 1e6:,.0f} MB"
     )
     if report.now and report.before:
-        yield f"{report.now:,} pictures done now, {report.before:,} before"
+        yield f"{counted(report.now, 'picture')} done now, {report.before:,} before"
     if record.not_found:
         share = record.not_found / max(pictures, 1)
         yield f"no face was found in {record.not_found:,} ({share:.1%}); they are kept and marked: {NOT_FOUND}"
     if record.unreadable:
-        yield f"{record.unreadable:,} pictures could not be read and are left out: {NOT_FOUND}"
+        yield f"{counted(record.unreadable, 'picture')} could not be read, left out: {NOT_FOUND}"
     if reading.problems:
         yield (
-            f"{len(reading.problems):,} rows of the set are broken and left out, "
+            f"{counted(len(reading.problems), 'broken row')} of the set left out, "
             f"first: {reading.problems[0]}\nmien data check {request.name} lists them"
         )

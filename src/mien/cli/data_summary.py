@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mien.cli.output import write_json, writing
+from mien.cli.output import counted, write_json, writing
 from mien.data import data_set
 from mien.data.summary import POSE_DEG, Summary, summarize
 from mien.draw.summary_plot import plot_summary
@@ -25,7 +25,7 @@ def summary_command(name: str, folder: Path, *, variant: str, save: Path | None,
         raise DataError(f"{folder}: no picture of {name} was found; `mien data check {name} {folder}` says why")
     summary = summarize(samples, name=name, variant=variant)
     console = Console(highlight=False)
-    console.print(Text(f"{record.title}: {summary.pictures:,} pictures", style="bold"))
+    console.print(Text(f"{record.title}: {counted(summary.pictures, 'picture')}", style="bold"))
     console.print(_classes(summary))
     for head, said in _sentences(summary):
         console.print(Text.assemble((f"{head}: ", "bold"), said), soft_wrap=True)
@@ -68,7 +68,7 @@ def _sentences(summary: Summary) -> list[tuple[str, str]]:
         said.append(
             (
                 "Votes",
-                f"on {votes.rows:,} pictures; all agree on {votes.unanimous:.1%}, more than half on "
+                f"on {counted(votes.rows, 'picture')}; all agree on {votes.unanimous:.1%}, more than half on "
                 f"{votes.majority:.1%}; mean entropy {votes.mean_entropy_bits:.2f} bits",
             )
         )
@@ -88,7 +88,7 @@ def _sentences(summary: Summary) -> list[tuple[str, str]]:
         least, median, most = (f"{width}x{height}" for width, height in (sizes.least, sizes.median, sizes.most))
         shape = f"all {least} pixels" if sizes.one_size else f"{least} to {most} pixels, median {median}"
         broken = f"; {sizes.unreadable} unreadable" if sizes.unreadable else ""
-        said.append(("Sizes", f"{shape}, of {sizes.opened:,} pictures opened{broken}"))
+        said.append(("Sizes", f"{shape}, of {counted(sizes.opened, 'picture')} opened{broken}"))
     return said
 
 

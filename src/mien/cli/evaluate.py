@@ -13,7 +13,7 @@ import numpy as np
 from mien import __version__
 from mien.cli.evaluate_folds import Folds, check_options, folds_of
 from mien.cli.evaluate_print import print_report
-from mien.cli.output import check_place, write_json, write_text
+from mien.cli.output import check_place, counted, write_json, write_text
 from mien.cli.progress import Bar, progress
 from mien.data import data_set
 from mien.data.corruptions import Corruption
@@ -232,7 +232,7 @@ def _of(request: Request, chosen: DataSet, split: str, folds: Folds | None, crop
     if folds is not None:
         of |= {"split": folds.said}
         if folds.untested:
-            of |= {"left out": f"{folds.untested} pictures that no fold tests"}
+            of |= {"left out": f"{counted(folds.untested, 'picture')} that no fold tests"}
     if request.predictions is None:
         record = load_record(request.weights if folds is None else folds.runs[0][0])
         of |= {
@@ -245,14 +245,14 @@ def _of(request: Request, chosen: DataSet, split: str, folds: Folds | None, crop
     else:
         of |= {"weights": request.predictions.name}
     if request.limit:
-        of["limited to"] = f"{request.limit} pictures drawn with seed 0"
+        of["limited to"] = f"{counted(request.limit, 'picture')} drawn with seed 0"
     return of | {"mien": __version__, "command": "mien " + shlex.join(sys.argv[1:])}
 
 
 def _left_out(request: Request, repeated: int) -> dict[str, str]:
     if not request.no_duplicates:
         return {}
-    return {"left out": f"{repeated} pictures with a near-duplicate in another split"}
+    return {"left out": f"{counted(repeated, 'picture')} with a near-duplicate in another split"}
 
 
 def _published(

@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mien.cli.output import counted
 from mien.evaluate.report import FOLD_FIGURES, Report
 from mien.evaluate.robustness import Robustness
 from mien.metrics.uncertainty import Change
@@ -50,7 +51,9 @@ def print_report(judged: Report) -> None:
         console.print(table)
         console.print(f"Mean over poses: {judged.pose_average:.1%}")
     drawn = "people" if judged.by_subject else "pictures"
-    console.print(f"{figures.pictures} pictures, {figures.answered} answered; intervals resample {drawn}.")
+    console.print(
+        f"{counted(figures.pictures, 'picture')}, {figures.answered:,} answered; intervals resample {drawn}."
+    )
     for note in judged.notes:
         console.print(f"{note}.")
     if judged.published is not None:

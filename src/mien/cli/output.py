@@ -39,3 +39,8 @@ def write_text(text: str, path: Path) -> None:
 def write_json(value: Any, path: Path) -> None:
     """Plain values to a file."""
     write_text(json.dumps(value, indent=1) + "\n", path)
+
+
+def counted(count: int, thing: str) -> str:
+    """ "1 picture", "2,965 pictures"."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
