@@ -268,7 +268,7 @@ def test_the_command_reports_in_a_few_lines(tmp_path: Path) -> None:
         command(raf, out, "--jobs", "1", "--size", "64"), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "13 faces of RAF-DB, basic expressions in 1 shards" in done.stderr
+    assert "13 faces of RAF-DB, basic expressions in 1 shard," in done.stderr
     assert "no face was found in 1 (7.7%)" in done.stderr
     assert "1 picture could not be read" in done.stderr
     again = subprocess.run(command(raf, out, "--size", "64"), capture_output=True, text=True, check=False)

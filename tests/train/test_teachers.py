@@ -22,8 +22,8 @@ from mien.weights.record import load_record
 from tests.recipes.fabricated import prepared
 
 STUDENT = Recipe(
-    name="student", network="poster_v2", form="light", changes={"size_px": 64, "windows": (4, 4, 4)}, size_px=64, epochs=1, batch=8,
-    data="ferplus", held_out=0.4, teachers=("default",), loss=Loss(plain=0.0, distil=1.0),
+    name="student", network="poster_v2", form="light", changes={"size_px": 64, "windows": (4, 4, 4)}, size_px=64,
+    epochs=1, batch=8, data="ferplus", held_out=0.4, teachers=("default",), loss=Loss(plain=0.0, distil=1.0),
 )  # fmt: skip
 
 

