@@ -1,9 +1,10 @@
-"""What expressions are worth when different detectors find the faces, on all pictures kept apart.
+"""What expressions are worth when different detectors find the faces, and who still finds them in worse pictures.
 
     python recipes/compare_detectors.py --ferplus ferplus.zip --muxspace muxspace.zip --detectors centerface faces5
 
 Through the whole pipeline; a picture without a face counts as wrong. The difference to the first detector: 95 %,
-1,000 bootstrap draws of pictures (FER+) or people (muxspace), seed 0, the same for both.
+1,000 bootstrap draws of pictures (FER+) or people (muxspace), seed 0, the same for both. Worse pictures: those of
+`mien evaluate --under all`, of some muxspace people, placed by the first detector: in how many a face is found.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import numpy as np
 import mien
 from evaluate_default import figures, read
 from kept_apart import KeptApart, ferplus_validation, muxspace_people
+from mien.data.corruptions import Place, chosen, spoiled, versions
+from mien.pipeline.detectors import detector_called
+from mien.pipeline.reader import default_landmarker
 
 
 def right(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -33,13 +37,36 @@ def gain(ours: np.ndarray, theirs: np.ndarray, kept: KeptApart) -> tuple[float, 
     return float(ours.mean() - theirs.mean()), float(low), float(high)
 
 
+def found_under(detectors: list[str], kept: KeptApart, count: int) -> None:
+    """Print the share of pictures in which each detector finds a face, under everything that can happen to them."""
+    rows = np.random.default_rng(2).choice(len(kept.names), count, replace=False)
+    pictures, names = list(kept.at(rows)), [kept.names[row] for row in rows]
+    finders = [detector_called(name, threads=1) for name in detectors]
+    landmarker = default_landmarker(threads=1)
+    places = []
+    for picture in pictures:
+        faces = finders[0].detect(picture)
+        places.append(Place.of(picture, landmarker.locate(picture, [faces[0].box])[0] if faces else None))
+    shares = []
+    for corruption, strength in versions(chosen("all")):
+        worse = [
+            spoiled(corruption, strength, picture, place, name=name)
+            for picture, place, name in zip(pictures, places, names, strict=True)
+        ]
+        shares.append([np.mean([len(finder.detect(picture)) > 0 for picture in worse]) for finder in finders])
+        print(f"{corruption.name}, {strength}:", *(f"{share:.1%}" for share in shares[-1]), flush=True)
+    print(f"mean over {len(shares)} versions:", *(f"{share:.1%}" for share in np.mean(shares, axis=0)), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferplus", type=Path, required=True)
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--detectors", nargs="+", default=["centerface", "faces5"])
     parser.add_argument("--weights", default="default")
+    parser.add_argument("--worse", type=int, default=240, help="pictures of muxspace people to make worse")
     options = parser.parse_args()
+    found_under(options.detectors, muxspace_people(options.muxspace), options.worse)
     for title, kept in (
         ("FER+ validation", ferplus_validation(options.ferplus)),
         ("muxspace people", muxspace_people(options.muxspace)),

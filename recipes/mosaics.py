@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
+STEEPEST_DEG = 75
 LEAST_PX = 7.0  # root of the box's area; smaller faces are not asked for
 CROWDS = ((0.45, (8, 36), (10, 26)), (0.35, (14, 150), (4, 12)), (0.2, (110, 420), (1, 3)))  # share, sizes, counts
 SKIN = np.array([1.0, 0.82, 0.72])  # grey faces are tinted on coloured backgrounds
@@ -51,15 +52,20 @@ class MosaicMaker:
         shares = np.array([source.share for source in sources])
         self._shares = shares / shares.sum()
 
-    def make(self, rng: np.random.Generator) -> Mosaic:
-        """A crowd of small faces, some middling ones, or one to three large ones."""
-        share, sizes, counts = CROWDS[rng.choice(len(CROWDS), p=[crowd[0] for crowd in CROWDS])]
-        count = int(rng.integers(counts[0], counts[1] + 1))
-        largest = min(sizes[1], 0.7 * self.size_px)
-        wanted = np.exp(rng.uniform(np.log(sizes[0]), np.log(largest), count))
-        return self.compose(rng, np.sort(wanted)[::-1])
+    def make(self, rng: np.random.Generator, *, steep: bool = False) -> Mosaic:
+        """A crowd of small faces, some middling ones, or one to three large ones.
 
-    def compose(self, rng: np.random.Generator, wanted: np.ndarray) -> Mosaic:
+        `steep`: no crowds, none below 24 px, and heads leaning up to 75 degrees.
+        """
+        crowds = CROWDS[1:] if steep else CROWDS
+        shares = np.array([crowd[0] for crowd in crowds])
+        _, sizes, counts = crowds[rng.choice(len(crowds), p=shares / shares.sum())]
+        count = int(rng.integers(counts[0], counts[1] + 1))
+        smallest, largest = max(sizes[0], 24) if steep else sizes[0], min(sizes[1], 0.7 * self.size_px)
+        wanted = np.exp(rng.uniform(np.log(smallest), np.log(largest), count))
+        return self.compose(rng, np.sort(wanted)[::-1], steep=steep)
+
+    def compose(self, rng: np.random.Generator, wanted: np.ndarray, *, steep: bool = False) -> Mosaic:
         """Faces of these sizes (root of the box's area in pixels), where there is room for them."""
         canvas = self._background(rng)
         if rng.random() < 0.6:
@@ -70,7 +76,9 @@ class MosaicMaker:
             which = int(rng.choice(len(self.sources), p=self._shares))
             row = int(rng.integers(len(self.sources[which].pictures)))
             removed = size > 28 and rng.random() < 0.12
-            patch, mask, box, five = self._patch(self.sources[which], row, size, rng, removed=removed)
+            turn = float(np.clip(rng.normal(0, 14), -45, 45)) if rng.random() < 0.7 else 0.0
+            turn = float(rng.uniform(-STEEPEST_DEG, STEEPEST_DEG)) if steep else turn
+            patch, mask, box, five = self._patch(self.sources[which], row, size, turn, rng, removed=removed)
             spot = self._room(box, taken, rng)
             if spot is None:
                 continue
@@ -117,7 +125,7 @@ class MosaicMaker:
             self._paste(canvas, np.array(piece), mask, rng.integers(-side // 2, self.size_px - side // 2, 2))
 
     def _patch(
-        self, source: Source, row: int, size: float, rng: np.random.Generator, *, removed: bool
+        self, source: Source, row: int, size: float, turn: float, rng: np.random.Generator, *, removed: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Patch (s, s, 3), mask (s, s) 0..1, box (4,) and points (5, 2) in the patch."""
         picture, box, five = source.pictures[row], source.boxes[row], source.points[row]
@@ -133,7 +141,6 @@ class MosaicMaker:
             Image.Resampling.BOX,
             Image.Resampling.LANCZOS,
         )
-        turn = float(np.clip(rng.normal(0, 14), -45, 45)) if rng.random() < 0.7 else 0.0
         image = Image.fromarray(picture)
         if removed:
             image = faceless(image, box, rng)
@@ -264,3 +271,48 @@ def spoil(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noise = rng.standard_normal(pixels.shape, np.float32) * rng.uniform(2, 10)
         pixels = np.clip(pixels + noise, 0, 255).astype(np.uint8)
     return pixels
+
+
+def harder(mosaic: Mosaic, rng: np.random.Generator) -> np.ndarray:
+    """The mosaic's picture as a bad camera sees it, with things before the faces, which stay where they are."""
+    image = Image.fromarray(mosaic.picture)
+    draw = ImageDraw.Draw(image)
+    if rng.random() < 0.6:
+        for box, five in zip(mosaic.boxes, mosaic.points, strict=True):
+            if rng.random() < 0.6:
+                cover(draw, box, five, rng)
+    if rng.random() < 0.3:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.7, 3.0)))
+    pixels = np.asarray(image).astype(np.float32)
+    light = rng.random()
+    if light < 0.3:
+        pixels = pixels * np.float32(2 ** -rng.uniform(0.5, 7.5))
+    elif light < 0.7:
+        pixels = pixels + rng.standard_normal(pixels.shape, np.float32) * np.float32(np.exp(rng.uniform(1.5, 3.9)))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def cover(draw: ImageDraw.ImageDraw, box: np.ndarray, five: np.ndarray, rng: np.random.Generator) -> None:
+    """Dark glasses, a mask, or anything, before one face."""
+    eyes, mouth = five[:2], five[3:].mean(axis=0)
+    across, middle = eyes[1] - eyes[0], eyes.mean(axis=0)
+    down = mouth - middle
+    kind = rng.random()
+    if kind < 0.4:  # glasses
+        shade = tuple(int(value) for value in rng.integers(0, 60, 3))
+        wide, high = across * rng.uniform(0.36, 0.5), down * rng.uniform(0.22, 0.42)
+        for eye in eyes:
+            corners = [eye - wide - high, eye + wide - high, eye + wide + high, eye - wide + high]
+            draw.polygon([tuple(corner) for corner in corners], fill=shade)
+        draw.line([tuple(eyes[0]), tuple(eyes[1])], fill=shade, width=max(1, round(float(np.abs(down).max()) / 12)))
+    elif kind < 0.75:  # a mask from the nose, or from below it, to beyond the chin
+        shade = tuple(int(value) for value in rng.integers(20, 256, 3))
+        top, low = middle + down * rng.uniform(0.3, 0.75), middle + down * rng.uniform(1.5, 1.9)
+        wide = across * rng.uniform(0.75, 1.0)
+        corners = [top - wide, top + wide, low + wide * 0.6, low - wide * 0.6]
+        draw.polygon([tuple(corner) for corner in corners], fill=shade)
+    else:
+        shade = tuple(int(value) for value in rng.integers(0, 256, 3))
+        span = (box[2:] - box[:2]) * rng.uniform(0.25, 0.5, 2)
+        corner = box[:2] + rng.uniform(0, 1, 2) * (box[2:] - box[:2] - span)
+        draw.rectangle([tuple(corner), tuple(corner + span)], fill=shade)

@@ -8,8 +8,10 @@ Start: YuNet's published weights; the two widest units at a quarter of the resol
 those from which the others can best be told (`slimmed`). With `--teacher` the network learns the published one's
 maps and answers. Without, it learns the truth: cells are matched to faces as in the paper (SimOTA, Ge et al.,
 "YOLOX", 2021), with the paper's losses; that finds more faces in mosaics and fewer in photos
-(docs/models/faces5.md). Each step draws its mosaics from its own generator, so a run that was killed goes on as if
-it had not been. Shipped: the moving average of the weights.
+(docs/models/faces5.md). With `--hard` the student's mosaics are noisy, dark, blurred and covered while the teacher
+sees them clean; with `--steep` some of a batch are leaning heads, learned from the truth, since the teacher misses
+them. Each step draws its mosaics from its own generator, so a run that was killed goes on as if it had not been.
+Shipped: the moving average of the weights.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +31,14 @@ from torch.nn import functional as F
 import checkpoint
 from mien.faces.yunet import grid
 from mien.models.yunet import YuNet, YuNetConfig
-from mosaics import LEAST_PX, MosaicMaker, Source
+from mosaics import LEAST_PX, MosaicMaker, Source, harder
 from published_yunet import published_state
 
 CONFIG = YuNetConfig(early=(32, 32, 64))
 SHARES = {"muxspace": 0.7, "ferplus": 0.12, "views": 0.18}
 CENTRE_CELLS = 2.5  # cells around a face's centre that may answer for it
 IMITATION = {"maps": 2.0, "face": 1.0, "object": 1.0, "box": 1.0, "points": 0.2}
+STEEP = 0.3  # of the truth about leaning heads beside imitation
 WEIGHTS = {"object": 1.0, "face": 1.0, "box": 5.0, "points": 0.1}
 
 
@@ -201,12 +205,33 @@ def imitation(ours: list[Tensor], theirs: list[Tensor]) -> dict[str, Tensor]:
     }
 
 
-def batch_of(maker: MosaicMaker, count: int, seed: tuple[int, int]) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """Pictures (B, 3, S, S) in 0..1 and the truth of each."""
+@dataclass(frozen=True)
+class Batch:
+    """Pictures (B, 3, S, S) in 0..1, channels last, and the boxes (G, 4) and points (G, 5, 2) of each."""
+
+    clean: Tensor
+    hard: Tensor  # the same under bad cameras and behind glasses, as often as was asked
+    truth: list[tuple[Tensor, Tensor]]
+
+
+def batch_of(
+    maker: MosaicMaker, count: int, seed: tuple[int, ...], *, hard: float = 0.0, steep: bool = False
+) -> Batch:
+    """Mosaics; `hard`: share of them made worse."""
     rng = np.random.default_rng(seed)
-    mosaics = [maker.make(rng) for _ in range(count)]
-    x = torch.from_numpy(np.stack([mosaic.picture for mosaic in mosaics])).permute(0, 3, 1, 2)
-    return x.float() / 255, [(torch.from_numpy(m.boxes), torch.from_numpy(m.points)) for m in mosaics]
+    mosaics = [maker.make(rng, steep=steep) for _ in range(count)]
+    worse = [harder(one, rng) if hard and rng.random() < hard else one.picture for one in mosaics]
+    return Batch(
+        pictures_of([mosaic.picture for mosaic in mosaics]),
+        pictures_of(worse),
+        [(torch.from_numpy(mosaic.boxes), torch.from_numpy(mosaic.points)) for mosaic in mosaics],
+    )
+
+
+def pictures_of(mosaics: list[np.ndarray]) -> Tensor:
+    """(S, S, 3) uint8 each -> (B, 3, S, S) in 0..1."""
+    x = torch.from_numpy(np.stack(mosaics)).permute(0, 3, 1, 2).float() / 255
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def makers(folder: Path, size_px: int) -> MosaicMaker:
@@ -228,6 +253,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=512, help="side of the mosaics in pixels")
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--hard", type=float, default=0.0, help="share of the student's mosaics made worse")
+    parser.add_argument(
+        "--steep", type=int, default=0, help="of the batch, mosaics of leaning heads with their truth"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -240,7 +269,7 @@ def main() -> None:
     else:
         published = YuNet(YuNetConfig())
         published.load_state_dict(published_state(options.start))
-        network.load_state_dict(slimmed(published, batch_of(maker, 16, (options.seed, 10**9))[0]))
+        network.load_state_dict(slimmed(published, batch_of(maker, 16, (options.seed, 10**9)).clean))
     teacher, weights = None, WEIGHTS
     if options.teacher:
         teacher, weights = YuNet(YuNetConfig()).requires_grad_(False), IMITATION
@@ -259,14 +288,18 @@ def main() -> None:
     first = checkpoint.resume(last, **parts)
     corners, strides = (torch.from_numpy(part).float() for part in grid(options.size, options.size))
     log = (options.out / "log.jsonl").open("a")
+    weights = weights | ({"steep": STEEP} if options.steep else {})
     started, sums = time.time(), dict.fromkeys(weights, 0.0)
     for step in range(first, options.steps):
-        x, truth = batch_of(maker, options.batch, (options.seed, step))
-        x = x.contiguous(memory_format=torch.channels_last)
+        batch = batch_of(maker, options.batch - options.steep, (options.seed, step), hard=options.hard)
         if teacher is None:
-            found = losses(network(x), truth, corners, strides)
+            found = losses(network(batch.hard), batch.truth, corners, strides)
         else:
-            found = imitation(inside(network, x), inside(teacher, x))
+            found = imitation(inside(network, batch.hard), inside(teacher, batch.clean))
+        if options.steep:
+            batch = batch_of(maker, options.steep, (options.seed, step, 1), hard=options.hard, steep=True)
+            true = losses(network(batch.hard), batch.truth, corners, strides)
+            found["steep"] = sum(WEIGHTS[name] * value for name, value in true.items())
         optimizer.zero_grad(set_to_none=True)
         sum(weights[name] * value for name, value in found.items()).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
