@@ -65,11 +65,16 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["centerface", "faces5"])
     parser.add_argument("--weights", default="default")
     parser.add_argument("--worse", type=int, default=240, help="pictures of muxspace people to make worse")
+    parser.add_argument("--only-worse", action="store_true", help="no expressions")
     options = parser.parse_args()
     found_under(options.detectors, muxspace_people(options.muxspace), options.worse)
     for title, kept in (
-        ("FER+ validation", ferplus_validation(options.ferplus)),
-        ("muxspace people", muxspace_people(options.muxspace)),
+        ()
+        if options.only_worse
+        else (
+            ("FER+ validation", ferplus_validation(options.ferplus)),
+            ("muxspace people", muxspace_people(options.muxspace)),
+        )
     ):
         first = None
         for detector in options.detectors:

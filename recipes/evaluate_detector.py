@@ -30,12 +30,12 @@ from PIL import Image
 from detector_data import BACKGROUND_PX, kept_apart, pack_views, surrounded
 from mien.faces.centerface import CenterFace, default_file
 from mien.faces.pose import head_pose
-from mien.faces.search import Found, SearchingDetector
+from mien.faces.search import SearchingDetector
 from mien.faces.yunet import YuNet
 from mien.geometry import Box, overlap, suppress
 from mien.media.images import read_picture
+from mien.pipeline.detectors import faces5
 from mien.pipeline.reader import default_landmarker
-from mien.weights.record import load_record
 from mosaics import MosaicMaker, Source
 from prepare_faces import muxspace_rows
 
@@ -62,8 +62,9 @@ def detector_called(name: str, side_px: int | None) -> SearchingDetector:
     sides = {} if side_px is None else {"side_px": side_px}
     if name == "centerface":
         return CenterFace(default_file(), threshold=LOWEST, threads=1)
-    file = Path(name) if name.endswith(".onnx") else load_record(name).file(".onnx")
-    return YuNet(file, threshold=LOWEST, threads=1, **sides)
+    if name == "faces5":
+        return faces5(threshold=LOWEST, threads=1, **sides)
+    return YuNet(Path(name), threshold=LOWEST, threads=1, **sides)
 
 
 def photo_cases(folder: Path) -> list[Case]:
@@ -184,23 +185,15 @@ def bin_of(value: float, edges: tuple[int, ...]) -> str:
     return f"{edges[index - 1]} to {edges[index]}"
 
 
-def looks(detector: SearchingDetector, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """What `detect` would find at any threshold: boxes and scores of both looks, and the first look's best score.
-
-    The second look counts only below that score; its boxes come with negative scores.
-    """
-
-    def kept(found: Found) -> tuple[np.ndarray, np.ndarray]:
-        picked = suppress(found[0], found[1], iou=detector.iou)
-        return found[0][picked], found[1][picked]
-
-    height, width = picture.shape[:2]
-    boxes, scores = kept(detector._search(picture, Box(0, 0, width, height)))
-    best = float(scores.max(initial=0.0))
-    if best < 0.8:
-        again, sure = kept(detector._second_look(picture))
-        boxes, scores = np.concatenate([boxes, again]), np.concatenate([scores, -sure])
-    return boxes, scores, best
+def looks(detector: SearchingDetector, picture: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Boxes and scores of every look; at a threshold, `detect` gives those of the first look above it."""
+    seen = []
+    for boxes, scores, _ in detector.looks(picture):
+        picked = suppress(boxes, scores, iou=detector.iou)
+        seen.append((boxes[picked], scores[picked]))
+        if scores.max(initial=0.0) > THRESHOLDS[-1]:
+            break
+    return seen
 
 
 @dataclass
@@ -219,7 +212,7 @@ THRESHOLDS = np.round(np.arange(LOWEST, 0.96, 0.01), 2)
 def count(detector: SearchingDetector, cases: list[Case]) -> Counted:
     result = Counted({}, {}, {}, {})
     for case in cases:
-        boxes, scores, best = looks(detector, case.picture)
+        seen = looks(detector, case.picture)
         result.pictures[case.group] = result.pictures.get(case.group, 0) + 1
         alarms = result.alarms.setdefault(case.group, np.zeros(len(THRESHOLDS), int))
         for row in {label for labels in case.labels for label in (case.group, *labels)}:
@@ -228,8 +221,8 @@ def count(detector: SearchingDetector, cases: list[Case]) -> Counted:
             for row in (case.group, *labels):
                 result.faces[row] = result.faces.get(row, 0) + 1
         for k, threshold in enumerate(THRESHOLDS):
-            use = scores > threshold if best > threshold else -scores > threshold
-            hit, wrong = match(boxes[use], np.abs(scores[use]), case)
+            boxes, scores = next((one for one in seen if one[1].max(initial=0.0) > threshold), seen[-1])
+            hit, wrong = match(boxes[scores > threshold], scores[scores > threshold], case)
             alarms[k] += wrong
             for index in hit:
                 for row in (case.group, *case.labels[index]):

@@ -13,7 +13,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from mien.export.onnx import export_onnx
 from mien.models.yunet import YuNet
@@ -21,39 +21,39 @@ from mien.preprocess import Preprocess
 from mien.weights.golden import Golden
 from mien.weights.record import SHIPPED, WeightsRecord, write_record
 from mien.weights.verify import torch_answer
-from train_detector import CONFIG
+from train_detector import CONFIG, mean_of
 
-NAME = "faces5"
 INPUTS = Preprocess(size_px=320, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="of several runs: their mean")
     parser.add_argument("--shift", type=float, default=0.0)
     parser.add_argument("--measured", type=Path, help="JSON of evaluate_detector.py --out")
-    parser.add_argument("--out", type=Path, default=SHIPPED / NAME)
+    parser.add_argument("--name", default="faces5", help="faces5 or faces5-hardier")
+    parser.add_argument("--out", type=Path, help="else into the package")
     options = parser.parse_args()
-    folder = options.out
+    folder = options.out or SHIPPED / options.name
     folder.mkdir(parents=True, exist_ok=True)
-    state = load_file(options.weights)
+    state = mean_of(options.weights)
     for name in state:
         if name.startswith("heads.") and name.endswith(".1.bias"):
             state[name][:2] += options.shift
-    save_file(state, folder / f"{NAME}.safetensors")
+    save_file(state, folder / f"{options.name}.safetensors")
     network = YuNet(CONFIG).eval()
     network.load_state_dict(state)
     difference = export_onnx(
-        network, folder / f"{NAME}.onnx", size_px=INPUTS.size_px, output="answers", multiple_px=32
+        network, folder / f"{options.name}.onnx", size_px=INPUTS.size_px, output="answers", multiple_px=32
     )
     print(f"ONNX differs from torch by {difference:.1e}")
     write_record(
         WeightsRecord(
-            name=NAME,
+            name=options.name,
             network="yunet",
             config=asdict(CONFIG),
             inputs=INPUTS,
-            files=dict.fromkeys((f"{NAME}.onnx", f"{NAME}.safetensors"), ""),
+            files=dict.fromkeys((f"{options.name}.onnx", f"{options.name}.safetensors"), ""),
             licence="Apache-2.0",
             source="YuNet's weights (Apache-2.0; OpenCV model zoo, Shiqi Yu's libfacedetection), slimmed and "
             "taught by YuNet itself on mosaics of muxspace, FER2013 and rendered faces: recipes/train_detector.py",

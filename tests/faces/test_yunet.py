@@ -66,6 +66,13 @@ def test_small_faces_in_a_large_picture_are_found_with_tiles(astronaut: np.ndarr
     assert len(found) == len(corners)
 
 
+def test_where_nothing_is_found_the_hardier_weights_look(detector: YuNet, astronaut: np.ndarray) -> None:
+    dark = (astronaut * 2**-6.0).astype(np.uint8)
+    assert detector.detect(dark) == []
+    (face,) = detector_called("faces5", threads=1).detect(dark)
+    assert overlap(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.6
+
+
 def test_decoding_by_hand() -> None:
     answers = np.zeros((16, 64 * 32 // 64 + 8 + 2), np.float32)  # a picture 64 wide and 32 high
     answers[:2] = -20

@@ -23,7 +23,7 @@ def test_the_published_landmark_network_has_its_published_size() -> None:
     assert sum(parameter.numel() for parameter in network.parameters()) == 1_007_248  # POSTER's frozen trunk
 
 
-@pytest.mark.parametrize("name", ["landmarks68", "default", "faces5"])
+@pytest.mark.parametrize("name", ["landmarks68", "default", "faces5", "faces5-hardier"])
 def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
     from mien.nn.onnx_session import open_session
     from mien.weights.fill import load_network
@@ -38,7 +38,7 @@ def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["landmarks68", "default", "faces5"])
+@pytest.mark.parametrize("name", ["landmarks68", "default", "faces5", "faces5-hardier"])
 def test_shipped_onnx_files_carry_no_notes_of_the_exporter(name: str) -> None:
     from mien.weights.record import load_record
 

@@ -6,6 +6,7 @@ The same for every network that finds faces; what is a network's own is one meth
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -55,12 +56,9 @@ class SearchingDetector(ABC):
     def detect(self, picture: np.ndarray) -> list[Detection]:
         """Picture (H, W, 3) uint8 RGB of any size -> its faces by decreasing confidence."""
         height, width = picture.shape[:2]
-        found = [self._search(picture, Box(0, 0, width, height))]
-        if self.tiles and max(width, height) > self.side_px:
-            found += self._search_tiles(picture)
-        if not any(len(scores) for _, scores, _ in found):
-            found = [self._second_look(picture)]
-        boxes, scores, points = (np.concatenate(part) for part in zip(*found, strict=True))
+        for boxes, scores, points in self.looks(picture):  # noqa: B007
+            if len(scores):
+                break
         kept = suppress(boxes, scores, iou=self.iou)
         return [
             Detection(
@@ -71,7 +69,17 @@ class SearchingDetector(ABC):
             for i in kept
         ]
 
-    def _second_look(self, picture: np.ndarray) -> Found:
+    def looks(self, picture: np.ndarray) -> Iterator[Found]:
+        """Ever harder looks at a picture, before suppression; the first that finds something is enough."""
+        height, width = picture.shape[:2]
+        found = [self._search(picture, Box(0, 0, width, height))]
+        if self.tiles and max(width, height) > self.side_px:
+            found += self._search_tiles(picture)
+        boxes, scores, points = (np.concatenate(part) for part in zip(*found, strict=True))
+        yield boxes, scores, points
+        yield self._with_surroundings(picture)
+
+    def _with_surroundings(self, picture: np.ndarray) -> Found:
         """A face that fills its picture is found only with something around it: edges repeated."""
         height, width = picture.shape[:2]
         matrix = box_onto_square(Box(0, 0, width, height).squared().grown(1.5), SECOND_LOOK_PX)
