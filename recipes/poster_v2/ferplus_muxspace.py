@@ -1,4 +1,4 @@
-"""POSTER++ in its light form on FER+ and muxspace together: a successor of the package's weights.
+"""POSTER++ in its light form on FER+ and muxspace together: first leg of the package's weights.
 
     mien data prepare ferplus DIR --out prepared/ferplus
     python recipes/muxspace_people.py muxspace.zip --out muxspace
@@ -6,10 +6,10 @@
     mien train recipes/comparison/trunk.py --data prepared/ferplus --out runs/comparison-trunk
     mien train recipes/poster_v2/ferplus_muxspace.py --data prepared/ferplus --also prepared/muxspace \\
         --weights-folder runs --out runs/poster_v2-ferplus-muxspace
-    python recipes/package_run.py --run runs/poster_v2-ferplus-muxspace --ferplus ferplus.zip --name candidate
 
-Goes on from the weights in the package, its image trunk from one that learned FER+ alone at 64 pixels. The
-validation part of FER+ is looked at and chooses nothing; people of muxspace are kept apart.
+Goes on from the weights in the package (then those of train_expression.py), its image trunk from one that learned
+FER+ alone at 64 pixels. The validation part of FER+ is looked at and chooses nothing; people of muxspace are kept
+apart.
 """
 
 from mien.train.recipe import Optimiser, Recipe
@@ -37,5 +37,5 @@ RECIPE = Recipe(
     best="last",
     paper="none: ours, after Mao et al., POSTER++, 2023",
     hardware="one thread of a server CPU: 57 minutes",
-    measured="FER+ validation without repeats 85.8 %, the weights in the package 85.3 %: docs/models/default.md",
+    measured="FER+ validation without repeats 85.8 %, the weights before 85.3 %; on with ferplus_muxspace_2.py",
 )

@@ -26,5 +26,5 @@ RECIPE = replace(
     seed=1,
     optimiser=Optimiser(name="adamw", rate=5e-4, decay=0.05, clip=5.0, shares={"image_trunk": 0.5}),
     hardware="one thread of a server CPU: 40 minutes",
-    measured="the weights in the package: docs/models/default.md",
+    measured="FER+ validation without repeats 86.0 %: the weights in the package, docs/models/default.md",
 )
