@@ -68,7 +68,7 @@ def test_the_command_writes_a_sheet_of_one_split(tmp_path: Path, capsys: pytest.
     (top / "Image/aligned/train_00001_aligned.jpg").write_bytes(b"broken")
     save = tmp_path / "sheet.png"
     assert run(["data", "show", "raf-db", str(top), "--save", str(save), "--split", "train"]) == 0
-    assert "1 of 1 pictures, 7 classes, 1 unreadable" in capsys.readouterr().out
+    assert "1 of 1 picture, 7 classes, 1 unreadable" in capsys.readouterr().out
     with Image.open(save) as sheet:
         assert sheet.width == 1204
     assert run(["data", "show", "raf-db", str(top), "--save", str(save), "--split", "valid"]) == 1
