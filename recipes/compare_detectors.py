@@ -68,13 +68,11 @@ def main() -> None:
     parser.add_argument("--only-worse", action="store_true", help="no expressions")
     options = parser.parse_args()
     found_under(options.detectors, muxspace_people(options.muxspace), options.worse)
+    if options.only_worse:
+        return
     for title, kept in (
-        ()
-        if options.only_worse
-        else (
-            ("FER+ validation", ferplus_validation(options.ferplus)),
-            ("muxspace people", muxspace_people(options.muxspace)),
-        )
+        ("FER+ validation", ferplus_validation(options.ferplus)),
+        ("muxspace people", muxspace_people(options.muxspace)),
     ):
         first = None
         for detector in options.detectors:

@@ -7,8 +7,8 @@ The first detector, at --threshold, sets the number of false alarms; each other 
 gives no more of them over all sets. Photos: those of `detector_photos.json`, found below --photos by their hash;
 their boxes were drawn by hand, or are CenterFace's at a higher resolution and were confirmed by eye. Mosaics:
 muxspace people and rendered heads that nothing was trained on, on backgrounds kept apart. A face counts as found
-where a detection overlaps it by 0.35 (intersection over union). Detectors: "centerface", shipped weights by name,
-or an .onnx file of the same form.
+where a detection overlaps it by 0.35 (intersection over union). Detectors: "centerface", "faces5"
+with both of its weights, or an .onnx file of the same form, called by the file's name.
 
 `--calibrate` prints, on other people and backgrounds than those judged, the threshold of each detector that gives
 the first one's false alarms.
@@ -275,7 +275,10 @@ def main() -> None:
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    detectors = {name: detector_called(name, options.side) for name in options.detectors}
+    detectors = {
+        name.removesuffix(".onnx").rpartition("/")[2]: detector_called(name, options.side)
+        for name in options.detectors
+    }
     cases = cases_of(options)
     measured = table({name: count(detector, cases) for name, detector in detectors.items()}, options.threshold)
     measured["cost_ms"] = {name: round(ms, 2) for name, ms in cost_ms(detectors).items()}

@@ -13,7 +13,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from mien.export.onnx import export_onnx
 from mien.models.yunet import YuNet
@@ -21,14 +21,14 @@ from mien.preprocess import Preprocess
 from mien.weights.golden import Golden
 from mien.weights.record import SHIPPED, WeightsRecord, write_record
 from mien.weights.verify import torch_answer
-from train_detector import CONFIG, mean_of
+from train_detector import CONFIG
 
 INPUTS = Preprocess(size_px=320, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="of several runs: their mean")
+    parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--shift", type=float, default=0.0)
     parser.add_argument("--measured", type=Path, help="JSON of evaluate_detector.py --out")
     parser.add_argument("--name", default="faces5", help="faces5 or faces5-hardier")
@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.out or SHIPPED / options.name
     folder.mkdir(parents=True, exist_ok=True)
-    state = mean_of(options.weights)
+    state = load_file(options.weights)
     for name in state:
         if name.startswith("heads.") and name.endswith(".1.bias"):
             state[name][:2] += options.shift

@@ -228,15 +228,6 @@ def batch_of(
     )
 
 
-def mean_of(files: list[Path]) -> dict[str, Tensor]:
-    """The mean of the weights of one or more runs that began at the same place (Wortsman et al., 2022)."""
-    states = [load_file(file) for file in files]
-    return {
-        name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
-        for name, value in states[0].items()
-    }
-
-
 def pictures_of(mosaics: list[np.ndarray]) -> Tensor:
     """(S, S, 3) uint8 each -> (B, 3, S, S) in 0..1."""
     x = torch.from_numpy(np.stack(mosaics)).permute(0, 3, 1, 2).float() / 255
@@ -254,7 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of detector_data.py")
     parser.add_argument(
-        "--start", type=Path, nargs="+", required=True, help="yunet_n_dynamic.onnx, or .safetensors of earlier runs"
+        "--start", type=Path, required=True, help="yunet_n_dynamic.onnx, or the .safetensors of an earlier run"
     )
     parser.add_argument("--teacher", type=Path, help="yunet_n_dynamic.onnx: learn its answers, not the truth")
     parser.add_argument("--out", type=Path, required=True)
@@ -272,11 +263,11 @@ def main() -> None:
     torch.manual_seed(options.seed)
     maker = makers(options.data, options.size)
     network = YuNet(CONFIG)
-    if options.start[0].suffix == ".safetensors":
-        network.load_state_dict(mean_of(options.start))
+    if options.start.suffix == ".safetensors":
+        network.load_state_dict(load_file(options.start))
     else:
         published = YuNet(YuNetConfig())
-        published.load_state_dict(published_state(options.start[0]))
+        published.load_state_dict(published_state(options.start))
         network.load_state_dict(slimmed(published, batch_of(maker, 16, (options.seed, 10**9)).clean))
     teacher, weights = None, WEIGHTS
     if options.teacher:

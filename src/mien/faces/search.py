@@ -56,9 +56,10 @@ class SearchingDetector(ABC):
     def detect(self, picture: np.ndarray) -> list[Detection]:
         """Picture (H, W, 3) uint8 RGB of any size -> its faces by decreasing confidence."""
         height, width = picture.shape[:2]
-        for boxes, scores, points in self.looks(picture):  # noqa: B007
-            if len(scores):
+        for found in self.looks(picture):
+            if len(found[1]):
                 break
+        boxes, scores, points = found
         kept = suppress(boxes, scores, iou=self.iou)
         return [
             Detection(
