@@ -1,4 +1,4 @@
-"""How fast prepared faces become batches, beside the usual loader that opens one picture at a time.
+"""How fast prepared faces become batches, beside the usual loader that opens one image at a time.
 
     python benchmarks/data.py --out benchmarks/results/NAME.json
 
@@ -18,8 +18,11 @@ import os
 import random
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +32,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mien.data import data_set
-from mien.data.augmentation import APVIT, LIGHT, POSTER_V2, Augmentation
-from mien.data.loader import Loader
-from mien.data.sampling import Batches, Shuffle
-from mien.data.shards import Shards
+from mien.augment.presets import APVIT, LIGHT, POSTER_V2, Augmentation
+from mien.datasets import dataset_info
 from mien.models.poster_v2 import LIGHT as LIGHT_NETWORK
 from mien.models.poster_v2 import PosterV2
-from mien.pipeline.face_canvas import CanvasSettings
-from mien.pipeline.prepare import prepare
+from mien.prepared.build import prepare
+from mien.prepared.face_canvas import CanvasSettings
+from mien.prepared.store import PreparedStore
 from mien.preprocess import Preprocess
+from mien.train.sampling import Batches, Shuffle
 from predict import EXAMPLES, machine
 
 BATCH = 64
@@ -53,10 +55,10 @@ def fabricate(folder: Path, count: int) -> None:
              (Image.open(EXAMPLES / "grace_hopper.jpg"), (255, 200), 220)]  # fmt: skip
     lines = []
     for i in range(count):
-        picture, (x, y), side = faces[i % 2]
+        image, (x, y), side = faces[i % 2]
         half = side / 2 * rng.uniform(0.9, 1.1)
         dx, dy = rng.normal(0, side / 40, 2)
-        crop = picture.crop((x + dx - half, y + dy - half, x + dx + half, y + dy + half)).resize((100, 100))
+        crop = image.crop((x + dx - half, y + dy - half, x + dx + half, y + dy + half)).resize((100, 100))
         path = folder / f"Image/aligned/train_{i:05d}_aligned.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         crop.save(path, quality=95)
@@ -65,8 +67,8 @@ def fabricate(folder: Path, count: int) -> None:
     (folder / "EmoLabel/list_patition_label.txt").write_text("".join(lines))
 
 
-class OnePicture(Dataset[tuple[Tensor, int]]):
-    """The usual way: one picture at a time."""
+class OneImage(Dataset[tuple[Tensor, int]]):
+    """The usual way: one image at a time."""
 
     def __init__(self, paths: list[Path], size_px: int) -> None:
         self.paths, self.size_px = paths, size_px
@@ -100,22 +102,34 @@ class OnePicture(Dataset[tuple[Tensor, int]]):
 def usual(paths: list[Path], size_px: int, workers: int) -> Iterator[Tensor]:
     """Batches without end."""
     loader = DataLoader(
-        OnePicture(paths, size_px), batch_size=BATCH, shuffle=True, num_workers=workers, drop_last=True
+        OneImage(paths, size_px), batch_size=BATCH, shuffle=True, num_workers=workers, drop_last=True
     )
     while True:
         for x, _ in loader:
             yield x
 
 
-def ours(shards: Shards, augmentation: Augmentation, workers: int) -> Iterator[Tensor]:
+def ours(shards: PreparedStore, augmentation: Augmentation, workers: int) -> Iterator[Tensor]:
     """Batches without end."""
     batches = Batches(sampler=Shuffle(count=len(shards)), size=BATCH)
-    for batch in Loader(shards, batches, augmentation, workers=workers).steps(0, 10**9):
-        yield batch.augmented.pictures
+    rng = torch.Generator().manual_seed(0)
+    targets = torch.from_numpy(shards.targets)
+    with ThreadPoolExecutor(workers) as pool:
+
+        def batch(step: int, seed: int) -> Tensor:
+            rows = batches.rows(step)
+            canvases = torch.from_numpy(shards.images(rows)).permute(0, 3, 1, 2)
+            return augmentation(canvases, targets[rows], torch.Generator().manual_seed(seed)).images
+
+        ahead = deque[Future[Tensor]]()
+        for step in count():
+            ahead.append(pool.submit(batch, step, int(torch.randint(2**31, (), generator=rng))))
+            if len(ahead) > workers:
+                yield ahead.popleft().result()
 
 
 def rate(batches: Iterator[Tensor], seconds: float) -> float:
-    """Pictures per second, after a start that does not count."""
+    """Images per second, after a start that does not count."""
     for _ in range(6):
         next(batches)
     count, start = 0, time.perf_counter()
@@ -136,7 +150,7 @@ def rounds(sides: dict[str, Callable[[], Iterator[Tensor]]], *, count: int, seco
 
 
 def training_rate(seconds: float) -> float:
-    """Pictures per second of the light network forth and back, with all of torch's threads."""
+    """Images per second of the light network forth and back, with all of torch's threads."""
     network = PosterV2(LIGHT_NETWORK).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     x = torch.randn(BATCH, 3, LIGHT_NETWORK.size_px, LIGHT_NETWORK.size_px)
@@ -160,21 +174,21 @@ def training_rate(seconds: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--pictures", type=int, default=256)
+    parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="per measurement")
     options = parser.parse_args()
     how = {"count": options.rounds, "seconds": options.seconds}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fabricate(folder / "raf", options.pictures)
-        raf = data_set("raf-db")
+        fabricate(folder / "raf", options.images)
+        raf = dataset_info("raf-db")
         samples = raf.samples(folder / "raf")
         start = time.perf_counter()
         settings = CanvasSettings(faces="crop")
         prepare(raf, samples, folder / "out", settings, jobs=os.cpu_count() or 1)
-        prepared = options.pictures / (time.perf_counter() - start)
-        shards = Shards(folder / "out")
+        prepared = options.images / (time.perf_counter() - start)
+        shards = PreparedStore(folder / "out")
         paths = sorted((folder / "raf/Image/aligned").iterdir())
         loading: dict[str, dict[str, float]] = {}
         for size in (112, 224):
@@ -197,10 +211,10 @@ def main() -> None:
         result = {
             "command": "python benchmarks/data.py",
             "machine": machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()},
-            "batches_pictures_per_s": loading,
-            "other_presets_pictures_per_s": rounds(others, **how),
-            "light_network_trains_pictures_per_s": training_rate(3 * options.seconds),
-            "prepared_pictures_per_s": round(prepared, 1),
+            "batches_images_per_s": loading,
+            "other_presets_images_per_s": rounds(others, **how),
+            "light_network_trains_images_per_s": training_rate(3 * options.seconds),
+            "prepared_images_per_s": round(prepared, 1),
         }
     text = json.dumps(result, indent=2)
     print(text)

@@ -29,9 +29,9 @@ from PIL import Image
 import mien
 from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.yunet import YuNet
+from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import detector_called
-from mien.pipeline.expression import ExpressionNetwork
-from mien.weights.record import load_record
+from mien.weights.manifest import load_manifest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -64,22 +64,22 @@ def peak_megabytes(*arguments: str) -> float:
     return round(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024, 1)
 
 
-def peak_of_photo(picture: np.ndarray) -> float:
-    """The same for a picture that is not a file yet."""
+def peak_of_photo(image: np.ndarray) -> float:
+    """The same for an image that is not a file yet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.jpg"
-        Image.fromarray(picture).save(path, quality=90)
+        Image.fromarray(image).save(path, quality=90)
         return peak_megabytes("predict", str(path))
 
 
 def photo(faces: int) -> np.ndarray:
     """1920 x 1080 with this many faces, 70 to 130 pixels wide, on a grey wall."""
-    pictures = [Image.open(EXAMPLES / name) for name in ("astronaut.jpg", "grace_hopper.jpg")]
+    images = [Image.open(EXAMPLES / name) for name in ("astronaut.jpg", "grace_hopper.jpg")]
     wall = Image.new("RGB", (1920, 1080), (120, 124, 128))
     for i in range(faces):
-        picture = pictures[i % 2]
-        scale = 520 / picture.height if faces > 1 else 900 / picture.height
-        wall.paste(picture.resize((round(picture.width * scale), round(picture.height * scale))),
+        image = images[i % 2]
+        scale = 520 / image.height if faces > 1 else 900 / image.height
+        wall.paste(image.resize((round(image.width * scale), round(image.height * scale))),
                    (20 + i % 4 * 475, 10 + i // 4 * 535))  # fmt: skip
     return np.asarray(wall)
 
@@ -88,7 +88,7 @@ def networks() -> dict[str, dict[str, float]]:
     """Milliseconds per face of each network alone, input already made."""
     rng = np.random.default_rng(0)
     result: dict[str, dict[str, float]] = {}
-    expression, points = load_record("default"), load_record("landmarks68")
+    expression, points = load_manifest("default"), load_manifest("landmarks68")
     for threads in (1, 2):
         network = ExpressionNetwork(expression, threads=threads)
         landmarker = Landmarks68Onnx(points.file(".onnx"), points.inputs, threads=threads)
@@ -143,9 +143,9 @@ def main() -> None:
     one, eight = photo(1), photo(8)
     file = io.BytesIO()
     Image.fromarray(one).save(file, "JPEG", quality=90)
-    reader = mien.load()
+    recognizer = mien.load()
     copy = detector_called()
-    full = YuNet(load_record("faces5").file(".onnx"), side_px=1920)
+    full = YuNet(load_manifest("yunet-slim").file(".onnx"), side_px=1920)
     larger = detector_called("centerface")
     on_copy = milliseconds(lambda: copy.detect(one))
     at_full = milliseconds(lambda: full.detect(one))
@@ -159,10 +159,10 @@ def main() -> None:
         },
         "network_ms_per_face": networks(),
         "photo_1080p_ms": {
-            "one face, from JPEG bytes": milliseconds(lambda: reader.predict(file.getvalue()), runs=15),
-            "one face, decoded": milliseconds(lambda: reader.predict(one), runs=15),
-            "eight faces, decoded": milliseconds(lambda: reader.predict(eight), runs=15),
-            "faces found": [len(reader.predict(one)), len(reader.predict(eight))],
+            "one face, from JPEG bytes": milliseconds(lambda: recognizer.predict(file.getvalue()), runs=15),
+            "one face, decoded": milliseconds(lambda: recognizer.predict(one), runs=15),
+            "eight faces, decoded": milliseconds(lambda: recognizer.predict(eight), runs=15),
+            "faces found": [len(recognizer.predict(one)), len(recognizer.predict(eight))],
         },
         "detector": {
             "copy of 640 px, ms": on_copy,

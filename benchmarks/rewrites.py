@@ -15,14 +15,14 @@ from torch import nn
 from mien.models.apvit import strongest, take_rows
 from mien.models.poster_v2 import Block, WindowCrossAttention
 from mien.nn.attention import attend
+from mien.nn.backbones import nearest
 from mien.nn.fold import folded
 from mien.nn.iresnet import IR50
 from mien.nn.linear import OneDnnLinear, StreamLinear
 from mien.nn.mobilefacenet import PUBLISHED, MobileFaceNet
-from mien.nn.trunks import nearest
 from published import apvit as published_apvit
+from published.backbones import LandmarkBackbone
 from published.poster_v2 import WindowAttention
-from published.trunks import LandmarkTrunk
 from published.vectors import in_heads, join_heads
 from timing import Times, in_turns
 
@@ -51,15 +51,15 @@ Part = tuple[str, dict[str, Callable[[], Any]]]
 def one_slice(batch: int) -> Part:
     x = torch.randn(batch, 3, 224, 224)
     return "224 to 112 pixels", {
-        "resize for each trunk": lambda: (F.interpolate(x, size=112), F.interpolate(x, size=112)),
+        "resize for each backbone": lambda: (F.interpolate(x, size=112), F.interpolate(x, size=112)),
         "one slice": lambda: nearest(x, 112).contiguous(),
     }
 
 
 def dead_head(batch: int) -> Part:
     x = torch.randn(batch, 3, 112, 112)
-    published, ours = LandmarkTrunk().eval(), MobileFaceNet(PUBLISHED).eval()
-    return "landmark trunk", {"with its unread head": lambda: published(x), "without": lambda: ours(x)}
+    published, ours = LandmarkBackbone().eval(), MobileFaceNet(PUBLISHED).eval()
+    return "landmark backbone", {"with its unread head": lambda: published(x), "without": lambda: ours(x)}
 
 
 def fused_attention(batch: int) -> Part:

@@ -1,4 +1,4 @@
-"""Shared pieces: real photos, one reader, and no network."""
+"""Shared pieces: real photos, one recognizer, and no network."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def hopper() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def reader() -> mien.Reader:
-    """The default reader on one thread."""
+def recognizer() -> mien.Recognizer:
+    """The default recognizer on one thread."""
     return mien.load(threads=1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.geometry import (
-    MIRROR_68,
+    FLIP_68,
     Box,
     box_onto_square,
     five_points,
@@ -29,7 +29,7 @@ def test_squaring_takes_the_longer_side() -> None:
 
 
 @given(numbers, numbers, st.floats(1, 400), st.floats(1, 400), st.floats(0.2, 4))
-def test_grown_then_clipped_boxes_stay_in_the_picture(
+def test_grown_then_clipped_boxes_stay_in_the_image(
     left: float, top: float, width: float, height: float, by: float
 ) -> None:
     box = Box(left, top, left + width, top + height).grown(by).clipped(640, 480)
@@ -47,7 +47,7 @@ def test_a_similarity_is_found_again(scale: float, turn: float, x: float, y: flo
     )
 
 
-def test_a_mirrored_face_is_not_unmirrored() -> None:
+def test_a_flipped_face_is_not_unflipped() -> None:
     points = np.array([[0.0, 0], [10, 0], [3, 7]])
     matrix = similarity(points, points * [-1, 1])
     assert np.linalg.det(matrix[:, :2]) > 0
@@ -80,9 +80,9 @@ def test_suppression_keeps_the_best_of_each_heap() -> None:
     assert suppress(np.zeros((0, 4)), np.zeros(0), iou=0.3).tolist() == []
 
 
-def test_mirroring_landmarks_twice_changes_nothing() -> None:
-    mirror = np.array(MIRROR_68)
-    assert mirror[mirror].tolist() == list(range(68))
+def test_flipping_landmarks_twice_changes_nothing() -> None:
+    flip = np.array(FLIP_68)
+    assert flip[flip].tolist() == list(range(68))
 
 
 def test_five_points_follow_the_300w_order() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.data import DATA_SETS, data_set
-from mien.errors import OptionError, UnknownName
+from mien.datasets import DATASETS, dataset_info
+from mien.errors import OptionError, UnknownNameError
 from mien.labels import AFFECTNET_7, AFFECTNET_8, FERPLUS, LABEL_SETS, RAF_DB, Expression, LabelSet, label_set
 
 SMALLER = [name for name, labels in LABEL_SETS.items() if set(labels) <= set(FERPLUS)]
@@ -57,7 +57,7 @@ def test_a_class_cannot_appear_twice() -> None:
 
 
 def test_a_misspelt_label_set_is_answered_with_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'raf-db'"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'raf-db'"):
         label_set("rafdb")
 
 
@@ -74,6 +74,6 @@ def test_every_label_set_stands_in_the_document() -> None:
     assert [name for name in LABEL_SETS if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("name", DATA_SETS)
+@pytest.mark.parametrize("name", DATASETS)
 def test_the_classes_of_every_data_set_have_a_name(name: str) -> None:
-    assert set(data_set(name).variants.values()) <= set(LABEL_SETS.values())
+    assert set(dataset_info(name).variants.values()) <= set(LABEL_SETS.values())

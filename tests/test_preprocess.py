@@ -9,21 +9,21 @@ from mien.geometry import five_points, transform
 from mien.preprocess import TEMPLATES, Preprocess, warp
 
 
-def test_the_identity_copies_the_picture() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(warp(picture, np.eye(2, 3), 40), picture)
+def test_the_identity_copies_the_image() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(warp(image, np.eye(2, 3), 40), image)
 
 
 def test_a_shift_by_whole_pixels_copies() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     matrix = np.array([[1.0, 0, -7], [0, 1, -3]])
-    np.testing.assert_array_equal(warp(picture, matrix, 20), picture[3:23, 7:27])
+    np.testing.assert_array_equal(warp(image, matrix, 20), image[3:23, 7:27])
 
 
-def test_outside_the_picture_the_edge_is_repeated() -> None:
-    picture = np.zeros((10, 10, 3), np.uint8)
-    picture[:, -1] = 200
-    crop = warp(picture, np.array([[1.0, 0, -5], [0, 1, 0]]), 20)
+def test_outside_the_image_the_edge_is_repeated() -> None:
+    image = np.zeros((10, 10, 3), np.uint8)
+    image[:, -1] = 200
+    crop = warp(image, np.array([[1.0, 0, -5], [0, 1, 0]]), 20)
     assert (crop[:, 6:] == 200).all()
 
 
@@ -34,7 +34,7 @@ def test_a_large_face_is_averaged_not_sampled() -> None:
     assert abs(crop.astype(int) - 127).max() <= 2
 
 
-def test_aligned_points_land_on_the_template(reader: mien.Reader, astronaut: np.ndarray) -> None:
+def test_aligned_points_land_on_the_template(reader: mien.Recognizer, astronaut: np.ndarray) -> None:
     face = reader.predict(astronaut)[0]
     inputs = Preprocess(size_px=112)
     landed = transform(inputs.matrix(np.array(face.landmarks)), five_points(np.array(face.landmarks)))
@@ -42,16 +42,16 @@ def test_aligned_points_land_on_the_template(reader: mien.Reader, astronaut: np.
     assert np.abs(landed - TEMPLATES["face"] * 112)[:2].max() < 3
 
 
-def test_a_turned_and_scaled_picture_gives_the_same_crop() -> None:
-    # a smooth picture and its points, seen again under a known similarity
+def test_a_turned_and_scaled_image_gives_the_same_crop() -> None:
+    # a smooth image and its points, seen again under a known similarity
     y, x = np.mgrid[0:200, 0:200]
-    picture = np.stack([x, y, (x + y) / 2], axis=-1).astype(np.uint8)
+    image = np.stack([x, y, (x + y) / 2], axis=-1).astype(np.uint8)
     points = np.random.default_rng(0).normal(100, 20, (68, 2))
     points[36:42], points[42:48] = (80, 80), (120, 80)
     points[30], points[48], points[54] = (100, 105), (85, 125), (115, 125)
     inputs = Preprocess(size_px=64)
-    crop = inputs.crop(picture, points)
-    turned = np.ascontiguousarray(np.rot90(picture))  # (x, y) -> (y, 200 - x)
+    crop = inputs.crop(image, points)
+    turned = np.ascontiguousarray(np.rot90(image))  # (x, y) -> (y, 200 - x)
     moved = np.stack([points[:, 1], 200 - points[:, 0]], axis=1)
     assert np.abs(crop.astype(int) - inputs.crop(turned, moved)).max() <= 2
 
@@ -75,9 +75,9 @@ def test_bgr_weights_get_swapped_channels() -> None:
     assert bgr[0, :, 0, 0].tolist() == [0, 0, 1]
 
 
-def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, reader: mien.Reader) -> None:
+def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, reader: mien.Recognizer) -> None:
     torch = pytest.importorskip("torch")
-    from mien.data.augment import Placement, place
+    from mien.augment.transforms import Placement, place
 
     points = np.array(reader.predict(astronaut)[0].landmarks)
     inputs = Preprocess(size_px=112)
@@ -91,7 +91,7 @@ def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, 
     assert np.abs(difference).max() <= 1
 
 
-def test_arcfaces_template_is_the_one_apvits_pictures_were_aligned_to() -> None:
+def test_arcfaces_template_is_the_one_apvits_images_were_aligned_to() -> None:
     # face.evoLVe, REFERENCE_FACIAL_POINTS, for 96 x 112 pixels; its square is 8 pixels wider on each side
     points = [[30.29459953, 51.69630051], [65.53179932, 51.50139999], [48.02519989, 71.73660278]]
     points += [[33.54930115, 92.3655014], [62.72990036, 92.20410156]]

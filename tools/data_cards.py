@@ -1,4 +1,4 @@
-"""Write the cards of all data sets from their records: docs/datasets/NAME.md and the table in README.md.
+"""Write the cards of all data sets from their infos: docs/datasets/NAME.md and the table in README.md.
 
     python tools/data_cards.py
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien.data import DATA_SETS, data_set
-from mien.data.card import card, class_counts, facts, short_licence, sizes
+from mien.datasets import DATASETS, dataset_info
+from mien.datasets.audit.card import card, class_counts, facts, short_licence, sizes
 
 FOLDER = Path(__file__).parents[1] / "docs" / "datasets"
-MARK = "<!-- Above: made by tools/data_cards.py from the record. Below: written by hand. -->"
+MARK = "<!-- Above: made by tools/data_cards.py from the dataset's info. Below: written by hand. -->"
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
 
 def fresh() -> dict[str, str]:
     """File name -> what it must hold now, its handwriting included."""
-    made = {f"{name}.md": card(data_set(name)) for name in DATA_SETS}
+    made = {f"{name}.md": card(dataset_info(name)) for name in DATASETS}
     made["README.md"] = overview()
     return {name: f"{text}\n{MARK}\n{handwritten(FOLDER / name)}" for name, text in made.items()}
 
@@ -44,21 +44,21 @@ def overview() -> str:
         "# Data sets",
         "",
         "`mien` reads these as their authors publish them, unpacked or as a .zip, with nothing renamed. It brings",
-        "no pictures: each card says where a set comes from. [How to check yours](../how-to/check-data.md).",
+        "no images: each card says where a set comes from. [How to check yours](../how-to/check-data.md).",
         "",
-        "| set | name | classes | published pictures | states | protocol | licence |",
+        "| set | name | classes | published images | states | protocol | licence |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in DATA_SETS:
-        record = data_set(name)
+    for name in DATASETS:
+        info = dataset_info(name)
         cells = [
-            f"[{record.title}]({name}.md)",
+            f"[{info.title}]({name}.md)",
             f"`{name}`",
-            class_counts(record),
-            ", ".join(sizes(record)),
-            ", ".join(facts(record)),
-            record.protocol,
-            short_licence(record),
+            class_counts(info),
+            ", ".join(sizes(info)),
+            ", ".join(facts(info)),
+            info.protocol,
+            short_licence(info),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 python tools/robustness_page.py --data ferplus.zip --limit 600
 
-About a second a picture on one core. `--report REPORT.json` writes the page from what `mien evaluate --under all
+About a second an image on one core. `--report REPORT.json` writes the page from what `mien evaluate --under all
 --json REPORT.json` found, and measures nothing.
 """
 
@@ -20,9 +20,9 @@ from PIL import Image, ImageDraw
 
 import mien
 from mien.cli.app import run
-from mien.data.corruptions import Place, chosen, spoiled, versions
-from mien.media.images import read_picture
-from mien.weights.record import load_record
+from mien.evaluate.corruptions import Place, chosen, corrupted, versions
+from mien.media.images import read_image
+from mien.weights.manifest import load_manifest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/models/robustness.md"
@@ -59,13 +59,13 @@ def write(report: Path, weights: str) -> int:
 
 def sheet(*, columns: int = 9, side_px: int = 112, line_px: int = 13) -> Image.Image:
     """The face of examples/astronaut.jpg in every version."""
-    picture = read_picture(ROOT / "examples/astronaut.jpg")
-    face = mien.load(threads=1).predict(picture)[0]
-    place = Place.of(picture, np.array(face.landmarks))
-    shown = [("as it is", picture)] + [
+    image = read_image(ROOT / "examples/astronaut.jpg")
+    face = mien.load(threads=1).predict(image)[0]
+    place = Place.of(image, np.array(face.landmarks))
+    shown = [("as it is", image)] + [
         (f"{corruption.name} {strength}".removesuffix(" of face"), worse)
         for corruption, strength in versions(chosen("all"))
-        for worse in [spoiled(corruption, strength, picture, place, name="astronaut.jpg")]
+        for worse in [corrupted(corruption, strength, image, place, name="astronaut.jpg")]
     ]
     (x, y), half = place.centre, 0.8 * place.side_px
     box = tuple(round(side) for side in (x - half, y - half, x + half, y + half))
@@ -81,34 +81,34 @@ def sheet(*, columns: int = 9, side_px: int = 112, line_px: int = 13) -> Image.I
 
 def tables(report: Mapping[str, Any], weights: str) -> str:
     """What was judged, and a row for each version, in Markdown."""
-    record, found, clean = load_record(weights), report["robustness"], report["figures"]
-    sha256 = next(sha for name, sha in sorted(record.files.items(), reverse=True))
+    manifest, found, clean = load_manifest(weights), report["robustness"], report["figures"]
+    sha256 = next(sha for name, sha in sorted(manifest.files.items(), reverse=True))
     bound = report["intervals"]["accuracy"]
     lines = [
-        f"Weights `{record.name}` ({sha256[:8]}), mien {report['of']['mien']}; {report['of']['set']}, split "
-        f"{report['of']['split']}, {clean['pictures']} labelled pictures that are one face each, none with a "
+        f"Weights `{manifest.name}` ({sha256[:8]}), mien {report['of']['mien']}; {report['of']['set']}, split "
+        f"{report['of']['split']}, {clean['images']} labelled images that are one face each, none with a "
         "near-duplicate in another split.",
         "",
         f"Clean: accuracy {_share(clean['accuracy'])} ({_share(bound['low'])} to {_share(bound['high'])}), "
-        f"mean recall {_share(clean['balanced_accuracy'])}. Mean over kinds of the mean over strengths: accuracy "
-        f"**{_share(found['mean_accuracy'])}**, mean recall {_share(found['mean_balanced_accuracy'])}.",
+        f"balanced accuracy {_share(clean['balanced_accuracy'])}. Mean over kinds of the mean over strengths: accuracy "
+        f"**{_share(found['mean_accuracy'])}**, balanced accuracy {_share(found['mean_balanced_accuracy'])}.",
         "",
-        "| pictures | accuracy | change, 95 % | mean recall | change, 95 % |",
+        "| images | accuracy | change, 95 % | balanced accuracy | change, 95 % |",
         "|---|---:|---:|---:|---:|",
     ]
     for one in found["versions"]:
         changes = [_change(one[f"{name}_change"]) for name in ("accuracy", "balanced_accuracy")]
         if not one["altered"]:
-            changes = ["same pictures", ""]
+            changes = ["same images", ""]
         lines.append(
             f"| {one['kind']}, {one['strength']} | {_share(one['accuracy'])} | {changes[0]} "
             f"| {_share(one['balanced_accuracy'])} | {changes[1]} |"
         )
-    lines += ["", "| head turned | pictures | accuracy | 95 % | mean recall |", "|---|---:|---:|---:|---:|"]
+    lines += ["", "| head turned | images | accuracy | 95 % | balanced accuracy |", "|---|---:|---:|---:|---:|"]
     for one in found["turned"]:
         bound = one["accuracy_interval"]
         lines.append(
-            f"| {one['yaw']} | {one['pictures']} | {_share(one['accuracy'])} | {_share(bound['low'])} to "
+            f"| {one['yaw']} | {one['images']} | {_share(one['accuracy'])} | {_share(bound['low'])} to "
             f"{_share(bound['high'])} | {_share(one['balanced_accuracy'])} |"
         )
     return "\n".join([*lines, ""])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from published.trunks import stage, stem
+from published.backbones import stage, stem
 from published.vectors import Head, Mlp, join_heads
 
 WIDTH, HEADS, CELLS, KEPT = 768, 8, 196, 160

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from published.trunks import LandmarkTrunk, stage, stem, unused_identity_head
+from published.backbones import LandmarkBackbone, stage, stem, unused_identity_head
 from published.vectors import DropPath, Head, Mlp, SqueezeExcite, in_heads, join_heads
 
 TOKENS, WIDTH, HEADS = 49, 512, 8
 
 
-class ImageTrunk(nn.Module):
+class ImageBackbone(nn.Module):
     """Resize to 112, IR-50, and its memory read as 49 rows."""
 
     def __init__(self) -> None:
@@ -121,8 +121,8 @@ class PublishedPoster(nn.Module):
 
     def __init__(self, *, depth: int = 8, token_mix: bool = True, classes: int = 7) -> None:
         super().__init__()
-        self.face_landback = LandmarkTrunk()
-        self.ir_back = ImageTrunk()
+        self.face_landback = LandmarkBackbone()
+        self.ir_back = ImageBackbone()
         self.ir_layer = nn.Linear(1024, WIDTH)
         self.pyramid_fuse = PyramidFusion(depth, token_mix=token_mix)
         self.se_block = SqueezeExcite(WIDTH)

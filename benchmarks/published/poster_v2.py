@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from published.trunks import LandmarkTrunk, stage, stem, unused_identity_head
+from published.backbones import LandmarkBackbone, stage, stem, unused_identity_head
 from published.vectors import DropPath, Head, Mlp, SqueezeExcite, in_heads, join_heads
 
 WIDTH, TOKENS, VIT_HEADS = 768, 3 * 49 + 1, 8
 LEVELS = ((64, 28, 2, 0.0), (128, 14, 4, 0.125), (256, 7, 8, 0.25))  # channels, side, heads, drop path
 
 
-class ImageTrunk(nn.Module):
+class ImageBackbone(nn.Module):
     """Resize to 112 and IR-50's three maps."""
 
     def __init__(self) -> None:
@@ -159,8 +159,8 @@ class PublishedPosterV2(nn.Module):
 
     def __init__(self, *, classes: int = 7) -> None:
         super().__init__()
-        self.face_landback = LandmarkTrunk()
-        self.ir_back = ImageTrunk()
+        self.face_landback = LandmarkBackbone()
+        self.ir_back = ImageBackbone()
         self.last_face_conv = nn.Conv2d(512, 256, 3, padding=1)
         for i, (channels, side, heads, drop_path) in enumerate(LEVELS, 1):
             self.add_module(f"conv{i}", nn.Conv2d(channels, channels, 3, 2, 1))

@@ -2,7 +2,7 @@
 
     import mien
     faces = mien.predict("photo.jpg")      # list of Face: box, 68 points, head pose, quality, expression
-    reader = mien.load("default")          # keep it for many pictures
+    reader = mien.load("default")          # keep it for many images
     table = reader.predict_folder("holiday/")
     net = mien.build("poster_v2", classes=7)    # a torch module; needs mien[train]
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mien.geometry import Box as Box
     from mien.labels import Expression as Expression
     from mien.labels import LabelSet as LabelSet
-    from mien.media.images import read_picture as read_picture
+    from mien.media.images import read_image as read_image
     from mien.models import build as build
-    from mien.pipeline.reader import Reader as Reader
-    from mien.pipeline.reader import load as load
-    from mien.pipeline.reader import predict as predict
+    from mien.pipeline.recognizer import Recognizer as Recognizer
+    from mien.pipeline.recognizer import load as load
+    from mien.pipeline.recognizer import predict as predict
     from mien.results import Face as Face
     from mien.results import Pose as Pose
     from mien.results import Quality as Quality
@@ -38,13 +38,13 @@ _PUBLIC = {
     "MienError": "mien.errors",
     "Pose": "mien.results",
     "Quality": "mien.results",
-    "Reader": "mien.pipeline.reader",
+    "Recognizer": "mien.pipeline.recognizer",
     "Scores": "mien.results",
     "build": "mien.models",
-    "load": "mien.pipeline.reader",
+    "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",
-    "predict": "mien.pipeline.reader",
-    "read_picture": "mien.media.images",
+    "predict": "mien.pipeline.recognizer",
+    "read_image": "mien.media.images",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -2,13 +2,13 @@
 
 MienError
 ├── OptionError          a setting has a value it cannot have
-│   └── UnknownName      a network, weights file or label set that is not in our tables
+│   └── UnknownNameError      a network, weights file or label set that is not in our tables
 ├── InputError           something the user handed in cannot be read
-│   ├── PictureError     a picture file that gives no pixels
+│   ├── ImageError     an image file that gives no pixels
 │   └── DataError        a data set's folder is not as its authors publish it
 ├── OutputError          a result cannot be written
 ├── WeightsError         a weights file is absent, altered, or does not fit its network
-└── MissingPackage       a part of the package that this install does not have
+└── MissingPackageError       a part of the package that this install does not have
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class OptionError(MienError):
     """A setting has a value it cannot have."""
 
 
-class UnknownName(OptionError, KeyError):
+class UnknownNameError(OptionError, KeyError):
     """A name that is not in our tables. Raised with the nearest known name."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
@@ -44,8 +44,8 @@ class InputError(MienError):
     """Something the user handed in cannot be read."""
 
 
-class PictureError(InputError):
-    """A picture file that gives no pixels. `source` is the path as given, `reason` one line."""
+class ImageError(InputError):
+    """An image file that gives no pixels. `source` is the path as given, `reason` one line."""
 
     def __init__(self, source: str, reason: str) -> None:
         self.source = source
@@ -65,7 +65,7 @@ class WeightsError(MienError):
     """A weights file is absent, altered, or does not fit its network."""
 
 
-class MissingPackage(MienError, ImportError):
+class MissingPackageError(MienError, ImportError):
     """A part of the package that this install does not have."""
 
     def __init__(self, feature: str, package: str, extra: str) -> None:

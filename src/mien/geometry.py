@@ -53,7 +53,7 @@ class Box:
         return Box(x - half, y - half, x + half, y + half)
 
     def clipped(self, width: float, height: float) -> Box:
-        """The part inside a picture of this size."""
+        """The part inside an image of this size."""
         return Box(
             min(max(self.left, 0.0), width),
             min(max(self.top, 0.0), height),
@@ -98,7 +98,7 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, *, iou: float) -> np.ndarray
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The least-squares rotation, uniform scale and shift, without mirroring.
+    """The least-squares rotation, uniform scale and shift, without flipping.
 
     Points (N, 2) onto points (N, 2) -> matrix (2, 3). Umeyama, "Least-squares estimation of
     transformation parameters between two point patterns" (1991); in two dimensions the solution is
@@ -136,7 +136,7 @@ def box_onto_square(box: Box, size_px: int) -> np.ndarray:
 def five_points(landmarks: np.ndarray) -> np.ndarray:
     """68 landmarks (..., 68, 2) -> eye centres, nose tip, mouth corners (..., 5, 2).
 
-    Left to right as seen in the picture, the order of face detectors and of ArcFace's template.
+    Left to right as seen in the image, the order of face detectors and of ArcFace's template.
     """
     return np.stack(
         [
@@ -150,8 +150,8 @@ def five_points(landmarks: np.ndarray) -> np.ndarray:
     )
 
 
-# Point i of a mirrored face is point MIRROR_68[i] of the face (300-W order).
-MIRROR_68 = [
+# Point i of a flipped face is point FLIP_68[i] of the face (300-W order).
+FLIP_68 = [
     *range(16, -1, -1),  # jaw
     *range(26, 16, -1),  # brows
     *range(27, 31),  # nose ridge

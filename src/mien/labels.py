@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from mien.errors import OptionError, UnknownName
+from mien.errors import OptionError, UnknownNameError
 
 
 class Expression(StrEnum):
@@ -116,7 +116,7 @@ def expression_called(word: str) -> Expression | None:
 
 
 def label_set(name: str) -> LabelSet:
-    """The label set called `name`; raises `UnknownName` with the nearest known one."""
+    """The label set called `name`; raises `UnknownNameError` with the nearest known one."""
     if name not in LABEL_SETS:
-        raise UnknownName("label set", name, LABEL_SETS)
+        raise UnknownNameError("label set", name, LABEL_SETS)
     return LABEL_SETS[name]

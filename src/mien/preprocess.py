@@ -1,4 +1,4 @@
-"""From a picture and a face's landmarks to a network's input. Training and prediction share this file."""
+"""From an image and a face's landmarks to a network's input. Training and prediction share this file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mien.errors import OptionError, UnknownName
+from mien.errors import OptionError, UnknownNameError
 from mien.geometry import Box, box_onto_square, five_points, invert, similarity, transform
 
 # Five points of ArcFace's 112-pixel template (insightface, `arcface_dst`): eye centres, nose tip,
-# mouth corners, left to right in the picture. Divided by 112: sides of the crop.
+# mouth corners, left to right in the image. Divided by 112: sides of the crop.
 _ARCFACE = (
     np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
     / 112
@@ -41,7 +41,7 @@ def aligned_side(canvas_px: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """How a face becomes a network's input. Part of every weights record."""
+    """How a face becomes a network's input. Part of every weights manifest."""
 
     size_px: int
     template: str = "face"  # key of TEMPLATES, or BOX
@@ -51,7 +51,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         if self.template not in {*TEMPLATES, BOX}:
-            raise UnknownName("template", self.template, {*TEMPLATES, BOX})
+            raise UnknownNameError("template", self.template, {*TEMPLATES, BOX})
         if self.channels not in {"rgb", "bgr"}:
             raise OptionError(f"channels are {self.channels!r}; they can be 'rgb' or 'bgr'")
         if not isinstance(self.size_px, int) or self.size_px < 1:
@@ -61,19 +61,19 @@ class Preprocess:
             raise OptionError(f"mean and std are three numbers each, std above 0; not {self.mean} and {self.std}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a weights record holds them."""
+        """Plain values, as a weights manifest holds them."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     def matrix(self, landmarks: np.ndarray) -> np.ndarray:
-        """68 landmarks (68, 2) in picture pixels -> the similarity (2, 3) onto the crop."""
+        """68 landmarks (68, 2) in image pixels -> the similarity (2, 3) onto the crop."""
         if self.template == BOX:
             (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
             return box_onto_square(Box(left, top - FOREHEAD * (bottom - top), right, bottom), self.size_px)
         return similarity(five_points(landmarks), TEMPLATES[self.template] * self.size_px)
 
-    def crop(self, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """Picture (H, W, 3) uint8 RGB and its landmarks (68, 2) -> aligned face (S, S, 3) uint8 RGB."""
-        return warp(picture, self.matrix(landmarks), self.size_px)
+    def crop(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB and its landmarks (68, 2) -> aligned face (S, S, 3) uint8 RGB."""
+        return warp(image, self.matrix(landmarks), self.size_px)
 
     def normalise(self, crops: np.ndarray) -> np.ndarray:
         """Faces (B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in the channel order of the weights."""
@@ -85,21 +85,21 @@ class Preprocess:
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
 
 
-def warp(picture: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
+def warp(image: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
     """Resample the square that `matrix` (2, 3) takes onto (0, 0)..(size, size).
 
-    Picture (H, W, 3) uint8 -> (size, size, 3) uint8. Large faces are averaged down first, so that
-    nothing aliases; outside the picture its edge pixels are repeated.
+    Image (H, W, 3) uint8 -> (size, size, 3) uint8. Large faces are averaged down first, so that
+    nothing aliases; outside the image its edge pixels are repeated.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     back = invert(matrix)
     corners = transform(back, np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]]))
     step = max(1, round(float(np.sqrt(abs(np.linalg.det(back[:, :2]))))))  # source pixels averaged
     low, high = corners.min(axis=0) - 2 * step, corners.max(axis=0) + 2 * step
-    left, top = (int(v) * step for v in np.floor(low / step))  # on a grid of `step` from the picture's corner
+    left, top = (int(v) * step for v in np.floor(low / step))  # on a grid of `step` from the image's corner
     right, bottom = (int(v) * step for v in np.ceil(high / step))
     x0, y0 = min(max(left, 0), (width - 1) // step * step), min(max(top, 0), (height - 1) // step * step)
-    inside = picture[y0 : max(bottom, y0 + 1), x0 : max(right, x0 + 1)]  # only what is needed and is there
+    inside = image[y0 : max(bottom, y0 + 1), x0 : max(right, x0 + 1)]  # only what is needed and is there
     region = np.asarray(Image.fromarray(np.ascontiguousarray(inside)).reduce(step))
     rows = np.arange(top // step, bottom // step).clip(y0 // step, y0 // step + len(region) - 1) - y0 // step
     columns = np.arange(left // step, right // step).clip(x0 // step, x0 // step + region.shape[1] - 1)

@@ -10,10 +10,10 @@ import numpy as np
 from mien.geometry import Box
 from mien.labels import Expression, LabelSet
 
-# Limits of `Quality`, chosen and measured by recipes/measure_quality.py (docs/concepts/quality.md).
+# Limits of `Quality`, chosen and measured by research/default/quality_flags.py (docs/concepts/quality.md).
 FLAGS = ("small", "turned", "blurred", "dark", "flat", "overexposed")
 SMALL_BELOW_PX = 11.0  # eye_px
-TURNED_ABOVE_DEG = 40.0  # turn_deg
+TURNED_ABOVE_DEG = 40.0  # off_axis_deg
 BLURRED_BELOW = 0.39  # sharpness
 DARK_BELOW = 0.17  # light
 FLAT_BELOW = 0.15  # contrast
@@ -26,7 +26,7 @@ class Scores:
 
     labels: LabelSet
     values: tuple[float, ...]
-    certain_from: float | None = None  # least confidence of a certain answer; None: nobody stated one
+    confidence_threshold: float | None = None  # least confidence of a certain answer; None: nobody stated one
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.values):
@@ -57,10 +57,10 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Head rotation in degrees; (0, 0, 0) looks straight into the camera.
+    """Head rotation in degrees; (0, 0, 0) passes straight into the camera.
 
-    yaw: positive when the head turns towards the right edge of the picture. pitch: positive when it
-    looks up. roll: positive when it leans clockwise as seen in the picture.
+    yaw: positive when the head turns towards the right edge of the image. pitch: positive when it
+    passes up. roll: positive when it leans clockwise as seen in the image.
     """
 
     yaw_deg: float
@@ -72,8 +72,8 @@ class Pose:
 class Quality:
     """How well a face can be seen, whatever it shows; measured by `mien.faces.quality`."""
 
-    eye_px: float  # between the eye centres, in pixels of the picture; a turned head's as if it looked ahead
-    turn_deg: float  # between the direction of the nose and that of the camera
+    eye_px: float  # between the eye centres, in pixels of the image; a turned head's as if it looked ahead
+    off_axis_deg: float  # between the direction of the nose and that of the camera
     sharpness: float  # 0 (nothing but blur) .. 1
     light: float  # luminance 0..1 that a twentieth of the face exceeds
     contrast: float  # from the luminance that a twentieth of the face stays below up to `light`
@@ -84,7 +84,7 @@ class Quality:
         """What is wrong with it: words of `FLAGS`, none for a face that can be seen well."""
         wrong = {
             "small": self.eye_px < SMALL_BELOW_PX,
-            "turned": self.turn_deg > TURNED_ABOVE_DEG,
+            "turned": self.off_axis_deg > TURNED_ABOVE_DEG,
             "blurred": self.sharpness < BLURRED_BELOW,
             "dark": self.light < DARK_BELOW,
             "flat": self.contrast < FLAT_BELOW,
@@ -104,10 +104,10 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face of a picture, in pixels of the upright picture."""
+    """One face of an image, in pixels of the upright image."""
 
     box: Box
-    detection: float | None = None  # detector's confidence 0..1; None: the picture was given as a face crop
+    detection: float | None = None  # detector's confidence 0..1; None: the image was given as a face crop
     landmarks: tuple[tuple[float, float], ...] | None = None  # 68 (x, y), 300-W order
     pose: Pose | None = None
     quality: Quality | None = None
@@ -117,12 +117,12 @@ class Face:
     def certain(self) -> bool | None:
         """Whether the answer may be used as it is: confident enough, on a face without flags.
 
-        None where no confidence is stated (`Scores.certain_from`); docs/concepts/quality.md has what it is worth.
+        None where no confidence is stated (`Scores.confidence_threshold`); docs/concepts/quality.md has what it is worth.
         """
-        if self.expression is None or self.expression.certain_from is None:
+        if self.expression is None or self.expression.confidence_threshold is None:
             return None
         flagged = self.quality is not None and self.quality.flags != ()
-        return self.expression.confidence >= self.expression.certain_from and not flagged
+        return self.expression.confidence >= self.expression.confidence_threshold and not flagged
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` undoes it."""
@@ -140,14 +140,14 @@ class Face:
             "quality": None if self.quality is None else self.quality.to_dict(),
             "expression": None if self.expression is None else self.expression.to_dict(),
             "certain": self.certain,
-            "certain_from": None if self.expression is None else self.expression.certain_from,
+            "confidence_threshold": None if self.expression is None else self.expression.confidence_threshold,
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Face:
         """The face that `to_dict` wrote, of this version or of one before there was `quality`."""
         points, pose, scores = values["landmarks"], values["pose"], values["expression"]
-        quality, certain_from = values.get("quality"), values.get("certain_from")
+        quality, confidence_threshold = values.get("quality"), values.get("confidence_threshold")
         return cls(
             box=Box(*values["box"]),
             detection=values["detection"],
@@ -156,5 +156,5 @@ class Face:
             quality=None if quality is None else Quality.from_dict(quality),
             expression=None
             if scores is None
-            else Scores(LabelSet(" ".join(scores)), tuple(scores.values()), certain_from),
+            else Scores(LabelSet(" ".join(scores)), tuple(scores.values()), confidence_threshold),
         )

@@ -14,9 +14,12 @@ PACKAGE = Path(mien.__file__).parent
 LAYERS = [  # lowest first; a layer sees only what stands before it
     {"errors", "labels", "geometry", "results", "preprocess"},
     {"nn", "media"},
-    {"models", "faces", "data", "metrics"},
-    {"weights", "evaluate", "draw"},
-    {"train", "pipeline", "export"},
+    {"models", "faces", "datasets", "metrics", "augment"},
+    {"weights", "draw", "synthetic"},
+    {"pipeline", "export"},
+    {"prepared", "evaluate"},
+    {"train"},
+    {"recipes"},
     {"cli", "serve"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

@@ -45,8 +45,8 @@ def both(request: pytest.FixtureRequest) -> tuple[str, nn.Module, nn.Module]:
     return request.param, published, ours
 
 
-def pictures(case: str) -> torch.Tensor:
-    return official.pictures(112 if case.startswith("apvit") else 224)
+def images(case: str) -> torch.Tensor:
+    return official.images(112 if case.startswith("apvit") else 224)
 
 
 def test_its_tensors_have_the_official_names_and_numbers(both: tuple[str, nn.Module, nn.Module]) -> None:
@@ -58,7 +58,7 @@ def test_its_tensors_have_the_official_names_and_numbers(both: tuple[str, nn.Mod
 @torch.no_grad()
 def test_its_logits_are_those_of_the_official_code_and_ours(both: tuple[str, nn.Module, nn.Module]) -> None:
     case, published, ours = both
-    logits = published(pictures(case))
+    logits = published(images(case))
     with np.load(official.HERE / f"{case}.npz") as expected:
         np.testing.assert_allclose(logits, expected["logits"], rtol=0, atol=2e-5)
-    torch.testing.assert_close(ours(pictures(case)), logits, rtol=0, atol=2e-5)
+    torch.testing.assert_close(ours(images(case)), logits, rtol=0, atol=2e-5)

@@ -107,17 +107,17 @@ def test_names_are_printed_plain_and_on_one_line(tmp_path: Path) -> None:
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     done = mien_command("predict", str(tmp_path))
     assert done.returncode == 1
-    assert "no picture there" in done.stderr
+    assert "no image there" in done.stderr
 
 
 def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:
     done = mien_command("predict", str(EXAMPLES), "-o", str(tmp_path / "t.csv"), "--save", str(tmp_path / "marked"))
     assert done.returncode == 0
-    assert "2 faces in 2 pictures" in done.stderr
+    assert "2 faces in 2 images" in done.stderr
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
     faces = json.loads((tmp_path / "marked" / "astronaut.jpg.json").read_text())["faces"]
     assert mien.Face.from_dict(faces[0]).expression is not None
-    marked, plain = mien.read_picture(tmp_path / "marked" / "astronaut.jpg"), mien.read_picture(PHOTO)
+    marked, plain = mien.read_image(tmp_path / "marked" / "astronaut.jpg"), mien.read_image(PHOTO)
     assert marked.shape == plain.shape
     assert (abs(marked.astype(int) - plain) > 60).any()
 
@@ -132,6 +132,6 @@ def test_one_face_is_one_face() -> None:
     from mien.cli.predict import _Tally
 
     tally = _Tally()
-    assert tally.sentence(None) == "0 faces in 0 pictures"
+    assert tally.sentence(None) == "0 faces in 0 images"
     tally.faces = tally.read = 1
-    assert tally.sentence(None) == "1 face in 1 picture"
+    assert tally.sentence(None) == "1 face in 1 image"

@@ -34,7 +34,7 @@ def test_weights_and_their_table_of_predictions_are_judged_alike(photos: Path, t
     assert run(["predict", str(photos), "--output", str(table), "--quiet"]) == 0
     assert run([*common, "--predictions", str(table), "--json", str(again)]) == 0
     one, other = figures(direct), figures(again)
-    assert one["pictures"] == one["answered"] == 2
+    assert one["images"] == one["answered"] == 2
     assert one["confusion"] == other["confusion"]
     assert one["log_loss"] == pytest.approx(other["log_loss"], abs=1e-4)
 
@@ -52,7 +52,7 @@ def test_the_page_and_the_comparison_are_written(
     assert "McNemar p = 1" in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_same_pictures_are_judged_when_they_are_worse(
+def test_the_same_images_are_judged_when_they_are_worse(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     pytest.importorskip("matplotlib", reason="the page needs matplotlib: pip install 'mien[evaluate]'")
@@ -65,7 +65,7 @@ def test_the_same_pictures_are_judged_when_they_are_worse(
     assert [one["kind"] for one in versions] == ["patch"] * 3 + ["resolution"] * 5
     assert all(one["accuracy_gain"]["value"] == 0 for one in versions)
     assert [one["altered"] for one in versions] == [2] * 8
-    assert found["robustness"]["turned"][0]["pictures"] == 2
+    assert found["robustness"]["turned"][0]["images"] == 2
     assert "Robustness" in page.read_text(encoding="utf-8")
     assert "16 px" in capsys.readouterr().out
 
@@ -77,8 +77,8 @@ def test_the_same_pictures_are_judged_when_they_are_worse(
         (["--weights", "defualt"], "Did you mean 'default'"),
         (["--predictions", "absent.csv"], "absent.csv is no whole table that mien predict wrote"),
         (["--under", "blurr"], "No corruption called 'blurr'. Did you mean 'blur'"),
-        (["--under", "blur", "--predictions", "some.csv"], "--under spoils pictures and reads them again"),
-        (["--under", "blur", "--compare", "some.csv"], "--under spoils pictures and reads them again"),
+        (["--under", "blur", "--predictions", "some.csv"], "--under spoils images and reads them again"),
+        (["--under", "blur", "--compare", "some.csv"], "--under spoils images and reads them again"),
         (["--json", "absent/figures.json"], "absent/figures.json: the folder absent does not exist"),
     ],
 )

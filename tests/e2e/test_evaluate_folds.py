@@ -12,10 +12,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.cli.app import run
-from mien.data import data_set
+from mien.datasets import dataset_info
 from mien.labels import RAF_DB
-from tests.data.distributions import picture, text
-from tests.data.prepared import store
+from tests.datasets.distributions import image, text
+from tests.prepared.fabricated import store
 
 pytestmark = pytest.mark.slow  # three runs
 
@@ -23,7 +23,7 @@ TINY = """
 from mien.train.recipe import Recipe
 
 RECIPE = Recipe(
-    name="tiny", network="phanet", form="small", changes={"size_px": 32, "poses": 0}, data="csv", variant="raf-db",
+    name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, data="csv", variant="raf-db",
     size_px=32, epochs=1, batch=2, protocol="subject-folds", folds=3,
 )
 """
@@ -37,9 +37,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{i:02d}.png,{RAF_DB[i % 7]},person {i // 7}" for i in range(PICTURES)]
     text(folder / "set/labels.csv", "path,label,subject", *rows)
     for i in range(PICTURES):
-        picture(folder / f"set/{i:02d}.png", seed=i, side=24)
+        image(folder / f"set/{i:02d}.png", seed=i, side=24)
     store(
-        folder / "prepared", data_set("csv").samples(folder / "set", variant="raf-db"), name="csv", variant="raf-db"
+        folder / "prepared",
+        dataset_info("csv").samples(folder / "set", variant="raf-db"),
+        name="csv",
+        variant="raf-db",
     )
     text(folder / "tiny.py", TINY)
     for fold in range(3):
@@ -53,7 +56,7 @@ def judge(folder: Path, *more: str | Path, weights: str = "fold{fold}/weights") 
     return run(["evaluate", "csv", *data, "--crops", "--quiet", *map(str, more)])
 
 
-def test_every_picture_is_answered_once_by_weights_that_never_saw_it(
+def test_every_image_is_answered_once_by_weights_that_never_saw_it(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, page = tmp_path / "out.json", tmp_path / "page.html"
@@ -62,7 +65,7 @@ def test_every_picture_is_answered_once_by_weights_that_never_saw_it(
     assert found["of"]["split"] == "subject-folds, test parts of 3 folds"
     assert found["by_subject"]
     assert [fold["fold"] for fold in found["folds"]] == [f"fold {i} of 3" for i in (1, 2, 3)]
-    assert sum(fold["pictures"] for fold in found["folds"]) == found["figures"]["pictures"] == PICTURES
+    assert sum(fold["images"] for fold in found["folds"]) == found["figures"]["images"] == PICTURES
     accuracy = [fold["accuracy"] for fold in found["folds"]]
     assert found["over_folds"]["accuracy"] == pytest.approx(
         {"mean": np.mean(accuracy), "deviation": np.std(accuracy, ddof=1)}
@@ -78,17 +81,17 @@ def test_a_fold_answers_like_its_own_weights(trained: Path, tmp_path: Path) -> N
     one, fold = json.loads(alone.read_text()), json.loads(whole.read_text())["folds"][1]
     assert one["of"]["split"] == "subject-folds, test part of fold 2 of 3"
     assert one["folds"] == []
-    for name in ("pictures", "accuracy", "balanced_accuracy", "macro_f1"):
+    for name in ("images", "accuracy", "balanced_accuracy", "macro_f1"):
         assert one["figures"][name] == pytest.approx(fold[name])
-    record = json.loads((trained / "fold1/weights/record.json").read_text())
-    assert record["measured"]["test (fold 2 of 3)"].keys() >= {"accuracy"}
+    manifest = json.loads((trained / "fold1/weights/manifest.json").read_text())
+    assert manifest["measured"]["test (fold 2 of 3)"].keys() >= {"accuracy"}
 
 
 def test_two_protocols_runs_are_compared(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert judge(trained, "--compare", trained / "fold{fold}/weights") == 0
     assert "McNemar p = 1" in " ".join(capsys.readouterr().out.split())
     assert judge(trained, "--compare", trained / "fold0/weights", "--limit", "9") == 0
-    assert "9 pictures, 9 answered" in capsys.readouterr().out
+    assert "9 images, 9 answered" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ def test_overlapping_folds_are_refused(copied: Path, capsys: pytest.CaptureFixtu
     first = json.loads((copied / "fold0/weights/fold.json").read_text())
     change(copied / "fold1", test=first["test"])
     assert judge(copied) == 1
-    assert f"{len(first['test'])} pictures are tested by more than one fold" in capsys.readouterr().err
+    assert f"{len(first['test'])} images are tested by more than one fold" in capsys.readouterr().err
 
 
 def test_folds_of_another_state_of_the_set_are_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,6 +141,6 @@ def test_folds_of_another_state_of_the_set_are_refused(copied: Path, capsys: pyt
     assert judge(copied) == 1
     assert "the folds were made of another state of csv" in capsys.readouterr().err
     assert judge(copied, weights="fold0/weights") == 0  # another set: all of it is judged
-    assert f"{PICTURES - 1} pictures" in capsys.readouterr().out
+    assert f"{PICTURES - 1} images" in capsys.readouterr().out
     assert judge(copied, "--compare", "{fold}", weights="fold0/weights") == 2
     assert "give --weights with {fold} too" in capsys.readouterr().err

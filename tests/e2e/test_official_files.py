@@ -23,7 +23,7 @@ from mien.models.poster import PosterConfig
 from mien.models.poster_v2 import PosterV2Config
 from mien.preprocess import TEMPLATES, warp
 from mien.weights.convert import convert_file
-from mien.weights.record import load_record, write_record
+from mien.weights.manifest import load_manifest, write_manifest
 from tests.conftest import EXAMPLES
 from tests.parity.official import FAMILIES, state_of
 
@@ -59,15 +59,15 @@ def by_hand(network: Any, crop: np.ndarray) -> np.ndarray:
 
 
 def aligned(face: mien.Face, template: str, size_px: int) -> np.ndarray:
-    picture = mien.read_picture(PHOTO)
+    image = mien.read_image(PHOTO)
     matrix = similarity(five_points(np.array(face.landmarks)), TEMPLATES[template] * size_px)
-    return warp(picture, matrix, size_px)
+    return warp(image, matrix, size_px)
 
 
 def test_without_labels_the_command_says_what_it_needs(poster: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["weights", "convert", str(poster), "--to", str(poster.with_name("x.safetensors"))]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "does not say in which order they stand and in which colour order it saw its pictures" in line
+    assert "does not say in which order they stand and in which colour order it saw its images" in line
     assert not poster.with_name("x.safetensors").exists()
 
 
@@ -111,12 +111,12 @@ def test_a_converted_file_is_shown_verified_and_used(converted: Path, capsys: py
 
 def test_in_python_the_network_says_what_it_is_fed_with(converted: Path) -> None:
     network = mien.load_network(converted)
-    record: Any = network.record
-    reader = mien.load(converted)
-    (face,) = reader.predict(PHOTO)
-    crop = record.inputs.crop(mien.read_picture(PHOTO), np.array(face.landmarks))
+    manifest: Any = network.manifest
+    recognizer = mien.load(converted)
+    (face,) = recognizer.predict(PHOTO)
+    crop = manifest.inputs.crop(mien.read_image(PHOTO), np.array(face.landmarks))
     with torch.inference_mode():
-        logits = network(torch.from_numpy(record.inputs.normalise(crop[None])))
+        logits = network(torch.from_numpy(manifest.inputs.normalise(crop[None])))
     assert face.expression is not None
     np.testing.assert_allclose(face.expression.values, logits.softmax(-1)[0].numpy(), atol=1e-5)
 
@@ -133,7 +133,7 @@ def test_without_torch_each_command_says_what_to_install(poster: Path, converted
         assert len(done.stderr.splitlines()) == 1
     code = "import sys; sys.modules['torch'] = None; import mien; mien.load_network('default')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert "MissingPackage: A network as a torch module needs torch" in done.stderr
+    assert "MissingPackageError: A network as a torch module needs torch" in done.stderr
 
 
 @pytest.mark.slow
@@ -156,8 +156,8 @@ def test_onnx_and_torch_give_one_answer_and_onnx_needs_no_torch(tmp_path: Path) 
     target = tmp_path / "both.safetensors"
     assert run(["weights", "convert", str(file), "--to", str(target), "--labels", "affectnet-8", "--onnx"]) == 0
     assert run(["weights", "verify", str(target)]) == 0
-    record = load_record(str(target))
-    write_record(replace(record, files={target.name: ""}, filename="torch.json"))
+    manifest = load_manifest(str(target))
+    write_manifest(replace(manifest, files={target.name: ""}, filename="torch.json"))
     by_onnx = mien.predict(PHOTO, weights=target)[0].expression
     by_torch = mien.predict(PHOTO, weights=tmp_path / "torch.json")[0].expression
     assert by_onnx is not None

@@ -16,14 +16,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.cli.app import run
-from tests.recipes.fabricated import prepared
+from tests.research.fabricated import prepared
 
 TINY = """
-from mien.train.recipe import Optimiser, Recipe
+from mien.train.recipe import Optimizer, Recipe
 
 RECIPE = Recipe(
-    name="tiny", network="phanet", form="small", changes={"size_px": 32, "poses": 0}, data="raf-db",
-    variant="aligned", size_px=32, epochs=2, batch=2, held_out=0.4,
+    name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, data="raf-db",
+    variant="aligned", size_px=32, epochs=2, batch=2, validation_fraction=0.4,
 )
 """
 
@@ -57,9 +57,9 @@ def test_it_trains_and_mien_reads_the_weights(
 ) -> None:
     out = tmp_path / "run"
     text = said(capsys, recipe, "--data", faces, "--out", out, "--accelerator", "cpu", code=0)
-    assert "6 pictures learn, 1 choose, 7 are left alone" in text
-    record = json.loads((out / "weights/record.json").read_text())
-    assert record["labels"] == "raf-db"
+    assert "6 images learn, 1 choose, 7 are left alone" in text
+    manifest = json.loads((out / "weights/manifest.json").read_text())
+    assert manifest["labels"] == "raf-db"
     assert run(["weights", "verify", str(out / "weights")]) == 0
     again = said(capsys, recipe, "--data", faces, "--out", out, "--set", "seed=1", "--accelerator", "cpu")
     assert "recipe.seed: 0 there, 1 now" in again
@@ -77,21 +77,33 @@ def test_it_trains_and_mien_reads_the_weights(
         (TINY.replace("epochs=2", "epochs=0"), ["epochs 0", "must be at least 1"]),
         (TINY.replace("epochs=2", "epoch=2"), ["unexpected keyword argument 'epoch'"]),
         (TINY.replace("epochs=2", 'frozen=("head.")'), ["frozen is 'head.'; it must be a tuple of text"]),
-        (TINY.replace("epochs=2", "optimiser={'rate': 1}"), ["optimiser is {'rate': 1}; it must be a Optimiser"]),
+        (TINY.replace("epochs=2", "optimizer={'rate': 1}"), ["optimizer is {'rate': 1}; it must be a Optimizer"]),
         (TINY.replace("epochs=2", 'sampler="even"'), ["sampler is 'even'; it must be 'shuffle' or 'balanced'"]),
-        (TINY.replace("epochs=2", 'optimiser=Optimiser(name="lion")'), ["optimiser.name is 'lion'", "'adamw'"]),
+        (TINY.replace("epochs=2", 'optimizer=Optimizer(name="lion")'), ["optimizer.name is 'lion'", "'adamw'"]),
         (TINY.replace("epochs=2", 'augmentation="strong"'), ["No augmentation called 'strong'"]),
         (TINY.replace("epochs=2", 'protocol="k-fold"'), ["No protocol called 'k-fold'"]),
         (TINY.replace("epochs=2", 'poses="kdf"'), ["No set of pose classes called 'kdf'", "kdef"]),
         (TINY.replace('"phanet"', '"phannet"'), ["No network called 'phannet'", "phanet"]),
-        (TINY.replace("changes={", 'changes={"depth": 3, '), ["phanet has no option 'depth'"]),
-        (TINY.replace("epochs=2", 'frozen=("trunk",)'), ["no parameter of phanet begins with 'trunk'"]),
-        (TINY.replace("epochs=2", "held_out=0").replace("held_out=0.4", "epochs=1"), ["validation"]),
-        (TINY.replace("epochs=2", 'start={"image_trunk": "ir50.safetensors"}'), ["mien weights convert FILE"]),
-        (TINY.replace("epochs=2", 'start={"trunk": "landmarks68"}'), ["PhaNet has no part called 'trunk'"]),
-        (TINY.replace("epochs=2", 'start={"image_trunk": "default:trunk"}'), ["no part called 'trunk'"]),
-        (TINY.replace("epochs=2", 'start={"image_trunk": "default"}'), ["default does not fit DenseNet"]),
-        (TINY.replace("batch=2", "batch=64"), ["a batch of 64 is more than the 6 pictures"]),
+        (TINY.replace("model_kwargs={", 'model_kwargs={"depth": 3, '), ["phanet has no option 'depth'"]),
+        (TINY.replace("epochs=2", 'frozen=("backbone",)'), ["no parameter of phanet begins with 'backbone'"]),
+        (
+            TINY.replace("epochs=2", "validation_fraction=0").replace("validation_fraction=0.4", "epochs=1"),
+            ["validation"],
+        ),
+        (
+            TINY.replace("epochs=2", 'pretrained={"image_backbone": "ir50.safetensors"}'),
+            ["mien weights convert FILE"],
+        ),
+        (
+            TINY.replace("epochs=2", 'pretrained={"backbone": "landmarks68"}'),
+            ["PhaNet has no part called 'backbone'"],
+        ),
+        (
+            TINY.replace("epochs=2", 'pretrained={"image_backbone": "default:backbone"}'),
+            ["no part called 'backbone'"],
+        ),
+        (TINY.replace("epochs=2", 'pretrained={"image_backbone": "default"}'), ["default does not fit DenseNet"]),
+        (TINY.replace("batch=2", "batch=64"), ["a batch of 64 is more than the 6 images"]),
         (TINY.replace('"raf-db"', '"ferplus"'), ["holds raf-db, the recipe tiny is for ferplus"]),
         (TINY.replace('"aligned"', '"original"'), ["holds the variant 'aligned'", "--variant original"]),
     ],
@@ -113,8 +125,8 @@ def test_a_recipe_that_cannot_be_run_says_why(
         (["--set", "epochs=many"], "epochs is a number, not 'many'"),
         (["--set", "epoch=3"], "Recipe has no 'epoch'"),
         (["--set", "sampler=even"], "sampler is 'even'; it must be"),
-        (["--set", "start=ir50"], "start cannot be given on the command line"),
-        (["--set", "average=1.5"], "average is 1.5"),
+        (["--set", "pretrained=ir50"], "pretrained cannot be given on the command line"),
+        (["--set", "ema_decay=1.5"], "ema_decay is 1.5"),
         (["--fold", "3"], "--fold 3: official gives 1 here"),
         (["--devices", "two"], "--devices two"),
         (["--devices", "0"], "--devices 0"),
@@ -180,7 +192,17 @@ def test_a_killed_command_goes_on_to_the_same_weights(faces: Path, recipe: Path,
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_of_one_command_learn_like_one(faces: Path, recipe: Path, tmp_path: Path) -> None:
-    options = ["--data", str(faces), "--accelerator", "cpu", "--quiet", "--set", "batch=4", "--set", "part=2"]
+    options = [
+        "--data",
+        str(faces),
+        "--accelerator",
+        "cpu",
+        "--quiet",
+        "--set",
+        "batch=4",
+        "--set",
+        "micro_batch=2",
+    ]
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(["train", str(recipe), "--out", str(one), *options]) == 0
     command = [sys.executable, "-m", "mien", "train", str(recipe), "--out", str(two), *options, "--devices", "2"]

@@ -10,25 +10,24 @@ import pytest
 from mien.cli.app import run
 from mien.labels import LabelSet
 from mien.pipeline.table import SUFFIXES, Row, schema, write_table
-from tests.data.distributions import pictures, text
+from tests.datasets.distributions import images, text
 
 LABELS = LabelSet("happiness sadness")
 
 
 @pytest.fixture
 def labelled(tmp_path: Path) -> Path:
-    pictures(tmp_path / "set", "a.png", "b.png")
+    images(tmp_path / "set", "a.png", "b.png")
     text(tmp_path / "set/labels.csv", "path,label", "a.png,happy", "b.png,sad")
     return tmp_path
 
 
 def answered(folder: Path, name: str, *happiness: float) -> Path:
     rows: list[Row] = []
-    for picture, share in zip(("a.png", "b.png"), happiness, strict=True):
+    for image, share in zip(("a.png", "b.png"), happiness, strict=True):
         empty: Row = dict.fromkeys(schema(LABELS).names)
         rows.append(
-            empty
-            | {"source": f"set/{picture}", "frame": 0, "face": 0, "p_happiness": share, "p_sadness": 1 - share}
+            empty | {"source": f"set/{image}", "frame": 0, "face": 0, "p_happiness": share, "p_sadness": 1 - share}
         )
     write_table(rows, LABELS, folder / name)
     return folder / name

@@ -10,23 +10,23 @@ import pytest
 pytest.importorskip("sklearn", reason="reports need scikit-learn: pip install 'mien[evaluate]'")
 
 from mien.errors import InputError
-from mien.evaluate.answers import Answers
-from mien.evaluate.page import Mistake, page
+from mien.evaluate.html import Mistake, page
 from mien.evaluate.plots import told_apart
+from mien.evaluate.predictions import Predictions
 from mien.evaluate.report import Report, mistakes, report
 from mien.evaluate.robustness import robustness
 from mien.labels import LabelSet
-from mien.models.published import PUBLISHED, published
+from mien.models.paper_results import PAPER_RESULTS, find_paper_result
 
 
 @pytest.fixture
-def found() -> Answers:
+def found() -> Predictions:
     rng = np.random.default_rng(0)
     truth = rng.integers(3, size=120)
     probabilities = rng.dirichlet(np.ones(3), size=120)
     probabilities[np.arange(120), truth] += 0.8
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return Answers(
+    return Predictions(
         labels=LabelSet("neutral fear anger"),
         truth=truth,
         probabilities=probabilities,
@@ -38,8 +38,8 @@ def found() -> Answers:
 
 
 @pytest.fixture
-def judged(found: Answers) -> Report:
-    paper = published("poster", "raf-db", 7)
+def judged(found: Predictions) -> Report:
+    paper = find_paper_result("poster", "raf-db", 7)
     return report(
         found, of={"weights": "<mine>", "set": "made up"}, published=paper, other=found, compared_with="it"
     )
@@ -49,7 +49,7 @@ def test_people_are_drawn_where_they_are_known(judged: Report) -> None:
     assert judged.by_subject
 
 
-def test_poses_stand_in_the_order_of_their_angle(judged: Report, found: Answers) -> None:
+def test_poses_stand_in_the_order_of_their_angle(judged: Report, found: Predictions) -> None:
     assert [pose.pose for pose in judged.poses] == ["-30", "0", "+30"]
     right = found.probabilities.argmax(axis=1) == found.truth
     assert judged.pose_average == pytest.approx(np.mean([right[i::3].mean() for i in range(3)]))
@@ -67,16 +67,16 @@ def test_a_report_is_json(judged: Report) -> None:
     assert values["published"]["accuracy"] == 0.9205
 
 
-def test_the_surest_mistakes_come_first(found: Answers) -> None:
+def test_the_surest_mistakes_come_first(found: Predictions) -> None:
     wrong = mistakes(found, most=5)
     assert all(found.probabilities[row].argmax() != found.truth[row] for row, _ in wrong)
     assert [sure for _, sure in wrong] == sorted((sure for _, sure in wrong), reverse=True)
 
 
-def test_models_that_answered_other_pictures_are_not_compared(found: Answers) -> None:
-    with pytest.raises(InputError, match="same pictures"):
+def test_models_that_answered_other_images_are_not_compared(found: Predictions) -> None:
+    with pytest.raises(InputError, match="same images"):
         report(found, of={}, other=found.take(np.arange(100)))
-    with pytest.raises(InputError, match="same pictures"):
+    with pytest.raises(InputError, match="same images"):
         robustness(found, [("blur", "mild", 0, found.take(np.arange(100)))], yaw_deg=np.zeros(120))
 
 
@@ -88,9 +88,9 @@ def test_thresholds_at_one_point_of_the_plot_are_named_once() -> None:
 
 def test_the_page_stands_alone_and_shows_what_was_said(judged: Report) -> None:
     pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'mien[evaluate]'")
-    picture = np.zeros((20, 30, 3), np.uint8)
+    image = np.zeros((20, 30, 3), np.uint8)
     text = page(
-        judged, [Mistake(name="<a>.png", truth="fear", answer="anger", confidence=0.9, picture=lambda: picture)]
+        judged, [Mistake(name="<a>.png", truth="fear", answer="anger", confidence=0.9, image=lambda: image)]
     )
     links: list[str] = []
 
@@ -102,14 +102,14 @@ def test_the_page_stands_alone_and_shows_what_was_said(judged: Report) -> None:
     assert [link for link in links if not link.startswith(("data:image/jpeg;base64,", "#"))] == []
     assert "&lt;mine&gt; on made up" in text
     assert "&lt;a&gt;.png" in text
-    assert "Published accuracy of poster: 92.05%" in text
+    assert "Accuracy in the paper of poster: 92.05%" in text
     assert text == page(
-        judged, [Mistake(name="<a>.png", truth="fear", answer="anger", confidence=0.9, picture=lambda: picture)]
+        judged, [Mistake(name="<a>.png", truth="fear", answer="anger", confidence=0.9, image=lambda: image)]
     )
 
 
 @pytest.fixture
-def robust(found: Answers) -> Report:
+def robust(found: Predictions) -> Report:
     """Half of the answers turn wrong in the second version; the other weights are always wrong."""
     wrong = np.roll(np.eye(3)[found.truth], 1, axis=1)
     half = np.where((np.arange(120) % 2 == 0)[:, None], wrong, found.probabilities)
@@ -123,7 +123,7 @@ def robust(found: Answers) -> Report:
     return report(found, of={}, other=other, compared_with="before", robustness=said)
 
 
-def test_every_version_is_compared_with_the_clean_pictures(robust: Report) -> None:
+def test_every_version_is_compared_with_the_clean_images(robust: Report) -> None:
     said = robust.robustness
     assert said is not None
     mild, hard, grey = said.versions
@@ -138,10 +138,10 @@ def test_every_version_is_compared_with_the_clean_pictures(robust: Report) -> No
     assert said.mean_accuracy == pytest.approx(((clean + hard.accuracy) / 2 + clean) / 2)
 
 
-def test_turned_heads_are_counted_by_the_size_of_their_yaw(robust: Report, found: Answers) -> None:
+def test_turned_heads_are_counted_by_the_size_of_their_yaw(robust: Report, found: Predictions) -> None:
     said = robust.robustness
     assert said is not None
-    assert [(turned.yaw, turned.pictures) for turned in said.turned] == [
+    assert [(turned.yaw, turned.images) for turned in said.turned] == [
         ("under 10°", 30), ("10 to 20°", 30), ("over 35°", 30),
     ]  # fmt: skip
     right = found.probabilities.argmax(axis=1) == found.truth
@@ -160,5 +160,5 @@ def test_robustness_is_in_the_json_and_on_the_page(robust: Report) -> None:
 
 
 def test_published_figures_are_shares_of_one() -> None:
-    assert all(0 < figure.accuracy < 1 for figure in PUBLISHED)
-    assert len({(f.network, f.data_set, f.classes) for f in PUBLISHED}) == len(PUBLISHED)
+    assert all(0 < figure.accuracy < 1 for figure in PAPER_RESULTS)
+    assert len({(f.network, f.dataset, f.classes) for f in PAPER_RESULTS}) == len(PAPER_RESULTS)

@@ -25,7 +25,7 @@ def test_the_astronaut_has_one_face(detector: CenterFace, astronaut: np.ndarray)
     np.testing.assert_allclose(face.points, golden, atol=4)
 
 
-def test_a_picture_without_a_face_gives_an_empty_list(detector: CenterFace) -> None:
+def test_an_image_without_a_face_gives_an_empty_list(detector: CenterFace) -> None:
     y, x = np.mgrid[0:300, 0:400]
     landscape = np.stack([y / 2, x / 2, 255 - y / 2], axis=-1).astype(np.uint8)
     assert detector.detect(landscape) == []
@@ -37,7 +37,7 @@ def test_any_size_is_searched(detector: CenterFace, size: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("scale", [0.35, 1.0, 2.5])
-def test_boxes_scale_with_the_picture(detector: CenterFace, astronaut: np.ndarray, scale: float) -> None:
+def test_boxes_scale_with_the_image(detector: CenterFace, astronaut: np.ndarray, scale: float) -> None:
     side = round(512 * scale)
     scaled = np.asarray(Image.fromarray(astronaut).resize((side, side), Image.Resampling.LANCZOS))
     (face,) = detector.detect(scaled)
@@ -51,13 +51,13 @@ def test_a_tight_crop_is_found_by_the_second_look(detector: CenterFace, astronau
     assert face.box.area > 0.5 * crop.shape[0] * crop.shape[1]
 
 
-def test_sixteen_pixel_faces_in_a_large_picture_are_found_with_tiles(astronaut: np.ndarray) -> None:
+def test_sixteen_pixel_faces_in_a_large_image_are_found_with_tiles(astronaut: np.ndarray) -> None:
     small = np.asarray(Image.fromarray(astronaut).resize((94, 94), Image.Resampling.LANCZOS))  # face 16 px wide
-    picture = np.full((1080, 1920, 3), 128, np.uint8)
+    image = np.full((1080, 1920, 3), 128, np.uint8)
     corners = [(40, 30), (1000, 500), (1780, 900), (620, 300)]  # one across a border of tiles
     for x, y in corners:
-        picture[y : y + 94, x : x + 94] = small
-    found = CenterFace(default_file(), threads=1, tiles=True).detect(picture)
+        image[y : y + 94, x : x + 94] = small
+    found = CenterFace(default_file(), threads=1, tiles=True).detect(image)
     centres = np.array([face.box.centre for face in found])
     for x, y in corners:
         wanted = np.array([x + 226 * 94 / 512, y + 118 * 94 / 512])

@@ -14,7 +14,7 @@ from mien.faces.pose import head_pose, rotation_matrix
 
 
 def landmarks_of(yaw_deg: float, pitch_deg: float, roll_deg: float, *, distance: float | None = None) -> np.ndarray:
-    """The 68 points of the mean face of ICT-FaceKit under a known rotation, in a 600-pixel picture."""
+    """The 68 points of the mean face of ICT-FaceKit under a known rotation, in a 600-pixel image."""
     turned = pose._MEAN_FACE @ rotation_matrix(yaw_deg, pitch_deg, roll_deg).T
     flat = turned[:, :2] if distance is None else turned[:, :2] * (distance / (distance + turned[:, 2:]))
     points = np.zeros((68, 2))
@@ -37,7 +37,7 @@ def test_a_camera_at_two_arm_lengths_costs_few_degrees(wanted: tuple[float, floa
     np.testing.assert_allclose([found.yaw_deg, found.pitch_deg, found.roll_deg], wanted, atol=4)
 
 
-def test_signs_are_those_of_the_picture() -> None:
+def test_signs_are_those_of_the_image() -> None:
     right = landmarks_of(30, 0, 0)
     assert right[30, 0] > right[[36, 45], 0].mean()  # the nose points to the right edge
     up = landmarks_of(0, 30, 0)
@@ -56,9 +56,9 @@ RENDERED = sorted((Path(__file__).parents[1] / "golden" / "poses").glob("*.jpg")
 
 
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
-def test_the_pose_of_a_rendered_head_is_read_from_its_picture(reader: mien.Reader, path: Path) -> None:
+def test_the_pose_of_a_rendered_head_is_read_from_its_image(recognizer: mien.Recognizer, path: Path) -> None:
     wanted = [float(part) for part in re.findall(r"-?\d+", path.stem)]
-    (face,) = reader.predict(path)
+    (face,) = recognizer.predict(path)
     assert face.pose is not None
     found = [face.pose.yaw_deg, face.pose.pitch_deg, face.pose.roll_deg]
     np.testing.assert_allclose(found, wanted, atol=12)

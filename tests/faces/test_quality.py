@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 import mien
 from mien.faces.quality import face_quality, sharpness
-from mien.geometry import MIRROR_68
+from mien.geometry import FLIP_68
 from mien.results import FLAGS, Face, Pose, Quality
 from tests.conftest import EXAMPLES
 
@@ -19,19 +19,19 @@ AHEAD = Pose(0.0, 0.0, 0.0)
 
 
 @pytest.fixture(scope="session")
-def portraits(reader: mien.Reader) -> list[tuple[np.ndarray, Face]]:
+def portraits(recognizer: mien.Recognizer) -> list[tuple[np.ndarray, Face]]:
     """The two photos of the examples with their face."""
-    pictures = [mien.read_picture(EXAMPLES / name) for name in ("astronaut.jpg", "grace_hopper.jpg")]
-    return [(picture, reader.predict(picture)[0]) for picture in pictures]
+    images = [mien.read_image(EXAMPLES / name) for name in ("astronaut.jpg", "grace_hopper.jpg")]
+    return [(image, recognizer.predict(image)[0]) for image in images]
 
 
-def quality_of(picture: np.ndarray, face: Face) -> Quality:
+def quality_of(image: np.ndarray, face: Face) -> Quality:
     assert face.pose is not None
-    return face_quality(picture, np.array(face.landmarks), face.pose)
+    return face_quality(image, np.array(face.landmarks), face.pose)
 
 
-def gaussian(picture: np.ndarray, sigma: float) -> np.ndarray:
-    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(sigma)))
+def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(sigma)))
 
 
 def test_the_photos_of_the_examples_can_be_seen_well(portraits: list[tuple[np.ndarray, Face]]) -> None:
@@ -46,7 +46,7 @@ def test_sharpness_is_a_share(grey: np.ndarray) -> None:
     assert sharpness(grey) == sharpness(grey.T) == pytest.approx(sharpness(grey[::-1]), abs=1e-9)
 
 
-def test_a_picture_without_variation_has_no_sharpness() -> None:
+def test_an_image_without_variation_has_no_sharpness() -> None:
     assert sharpness(np.full((20, 30), 0.4)) == 0
     assert sharpness(np.linspace(0, 1, 400).reshape(20, 20)) < 0.5
 
@@ -54,16 +54,16 @@ def test_a_picture_without_variation_has_no_sharpness() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.0, 12.0), st.floats(1.1, 3.0))
 def test_more_blur_is_never_sharper(portraits: list[tuple[np.ndarray, Face]], sigma: float, factor: float) -> None:
-    for picture, face in portraits:
-        less, more = (quality_of(gaussian(picture, s), face).sharpness for s in (sigma, factor * sigma))
+    for image, face in portraits:
+        less, more = (quality_of(gaussian(image, s), face).sharpness for s in (sigma, factor * sigma))
         assert more <= max(less, 0.1) + 0.01  # levels are whole numbers: below 0.1 their steps are what is left
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.05, 1.0), st.floats(0.2, 0.95))
 def test_less_light_is_never_brighter(portraits: list[tuple[np.ndarray, Face]], gain: float, factor: float) -> None:
-    for picture, face in portraits:
-        more, less = (quality_of(np.rint(picture * g).astype(np.uint8), face) for g in (gain, factor * gain))
+    for image, face in portraits:
+        more, less = (quality_of(np.rint(image * g).astype(np.uint8), face) for g in (gain, factor * gain))
         assert less.light <= more.light
         assert less.contrast <= more.contrast + 0.005
         assert less.clipped <= more.clipped
@@ -72,18 +72,18 @@ def test_less_light_is_never_brighter(portraits: list[tuple[np.ndarray, Face]], 
 
 @pytest.mark.parametrize("scale", [0.75, 0.5, 0.35, 0.25])
 def test_small_is_not_taken_for_blurred(portraits: list[tuple[np.ndarray, Face]], scale: float) -> None:
-    for picture, face in portraits:
-        image = Image.fromarray(picture)
-        size = round(image.width * scale), round(image.height * scale)
+    for image, face in portraits:
+        pil = Image.fromarray(image)
+        size = round(pil.width * scale), round(pil.height * scale)
         whole, points = (
-            quality_of(picture, face),
+            quality_of(image, face),
             np.array(face.landmarks)
             * [
-                size[0] / image.width,
-                size[1] / image.height,
+                size[0] / pil.width,
+                size[1] / pil.height,
             ],
         )
-        smaller = np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+        smaller = np.asarray(pil.resize(size, Image.Resampling.LANCZOS))
         assert face.pose is not None
         found = face_quality(smaller, points, face.pose)
         assert found.eye_px == pytest.approx(whole.eye_px * scale, rel=0.02)
@@ -91,59 +91,59 @@ def test_small_is_not_taken_for_blurred(portraits: list[tuple[np.ndarray, Face]]
 
 
 def test_an_enlarged_face_is_no_sharper(portraits: list[tuple[np.ndarray, Face]]) -> None:
-    picture, face = portraits[0]
+    image, face = portraits[0]
     assert face.pose is not None
     points = np.array(face.landmarks)
-    tiny = Image.fromarray(picture).resize((51, 51), Image.Resampling.LANCZOS)
-    large = np.asarray(tiny.resize(picture.shape[1::-1], Image.Resampling.BICUBIC))
-    assert face_quality(large, points, face.pose).sharpness < quality_of(picture, face).sharpness - 0.15
+    tiny = Image.fromarray(image).resize((51, 51), Image.Resampling.LANCZOS)
+    large = np.asarray(tiny.resize(image.shape[1::-1], Image.Resampling.BICUBIC))
+    assert face_quality(large, points, face.pose).sharpness < quality_of(image, face).sharpness - 0.15
 
 
 def test_shaking_in_one_direction_blurs(portraits: list[tuple[np.ndarray, Face]]) -> None:
-    for picture, face in portraits:
+    for image, face in portraits:
         for axis in (0, 1):
-            shaken = np.mean([np.roll(picture, step, axis=axis) for step in range(-12, 13)], axis=0)
-            assert quality_of(shaken.astype(np.uint8), face).sharpness < 0.7 * quality_of(picture, face).sharpness
+            shaken = np.mean([np.roll(image, step, axis=axis) for step in range(-12, 13)], axis=0)
+            assert quality_of(shaken.astype(np.uint8), face).sharpness < 0.7 * quality_of(image, face).sharpness
 
 
-def test_a_mirrored_face_is_seen_as_well(portraits: list[tuple[np.ndarray, Face]]) -> None:
-    for picture, face in portraits:
-        points = np.array(face.landmarks)[MIRROR_68]
-        points[:, 0] = picture.shape[1] - points[:, 0]
+def test_a_flipped_face_is_seen_as_well(portraits: list[tuple[np.ndarray, Face]]) -> None:
+    for image, face in portraits:
+        points = np.array(face.landmarks)[FLIP_68]
+        points[:, 0] = image.shape[1] - points[:, 0]
         assert face.pose is not None
         pose = Pose(-face.pose.yaw_deg, face.pose.pitch_deg, -face.pose.roll_deg)
-        mirrored = face_quality(np.ascontiguousarray(picture[:, ::-1]), points, pose)
-        one, other = (np.array(list(q.to_dict().values())[:-1]) for q in (quality_of(picture, face), mirrored))
+        flipped = face_quality(np.ascontiguousarray(image[:, ::-1]), points, pose)
+        one, other = (np.array(list(q.to_dict().values())[:-1]) for q in (quality_of(image, face), flipped))
         np.testing.assert_allclose(one, other, rtol=0.03, atol=0.01)
 
 
 def test_the_turn_joins_yaw_and_pitch_and_a_turned_head_keeps_its_size(
     portraits: list[tuple[np.ndarray, Face]],
 ) -> None:
-    picture, face = portraits[0]
+    image, face = portraits[0]
     points = np.array(face.landmarks)
-    ahead = face_quality(picture, points, AHEAD)
-    assert ahead.turn_deg == 0
-    assert face_quality(picture, points, Pose(-30.0, 0.0, 12.0)).turn_deg == pytest.approx(30)
-    assert face_quality(picture, points, Pose(0.0, 20.0, 0.0)).turn_deg == pytest.approx(20)
-    assert face_quality(picture, points, Pose(60.0, 0.0, 0.0)).eye_px == pytest.approx(2 * ahead.eye_px)
-    assert face_quality(picture, points, Pose(89.0, 0.0, 0.0)).eye_px == pytest.approx(2 * ahead.eye_px)
+    ahead = face_quality(image, points, AHEAD)
+    assert ahead.off_axis_deg == 0
+    assert face_quality(image, points, Pose(-30.0, 0.0, 12.0)).off_axis_deg == pytest.approx(30)
+    assert face_quality(image, points, Pose(0.0, 20.0, 0.0)).off_axis_deg == pytest.approx(20)
+    assert face_quality(image, points, Pose(60.0, 0.0, 0.0)).eye_px == pytest.approx(2 * ahead.eye_px)
+    assert face_quality(image, points, Pose(89.0, 0.0, 0.0)).eye_px == pytest.approx(2 * ahead.eye_px)
 
 
 def test_faces_at_the_edge_and_of_few_pixels_are_measured(portraits: list[tuple[np.ndarray, Face]]) -> None:
-    picture, face = portraits[0]
+    image, face = portraits[0]
     points = np.array(face.landmarks)
     for moved in (points - 300, points * 0.02, points * 5, points + np.array([1000, 0])):
-        found = face_quality(picture, moved, AHEAD)
+        found = face_quality(image, moved, AHEAD)
         assert all(np.isfinite(value) for value in (found.eye_px, found.sharpness, found.light, found.contrast))
 
 
 def test_every_flag_follows_from_its_measure() -> None:
-    good = Quality(eye_px=60, turn_deg=5, sharpness=0.5, light=0.8, contrast=0.6, clipped=0.0)
+    good = Quality(eye_px=60, off_axis_deg=5, sharpness=0.5, light=0.8, contrast=0.6, clipped=0.0)
     assert good.flags == ()
     bad = {
         "small": replace(good, eye_px=2),
-        "turned": replace(good, turn_deg=80),
+        "turned": replace(good, off_axis_deg=80),
         "blurred": replace(good, sharpness=0.02),
         "dark": replace(good, light=0.02),
         "flat": replace(good, contrast=0.01),

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.errors import UnknownName, WeightsError
+from mien.errors import UnknownNameError, WeightsError
 from mien.faces.yunet import YuNet, decode, grid
 from mien.geometry import Box, overlap
 from mien.pipeline.detectors import detector_called
-from mien.weights.record import SHIPPED, load_record
+from mien.weights.manifest import SHIPPED, load_manifest
 
 
 @pytest.fixture(scope="module")
 def detector() -> YuNet:
-    return YuNet(load_record("faces5").file(".onnx"), threads=1)
+    return YuNet(load_manifest("yunet-slim").file(".onnx"), threads=1)
 
 
 def as_array(box: Box) -> np.ndarray:
@@ -46,20 +46,20 @@ def test_any_size_is_searched(detector: YuNet, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.35, 2.5])
-def test_boxes_scale_with_the_picture(detector: YuNet, astronaut: np.ndarray, scale: float) -> None:
+def test_boxes_scale_with_the_image(detector: YuNet, astronaut: np.ndarray, scale: float) -> None:
     side = round(512 * scale)
     scaled = np.asarray(Image.fromarray(astronaut).resize((side, side), Image.Resampling.LANCZOS))
     (face,) = detector.detect(scaled)
     assert overlap(as_array(detector.detect(astronaut)[0].box) * scale, as_array(face.box)[None])[0] > 0.75
 
 
-def test_small_faces_in_a_large_picture_are_found_with_tiles(astronaut: np.ndarray) -> None:
+def test_small_faces_in_a_large_image_are_found_with_tiles(astronaut: np.ndarray) -> None:
     small = np.asarray(Image.fromarray(astronaut).resize((140, 140), Image.Resampling.LANCZOS))  # face 24 px wide
-    picture = np.full((1080, 1920, 3), 128, np.uint8)
+    image = np.full((1080, 1920, 3), 128, np.uint8)
     corners = [(40, 30), (1000, 500), (1740, 860), (620, 300)]
     for x, y in corners:
-        picture[y : y + 140, x : x + 140] = small
-    found = detector_called("faces5", tiles=True, threads=1).detect(picture)
+        image[y : y + 140, x : x + 140] = small
+    found = detector_called("yunet-slim", tiles=True, threads=1).detect(image)
     centres = np.array([face.box.centre for face in found])
     for x, y in corners:
         assert np.abs(centres - np.array([x + 226 * 140 / 512, y + 118 * 140 / 512])).max(axis=1).min() < 8
@@ -69,12 +69,12 @@ def test_small_faces_in_a_large_picture_are_found_with_tiles(astronaut: np.ndarr
 def test_where_nothing_is_found_the_hardier_weights_look(detector: YuNet, astronaut: np.ndarray) -> None:
     dark = (astronaut * 2**-6.0).astype(np.uint8)
     assert detector.detect(dark) == []
-    (face,) = detector_called("faces5", threads=1).detect(dark)
+    (face,) = detector_called("yunet-slim", threads=1).detect(dark)
     assert overlap(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.6
 
 
 def test_decoding_by_hand() -> None:
-    answers = np.zeros((16, 64 * 32 // 64 + 8 + 2), np.float32)  # a picture 64 wide and 32 high
+    answers = np.zeros((16, 64 * 32 // 64 + 8 + 2), np.float32)  # an image 64 wide and 32 high
     answers[:2] = -20
     cell = 1 * 8 + 3  # stride 8: second row, fourth column
     answers[:, cell] = [np.log(4), np.log(4), 0.5, 0.25, np.log(2), np.log(3), *([1.0, -1.0] * 5)]
@@ -92,16 +92,16 @@ def test_the_grid_lists_every_cell_row_by_row() -> None:
 
 
 def test_an_unknown_detector_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'centerface'"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'centerface'"):
         detector_called("centreface")
 
 
 def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     import shutil
 
-    copied = tmp_path / "faces5"
-    shutil.copytree(SHIPPED / "faces5", copied)
-    with (copied / "faces5.onnx").open("ab") as file:
+    copied = tmp_path / "yunet-slim"
+    shutil.copytree(SHIPPED / "yunet-slim", copied)
+    with (copied / "yunet-slim.onnx").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(WeightsError, match=r"faces5\.onnx is damaged"):
-        load_record(str(copied)).file(".onnx")
+    with pytest.raises(WeightsError, match=r"yunet-slim\.onnx is damaged"):
+        load_manifest(str(copied)).file(".onnx")

@@ -1,4 +1,4 @@
-"""Every kind of picture, and every kind of bad one."""
+"""Every kind of image, and every kind of bad one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.errors import PictureError
+from mien.errors import ImageError
 from mien.media import images
-from mien.media.images import pictures_in, read_picture, write_picture
+from mien.media.images import images_in, read_image, write_image
 
 RED = (200, 40, 30)
 
@@ -28,41 +28,41 @@ def saved(image: Image.Image, path: Path, **options: object) -> Path:
     [("RGB", ".png"), ("RGB", ".webp"), ("RGB", ".bmp"), ("RGB", ".tiff"), ("RGB", ".gif"), ("CMYK", ".jpg"),
      ("CMYK", ".tiff"), ("P", ".png"), ("RGBA", ".png"), ("RGBA", ".webp")],
 )  # fmt: skip
-def test_a_red_picture_is_red_in_every_mode(tmp_path: Path, mode: str, suffix: str) -> None:
-    picture = read_picture(saved(Image.new("RGB", (32, 20), RED).convert(mode), tmp_path / f"red{suffix}"))
-    assert picture.shape == (20, 32, 3)
-    assert picture.dtype == np.uint8
-    assert np.abs(picture.reshape(-1, 3).mean(axis=0) - RED).max() < 12
+def test_a_red_image_is_red_in_every_mode(tmp_path: Path, mode: str, suffix: str) -> None:
+    image = read_image(saved(Image.new("RGB", (32, 20), RED).convert(mode), tmp_path / f"red{suffix}"))
+    assert image.shape == (20, 32, 3)
+    assert image.dtype == np.uint8
+    assert np.abs(image.reshape(-1, 3).mean(axis=0) - RED).max() < 12
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1"])
-def test_grey_pictures_get_three_equal_channels(tmp_path: Path, mode: str) -> None:
-    picture = read_picture(saved(Image.new("L", (20, 20), 255).convert(mode), tmp_path / "grey.png"))
-    assert (picture == 255).all()
+def test_grey_images_get_three_equal_channels(tmp_path: Path, mode: str) -> None:
+    image = read_image(saved(Image.new("L", (20, 20), 255).convert(mode), tmp_path / "grey.png"))
+    assert (image == 255).all()
 
 
 def test_sixteen_bit_grey_keeps_its_brightness(tmp_path: Path) -> None:
     values = np.full((20, 20), 32768, np.uint16)
-    picture = read_picture(saved(Image.fromarray(values), tmp_path / "deep.png"))
-    assert abs(int(picture[0, 0, 0]) - 128) <= 1
+    image = read_image(saved(Image.fromarray(values), tmp_path / "deep.png"))
+    assert abs(int(image[0, 0, 0]) - 128) <= 1
 
 
 @pytest.mark.parametrize("full", [1.0, 255.0])
 def test_float_tiffs_of_both_ranges_are_read(tmp_path: Path, full: float) -> None:
     values = np.linspace(0, full, 400, dtype=np.float32).reshape(20, 20)
-    picture = read_picture(saved(Image.fromarray(values), tmp_path / "float.tiff"))
-    assert picture[0, 0, 0] == 0
-    assert picture[-1, -1, 0] == 255
+    image = read_image(saved(Image.fromarray(values), tmp_path / "float.tiff"))
+    assert image[0, 0, 0] == 0
+    assert image[-1, -1, 0] == 255
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
-    assert (read_picture(saved(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "clear.png")) == 255).all()
+    assert (read_image(saved(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "clear.png")) == 255).all()
     palette = Image.new("P", (20, 20), 0)
-    assert (read_picture(saved(palette, tmp_path / "clear.gif", transparency=0)) == 255).all()
+    assert (read_image(saved(palette, tmp_path / "clear.gif", transparency=0)) == 255).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_turns_the_picture_upright(tmp_path: Path, orientation: int) -> None:
+def test_exif_orientation_turns_the_image_upright(tmp_path: Path, orientation: int) -> None:
     upright = Image.new("RGB", (40, 24), "black")
     upright.paste("white", (0, 0, 40, 8))  # white above
     undo = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
@@ -70,16 +70,16 @@ def test_exif_orientation_turns_the_picture_upright(tmp_path: Path, orientation:
     stored = upright.transpose(Image.Transpose[undo[orientation]]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = read_picture(saved(stored, tmp_path / "turned.png", exif=exif))
-    assert picture.shape == (24, 40, 3)
-    assert picture[:6].mean() > 250
-    assert picture[12:].mean() < 5
+    image = read_image(saved(stored, tmp_path / "turned.png", exif=exif))
+    assert image.shape == (24, 40, 3)
+    assert image[:6].mean() > 250
+    assert image[12:].mean() < 5
 
 
 def test_of_an_animation_the_first_frame_is_read(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("white", "black")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
-    assert (read_picture(tmp_path / "moving.gif") == 255).all()
+    assert (read_image(tmp_path / "moving.gif") == 255).all()
 
 
 def jpeg_bytes() -> bytes:
@@ -90,14 +90,14 @@ def jpeg_bytes() -> bytes:
 
 BAD = {
     "empty.jpg": (b"", "empty (0 bytes)"),
-    "text.jpg": (b"hello there, no picture", "is not a picture although it is called .jpg"),
+    "text.jpg": (b"hello there, no image", "is not an image although it is called .jpg"),
     "page.jpg": (b"<!DOCTYPE html><html>", "web page"),
     "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "vector drawing"),
     "paper.pdf": (b"%PDF-1.7 ...", "PDF"),
     "film.mp4": (b"\x00\x00\x00\x18ftypmp42", "video"),
-    "notes.txt": (b"some notes", "not a picture of a known format"),
+    "notes.txt": (b"some notes", "not an image of a known format"),
     "cut.jpg": (jpeg_bytes()[:1500], "truncated"),
-    "cut.png": (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, "is not a picture although it is called .png"),
+    "cut.png": (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, "is not an image although it is called .png"),
 }
 
 
@@ -105,27 +105,27 @@ BAD = {
 def test_a_bad_file_is_named_with_its_reason(tmp_path: Path, name: str) -> None:
     data, reason = BAD[name]
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(PictureError) as caught:
-        read_picture(tmp_path / name)
+    with pytest.raises(ImageError) as caught:
+        read_image(tmp_path / name)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (15, 15)])
-def test_a_picture_too_small_for_a_face_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
-    with pytest.raises(PictureError, match=f"only {size[0]}x{size[1]} pixels"):
-        read_picture(saved(Image.new("RGB", size), tmp_path / "tiny.png"))
+def test_an_image_too_small_for_a_face_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    with pytest.raises(ImageError, match=f"only {size[0]}x{size[1]} pixels"):
+        read_image(saved(Image.new("RGB", size), tmp_path / "tiny.png"))
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     side = int(images.MAX_PIXELS**0.5) + 200
     bomb = saved(Image.new("1", (side, side)), tmp_path / "bomb.png")
     assert bomb.stat().st_size < 100_000
-    with pytest.raises(PictureError, match="more than 89 megapixels"):
-        read_picture(bomb)
-    with pytest.raises(PictureError, match="more than 89 megapixels"):
-        read_picture(saved(Image.new("1", (side * 2, side)), tmp_path / "bigger.png"))
+    with pytest.raises(ImageError, match="more than 89 megapixels"):
+        read_image(bomb)
+    with pytest.raises(ImageError, match="more than 89 megapixels"):
+        read_image(saved(Image.new("1", (side * 2, side)), tmp_path / "bigger.png"))
 
 
 def test_missing_files_folders_addresses_and_cameras_are_told_apart(tmp_path: Path) -> None:
@@ -135,16 +135,16 @@ def test_missing_files_folders_addresses_and_cameras_are_told_apart(tmp_path: Pa
         ("https://example.org/a.jpg", "never goes online"),
         ("camera:0", "is a camera"),
     ):
-        with pytest.raises(PictureError, match=reason):
-            read_picture(source)
+        with pytest.raises(ImageError, match=reason):
+            read_image(source)
 
 
 @pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() == 0, reason="the superuser may read everything")
 def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     path = saved(Image.new("RGB", (20, 20)), tmp_path / "locked.png")
     path.chmod(0)
-    with pytest.raises(PictureError, match="may not be read"):
-        read_picture(path)
+    with pytest.raises(ImageError, match="may not be read"):
+        read_image(path)
 
 
 def test_permission_errors_become_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,43 +152,43 @@ def test_permission_errors_become_one_line(tmp_path: Path, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("mien.media.images.os.stat", refuse)
-    with pytest.raises(PictureError, match="may not be read by this user"):
-        read_picture(tmp_path / "locked.png")
+    with pytest.raises(ImageError, match="may not be read by this user"):
+        read_image(tmp_path / "locked.png")
 
 
 def test_heic_names_the_extra_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "find_spec", lambda _: None)
     (tmp_path / "phone.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 100)
-    with pytest.raises(PictureError, match=r"pip install 'mien\[heic\]'"):
-        read_picture(tmp_path / "phone.heic")
+    with pytest.raises(ImageError, match=r"pip install 'mien\[heic\]'"):
+        read_image(tmp_path / "phone.heic")
 
 
 @pytest.mark.parametrize("top", [255, 1023, 4095, 65535])
 def test_grey_of_any_depth_reaches_white(tmp_path: Path, top: int) -> None:
     values = np.linspace(0, top, 400).astype(np.uint16).reshape(20, 20)
-    picture = read_picture(saved(Image.fromarray(values), tmp_path / "deep.png"))
-    assert picture.min() == 0
-    assert picture.max() == 255
+    image = read_image(saved(Image.fromarray(values), tmp_path / "deep.png"))
+    assert image.min() == 0
+    assert image.max() == 255
 
 
 def test_pixels_that_are_no_numbers_cost_only_themselves(tmp_path: Path) -> None:
     values = np.full((20, 20), 0.5, np.float32)
     values[0, 0], values[0, 1] = np.nan, np.inf
-    picture = read_picture(saved(Image.fromarray(values), tmp_path / "float.tiff"))
-    assert abs(int(picture[10, 10, 0]) - 128) <= 1
+    image = read_image(saved(Image.fromarray(values), tmp_path / "float.tiff"))
+    assert abs(int(image[10, 10, 0]) - 128) <= 1
 
 
-def test_damaged_exif_does_not_cost_the_picture(tmp_path: Path) -> None:
+def test_damaged_exif_does_not_cost_the_image(tmp_path: Path) -> None:
     path = tmp_path / "exif.jpg"
     Image.new("RGB", (40, 30), RED).save(path, exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff\x12\x01")
-    assert read_picture(path).shape == (30, 40, 3)
+    assert read_image(path).shape == (30, 40, 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    with pytest.raises(PictureError, match="is a device or a pipe"):
-        read_picture(tmp_path / "pipe.jpg")
+    with pytest.raises(ImageError, match="is a device or a pipe"):
+        read_image(tmp_path / "pipe.jpg")
 
 
 def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
@@ -199,19 +199,19 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
         with (tmp_path / name).open("wb") as file:
             file.write(head)
             file.truncate(images.MAX_BYTES + 1)
-        with pytest.raises(PictureError, match=reason):
-            read_picture(tmp_path / name)
+        with pytest.raises(ImageError, match=reason):
+            read_image(tmp_path / name)
 
 
 def test_a_name_too_long_for_the_system_is_one_line() -> None:
-    with pytest.raises(PictureError, match="cannot be read"):
-        read_picture("x" * 5000 + ".jpg")
-    with pytest.raises(PictureError, match="cannot be read"):
-        read_picture("zero\0byte.jpg")
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image("x" * 5000 + ".jpg")
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image("zero\0byte.jpg")
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_damaged_files_of_any_kind_raise_nothing_but_picture_errors(seed: int) -> None:
+def test_damaged_files_of_any_kind_raise_nothing_but_image_errors(seed: int) -> None:
     rng = np.random.default_rng(seed)
     file = io.BytesIO()
     kinds = ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"]
@@ -219,14 +219,14 @@ def test_damaged_files_of_any_kind_raise_nothing_but_picture_errors(seed: int) -
     data = bytearray(file.getvalue())
     for place in rng.integers(0, len(data), 12):
         data[place] = int(rng.integers(0, 256))
-    with contextlib.suppress(PictureError):
-        read_picture(bytes(data))
+    with contextlib.suppress(ImageError):
+        read_image(bytes(data))
 
 
 def test_bytes_are_read_too() -> None:
-    assert read_picture(jpeg_bytes()).shape == (64, 64, 3)
-    with pytest.raises(PictureError, match="upload: the file is empty"):
-        read_picture(b"", name="upload")
+    assert read_image(jpeg_bytes()).shape == (64, 64, 3)
+    with pytest.raises(ImageError, match="upload: the file is empty"):
+        read_image(b"", name="upload")
 
 
 def test_folders_are_searched_in_order_without_hidden_or_foreign_files(tmp_path: Path) -> None:
@@ -234,12 +234,12 @@ def test_folders_are_searched_in_order_without_hidden_or_foreign_files(tmp_path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    found = [os.path.relpath(str(path), tmp_path) for path in pictures_in(str(tmp_path))]
+    found = [os.path.relpath(str(path), tmp_path) for path in images_in(str(tmp_path))]
     assert found == ["a.png", "b.JPG", os.path.join("deep", "er", "c.webp")]
 
 
-def test_a_written_picture_reads_back(tmp_path: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    write_picture(picture, tmp_path / "x.png")
-    np.testing.assert_array_equal(read_picture(tmp_path / "x.png"), picture)
+def test_a_written_image_reads_back(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    write_image(image, tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), image)
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]

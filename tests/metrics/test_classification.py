@@ -18,7 +18,7 @@ PROBABILITIES = np.array(
 )  # right, wrong, right, no answer, right
 
 
-def test_a_picture_without_an_answer_counts_as_wrong() -> None:
+def test_an_image_without_an_answer_counts_as_wrong() -> None:
     found = figures(TRUTH, PROBABILITIES)
     assert found.accuracy == 3 / 5
     assert found.answered == 4
@@ -67,7 +67,7 @@ def test_figures_are_those_of_scikit_learn(seed: int, classes: int) -> None:
 @pytest.mark.parametrize(
     ("truth", "probabilities", "said"),
     [
-        ([], np.zeros((0, 3)), "no labelled picture"),
+        ([], np.zeros((0, 3)), "no labelled image"),
         ([0, 1], np.zeros((3, 3)), "do not fit"),
         ([3], np.ones((1, 3)), "labels lie in 3..3, classes in 0..2"),
         ([0], np.array([[np.nan, 1]]), "not finite"),

@@ -7,7 +7,7 @@ from mien.errors import OptionError
 from mien.metrics.poses import accuracy_per_pose, mean_over_poses
 
 
-def test_each_pose_counts_the_same_however_many_pictures_it_has() -> None:
+def test_each_pose_counts_the_same_however_many_images_it_has() -> None:
     truth = np.array([0, 0, 0, 0, 1])
     answer = np.array([0, 0, 0, 0, 2])
     pose = np.array([0.0, 0, 0, 0, 45])

@@ -20,7 +20,7 @@ def test_the_interval_of_accuracy_is_that_of_a_binomial() -> None:
     assert found.high == pytest.approx(0.8 + spread, abs=0.004)
 
 
-def test_pictures_of_one_person_widen_it() -> None:
+def test_images_of_one_person_widen_it() -> None:
     right = np.arange(1000) < 800
     people = np.array([f"person {i // 50}" for i in range(1000)])
     alone = intervals(np.zeros(1000, int), answering(right))["accuracy"]
@@ -28,7 +28,7 @@ def test_pictures_of_one_person_widen_it() -> None:
     assert together.high - together.low > 4 * (alone.high - alone.low)
 
 
-def test_pictures_of_nobody_known_stand_alone() -> None:
+def test_images_of_nobody_known_stand_alone() -> None:
     right = np.arange(1000) < 800
     alone = intervals(np.zeros(1000, int), answering(right), draws=4000)["accuracy"]
     nobody = intervals(np.zeros(1000, int), answering(right), units=np.full(1000, ""), draws=4000)["accuracy"]
@@ -45,7 +45,7 @@ def test_intervals_hold_the_figure_and_follow_the_seed() -> None:
     assert set(found) == {"accuracy", "balanced_accuracy", "macro_f1", *(f"recall.{k}" for k in range(4))}
 
 
-def test_mcnemar_looks_at_the_pictures_on_which_two_models_differ() -> None:
+def test_mcnemar_looks_at_the_images_on_which_two_models_differ() -> None:
     first = np.array([True] * 90 + [False] * 10)
     second = np.array([True] * 80 + [False] * 10 + [True] * 2 + [False] * 8)
     found = mcnemar(np.zeros(100, int), answering(first), answering(second))

@@ -11,14 +11,16 @@ torch = pytest.importorskip("torch")
 from mien.errors import InputError
 from mien.models.apvit import APViT, APViTConfig, strongest, take_rows
 
-TINY = APViTConfig(trunk="mobilefacenet", width=16, heads=2, keep_patches=9, keep_rates=(1.0, 0.5, 0.5), classes=3)
+TINY = APViTConfig(
+    backbone="mobilefacenet", width=16, heads=2, keep_patches=9, keep_rates=(1.0, 0.5, 0.5), classes=3
+)
 
 
 def test_the_strongest_stay_in_their_order() -> None:
     assert strongest(torch.tensor([[3.0, -5.0, 9.0, 4.0]]), 3).tolist() == [[0, 2, 3]]
 
 
-def test_rows_are_taken_from_their_own_picture() -> None:
+def test_rows_are_taken_from_their_own_image() -> None:
     x = torch.arange(12.0).view(2, 3, 2)
     assert take_rows(x, torch.tensor([[0, 2], [1, 2]])).tolist() == [
         [[0, 1], [4, 5]],
@@ -55,6 +57,6 @@ def test_published_counts_are_160_144_129_116_104() -> None:
     assert [cells.shape[1] for cells in kept] == [160, 144, 129, 116, 104]
 
 
-def test_a_picture_of_another_size_is_refused() -> None:
+def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(InputError, match=r"reads \(B, 3, 112, 112\), not \(.*, 3, 224, 224\)"):
         APViT(TINY)(torch.zeros(1, 3, 224, 224))

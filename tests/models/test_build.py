@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mien.errors import InputError, MienError, OptionError, UnknownName
+from mien.errors import InputError, MienError, OptionError, UnknownNameError
 from mien.models import NETWORKS, build, configure
 
 
@@ -20,7 +20,7 @@ def test_the_table_of_networks_does_not_import_torch() -> None:
 
 
 def test_an_unknown_network_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'poster_v2'"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'poster_v2'"):
         build("postr_v2")
 
 
@@ -33,18 +33,18 @@ def test_every_name_leads_to_a_network_and_its_config() -> None:
 
 def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
     pytest.importorskip("torch")
-    with pytest.raises(MienError, match=r"apvit has no option 'clases'; it has classes, size_px, trunk"):
+    with pytest.raises(MienError, match=r"apvit has no option 'clases'; it has classes, size_px, backbone"):
         build("apvit", clases=8)
 
 
-def test_an_unknown_form_size_or_trunk_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_form_size_or_backbone_is_answered_with_the_known_ones() -> None:
     pytest.importorskip("torch")
-    with pytest.raises(UnknownName, match="Did you mean 'light'"):
-        build("poster", form="ligth")
-    with pytest.raises(UnknownName, match=r"No size of POSTER called 'huge'\. Known: base, large, small"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'light'"):
+        build("poster", config_name="ligth")
+    with pytest.raises(UnknownNameError, match=r"No size of POSTER called 'huge'\. Known: base, large, small"):
         build("poster", size="huge")
-    with pytest.raises(UnknownName, match="No image trunk called 'resnet'"):
-        build("apvit", trunk="resnet")
+    with pytest.raises(UnknownNameError, match="No image backbone called 'resnet'"):
+        build("apvit", backbone="resnet")
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_sizes_that_cannot_be_are_refused_before_anything_is_built(
 ) -> None:
     pytest.importorskip("torch")
     with pytest.raises(OptionError, match=re.escape(said)):
-        build(name, form="light", **changes)
+        build(name, config_name="light", **changes)
 
 
 @pytest.mark.parametrize("name", ["poster", "poster_v2", "apvit", "phanet"])
 def test_input_that_is_no_batch_of_faces_is_answered_with_the_right_shape(name: str) -> None:
     torch = pytest.importorskip("torch")
-    network = build(name, form="light").eval()
+    network = build(name, config_name="light").eval()
     side = network.config.size_px
     for shape in ((3, side, side), (2, 1, side, side), (2, side, side, 3), (2, 3, side, 2 * side), (2, 3, 50, 50)):
         with pytest.raises(InputError, match=rf"reads \(B, 3, {side}, {side}\).*, not {re.escape(str(shape))}"):
@@ -97,4 +97,4 @@ def test_changes_replace_fields_of_the_config() -> None:
     assert configure("poster", size="small", token_mix=False, classes=8)[1] == PosterConfig(
         size="small", token_mix=False, classes=8
     )
-    assert configure("poster", form="light", classes=7)[1] == replace(LIGHT, classes=7)
+    assert configure("poster", config_name="light", classes=7)[1] == replace(LIGHT, classes=7)

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.nn.densenet import SMALL_TRUNK, DenseLayer, DenseNet, DenseNetConfig
+from mien.nn.densenet import SMALL_BACKBONE, DenseLayer, DenseNet, DenseNetConfig
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +16,9 @@ def densenet121() -> DenseNet:
 
 
 def test_densenet_121_has_its_published_number_of_parameters(densenet121: DenseNet) -> None:
-    trunk = sum(p.numel() for p in densenet121.parameters())
-    assert trunk == 6_953_856
-    assert trunk + (densenet121.out_channels[-1] + 1) * 1000 == 7_978_856  # with the ImageNet head
+    backbone = sum(p.numel() for p in densenet121.parameters())
+    assert backbone == 6_953_856
+    assert backbone + (densenet121.out_channels[-1] + 1) * 1000 == 7_978_856  # with the ImageNet head
 
 
 def test_tensors_are_called_as_in_torchvision(densenet121: DenseNet) -> None:
@@ -42,13 +42,13 @@ def test_the_maps_are_the_ends_of_the_blocks(densenet121: DenseNet) -> None:
 @torch.no_grad()
 def test_only_the_last_map_is_normalised_and_rectified() -> None:
     torch.manual_seed(0)
-    trunk = DenseNet(SMALL_TRUNK).eval()
+    backbone = DenseNet(SMALL_BACKBONE).eval()
     x = torch.randn(1, 3, 64, 64)
-    *before, last = trunk(x)
+    *before, last = backbone(x)
     assert last.min() == 0
-    trunk.features["norm5"].weight.zero_()
-    trunk.features["norm5"].bias.fill_(0.5)
-    *same, changed = trunk(x)
+    backbone.features["norm5"].weight.zero_()
+    backbone.features["norm5"].bias.fill_(0.5)
+    *same, changed = backbone(x)
     assert (changed == 0.5).all()
     assert all(torch.equal(a, b) for a, b in zip(before, same, strict=True))
 

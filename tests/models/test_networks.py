@@ -14,22 +14,22 @@ from mien.models import build
 from mien.models.phanet import PhaNet
 
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "poster": ("poster", {"form": "light"}),
-    "poster without mixing": ("poster", {"form": "light", "token_mix": False}),
+    "poster": ("poster", {"config_name": "light"}),
+    "poster without mixing": ("poster", {"config_name": "light", "token_mix": False}),
     "poster on ir50": ("poster", {"size": "small", "width": 64}),
-    "poster_v2": ("poster_v2", {"form": "light"}),
+    "poster_v2": ("poster_v2", {"config_name": "light"}),
     "poster_v2 on ir50": ("poster_v2", {"width": 64}),
-    "apvit": ("apvit", {"form": "light"}),
+    "apvit": ("apvit", {"config_name": "light"}),
     "apvit on ir50": ("apvit", {"width": 64}),
-    "phanet": ("phanet", {"form": "light", "size_px": 112}),
-    "phanet on densenet": ("phanet", {"form": "small", "size_px": 112}),
-    "phanet on ir50": ("phanet", {"trunk": "ir50", "width": 64, "size_px": 112}),
+    "phanet": ("phanet", {"config_name": "light", "size_px": 112}),
+    "phanet on densenet": ("phanet", {"config_name": "small", "size_px": 112}),
+    "phanet on ir50": ("phanet", {"backbone": "ir50", "width": 64, "size_px": 112}),
     "phanet, nothing on": (
         "phanet",
-        {"form": "light", "size_px": 112, "attention": False, "scale_selection": False, "poses": 0},
+        {"config_name": "light", "size_px": 112, "attention": False, "scale_selection": False, "poses": 0},
     ),
-    "phanet without poses": ("phanet", {"form": "light", "size_px": 112, "poses": 0}),
-    "phanet, two scales kept": ("phanet", {"form": "small", "size_px": 112, "select": 2}),
+    "phanet without poses": ("phanet", {"config_name": "light", "size_px": 112, "poses": 0}),
+    "phanet, two scales kept": ("phanet", {"config_name": "small", "size_px": 112, "select": 2}),
 }
 
 
@@ -52,7 +52,7 @@ def network(request: pytest.FixtureRequest) -> Any:
 
 
 @torch.no_grad()
-def test_a_picture_alone_gives_the_row_that_it_has_in_a_batch(network: Any) -> None:
+def test_an_image_alone_gives_the_row_that_it_has_in_a_batch(network: Any) -> None:
     x = noise(3)
     batch = network(x)
     for i in range(3):
@@ -85,7 +85,7 @@ def test_a_gradient_reaches_every_trainable_parameter_and_no_frozen_one(network:
         outputs += [*joint.auxiliary, *([] if joint.pose_logits is None else [joint.pose_logits])]
     torch.stack([y.square().sum() for y in outputs]).sum().backward()
     for name, parameter in network.named_parameters():
-        frozen = name.startswith("landmark_trunk.")
+        frozen = name.startswith("landmark_backbone.")
         assert parameter.requires_grad == (not frozen)
         assert (parameter.grad is None) == frozen, name
     network.zero_grad()
@@ -104,7 +104,7 @@ def test_of_twice_the_side_every_second_pixel_is_read(family: str) -> None:
 
 @pytest.mark.parametrize("family", ["poster", "poster_v2", "apvit"])
 def test_light_forms_have_three_to_six_million_parameters(family: str) -> None:
-    assert 3e6 < sum(p.numel() for p in build(family, form="light").parameters()) < 6e6
+    assert 3e6 < sum(p.numel() for p in build(family, config_name="light").parameters()) < 6e6
 
 
 def test_published_forms_hold_what_the_official_forward_pass_reaches() -> None:

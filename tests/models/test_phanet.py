@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.errors import InputError, OptionError, UnknownName
+from mien.errors import InputError, OptionError, UnknownNameError
 from mien.models import build
 from mien.models.phanet import (
     SMALL,
@@ -24,8 +24,8 @@ from mien.models.phanet import (
     coarse_to_fine,
     compactness,
     consistency,
+    flipped_poses,
     masked_mean,
-    mirrored_poses,
     scaled_gradient,
     strongest_only,
 )
@@ -79,8 +79,8 @@ def test_each_scale_adds_the_logits_of_the_coarser_ones() -> None:
 
 
 @torch.no_grad()
-def test_masks_lie_between_0_and_1_on_the_grids_of_the_trunk() -> None:
-    inside = tiny().inside(noise(2))
+def test_masks_lie_between_0_and_1_on_the_grids_of_the_backbone() -> None:
+    inside = tiny().intermediates(noise(2))
     for s, side in enumerate((16, 8, 4, 2), 1):
         mask = inside[f"masks.{s}"]
         assert mask.shape == (2, 1, side, side)
@@ -113,13 +113,13 @@ def test_keeping_the_strongest_makes_them_sum_to_1_again() -> None:
 
 def test_scales_are_dropped_in_eval_mode_only() -> None:
     network = tiny(select=1)
-    assert set(network.inside(noise(2))["scale_weights"].flatten().tolist()) == {0.0, 1.0}
-    assert (network.train().inside(noise(2))["scale_weights"] > 0).all()
+    assert set(network.intermediates(noise(2))["scale_weights"].flatten().tolist()) == {0.0, 1.0}
+    assert (network.train().intermediates(noise(2))["scale_weights"] > 0).all()
 
 
 @torch.no_grad()
 def test_without_selection_every_scale_counts_the_same() -> None:
-    inside = tiny(scale_selection=False).inside(noise(2))
+    inside = tiny(scale_selection=False).intermediates(noise(2))
     assert (inside["scale_weights"] == 0.25).all()
     mean = torch.stack([inside[f"vectors.{s}"] for s in range(1, 5)]).mean(dim=0)
     torch.testing.assert_close(inside["features"], mean)
@@ -133,13 +133,13 @@ def test_branches_count_by_the_probability_of_their_pose() -> None:
     network = tiny()
     assert network.pose_head is not None
     assert network.branches is not None
-    inside = network.inside(noise(2))
+    inside = network.intermediates(noise(2))
     z, shared = inside["features"], network.head(inside["features"])
     per_pose = network.branches.weight.view(5, 3, 16)
     wanted = shared + torch.einsum("bk,kcd,bd->bc", inside["pose"], per_pose, z)
     torch.testing.assert_close(inside["logits"], wanted)
     network.pose_head[2].bias[3] = 100.0  # certain of pose 3
-    inside = network.inside(noise(2))
+    inside = network.intermediates(noise(2))
     wanted = network.head(inside["features"]) + inside["features"] @ per_pose[3].t()
     torch.testing.assert_close(inside["logits"], wanted)
 
@@ -152,8 +152,8 @@ def test_expression_sends_no_gradient_into_the_pose_head() -> None:
 
 
 def test_under_a_mirror_signed_poses_change_places_and_unknown_ones_stay() -> None:
-    assert mirrored_poses(torch.tensor([0, 1, 2, 3, 4, -1]), 5).tolist() == [4, 3, 2, 1, 0, -1]
-    assert mirrored_poses(torch.tensor([0, 1]), 2).tolist() == [1, 0]
+    assert flipped_poses(torch.tensor([0, 1, 2, 3, 4, -1]), 5).tolist() == [4, 3, 2, 1, 0, -1]
+    assert flipped_poses(torch.tensor([0, 1]), 2).tolist() == [1, 0]
 
 
 # Switches.
@@ -163,7 +163,7 @@ def test_under_a_mirror_signed_poses_change_places_and_unknown_ones_stay() -> No
 @pytest.mark.parametrize("name", SWITCHES)
 def test_what_is_off_is_not_there(name: str) -> None:
     network = tiny(**SWITCHES[name])
-    config, joint, inside = network.config, network.joint(noise(2)), network.inside(noise(2))
+    config, joint, inside = network.config, network.joint(noise(2)), network.intermediates(noise(2))
     torch.testing.assert_close(joint.logits, network(noise(2)))
     torch.testing.assert_close(inside["logits"], network(noise(2)))
     assert ("masks.1" in inside) == (len(joint.masks) == len(joint.auxiliary) == 4) == config.attention
@@ -175,7 +175,7 @@ def test_what_is_off_is_not_there(name: str) -> None:
 @torch.no_grad()
 def test_without_attention_the_vectors_are_means() -> None:
     network = tiny(attention=False)
-    inside = network.inside(noise(2))
+    inside = network.intermediates(noise(2))
     projected = network.scales[1].project(inside["maps.2"])
     torch.testing.assert_close(inside["vectors.2"], projected.mean(dim=(2, 3)))
 
@@ -183,21 +183,21 @@ def test_without_attention_the_vectors_are_means() -> None:
 @torch.no_grad()
 def test_with_nothing_on_a_linear_head_reads_the_mean_of_the_last_map() -> None:
     network = tiny(**SWITCHES["nothing on"])
-    last = network.image_trunk(noise(2))[-1]
+    last = network.image_backbone(noise(2))[-1]
     torch.testing.assert_close(network(noise(2)), network.head(last.mean(dim=(2, 3))))
     names = {name.split(".")[0] for name, _ in network.named_parameters()}
-    assert names == {"image_trunk", "head"}
+    assert names == {"image_backbone", "head"}
 
 
 def test_small_form_is_below_a_million_parameters() -> None:
-    assert build("phanet", form="small").config == SMALL
-    assert sum(p.numel() for p in build("phanet", form="small").parameters()) < 1e6
+    assert build("phanet", config_name="small").config == SMALL
+    assert sum(p.numel() for p in build("phanet", config_name="small").parameters()) < 1e6
 
 
 # Bad input.
 
 
-def test_a_picture_of_another_size_is_refused() -> None:
+def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(InputError, match=r"reads \(B, 3, 64, 64\), not \(.*, 3, 224, 112\): resize"):
         tiny()(torch.zeros(1, 3, 224, 112))
 
@@ -205,12 +205,12 @@ def test_a_picture_of_another_size_is_refused() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(OptionError, match="poses is 0, no pose task, or at least 2, not 1"):
         tiny(poses=1)
-    with pytest.raises(OptionError, match="select is 1 to 4, the scales of this trunk, or None; not 5"):
+    with pytest.raises(OptionError, match="select is 1 to 4, the scales of this backbone, or None; not 5"):
         tiny(select=5)
     with pytest.raises(OptionError, match="temperature is above 0, not 0"):
         tiny(temperature=0.0)
-    with pytest.raises(UnknownName, match="Known: densenet, ir50, mobilefacenet"):
-        tiny(trunk="vgg")
+    with pytest.raises(UnknownNameError, match="Known: densenet, ir50, mobilefacenet"):
+        tiny(backbone="vgg")
 
 
 # The joint loss.

@@ -28,7 +28,7 @@ def test_image_tokens_are_rows_of_memory_in_channel_order() -> None:
     assert torch.equal(tokens(maps.contiguous(memory_format=torch.channels_last)), expected)
 
 
-def test_a_branch_is_dropped_for_each_stream_of_each_picture() -> None:
+def test_a_branch_is_dropped_for_each_stream_of_each_image() -> None:
     torch.manual_seed(0)
     y = DropPath(0.5, sample_dims=2).train()(torch.ones(2, 64, 3, 5))
     assert set(y.unique().tolist()) == {0.0, 2.0}

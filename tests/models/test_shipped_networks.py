@@ -11,37 +11,37 @@ from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig
 
 
-def test_the_trunk_halves_four_times() -> None:
-    trunk = MobileFaceNet(MobileFaceNetConfig(width=0.5, activation="relu6", feature_channels=256)).eval()
-    shapes = [tuple(y.shape) for y in trunk(torch.zeros(1, 3, 112, 112))]
+def test_the_backbone_halves_four_times() -> None:
+    backbone = MobileFaceNet(MobileFaceNetConfig(width=0.5, activation="relu6", feature_channels=256)).eval()
+    shapes = [tuple(y.shape) for y in backbone(torch.zeros(1, 3, 112, 112))]
     assert shapes == [(1, 32, 28, 28), (1, 64, 14, 14), (1, 256, 7, 7)]
-    assert trunk.out_channels == (32, 64, 256)
+    assert backbone.out_channels == (32, 64, 256)
 
 
 def test_the_published_landmark_network_has_its_published_size() -> None:
     network = Landmarks68(Landmarks68Config())
-    assert sum(parameter.numel() for parameter in network.parameters()) == 1_007_248  # POSTER's frozen trunk
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_007_248  # POSTER's frozen backbone
 
 
-@pytest.mark.parametrize("name", ["landmarks68", "default", "faces5", "faces5-hardier"])
+@pytest.mark.parametrize("name", ["landmarks68", "default", "yunet-slim", "yunet-slim-robust"])
 def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
     from mien.nn.onnx_session import open_session
     from mien.weights.fill import load_network
-    from mien.weights.record import load_record
+    from mien.weights.manifest import load_manifest
 
-    record = load_record(name)
+    manifest = load_manifest(name)
     network = load_network(name)
-    x = torch.randn(2, 3, record.inputs.size_px, record.inputs.size_px)
+    x = torch.randn(2, 3, manifest.inputs.size_px, manifest.inputs.size_px)
     with torch.inference_mode():
         wanted = network(x).numpy()
-    found = open_session(record.file(".onnx"), threads=1).run(None, {"faces": x.numpy()})[0]
+    found = open_session(manifest.file(".onnx"), threads=1).run(None, {"faces": x.numpy()})[0]
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["landmarks68", "default", "faces5", "faces5-hardier"])
+@pytest.mark.parametrize("name", ["landmarks68", "default", "yunet-slim", "yunet-slim-robust"])
 def test_shipped_onnx_files_carry_no_notes_of_the_exporter(name: str) -> None:
-    from mien.weights.record import load_record
+    from mien.weights.manifest import load_manifest
 
-    data = load_record(name).file(".onnx").read_bytes()
+    data = load_manifest(name).file(".onnx").read_bytes()
     assert b"stack_trace" not in data
     assert b"/src/mien/" not in data

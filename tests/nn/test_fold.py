@@ -38,7 +38,7 @@ def test_a_folded_network_gives_the_same_logits(name: str) -> None:
     fast, x = folded(network), noise(3)
     y = network(x)
     torch.testing.assert_close(fast(x), y, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(fast.inside(x)["logits"], y, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fast.intermediates(x)["logits"], y, rtol=1e-5, atol=1e-5)
 
 
 def test_the_network_itself_stays_as_it_was() -> None:
@@ -46,7 +46,7 @@ def test_the_network_itself_stays_as_it_was() -> None:
     before = {key: value.clone() for key, value in network.state_dict().items()}
     folded(network)
     assert network.training
-    assert all(p.requires_grad for p in network.image_trunk.parameters())
+    assert all(p.requires_grad for p in network.image_backbone.parameters())
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
@@ -54,9 +54,9 @@ def test_only_batch_norms_before_a_padded_convolution_are_left() -> None:
     network = folded(build("apvit", width=64))
     left = [name for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)]
     assert left == [
-        f"image_trunk.body.{i}.{j}.res_layer.0" for i, units in enumerate((3, 4, 14)) for j in range(units)
+        f"image_backbone.body.{i}.{j}.res_layer.0" for i, units in enumerate((3, 4, 14)) for j in range(units)
     ]
-    assert not [m for m in folded(build("poster", form="light")).modules() if isinstance(m, nn.BatchNorm2d)]
+    assert not [m for m in folded(build("poster", config_name="light")).modules() if isinstance(m, nn.BatchNorm2d)]
 
 
 def test_a_folded_network_still_gives_gradients_of_its_input() -> None:

@@ -67,8 +67,8 @@ def sha256(state: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def pictures(side_px: int) -> Tensor:
-    """Two normalised pictures of noise (2, 3, side, side)."""
+def images(side_px: int) -> Tensor:
+    """Two normalised images of noise (2, 3, side, side)."""
     raw = np.random.Generator(np.random.PCG64(0)).random((2, 3, side_px, side_px)).astype(np.float32)
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

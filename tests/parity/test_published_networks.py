@@ -1,7 +1,7 @@
 """Each network equals the authors' code: same names, same numbers, same gradients, same chosen patches.
 
 The .npz files hold what the official code gave in float32 on a CPU for `official.state_of` and
-`official.pictures`: logits, loss, 128 samples and the standard deviation of each intermediate, and the norm
+`official.images`: logits, loss, 128 samples and the standard deviation of each intermediate, and the norm
 of every gradient of the cross-entropy with labels 1 and 5.
 """
 
@@ -58,7 +58,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     network = configure(family)[0](converted.config).eval().requires_grad_(True)
     network.load_state_dict(converted.state)
 
-    x = official.pictures(112 if family == "apvit" else 224)
+    x = official.images(112 if family == "apvit" else 224)
     seen: dict[str, Tensor] = {}
     hooks = WATCH[family](network, seen)
     y = network(x)
@@ -92,7 +92,7 @@ def test_logits_are_those_of_the_official_code(case: Case) -> None:
 
 
 def test_inference_mode_changes_nothing(case: Case) -> None:
-    x = official.pictures(112 if case.family == "apvit" else 224)
+    x = official.images(112 if case.family == "apvit" else 224)
     with torch.inference_mode():
         y = case.network(x)
         again = case.network(x)
@@ -132,16 +132,16 @@ def test_the_same_patches_are_kept_as_in_the_official_code(case: Case) -> None:
 
 
 def _watch(seen: dict[str, Tensor], module: nn.Module, name: str, change: Any = lambda y: y) -> Any:
-    def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         seen[name] = change(output)
 
-    return module.register_forward_hook(note)
+    return module.register_forward_hook(hook)
 
 
 def _watch_poster(network: Any, seen: dict[str, Tensor]) -> list[Any]:
     return [
-        _watch(seen, network.landmark_trunk, "landmark_feat", lambda maps: maps[2]),
-        _watch(seen, network.image_trunk, "ir_tokens", lambda maps: maps[2].contiguous()),  # in memory order
+        _watch(seen, network.landmark_backbone, "landmark_feat", lambda maps: maps[2]),
+        _watch(seen, network.image_backbone, "ir_tokens", lambda maps: maps[2].contiguous()),  # in memory order
         _watch(seen, network.image_tokens, "ir_layer"),
         _watch(seen, network.blocks[0], "block0_l", lambda levels: levels[0]),
         _watch(seen, network.blocks[0], "block0_m", lambda levels: levels[1]),
@@ -154,8 +154,8 @@ def _watch_poster(network: Any, seen: dict[str, Tensor]) -> list[Any]:
 
 def _watch_poster_v2(network: Any, seen: dict[str, Tensor]) -> list[Any]:
     hooks = [
-        _watch(seen, network.landmark_trunk, "face1", lambda maps: maps[0]),
-        _watch(seen, network.landmark_trunk, "face2", lambda maps: maps[1]),
+        _watch(seen, network.landmark_backbone, "face1", lambda maps: maps[0]),
+        _watch(seen, network.landmark_backbone, "face2", lambda maps: maps[1]),
         _watch(seen, network.landmark_convs[2], "face3"),
         _watch(seen, network.levels[2].attention, "attn3"),
         _watch(seen, network.embed[2], "tokens_v", lambda y: y.flatten(2).transpose(1, 2)),
@@ -171,7 +171,7 @@ def _watch_poster_v2(network: Any, seen: dict[str, Tensor]) -> list[Any]:
 
 def _watch_apvit(network: Any, seen: dict[str, Tensor]) -> list[Any]:
     hooks = [
-        _watch(seen, network.image_trunk, "extractor", lambda maps: maps[-1]),
+        _watch(seen, network.image_backbone, "extractor", lambda maps: maps[-1]),
         _watch(seen, network.embed, "proj"),
         _watch(seen, network.embed, "attn_map", lambda y: y.abs().sum(dim=1)),
         _watch(seen, network.blocks[7], "block7", lambda y: y[0][:, 0]),

@@ -1,7 +1,7 @@
 """Our YuNet computes what the published graph computes.
 
 `yunet.npz` holds what ONNX Runtime gave for the published file of OpenCV's model zoo after its convolutions had
-been filled by `filled`, on `picture`: class and object probabilities, boxes and points of all cells.
+been filled by `filled`, on `image`: class and object probabilities, boxes and points of all cells.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ torch = pytest.importorskip("torch")
 from mien.models.yunet import YuNet, YuNetConfig
 
 HERE = Path(__file__).parent
-RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def filled(shapes: list[list[int]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -31,17 +30,16 @@ def filled(shapes: list[list[int]]) -> list[tuple[np.ndarray, np.ndarray]]:
     return found
 
 
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     """(2, 3, 64, 96) BGR in 0..255."""
     rng = np.random.Generator(np.random.PCG64(1))
     return rng.integers(0, 256, (2, 3, 64, 96)).astype(np.float32)
 
 
 @pytest.fixture
-def recipe(monkeypatch: pytest.MonkeyPatch) -> Any:
+def recipe() -> Any:
     pytest.importorskip("onnx")
-    monkeypatch.syspath_prepend(RECIPES)
-    return import_module("published_yunet")
+    return import_module("research.yunet_slim.yunet_weights")
 
 
 def test_the_published_graph_and_ours_give_the_same(recipe: Any) -> None:
@@ -51,7 +49,7 @@ def test_the_published_graph_and_ours_give_the_same(recipe: Any) -> None:
     network = YuNet(YuNetConfig()).eval()
     network.load_state_dict(recipe.state_of(filled(shapes)))
     with torch.inference_mode():
-        found = network(torch.from_numpy(picture()[:, ::-1].copy()) / 255).transpose(1, 2).numpy()
+        found = network(torch.from_numpy(image()[:, ::-1].copy()) / 255).transpose(1, 2).numpy()
     parts = {"cls": found[..., :1], "obj": found[..., 1:2], "bbox": found[..., 2:6], "kps": found[..., 6:]}
     for name, part in parts.items():
         value = 1 / (1 + np.exp(-np.clip(part, -60, 60))) if name in ("cls", "obj") else part

@@ -26,12 +26,12 @@ from mien.pipeline.table import read_table
 
 @pytest.fixture
 def folder(tmp_path: Path, astronaut: np.ndarray) -> Path:
-    """Eight face crops, one broken file, one picture without a face."""
-    folder = tmp_path / "pictures"
+    """Eight face crops, one broken file, one image without a face."""
+    folder = tmp_path / "images"
     folder.mkdir()
     for i in range(8):
         Image.fromarray(astronaut[40 + i : 200, 150:300]).save(folder / f"{i}.png")
-    (folder / "bad.png").write_bytes(b"no picture")
+    (folder / "bad.png").write_bytes(b"no image")
     Image.new("RGB", (64, 64)).save(folder / "none.png")
     return folder
 
@@ -44,24 +44,26 @@ def sources(rows: list[dict[str, object]]) -> list[str]:
     return [Path(str(row["source"])).name for row in rows]
 
 
-def test_a_bad_file_is_a_row_and_the_rest_goes_on(reader: mien.Reader, folder: Path) -> None:
-    rows = reader.predict_folder(folder).to_pylist()
+def test_a_bad_file_is_a_row_and_the_rest_goes_on(recognizer: mien.Recognizer, folder: Path) -> None:
+    rows = recognizer.predict_folder(folder).to_pylist()
     assert sources(rows) == [f"{i}.png" for i in range(8)] + ["bad.png", "none.png"]
     assert [row["error"] is None for row in rows] == [True] * 8 + [False, True]
     assert rows[9]["face"] is None
     assert {row["expression"] for row in rows[:8]} == {"happiness"}
 
 
-def test_crops_have_one_row_each(reader: mien.Reader, folder: Path) -> None:
-    rows = reader.predict_folder(folder, crops=True).to_pylist()
+def test_crops_have_one_row_each(recognizer: mien.Recognizer, folder: Path) -> None:
+    rows = recognizer.predict_folder(folder, crops=True).to_pylist()
     assert [row["face"] for row in rows] == [0] * 8 + [None, 0]
     assert all(row["detection"] is None for row in rows)
 
 
-def test_the_order_is_that_of_the_sources_whatever_finishes_first(reader: mien.Reader, folder: Path) -> None:
+def test_the_order_is_that_of_the_sources_whatever_finishes_first(
+    recognizer: mien.Recognizer, folder: Path
+) -> None:
     items = Batch.of([folder], Settings()).items
     for workers in (1, 3):
-        done = [rows[0]["source"] for _, rows in read_all(reader, items, Settings(workers=workers))]
+        done = [rows[0]["source"] for _, rows in read_all(recognizer, items, Settings(workers=workers))]
         assert done == list(items)
 
 
@@ -74,7 +76,7 @@ class Stop(Exception):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
-def test_a_stopped_run_is_completed_by_the_next(reader: mien.Reader, folder: Path, suffix: str) -> None:
+def test_a_stopped_run_is_completed_by_the_next(recognizer: mien.Recognizer, folder: Path, suffix: str) -> None:
     output = folder.parent / f"out{suffix}"
     seen: list[object] = []
 
@@ -84,35 +86,35 @@ def test_a_stopped_run_is_completed_by_the_next(reader: mien.Reader, folder: Pat
             raise Stop
 
     with pytest.raises(Stop):
-        predict_to(reader, batch_of(folder), output, Settings(), stop_after_three)
+        predict_to(recognizer, batch_of(folder), output, Settings(), stop_after_three)
     assert not output.exists()
-    predict_to(reader, batch_of(folder), output, Settings(), lambda _, rows: seen.append(rows[0]["source"]))
+    predict_to(recognizer, batch_of(folder), output, Settings(), lambda _, rows: seen.append(rows[0]["source"]))
     assert len(seen) == len(set(seen)) == 10
-    assert read_table(output, FERPLUS) == reader.predict_folder(folder).to_pylist()
+    assert read_table(output, FERPLUS) == recognizer.predict_folder(folder).to_pylist()
     assert not list(output.parent.glob("*.partial"))
 
 
-def test_a_line_cut_by_the_kill_is_read_again(reader: mien.Reader, folder: Path) -> None:
+def test_a_line_cut_by_the_kill_is_read_again(recognizer: mien.Recognizer, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    journal = Journal(output, reader, Settings())
+    journal = Journal(output, recognizer, Settings())
     journal.open()
-    for _, rows in list(read_all(reader, batch_of(folder).items[:3], Settings())):
+    for _, rows in list(read_all(recognizer, batch_of(folder).items[:3], Settings())):
         journal.add(rows)
     journal.close()
     partial = output.with_name("out.csv.partial")
     partial.write_bytes(partial.read_bytes()[:-25])
-    predict_to(reader, batch_of(folder), output, Settings())
-    assert read_table(output, FERPLUS) == reader.predict_folder(folder).to_pylist()
+    predict_to(recognizer, batch_of(folder), output, Settings())
+    assert read_table(output, FERPLUS) == recognizer.predict_folder(folder).to_pylist()
 
 
-def test_new_pictures_are_added_and_mended_ones_read_again(reader: mien.Reader, folder: Path) -> None:
+def test_new_images_are_added_and_mended_ones_read_again(recognizer: mien.Recognizer, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    predict_to(reader, batch_of(folder), output, Settings())
+    predict_to(recognizer, batch_of(folder), output, Settings())
     Image.open(folder / "0.png").save(folder / "bad.png")
     Image.open(folder / "0.png").save(folder / "new.png")
     seen: list[str] = []
     predict_to(
-        reader, batch_of(folder), output, Settings(), lambda _, rows: seen.append(Path(rows[0]["source"]).name)
+        recognizer, batch_of(folder), output, Settings(), lambda _, rows: seen.append(Path(rows[0]["source"]).name)
     )
     assert seen == ["bad.png", "new.png"]
     rows = read_table(output, FERPLUS)
@@ -120,19 +122,19 @@ def test_new_pictures_are_added_and_mended_ones_read_again(reader: mien.Reader, 
     assert all(row["error"] is None for row in rows)
 
 
-def test_other_settings_do_not_mix(reader: mien.Reader, folder: Path) -> None:
+def test_other_settings_do_not_mix(recognizer: mien.Recognizer, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    journal = Journal(output, reader, Settings())
+    journal = Journal(output, recognizer, Settings())
     journal.open()
     journal.close()
     with pytest.raises(OutputError, match="other weights or settings"):
-        predict_to(reader, batch_of(folder), output, Settings(crops=True))
-    predict_to(reader, batch_of(folder), output, Settings(crops=True, fresh=True))
+        predict_to(recognizer, batch_of(folder), output, Settings(crops=True))
+    predict_to(recognizer, batch_of(folder), output, Settings(crops=True, overwrite=True))
     assert len(read_table(output, FERPLUS)) == 10
 
 
 def test_a_full_disk_says_so_and_keeps_what_is_done(
-    reader: mien.Reader, folder: Path, monkeypatch: pytest.MonkeyPatch
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = folder.parent / "out.csv"
     add = Journal.add
@@ -147,21 +149,21 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(
 
     monkeypatch.setattr(batch.Journal, "add", fill)
     with pytest.raises(OutputError, match="the disk is full; free some space and run this again"):
-        predict_to(reader, batch_of(folder), output, Settings())
+        predict_to(recognizer, batch_of(folder), output, Settings())
     assert len(output.with_name("out.csv.partial").read_text().splitlines()) == 1 + 3
-    predict_to(reader, batch_of(folder), output, Settings())
+    predict_to(recognizer, batch_of(folder), output, Settings())
     assert len(read_table(output, FERPLUS)) == 10
 
 
 def test_an_unreadable_subfolder_is_a_row(
-    reader: mien.Reader, folder: Path, monkeypatch: pytest.MonkeyPatch
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def walk(top: str, onerror: Callable[[OSError], None]) -> Iterator[tuple[str, list[str], list[str]]]:
         onerror(PermissionError(errno.EACCES, "Permission denied", f"{top}/locked"))
         yield top, [], ["0.png"]
 
     monkeypatch.setattr("mien.media.images.os.walk", walk)
-    rows = reader.predict_folder(folder).to_pylist()
+    rows = recognizer.predict_folder(folder).to_pylist()
     assert rows[0]["error"] is None
     assert rows[1]["source"] == f"{folder}/locked"
     assert rows[1]["error"] == "the folder may not be opened; check its permissions"
@@ -172,7 +174,7 @@ NASTY = ["new\nline.png", "\u2028\u0085.png", "[red][bold].png", "caf\udce9.png"
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_nasty_names_are_kept_through_journal_and_table(
-    reader: mien.Reader, tmp_path: Path, astronaut: np.ndarray, suffix: str
+    recognizer: mien.Recognizer, tmp_path: Path, astronaut: np.ndarray, suffix: str
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -180,39 +182,39 @@ def test_nasty_names_are_kept_through_journal_and_table(
         Image.fromarray(astronaut[50:190, 160:290]).save(tmp_path / "plain.png")
         (tmp_path / "plain.png").rename(folder / name)
     output = tmp_path / f"out{suffix}"
-    predict_to(reader, batch_of(folder), output, Settings())
-    assert predict_to(reader, batch_of(folder), output, Settings()) == 0
+    predict_to(recognizer, batch_of(folder), output, Settings())
+    assert predict_to(recognizer, batch_of(folder), output, Settings()) == 0
     rows = read_table(output, FERPLUS)
     assert len(rows) == len(NASTY)
     assert all(row["expression"] == "happiness" for row in rows)
     assert any("caf\\xe9" in row["source"] for row in rows)
 
 
-def test_damaged_neighbours_of_the_output_are_named(reader: mien.Reader, folder: Path) -> None:
+def test_damaged_neighbours_of_the_output_are_named(recognizer: mien.Recognizer, folder: Path) -> None:
     output = folder.parent / "out.csv"
     partial = output.with_name("out.csv.partial")
     for text in ("garbage\n", "[1]\n[2]\n", "3\n4\n"):
         partial.write_text(text)
         with pytest.raises(OutputError, match=r"no journal of mien|other weights"):
-            predict_to(reader, batch_of(folder), output, Settings())
+            predict_to(recognizer, batch_of(folder), output, Settings())
     partial.unlink()
     output.write_text("source,frame\na\n")
     with pytest.raises(OutputError, match=r"no table of mien|other columns"):
-        predict_to(reader, batch_of(folder), output, Settings())
+        predict_to(recognizer, batch_of(folder), output, Settings())
 
 
-def test_saved_pictures_follow_the_folders_and_resume(reader: mien.Reader, folder: Path) -> None:
+def test_saved_images_follow_the_folders_and_resume(recognizer: mien.Recognizer, folder: Path) -> None:
     settings = Settings(save=folder / "marked")
     output = folder.parent / "out.csv"
-    predict_to(reader, batch_of(folder), output, Settings())
-    assert predict_to(reader, Batch.of([folder], settings), output, settings) == 10  # nothing was saved yet
-    assert predict_to(reader, Batch.of([folder], settings), output, settings) == 1  # only the broken one again
+    predict_to(recognizer, batch_of(folder), output, Settings())
+    assert predict_to(recognizer, Batch.of([folder], settings), output, settings) == 10  # nothing was saved yet
+    assert predict_to(recognizer, Batch.of([folder], settings), output, settings) == 1  # only the broken one again
     assert (folder / "marked" / "0.png").exists()
     assert (folder / "marked" / "0.png.json").exists()
     assert len(Batch.of([folder], settings).items) == 10  # what was saved is no source
 
 
-def test_saving_overwrites_neither_a_source_nor_another_picture(folder: Path) -> None:
+def test_saving_overwrites_neither_a_source_nor_another_image(folder: Path) -> None:
     with pytest.raises(OutputError, match="would be overwritten"):
         Batch.of([folder / "0.png"], Settings(save=folder))
     twin = folder.parent / "twin"

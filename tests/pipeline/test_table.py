@@ -27,14 +27,16 @@ from mien.results import Face, Pose, Quality, Scores
 
 COLUMNS = (
     "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg "
-    "eye_px turn_deg sharpness light contrast clipped flags expression certain "
+    "eye_px off_axis_deg sharpness light contrast clipped flags expression certain "
     "p_neutral p_happiness p_surprise p_sadness p_anger p_disgust p_fear p_contempt error"
 ).split()
-SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05), certain_from=0.7)
-QUALITY = Quality(eye_px=2.345, turn_deg=88.0, sharpness=0.5, light=0.8, contrast=0.6, clipped=0.0)
+SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05), confidence_threshold=0.7)
+QUALITY = Quality(eye_px=2.345, off_axis_deg=88.0, sharpness=0.5, light=0.8, contrast=0.6, clipped=0.0)
 FACE = Face(Box(1.234, 2, 30, 40), 0.91, pose=Pose(1.5, -2.5, 0.25), quality=QUALITY, expression=SCORES)
 GOOD = replace(
-    FACE, quality=replace(QUALITY, eye_px=60.0, turn_deg=3.0), expression=replace(SCORES, certain_from=0.5)
+    FACE,
+    quality=replace(QUALITY, eye_px=60.0, off_axis_deg=3.0),
+    expression=replace(SCORES, confidence_threshold=0.5),
 )
 
 
@@ -60,7 +62,7 @@ def test_a_flagged_face_is_never_certain() -> None:
 def test_a_good_face_has_no_flags_and_unstated_certainty_is_null() -> None:
     (row,) = rows_of("a.jpg", [GOOD], FERPLUS)
     assert (row["flags"], row["certain"]) == (None, True)
-    (row,) = rows_of("a.jpg", [replace(GOOD, expression=replace(SCORES, certain_from=None))], FERPLUS)
+    (row,) = rows_of("a.jpg", [replace(GOOD, expression=replace(SCORES, confidence_threshold=None))], FERPLUS)
     assert row["certain"] is None
 
 
@@ -121,7 +123,7 @@ def test_a_table_with_other_columns_is_not_taken_for_ours(tmp_path: Path) -> Non
         read_table(tmp_path / "t.csv", FERPLUS)
 
 
-YOUNGER = {"eye_px", "turn_deg", "sharpness", "light", "contrast", "clipped", "flags", "certain"}
+YOUNGER = {"eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped", "flags", "certain"}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])

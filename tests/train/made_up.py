@@ -1,4 +1,4 @@
-"""Pictures whose class can be seen, and a network small enough to train in a test."""
+"""Images whose class can be seen, and a network small enough to train in a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.train.objective import Drawn, Expression
 
 
 class MadeUp:
-    """Three classes of 8x8 pictures: their mean colour, under noise."""
+    """Three classes of 8x8 images: their mean colour, under noise."""
 
     labels = LabelSet("neutral fear anger")
     fingerprint = "made up"
@@ -22,13 +22,13 @@ class MadeUp:
         return np.random.default_rng(epoch).permutation(self.learned)
 
     def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> Drawn:
-        x = self._pictures(rows) + 0.3 * torch.randn(len(rows), 3, 8, 8, generator=rng)
-        return Drawn(pictures=x.to(device), targets=torch.eye(3)[torch.from_numpy(rows % 3)].to(device))
+        x = self._images(rows) + 0.3 * torch.randn(len(rows), 3, 8, 8, generator=rng)
+        return Drawn(images=x.to(device), targets=torch.eye(3)[torch.from_numpy(rows % 3)].to(device))
 
     def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
-        return self._pictures(rows + 1000).to(device), (rows + 1000) % 3
+        return self._images(rows + 1000).to(device), (rows + 1000) % 3
 
-    def _pictures(self, rows: np.ndarray) -> Tensor:
+    def _images(self, rows: np.ndarray) -> Tensor:
         x = torch.eye(3)[torch.from_numpy(rows % 3)][:, :, None, None]
         noise = [torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(int(row))) for row in rows]
         return x + 0.8 * torch.stack(noise)

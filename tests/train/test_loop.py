@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 
 from mien.errors import OptionError
 from mien.train.loop import Finished, Progress, best_epoch, fit
-from mien.train.recipe import Optimiser, Recipe
-from mien.train.run import RunFolder
-from mien.train.sharpness import Sharpness
+from mien.train.recipe import Optimizer, Recipe
+from mien.train.run_folder import RunFolder
+from mien.train.sam import SAMConfig
 from tests.train.made_up import MadeUp, small_network, small_objective
 
 RECIPE = Recipe(
-    name="small", network="small", epochs=4, batch=16, part=8, average=0.9, sharpness=Sharpness(),
-    optimiser=Optimiser(rate=0.03, clip=5.0),
+    name="small", network="small", epochs=4, batch=16, micro_batch=8, ema_decay=0.9, sam=SAMConfig(),
+    optimizer=Optimizer(lr=0.03, grad_clip=5.0),
 )  # fmt: skip
 
 
@@ -34,14 +34,14 @@ def run(recipe: Recipe, folder: Path, *, stop_at: int = 0, save_every: int = 200
 
 
 def test_the_last_epoch_is_kept_where_validation_chooses_nothing(tmp_path: Path) -> None:
-    finished = run(replace(RECIPE, epochs=3, best="last", average=0.0), tmp_path)
+    finished = run(replace(RECIPE, epochs=3, monitor="last", ema_decay=0.0), tmp_path)
     assert finished.best_epoch == 3
     assert finished.best is finished.history[-1]
     kept = load_file(tmp_path / "best.safetensors")
     last = torch.load(tmp_path / "last.pt", weights_only=True)["network"]
     assert all(torch.equal(kept[name], last[name]) for name in kept)
     with pytest.raises(OptionError, match="patience would end the run before"):
-        replace(RECIPE, best="last", patience=2)
+        replace(RECIPE, monitor="last", patience=2)
 
 
 def test_it_learns(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, stop_at:
 
 
 def test_the_look_ahead_form_goes_on_too(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, sharpness=Sharpness(every=3))
+    recipe = replace(RECIPE, sam=SAMConfig(every=3))
     whole = run(recipe, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(recipe, tmp_path / "killed", stop_at=5, save_every=1)
@@ -93,14 +93,14 @@ def test_two_processes_end_as_one(tmp_path: Path) -> None:
 
 
 def test_it_stops_when_nothing_gets_better(tmp_path: Path) -> None:
-    finished = run(replace(RECIPE, epochs=9, patience=2, optimiser=Optimiser(rate=0.0)), tmp_path)
+    finished = run(replace(RECIPE, epochs=9, patience=2, optimizer=Optimizer(lr=0.0)), tmp_path)
     assert len(finished.history) == 3
     assert finished.best_epoch == 1
 
 
 def test_what_is_frozen_stays(tmp_path: Path) -> None:
     before = small_network().state_dict()
-    recipe = replace(RECIPE, average=0.0, frozen=("0.", "1."), frozen_statistics=("1",))
+    recipe = replace(RECIPE, ema_decay=0.0, frozen=("0.", "1."), frozen_statistics=("1",))
     run(recipe, tmp_path)
     after = torch.load(tmp_path / "last.pt")["network"]
     assert all(torch.equal(before[name], after[name]) for name in before if name[0] in "01")
@@ -110,11 +110,11 @@ def test_what_is_frozen_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"frozen": ("trunk",)}, "no parameter of small begins with 'trunk'"),
+        ({"frozen": ("backbone",)}, "no parameter of small begins with 'backbone'"),
         ({"frozen_statistics": ("5",)}, "no batch norm of small begins with '5'"),
-        ({"optimiser": Optimiser(shares={"head": 2.0})}, "no parameter of small begins with 'head'"),
+        ({"optimizer": Optimizer(lr_multipliers={"head": 2.0})}, "no parameter of small begins with 'head'"),
         ({"frozen": ("",)}, "freezes all"),
-        ({"batch": 64, "part": 0}, "a batch of 64 is more than the 48 pictures"),
+        ({"batch": 64, "micro_batch": 0}, "a batch of 64 is more than the 48 images"),
     ],
 )
 def test_a_recipe_that_does_not_fit_says_why(tmp_path: Path, changes: dict[str, object], said: str) -> None:

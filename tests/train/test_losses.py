@@ -20,7 +20,7 @@ def test_the_plain_loss_is_cross_entropy() -> None:
 
 def test_posters_loss_is_cross_entropy_and_twice_the_smoothed() -> None:
     wanted = F.cross_entropy(LOGITS, LABELS) + 2 * F.cross_entropy(LOGITS, LABELS, label_smoothing=0.2)
-    torch.testing.assert_close(Loss(smoothed=2, smoothing=0.2)(LOGITS, TARGETS), wanted)
+    torch.testing.assert_close(Loss(smoothed_ce_weight=2, label_smoothing=0.2)(LOGITS, TARGETS), wanted)
 
 
 def test_distributions_are_targets() -> None:
@@ -49,5 +49,5 @@ def test_distillation_by_hand() -> None:
 
 
 def test_shares_outside_0_to_1_are_refused() -> None:
-    with pytest.raises(OptionError, match="smoothing 1"):
-        Loss(smoothing=1.0)
+    with pytest.raises(OptionError, match="label_smoothing 1"):
+        Loss(label_smoothing=1.0)

@@ -7,7 +7,7 @@ from mien.train.schedule import Schedule
 
 
 def test_the_published_runs_fall_by_two_percent_an_epoch() -> None:
-    schedule = Schedule(curve="exponential", gamma=0.98, per_epoch=True)
+    schedule = Schedule(name="exponential", gamma=0.98, per_epoch=True)
     assert [schedule.factor(step, per_epoch=10, epochs=3) for step in (0, 9, 10, 29)] == pytest.approx(
         [1, 1, 0.98, 0.98**2]
     )
@@ -29,5 +29,5 @@ def test_apvits_cosine_moves_once_an_epoch() -> None:
 
 
 def test_an_unknown_curve_is_refused() -> None:
-    with pytest.raises(OptionError, match="no curve called 'step'"):
-        Schedule(curve="step")
+    with pytest.raises(OptionError, match="no schedule called 'step'"):
+        Schedule(name="step")

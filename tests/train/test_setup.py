@@ -12,14 +12,14 @@ import mien
 from mien.errors import OptionError
 from mien.train.losses import Loss
 from mien.train.objective import Expression, Joint, Objective
-from mien.train.recipe import Optimiser, Recipe
-from mien.train.setup import freeze, optimiser_of, set_training
+from mien.train.optimizer import build_optimizer, freeze, set_training
+from mien.train.recipe import Optimizer, Recipe
 
-RECIPE = Recipe(name="named", network="phanet", frozen=("image_trunk.",), frozen_statistics=("image_trunk",))
+RECIPE = Recipe(name="named", network="phanet", frozen=("image_backbone.",), frozen_statistics=("image_backbone",))
 
 
 def objectives() -> list[Objective]:
-    network = mien.build("phanet", form="small", size_px=32)
+    network = mien.build("phanet", config_name="small", size_px=32)
     return [Joint(network), Expression(network, Loss(), counts=torch.ones(7))]
 
 
@@ -29,26 +29,30 @@ def objective(request: pytest.FixtureRequest) -> Objective:
 
 
 def first_part(objective: Objective) -> str:
-    """A part of the network with weights of its own, image_trunk apart."""
+    """A part of the network with weights of its own, image_backbone apart."""
     names = {name.partition(".")[0] for name, _ in objective.network.named_parameters()}
-    return sorted(names - {"image_trunk"})[0]
+    return sorted(names - {"image_backbone"})[0]
 
 
 def test_parts_are_frozen_by_the_networks_names(objective: Objective) -> None:
     freeze(objective, RECIPE)
     frozen = {name for name, p in objective.network.named_parameters() if not p.requires_grad}
-    assert frozen == {name for name, _ in objective.network.named_parameters() if name.startswith("image_trunk.")}
+    assert frozen == {
+        name for name, _ in objective.network.named_parameters() if name.startswith("image_backbone.")
+    }
     set_training(objective, RECIPE)
-    assert not any(m.training for m in objective.network.image_trunk.modules() if "BatchNorm" in type(m).__name__)
+    assert not any(
+        m.training for m in objective.network.image_backbone.modules() if "BatchNorm" in type(m).__name__
+    )
     assert objective.network.training
 
 
 def test_parts_learn_at_a_share_of_the_rate_by_the_networks_names(objective: Objective) -> None:
     part = first_part(objective)
-    recipe = replace(RECIPE, optimiser=Optimiser(rate=0.01, shares={part: 0.1}))
+    recipe = replace(RECIPE, optimizer=Optimizer(lr=0.01, lr_multipliers={part: 0.1}))
     slow = {
         id(parameter)
-        for group in optimiser_of(objective, recipe).param_groups
+        for group in build_optimizer(objective, recipe).param_groups
         if group["lr"] == pytest.approx(0.001)
         for parameter in group["params"]
     }
@@ -63,11 +67,11 @@ def test_the_weights_of_the_joint_loss_have_a_name_too() -> None:
     assert all(name.startswith("joint_loss.") for name in frozen)
 
 
-@pytest.mark.parametrize("name", ["network.image_trunk", "trunk"])
+@pytest.mark.parametrize("name", ["network.image_backbone", "backbone"])
 def test_a_name_that_fits_nothing_is_refused(objective: Objective, name: str) -> None:
     with pytest.raises(OptionError, match="no parameter of phanet begins with"):
         freeze(objective, replace(RECIPE, frozen=(name,)))
     with pytest.raises(OptionError, match="no batch norm of phanet begins with"):
         set_training(objective, replace(RECIPE, frozen_statistics=(name,)))
     with pytest.raises(OptionError, match="no parameter of phanet begins with"):
-        optimiser_of(objective, replace(RECIPE, optimiser=Optimiser(shares={name: 0.5})))
+        build_optimizer(objective, replace(RECIPE, optimizer=Optimizer(lr_multipliers={name: 0.5})))

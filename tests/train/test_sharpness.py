@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mien.train.sharpness import Sharpness, SharpnessAware
+from mien.train.sam import SAM, SAMConfig
 
 
 def quadratic() -> tuple[nn.Parameter, object]:
@@ -21,7 +21,7 @@ def quadratic() -> tuple[nn.Parameter, object]:
 
 def test_the_gradient_is_that_of_the_worst_neighbour() -> None:
     x, backward = quadratic()
-    loss = SharpnessAware([x], Sharpness(rho=0.5)).gradients(0, backward)
+    loss = SAM([x], SAMConfig(rho=0.5)).gradients(0, backward)
     assert loss == 6.5  # at the point itself
     torch.testing.assert_close(x.detach(), torch.tensor([3.0, 1.0]))
     torch.testing.assert_close(x.grad, torch.tensor([3.3, 5.6]))  # at (3.3, 1.4)
@@ -29,7 +29,7 @@ def test_the_gradient_is_that_of_the_worst_neighbour() -> None:
 
 def test_between_two_looks_the_upright_part_is_reused() -> None:
     x, backward = quadratic()
-    aware = SharpnessAware([x], Sharpness(rho=0.5, every=2, reuse=0.5))
+    aware = SAM([x], SAMConfig(rho=0.5, every=2, reuse=0.5))
     aware.gradients(0, backward)
     direction = aware.state_dict()["direction"][0]
     assert abs(direction @ torch.tensor([3.0, 4.0])) < 1e-4  # upright on the first gradient
@@ -40,5 +40,5 @@ def test_between_two_looks_the_upright_part_is_reused() -> None:
 def test_frozen_parameters_are_not_moved() -> None:
     x, backward = quadratic()
     frozen = nn.Parameter(torch.ones(2), requires_grad=False)
-    SharpnessAware([x, frozen], Sharpness()).gradients(0, backward)
+    SAM([x, frozen], SAMConfig()).gradients(0, backward)
     assert frozen.tolist() == [1, 1]

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from lightning_fabric import Fabric
 
 from mien.train.loop import fit
-from mien.train.run import RunFolder
+from mien.train.run_folder import RunFolder
 from tests.train.made_up import MadeUp, small_objective
 from tests.train.test_loop import RECIPE
 

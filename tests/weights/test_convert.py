@@ -18,7 +18,7 @@ from mien.models.poster import PosterConfig
 from mien.models.poster_v2 import PosterV2Config, relative_positions
 from mien.nn.densenet import DenseNet, DenseNetConfig
 from mien.nn.iresnet import IR50
-from mien.weights.convert import convert, trunks
+from mien.weights.convert import backbones, convert
 from tests.parity.official import FAMILIES
 
 CONFIGS = {
@@ -126,7 +126,7 @@ def test_a_poster_of_unknown_depth_is_refused() -> None:
 
 
 def test_a_best_file_of_poster_v2_holds_only_the_optimiser() -> None:
-    with pytest.raises(WeightsError, match=r"only the optimiser's state.*Use the rolling checkpoint"):
+    with pytest.raises(WeightsError, match=r"only the optimizer's state.*Use the rolling checkpoint"):
         convert({"state": {0: {"step": 1}}, "param_groups": []})
 
 
@@ -152,23 +152,23 @@ def test_halves_become_floats_and_counters_stay_whole() -> None:
 
 
 @pytest.mark.parametrize("staged", [False, True])
-def test_ir50_files_of_both_namings_fill_the_image_trunk(staged: bool) -> None:
+def test_ir50_files_of_both_namings_fill_the_image_backbone(staged: bool) -> None:
     torch.manual_seed(0)
     own = IR50().state_dict()
-    names = trunks.ir50_staged if staged else trunks.ir50_flat
+    names = backbones.ir50_staged if staged else backbones.ir50_flat
     state = {names(key): value for key, value in own.items()}
     assert ("body3.13.res_layer.0.weight" if staged else "body.20.res_layer.0.weight") in state
-    dead = trunks.ir50_head() | trunks.fourth_stage(staged)
+    dead = backbones.ir50_head() | backbones.fourth_stage(staged)
     for extra in ({}, {name: torch.zeros(shape) for name, shape in dead.items()}):
         converted = convert({"state_dict": state | extra})
         assert (converted.network, converted.config) == ("ir50", None)
         assert all(torch.equal(converted.state[key], own[key]) for key in own)
-    build("apvit").image_trunk.load_state_dict(converted.state)
+    build("apvit").image_backbone.load_state_dict(converted.state)
 
 
 def test_a_file_older_than_batch_counters_is_read() -> None:
     state = {
-        trunks.ir50_flat(key): value
+        backbones.ir50_flat(key): value
         for key, value in IR50().state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
@@ -177,7 +177,7 @@ def test_a_file_older_than_batch_counters_is_read() -> None:
 
 def test_the_landmark_file_is_the_whole_landmark_network() -> None:
     network = build("landmarks68")
-    state = {f"module.{k.removeprefix('trunk.')}": v for k, v in network.state_dict().items()}
+    state = {f"module.{k.removeprefix('backbone.')}": v for k, v in network.state_dict().items()}
     converted = convert({"epoch": 1, "state_dict": state})
     assert (converted.network, converted.config) == ("landmarks68", network.config)
     network.load_state_dict(converted.state)
@@ -203,10 +203,10 @@ def test_the_transformer_of_apvit_starts_from_vit_small() -> None:
     assert converted.state["cls_pos_embed"].unique().tolist() == [0]
     assert converted.state["patch_pos_embed"][0, :, 0].tolist() == list(range(1, 197))
     missing = network.load_state_dict(converted.state, strict=False, assign=True).missing_keys
-    assert all(name.startswith(("image_trunk.", "embed.", "head.")) for name in missing)
+    assert all(name.startswith(("image_backbone.", "embed.", "head.")) for name in missing)
 
 
-def test_densenet_files_of_both_namings_fill_the_image_trunk() -> None:
+def test_densenet_files_of_both_namings_fill_the_image_backbone() -> None:
     torch.manual_seed(0)
     config = DenseNetConfig(growth=8, blocks=(2, 3, 1, 2), stem=16)
     own = DenseNet(config).state_dict()
@@ -222,7 +222,7 @@ def test_densenet_files_of_both_namings_fill_the_image_trunk() -> None:
         converted = convert(state)
         assert (converted.network, converted.config) == ("densenet", config)
         assert all(torch.equal(converted.state[key], own[key]) for key in own)
-        build("phanet", dense=converted.config, width=8).image_trunk.load_state_dict(converted.state)
+        build("phanet", dense=converted.config, width=8).image_backbone.load_state_dict(converted.state)
 
 
 def test_the_sizes_of_densenet_121_and_161_are_read_from_their_files() -> None:

@@ -1,4 +1,4 @@
-"""What a record says of an official file that the file itself does not."""
+"""What a manifest says of an official file that the file itself does not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from mien.errors import OptionError, UnknownName
+from mien.errors import OptionError, UnknownNameError
 from mien.labels import label_set
 from mien.models.apvit import APViTConfig
 from mien.models.landmarks68 import Landmarks68Config
@@ -88,7 +88,7 @@ def test_what_was_said_of_the_colours_counts() -> None:
         ("poster", PosterConfig(token_mix=False), "raf-db", "AffectNet variant.*--channels"),
         ("apvit", APViTConfig(classes=11), None, "11 classes; the authors' code knows an order for 7 and for 8"),
         ("apvit", APViTConfig(), "affectnet-8", "with 7 classes, but --labels affectnet-8 has 8"),
-        ("ir50", None, "raf-db", "IR-50, an image trunk: it has no classes; leave --labels out"),
+        ("ir50", None, "raf-db", "IR-50, an image backbone: it has no classes; leave --labels out"),
     ],
 )
 def test_what_is_missing_or_does_not_fit_is_said(
@@ -99,7 +99,7 @@ def test_what_is_missing_or_does_not_fit_is_said(
 
 
 def test_an_unknown_label_set_is_named() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'raf-db'"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'raf-db'"):
         known("poster", PosterConfig(), "rafdb")
 
 
@@ -124,7 +124,7 @@ def test_claims_are_made_only_for_the_sizes_that_were_reported() -> None:
     assert known("poster_v2", PosterV2Config(), "caer-s").claimed["accuracy"] == 0.93
 
 
-def test_the_landmark_file_sees_opencvs_pictures_without_statistics() -> None:
+def test_the_landmark_file_sees_opencvs_images_without_statistics() -> None:
     inputs = known("landmarks68", Landmarks68Config()).inputs
     crops = np.array([[[[255, 51, 0]]]], np.uint8)
     assert inputs.normalise(crops).ravel().tolist() == pytest.approx([0, 0.2, 1])

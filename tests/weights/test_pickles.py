@@ -69,7 +69,7 @@ def test_recorders_of_the_training_script_are_left_unread(
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_pickle_that_would_run_a_command_is_refused(zipped: bool, tmp_path: Path) -> None:
     file, mark = tmp_path / "evil.pth", tmp_path / "mark"
-    saved = {"state_dict": {"weight": torch.zeros(2)}, "note": Malice(mark)}
+    saved = {"state_dict": {"weight": torch.zeros(2)}, "hook": Malice(mark)}
     torch.save(saved, file, _use_new_zipfile_serialization=zipped)
     with pytest.raises(WeightsError, match=rf"evil\.pth is refused: reading it would run {os.name}\.system"):
         convert_file(file)

@@ -12,14 +12,14 @@ import pytest
 from mien.cli.app import run
 from mien.errors import WeightsError
 from mien.weights.golden import KEPT, Golden, pattern, spaced
-from mien.weights.record import SHIPPED, load_record, shipped_names, write_record
+from mien.weights.manifest import SHIPPED, load_manifest, shipped_names, write_manifest
 from mien.weights.verify import verify
 
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_shipped_weights_pass_every_check(name: str) -> None:
     pytest.importorskip("torch")
-    assert [check.passed for check in verify(load_record(name))] == [True] * 5
+    assert [check.passed for check in verify(load_manifest(name))] == [True] * 5
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def test_an_altered_file_fails_and_the_rest_goes_on(copied: Path, capsys: pytest
 
 
 def test_another_answer_than_the_golden_one_fails(copied: Path) -> None:
-    record = load_record(str(copied))
-    assert record.golden is not None
-    outputs = (record.golden.outputs[0] + 0.01, *record.golden.outputs[1:])
-    changed = replace(record, golden=replace(record.golden, outputs=outputs))
+    manifest = load_manifest(str(copied))
+    assert manifest.golden is not None
+    outputs = (manifest.golden.outputs[0] + 0.01, *manifest.golden.outputs[1:])
+    changed = replace(manifest, golden=replace(manifest.golden, outputs=outputs))
     findings = [check.finding for check in verify(changed) if check.passed is False]
     assert len(findings) == 2
     assert all("differs from the golden output by 1.0e-02" in finding for finding in findings)
@@ -51,13 +51,13 @@ def test_weights_of_another_network_fail(copied: Path) -> None:
     pytest.importorskip("torch")
     shutil.copy(SHIPPED / "default" / "default.safetensors", copied / "landmarks68.safetensors")
     shutil.copy(SHIPPED / "default" / "default.onnx", copied / "landmarks68.onnx")
-    record = write_record(load_record(str(copied)))
-    assert [check.passed for check in verify(record)] == [True, True, False, False]
+    manifest = write_manifest(load_manifest(str(copied)))
+    assert [check.passed for check in verify(manifest)] == [True, True, False, False]
 
 
 def test_swapped_colours_fail(copied: Path) -> None:
-    record = load_record(str(copied))
-    swapped = replace(record, inputs=replace(record.inputs, channels="bgr"))
+    manifest = load_manifest(str(copied))
+    swapped = replace(manifest, inputs=replace(manifest.inputs, channels="bgr"))
     assert [check.passed for check in verify(swapped)][-2:] == [False, False]
 
 
@@ -80,12 +80,12 @@ def test_without_torch_the_rest_is_checked() -> None:
 
 
 def test_the_pattern_is_generated_the_same_everywhere() -> None:
-    picture = pattern(96)
-    assert picture.dtype == np.uint8
-    assert picture.shape == (96, 96, 3)
-    assert picture[::30, ::40, 1].tolist() == GOLDEN_PATTERN
-    assert (picture != picture[:, ::-1]).mean() > 0.9  # a mirrored input is noticed
-    assert (picture[..., 0] != picture[..., 2]).mean() > 0.9  # and swapped colours
+    image = pattern(96)
+    assert image.dtype == np.uint8
+    assert image.shape == (96, 96, 3)
+    assert image[::30, ::40, 1].tolist() == GOLDEN_PATTERN
+    assert (image != image[:, ::-1]).mean() > 0.9  # a flipped input is noticed
+    assert (image[..., 0] != image[..., 2]).mean() > 0.9  # and swapped colours
 
 
 GOLDEN_PATTERN = [[255, 151, 86], [218, 26, 211], [105, 174, 76], [82, 61, 71]]

@@ -1,4 +1,4 @@
-"""Official files become a safetensors file and its record, or nothing is written."""
+"""Official files become a safetensors file and its manifest, or nothing is written."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from torch import Tensor
 import mien
 from mien.errors import OptionError, OutputError, WeightsError
 from mien.models import build
-from mien.nn.densenet import SMALL_TRUNK, DenseNet
+from mien.nn.densenet import SMALL_BACKBONE, DenseNet
 from mien.nn.iresnet import IR50
-from mien.weights.convert import trunks, write
+from mien.weights.convert import backbones, write
 from mien.weights.convert.apvit import vit_small_shapes
 from mien.weights.convert.write import convert_to
-from mien.weights.record import load_record
+from mien.weights.manifest import load_manifest
 from mien.weights.verify import verify
 
 
@@ -29,7 +29,7 @@ from mien.weights.verify import verify
 def landmarks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The 68-landmark file as it is published, with fresh numbers."""
     torch.manual_seed(0)
-    state = {f"module.{k.removeprefix('trunk.')}": v for k, v in build("landmarks68").state_dict().items()}
+    state = {f"module.{k.removeprefix('backbone.')}": v for k, v in build("landmarks68").state_dict().items()}
     path = tmp_path_factory.mktemp("official") / "mobilefacenet_model_best.pth.tar"
     torch.save({"epoch": 1, "state_dict": state}, path)
     return path
@@ -38,42 +38,42 @@ def landmarks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_file_is_converted_and_loads_in_python(landmarks: Path, tmp_path: Path) -> None:
     written = convert_to(landmarks, tmp_path / "points.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["points.json", "points.safetensors"]
-    record = load_record(str(tmp_path / "points.safetensors"))
-    assert record == written.record
-    assert record.name == "points"
-    assert record.source.startswith("converted from mobilefacenet_model_best.pth.tar, SHA-256 ")
-    assert [check.passed for check in verify(record)] == [True, True, True]
+    manifest = load_manifest(str(tmp_path / "points.safetensors"))
+    assert manifest == written.manifest
+    assert manifest.name == "points"
+    assert manifest.source.startswith("converted from mobilefacenet_model_best.pth.tar, SHA-256 ")
+    assert [check.passed for check in verify(manifest)] == [True, True, True]
     network = mien.load_network(tmp_path / "points.safetensors")
-    assert network.record == record
+    assert network.manifest == manifest
     assert not network.training
     wanted = torch.load(landmarks)["state_dict"]
     for name, value in network.state_dict().items():
-        assert torch.equal(value, wanted[f"module.{name.removeprefix('trunk.')}"])
+        assert torch.equal(value, wanted[f"module.{name.removeprefix('backbone.')}"])
 
 
 def test_a_folder_read_by_everybody_stays_so(landmarks: Path, tmp_path: Path) -> None:
     convert_to(landmarks, tmp_path / "points.safetensors")
     modes = {path.stat().st_mode for path in tmp_path.iterdir()}
-    assert len(modes) == 1  # the safetensors file is as readable as its record
+    assert len(modes) == 1  # the safetensors file is as readable as its manifest
 
 
 def test_parts_are_converted_and_verified_but_read_no_expressions(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    trunk = {trunks.ir50_flat(key): value for key, value in IR50().state_dict().items()}
+    backbone = {backbones.ir50_flat(key): value for key, value in IR50().state_dict().items()}
     theirs = {"pos_embed": torch.rand(1, 197, 768)}
     for name, value in vit_small_shapes().items():
         if not name.endswith("pos_embed"):
             name = name.replace(".qkv", ".attn.qkv").replace(".proj", ".attn.proj")
             theirs[name] = torch.rand(()).expand(value.shape)
-    dense = DenseNet(SMALL_TRUNK).state_dict()
+    dense = DenseNet(SMALL_BACKBONE).state_dict()
     dense |= {
-        "classifier.weight": torch.rand(1000, SMALL_TRUNK.out_channels[-1]),
+        "classifier.weight": torch.rand(1000, SMALL_BACKBONE.out_channels[-1]),
         "classifier.bias": torch.rand(1000),
     }
-    for name, state, checks in (("ir50", trunk, 3), ("vit", theirs, 2), ("dense", dense, 3)):
+    for name, state, checks in (("ir50", backbone, 3), ("vit", theirs, 2), ("dense", dense, 3)):
         torch.save(state, tmp_path / f"{name}.pth")
-        record = convert_to(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors").record
-        assert [check.passed for check in verify(record)] == [True] * checks
+        manifest = convert_to(tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors").manifest
+        assert [check.passed for check in verify(manifest)] == [True] * checks
         with pytest.raises(OptionError, match="to start a training from; they read no expressions"):
             mien.load(tmp_path / f"{name}.safetensors")
     assert type(mien.load_network(tmp_path / "ir50.safetensors")) is IR50
@@ -89,7 +89,7 @@ def test_what_is_there_is_kept_unless_forced(landmarks: Path, tmp_path: Path) ->
         convert_to(landmarks, target)
     assert (tmp_path / "points.json").read_text() == "mine"
     convert_to(landmarks, target, force=True)
-    assert load_record(str(target)).network == "landmarks68"
+    assert load_manifest(str(target)).network == "landmarks68"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_numbers_that_are_none_are_refused(landmarks: Path, tmp_path: Path) -> N
     saved: dict[str, Any] = torch.load(landmarks)
     saved["state_dict"]["module.conv1.conv.weight"][0, 0, 0, 0] = float("nan")
     torch.save(saved, tmp_path / "nan.pth")
-    with pytest.raises(WeightsError, match=r"holds NaN or infinity in 1 tensors, trunk\.conv1\.conv\.weight"):
+    with pytest.raises(WeightsError, match=r"holds NaN or infinity in 1 tensors, backbone\.conv1\.conv\.weight"):
         convert_to(tmp_path / "nan.pth", tmp_path / "points.safetensors")
 
 
@@ -133,7 +133,7 @@ def test_keep_rates_are_apvits(landmarks: Path, tmp_path: Path) -> None:
 def test_a_record_of_other_sizes_is_refused(landmarks: Path, tmp_path: Path) -> None:
     convert_to(landmarks, tmp_path / "points.safetensors")
     values = json.loads((tmp_path / "points.json").read_text())
-    values["config"]["trunk"]["width"] = 0.5
+    values["config"]["backbone"]["width"] = 0.5
     (tmp_path / "points.json").write_text(json.dumps(values))
     with pytest.raises(WeightsError, match=r"points\.json: the safetensors file does not fit Landmarks68"):
         mien.load_network(tmp_path / "points.json")

@@ -14,14 +14,14 @@ from mien.cli.data import data_app
 
 app = typer.Typer(
     name="mien",
-    help="Read facial expressions from pictures, offline.",
+    help="Read facial expressions from images, offline.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 weights_app = typer.Typer(help="Weights: those of the package, official files and your own.", no_args_is_help=True)
-_WHICH = "Name of shipped weights, a .safetensors file with its record, or a folder with a record.json."
+_WHICH = "Name of shipped weights, a .safetensors file with its record, or a folder with a manifest.json."
 app.add_typer(weights_app, name="weights")
 app.add_typer(data_app, name="data")
 
@@ -82,7 +82,7 @@ def _main(
 def predict(
     sources: Annotated[
         list[str],
-        typer.Argument(help="Pictures and folders (searched through all levels).", show_default=False),
+        typer.Argument(help="Images and folders (searched through all levels).", show_default=False),
     ],
     output: Annotated[
         Path | None,
@@ -93,22 +93,20 @@ def predict(
         ),
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Folder for annotated pictures and one .json of faces each.")
+        Path | None, typer.Option(help="Folder for annotated images and one .json of faces each.")
     ] = None,
     crops: Annotated[
-        bool, typer.Option("--crops", help="Every picture is one face crop: no detection, one row each.")
+        bool, typer.Option("--crops", help="Every image is one face crop: no detection, one row each.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row read now.")] = False,
     threshold: Annotated[float, typer.Option(help="Least confidence of a face, 0 to 1.")] = 0.5,
     small_faces: Annotated[
         bool,
-        typer.Option(
-            "--small-faces", help="Search large pictures at full size: faces from about 10 pixels, slower."
-        ),
+        typer.Option("--small-faces", help="Search large images at full size: faces from about 10 pixels, slower."),
     ] = False,
     detector: Annotated[
-        str, typer.Option(help="Who finds the faces: faces5, or centerface (an extra) at ten times its cost.")
-    ] = "faces5",
+        str, typer.Option(help="Who finds the faces: yunet_slim, or centerface (an extra) at ten times its cost.")
+    ] = "yunet-slim",
     labels: Annotated[
         str | None, typer.Option(help="Answer in another label set: raf-db (7 classes), affectnet-8, ...")
     ] = None,
@@ -123,17 +121,17 @@ def predict(
         ),
     ] = None,
     weights: Annotated[str, typer.Option(help=_WHICH)] = "default",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
-    """Find the faces in pictures and read their expressions."""
+    """Find the faces in images and read their expressions."""
     from mien.cli.predict import Request, predict_command
 
     return predict_command(
         Request(
             sources=tuple(sources), output=output, save=save, crops=crops, json=json, threshold=threshold,
             small_faces=small_faces, detector=detector, labels=labels, priors=priors,
-            min_confidence=min_confidence, weights=weights, fresh=fresh, quiet=quiet,
+            min_confidence=min_confidence, weights=weights, overwrite=overwrite, quiet=quiet,
         )
     )  # fmt: skip
 
@@ -149,7 +147,7 @@ def train(
     ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a field: --set epochs=5 --set optimiser.rate=1e-4. May be repeated."),
+        typer.Option("--set", help="Change a field: --set epochs=5 --set optimizer.rate=1e-4. May be repeated."),
     ] = None,
     weights_folder: Annotated[
         Path, typer.Option(help="Where the recipe's starting weights lie, unless the package ships them.")
@@ -167,9 +165,9 @@ def train(
     try:
         from mien.cli.train import Request, train_command
     except ModuleNotFoundError as error:
-        from mien.errors import MissingPackage
+        from mien.errors import MissingPackageError
 
-        raise MissingPackage("Training", error.name or "torch", "train") from error
+        raise MissingPackageError("Training", error.name or "torch", "train") from error
     return train_command(
         Request(
             recipe=recipe, data=data, also=tuple(also or ()), out=out, changes=tuple(change or ()),
@@ -194,14 +192,15 @@ def evaluate(
     ] = None,
     under: Annotated[
         str,
-        typer.Option(help="Also judge the same pictures made worse: blur,noise,mask,... or all."),
+        typer.Option(help="Also judge the same images made worse: blur,noise,mask,... or all."),
     ] = "",
     crops: Annotated[
         bool | None,
-        typer.Option("--crops/--detect", help="Pictures are faces already, or are searched. As the set says."),
+        typer.Option("--crops/--detect", help="Images are faces already, or are searched. As the set says."),
     ] = None,
     flip: Annotated[
-        bool | None, typer.Option("--flip/--no-flip", help="Average with the mirror image. As the weights say.")
+        bool | None,
+        typer.Option("--flip/--no-flip", help="Average with the horizontally flipped image. As the weights say."),
     ] = None,
     priors: Annotated[
         str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
@@ -209,10 +208,10 @@ def evaluate(
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken rows of the set out.")] = False,
     no_duplicates: Annotated[
         bool,
-        typer.Option("--no-duplicates", help="Leave out pictures with a near-duplicate in another split (slower)."),
+        typer.Option("--no-duplicates", help="Leave out images with a near-duplicate in another split (slower)."),
     ] = False,
-    limit: Annotated[int, typer.Option(help="Judge only so many pictures, drawn at random.", min=0)] = 0,
-    jobs: Annotated[int, typer.Option(help="Pictures at a time.", min=1)] = 2,
+    limit: Annotated[int, typer.Option(help="Judge only so many images, drawn at random.", min=0)] = 0,
+    jobs: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 2,
     html: Annotated[Path | None, typer.Option(help="Write a page with plots and the surest mistakes.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write every figure as JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -250,7 +249,8 @@ def weights_show(
 @weights_app.command("convert")
 def weights_convert(
     file: Annotated[
-        Path, typer.Argument(help="Official checkpoint: POSTER, POSTER++, APViT, or a trunk that they start from.")
+        Path,
+        typer.Argument(help="Official checkpoint: POSTER, POSTER++, APViT, or a backbone that they start from."),
     ],
     to: Annotated[Path, typer.Option("--to", help="OUT.safetensors; its record OUT.json is written beside it.")],
     labels: Annotated[

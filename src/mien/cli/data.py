@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-data_app = typer.Typer(help="Data sets: what they are, whether yours is whole, how it looks.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Data sets: what they are, whether yours is whole, how it passes.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(metavar="SET", help="A name of `mien data list`.", show_default=False)]
 Place = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder it was unpacked to, or a .zip.", show_default=False)
 ]
 Variant = Annotated[str, typer.Option(help="One of the set's variants; `mien data info SET` names them.")]
-Jobs = Annotated[int, typer.Option(help="Processes that decode pictures; 0: one per core.", min=0)]
+Jobs = Annotated[int, typer.Option(help="Processes that decode images; 0: one per core.", min=0)]
 Json = Annotated[Path | None, typer.Option(help="Write everything found to this file as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
@@ -41,7 +43,7 @@ def data_check(
     folder: Place,
     variant: Variant = "",
     fast: Annotated[
-        bool, typer.Option("--fast", help="Open no picture: unreadable and repeated ones are not found.")
+        bool, typer.Option("--fast", help="Open no image: unreadable and repeated ones are not found.")
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="List every problem, not the first of each kind.")] = False,
     jobs: Jobs = 0,
@@ -60,13 +62,13 @@ def data_check(
 def data_show(
     name: Name,
     folder: Place,
-    save: Annotated[Path, typer.Option(help="Picture file to write: .png or .jpg.", show_default=False)],
+    save: Annotated[Path, typer.Option(help="Image file to write: .png or .jpg.", show_default=False)],
     variant: Variant = "",
     split: Annotated[str, typer.Option(help="Only this split: train, valid or test.")] = "",
-    per_class: Annotated[int, typer.Option(help="Pictures of each class.", min=1, max=1000)] = 24,
-    seed: Annotated[int, typer.Option(help="Another seed shows other pictures.", min=0)] = 0,
+    per_class: Annotated[int, typer.Option(help="Images of each class.", min=1, max=1000)] = 24,
+    seed: Annotated[int, typer.Option(help="Another seed shows other images.", min=0)] = 0,
 ) -> None:
-    """A contact sheet: some pictures of every class."""
+    """A contact sheet: some images of every class."""
     from mien.cli.data_show import show_command
 
     show_command(name, folder, save, variant=variant, split=split, per_class=per_class, seed=seed)
@@ -82,7 +84,7 @@ def data_summary(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Tables and a plot of what a set holds: classes, votes, subjects, poses, picture sizes."""
+    """Tables and a plot of what a set holds: classes, votes, subjects, poses, image sizes."""
     from mien.cli.data_summary import summary_command
 
     summary_command(name, folder, variant=variant, save=save, json_file=json)
@@ -94,16 +96,16 @@ def data_prepare(
     folder: Place,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared faces.", show_default=False)],
     variant: Variant = "",
-    size: Annotated[int, typer.Option(help="Side of a stored picture; its middle 7/12 is the aligned face.")] = 192,
+    size: Annotated[int, typer.Option(help="Side of a stored image; its middle 7/12 is the aligned face.")] = 192,
     template: Annotated[
         str, typer.Option(help="Framing: face or arcface, turned onto five points; box, upright with a margin.")
     ] = "face",
     jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
     crops: Annotated[
         bool | None,
-        typer.Option("--crops/--detect", help="Each picture is one face, or a scene. Default: as the set is."),
+        typer.Option("--crops/--detect", help="Each image is one face, or a scene. Default: as the set is."),
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")] = False,
     quiet: Quiet = False,
 ) -> int:
     """Find and align the faces of a set and store them for training; goes on where it was interrupted."""
@@ -112,37 +114,37 @@ def data_prepare(
     return prepare_command(
         Request(
             name=name, folder=folder, out=out, variant=variant, size=size, template=template, jobs=jobs,
-            crops=crops, fresh=fresh, quiet=quiet,
+            crops=crops, overwrite=overwrite, quiet=quiet,
         )
     )  # fmt: skip
 
 
-@data_app.command("render-views")
-def render_views(
+@data_app.command("render")
+def render_faces(
     model: Annotated[
         Path,
         typer.Option(help="ICT-FaceKit: its folder FaceXModel, or an .npz of it.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the set. A set begun there goes on.", show_default=False)],
     identities: Annotated[int, typer.Option(help="Number of subjects.")] = 100,
-    seed: Annotated[int, typer.Option(help="Another seed gives other subjects and pictures.")] = 0,
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(help="Another seed gives other subjects and images.")] = 0,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
     classes: Annotated[int, typer.Option(help="7: neutral and the six basic emotions; 8: with contempt.")] = 7,
     yaws: Annotated[
-        str, typer.Option(help="Head turns in degrees; positive to the right edge of the picture.")
+        str, typer.Option(help="Head turns in degrees; positive to the right edge of the image.")
     ] = "-90,-60,-45,-30,0,30,45,60,90",
     yaw_jitter: Annotated[float, typer.Option(help="Stray this far around each yaw, degrees.")] = 0.0,
     pitch: Annotated[float, typer.Option(help="Largest nod up or down, degrees.")] = 30.0,
     jobs: Annotated[int, typer.Option(help="Processes that render.")] = 1,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Render faces of known expression, identity and head pose from a 3D face model."""
-    from mien.cli.data_views import Request, render_views_command
+    from mien.cli.data_render import Request, render_views_command
 
     render_views_command(
         Request(
             model=model, out=out, identities=identities, seed=seed, size=size, classes=classes, yaws=yaws,
-            yaw_jitter=yaw_jitter, pitch=pitch, jobs=jobs, fresh=fresh, quiet=quiet,
+            yaw_jitter=yaw_jitter, pitch=pitch, jobs=jobs, overwrite=overwrite, quiet=quiet,
         )
     )  # fmt: skip

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from mien.cli.output import write_json
 from mien.cli.progress import progress
-from mien.data import data_set
-from mien.data.check import ALL, Check, Count, Crossing, check
-from mien.data.samples import Problem
+from mien.datasets import dataset_info
+from mien.datasets.audit.check import ALL, Check, Count, Crossing, check
+from mien.datasets.samples import Problem
 
 _FIRST = 3  # problems of a kind that are shown
 
@@ -33,28 +33,28 @@ def check_command(
     quiet: bool,
 ) -> int:
     """0: usable as published; 1: not."""
-    record = data_set(name)
-    with progress("opening pictures", quiet=quiet) as bar:
+    info = dataset_info(name)
+    with progress("opening images", quiet=quiet) as bar:
         found = check(
-            record, folder, variant=variant, decode=not fast, jobs=jobs or os.cpu_count() or 1, watch=bar.step
+            info, folder, variant=variant, decode=not fast, jobs=jobs or os.cpu_count() or 1, watch=bar.step
         )
     if json_file is not None:
         write_json(found.to_dict(), json_file)
     console = Console(highlight=False)
-    if found.pictures:
+    if found.images:
         console.print(_counts(found))
-    for note in found.notes:
-        console.print(Text(f"Note: {note}."), soft_wrap=True)
+    for hook in found.notes:
+        console.print(Text(f"Note: {hook}."), soft_wrap=True)
     _problems(console, found.problems, every)
     for crossing in found.crossings:
         _crossing(console, crossing)
     if found.repeated:
-        said = f"Note: near-duplicates of another picture of their own split: {found.repeated:,}."
+        said = f"Note: near-duplicates of another image of their own split: {found.repeated:,}."
         console.print(Text(said), soft_wrap=True)
     if found.contradictions:
         said = f"Note: {found.contradictions:,} pairs of near-duplicates carry two different labels."
         console.print(Text(said), soft_wrap=True)
-    if not found.pictures:
+    if not found.images:
         console.print(Text("\nWhere it comes from", style="bold"))
         console.print(Text(indent(found.obtain, "  ")), soft_wrap=True)
         console.print(Text("What the unpacked folder holds", style="bold"))
@@ -70,7 +70,7 @@ def _counts(found: Check) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("class")
     for total in found.totals:
-        table.add_column(total.split or "pictures", justify="right")
+        table.add_column(total.split or "images", justify="right")
     for label in [*labels, ALL]:
         row = [_cell(cells[label, total.split], total.split in found.absent) for total in found.totals]
         table.add_row(label, *row, style="bold" if label == ALL else "", end_section=label == labels[-1])
@@ -100,7 +100,7 @@ def _problems(console: Console, problems: Sequence[Problem], every: bool) -> Non
 
 def _crossing(console: Console, crossing: Crossing) -> None:
     left, right = crossing.splits
-    rows = f"{crossing.rows[0]:,} pictures of {left} and {crossing.rows[1]:,} of {right}"
+    rows = f"{crossing.rows[0]:,} images of {left} and {crossing.rows[1]:,} of {right}"
     if crossing.kind == "subject":
         said = f"{crossing.count:,} subjects stand in {left} and in {right} ({rows})"
     else:

@@ -10,22 +10,22 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.cli.output import counted, write_json, writing
-from mien.data import data_set
-from mien.data.summary import POSE_DEG, Summary, summarize
+from mien.datasets import dataset_info
+from mien.datasets.audit.summary import POSE_DEG, Summary, summarize
 from mien.draw.summary_plot import plot_summary
 from mien.errors import DataError
 
 
 def summary_command(name: str, folder: Path, *, variant: str, save: Path | None, json_file: Path | None) -> None:
     """Print the tables, and write what was asked for."""
-    record = data_set(name)
-    variant = record.variant(variant)
-    samples = record.samples(folder, variant=variant, skip_broken=True)
+    info = dataset_info(name)
+    variant = info.variant(variant)
+    samples = info.samples(folder, variant=variant, skip_broken=True)
     if not len(samples):
-        raise DataError(f"{folder}: no picture of {name} was found; `mien data check {name} {folder}` says why")
+        raise DataError(f"{folder}: no image of {name} was found; `mien data check {name} {folder}` says why")
     summary = summarize(samples, name=name, variant=variant)
     console = Console(highlight=False)
-    console.print(Text(f"{record.title}: {counted(summary.pictures, 'picture')}", style="bold"))
+    console.print(Text(f"{info.title}: {counted(summary.images, 'image')}", style="bold"))
     console.print(_classes(summary))
     for head, said in _sentences(summary):
         console.print(Text.assemble((f"{head}: ", "bold"), said), soft_wrap=True)
@@ -35,16 +35,16 @@ def summary_command(name: str, folder: Path, *, variant: str, save: Path | None,
         write_json(summary.to_dict(), json_file)
     if save is not None:
         with writing(save):
-            plot_summary(summary, save, title=record.title)
+            plot_summary(summary, save, title=info.title)
 
 
 def _classes(summary: Summary) -> Table:
-    """Class by split: pictures and their share, and the doubt of the voters."""
+    """Class by split: images and their share, and the doubt of the voters."""
     doubt = summary.votes.entropy_bits if summary.votes else {}
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("class")
     for split in summary.counts:
-        table.add_column(split or "pictures", justify="right")
+        table.add_column(split or "images", justify="right")
     if doubt:
         table.add_column("entropy of votes", justify="right")
     totals = {split: sum(counts.values()) for split, counts in summary.counts.items()}
@@ -68,27 +68,27 @@ def _sentences(summary: Summary) -> list[tuple[str, str]]:
         said.append(
             (
                 "Votes",
-                f"on {counted(votes.rows, 'picture')}; all agree on {votes.unanimous:.1%}, more than half on "
+                f"on {counted(votes.rows, 'image')}; all agree on {votes.unanimous:.1%}, more than half on "
                 f"{votes.majority:.1%}; mean entropy {votes.mean_entropy_bits:.2f} bits",
             )
         )
     if (who := summary.subjects) is not None:
         splits = ", ".join(f"{split} {count}" for split, count in who.per_split.items())
-        unnamed = f"; {who.unnamed:,} pictures name none" if who.unnamed else ""
+        unnamed = f"; {who.unnamed:,} images name none" if who.unnamed else ""
         said.append(
             (
                 "Subjects",
-                f"{who.count:,}{f' ({splits})' * bool(splits)}; {who.fewest:,} to {who.most:,} pictures each, "
+                f"{who.count:,}{f' ({splits})' * bool(splits)}; {who.fewest:,} to {who.most:,} images each, "
                 f"median {who.median:g}{unnamed}",
             )
         )
     if summary.groups is not None:
-        said.append(("Groups", f"{summary.groups:,} (videos or shots whose pictures belong together)"))
+        said.append(("Groups", f"{summary.groups:,} (videos or shots whose images belong together)"))
     if (sizes := summary.sizes) is not None:
         least, median, most = (f"{width}x{height}" for width, height in (sizes.least, sizes.median, sizes.most))
         shape = f"all {least} pixels" if sizes.one_size else f"{least} to {most} pixels, median {median}"
         broken = f"; {sizes.unreadable} unreadable" if sizes.unreadable else ""
-        said.append(("Sizes", f"{shape}, of {counted(sizes.opened, 'picture')} opened{broken}"))
+        said.append(("Sizes", f"{shape}, of {counted(sizes.opened, 'image')} opened{broken}"))
     return said
 
 

@@ -15,27 +15,27 @@ from mien.cli.evaluate_folds import Folds, check_options, folds_of
 from mien.cli.evaluate_print import print_report
 from mien.cli.output import check_place, counted, write_json, write_text
 from mien.cli.progress import Bar, progress
-from mien.data import data_set
-from mien.data.corruptions import Corruption
-from mien.data.corruptions import chosen as chosen_corruptions
-from mien.data.corruptions import versions as all_versions
-from mien.data.duplicates import repeats_another_split
-from mien.data.record import DataSet
-from mien.data.samples import Samples
-from mien.data.survey import shown
+from mien.datasets import dataset_info
+from mien.datasets.audit.duplicates import repeats_another_split
+from mien.datasets.audit.scan import shown
+from mien.datasets.info import DatasetInfo
+from mien.datasets.samples import Samples
 from mien.errors import InputError, OptionError
-from mien.evaluate.answers import Answers, check_same, from_rows, matched
-from mien.evaluate.page import Mistake, page
+from mien.evaluate.corruptions import Corruption
+from mien.evaluate.corruptions import chosen as chosen_corruptions
+from mien.evaluate.corruptions import versions as all_versions
+from mien.evaluate.html import Mistake, page
+from mien.evaluate.predict import answer
+from mien.evaluate.predict_corrupted import predict_corrupted
+from mien.evaluate.predictions import Predictions, check_same, from_rows, matched
 from mien.evaluate.report import mistakes, report
 from mien.evaluate.robustness import Robustness, robustness
 from mien.labels import LabelSet
-from mien.models.published import Published, published
-from mien.pipeline.answer import answer
-from mien.pipeline.answer_spoiled import answer_spoiled
-from mien.pipeline.reader import Reader, load
+from mien.models.paper_results import PaperResult, find_paper_result
+from mien.pipeline.recognizer import Recognizer, load
 from mien.pipeline.table import SUFFIXES, read_predictions
 from mien.weights.folds import PLACE
-from mien.weights.record import load_record
+from mien.weights.manifest import load_manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +67,8 @@ def evaluate_command(request: Request) -> int:
     check_place(request.json, request.html)
     corruptions = chosen_corruptions(request.under) if request.under else []
     if corruptions and (request.predictions is not None or _is_table(request.compare)):
-        raise OptionError(
-            "--under spoils pictures and reads them again: it needs weights, not tables of predictions"
-        )
-    chosen = data_set(request.set)
+        raise OptionError("--under spoils images and reads them again: it needs weights, not tables of predictions")
+    chosen = dataset_info(request.set)
     samples = chosen.samples(request.data, variant=request.variant, skip_broken=request.skip_broken)
     folds = _folds(request, chosen, samples)
     split, kept, repeated = "", np.ones(len(samples), dtype=bool), 0
@@ -112,7 +110,7 @@ def evaluate_command(request: Request) -> int:
     return 0
 
 
-def _folds(request: Request, chosen: DataSet, samples: Samples) -> Folds | None:
+def _folds(request: Request, chosen: DatasetInfo, samples: Samples) -> Folds | None:
     """The folds that the weights were trained on, where this is the set of that training."""
     if PLACE in (request.compare or "") and (PLACE not in request.weights or request.predictions is not None):
         raise OptionError(f"--compare {request.compare}: give --weights with {PLACE} too, for the same folds")
@@ -125,8 +123,8 @@ def _folds(request: Request, chosen: DataSet, samples: Samples) -> Folds | None:
 
 def _answers(
     source: str | Path, *, samples: Samples, folds: Folds | None, crops: bool, request: Request
-) -> Answers:
-    """Answers of weights by name or path, of the weights of all folds, or of a table that `mien predict` wrote."""
+) -> Predictions:
+    """Predictions of weights by name or path, of the weights of all folds, or of a table that `mien predict` wrote."""
     if _is_table(source):
         answered, table = read_predictions(Path(source))
         probabilities = from_rows(
@@ -138,31 +136,33 @@ def _answers(
     found, unread = [], list[str]()
     with progress("judging", len(samples), quiet=request.quiet) as bar:
         for place, rows in parts:
-            reader = _reader(place, request)
-            said, lost = answer(reader, samples.take(rows), search=not crops, jobs=request.jobs, step=bar.step)
+            recognizer = _recognizer(place, request)
+            said, lost = answer(recognizer, samples.take(rows), search=not crops, jobs=request.jobs, step=bar.step)
             found.append((rows, said))
             unread += lost
         _say_unread(bar, unread, samples)
-    probabilities = np.zeros((len(samples), len(reader.labels)))
+    probabilities = np.zeros((len(samples), len(recognizer.labels)))
     for rows, said in found:
         probabilities[rows] = said
-    return _matched(probabilities, reader.labels, samples)
+    return _matched(probabilities, recognizer.labels, samples)
 
 
 def _spoiled(
     samples: Samples, corruptions: list[Corruption], *, crops: bool, request: Request
-) -> tuple[Answers, Answers | None, Robustness]:
-    """Answers of the weights and of those compared with, and how both fare when pictures get worse."""
-    readers = [_reader(source, request) for source in (request.weights, request.compare) if source]
-    check_same([_matched(np.zeros((len(samples), len(one.labels))), one.labels, samples) for one in readers])
+) -> tuple[Predictions, Predictions | None, Robustness]:
+    """Predictions of the weights and of those compared with, and how both fare when images get worse."""
+    recognizers = [_recognizer(source, request) for source in (request.weights, request.compare) if source]
+    check_same([_matched(np.zeros((len(samples), len(one.labels))), one.labels, samples) for one in recognizers])
     versions = list(all_versions(corruptions))
     with progress("judging", len(samples), quiet=request.quiet) as bar:
-        said = answer_spoiled(readers, samples, versions, search=not crops, jobs=request.jobs, step=bar.step)
+        said = predict_corrupted(recognizers, samples, versions, search=not crops, jobs=request.jobs, step=bar.step)
         _say_unread(bar, said.unread, samples)
-    clean = [_matched(of, reader.labels, samples) for of, reader in zip(said.clean, readers, strict=True)]
+    clean = [
+        _matched(of, recognizer.labels, samples) for of, recognizer in zip(said.clean, recognizers, strict=True)
+    ]
     worse = [
-        [_matched(one, reader.labels, samples) for one in of]
-        for of, reader in zip(said.versions, readers, strict=True)
+        [_matched(one, recognizer.labels, samples) for one in of]
+        for of, recognizer in zip(said.versions, recognizers, strict=True)
     ]
     rows = clean[0].row
     judged = robustness(
@@ -174,27 +174,27 @@ def _spoiled(
             )
         ],
         yaw_deg=said.yaw_deg[rows],
-        other=(clean[1], worse[1]) if len(readers) > 1 else None,
+        other=(clean[1], worse[1]) if len(recognizers) > 1 else None,
     )
-    return clean[0], clean[1] if len(readers) > 1 else None, judged
+    return clean[0], clean[1] if len(recognizers) > 1 else None, judged
 
 
 def _is_table(source: str | Path | None) -> bool:
     return isinstance(source, Path) or (source is not None and Path(source).suffix.lower() in SUFFIXES)
 
 
-def _reader(source: str | Path, request: Request) -> Reader:
-    return load(source, priors=request.priors, mirror=request.flip, threads=1)
+def _recognizer(source: str | Path, request: Request) -> Recognizer:
+    return load(source, priors=request.priors, tta=request.flip, threads=1)
 
 
 def _say_unread(bar: Bar, unread: list[str], samples: Samples) -> None:
     for line in unread:
         bar.say(f"mien: {line}")
     if len(unread) == len(samples):
-        raise InputError("no picture could be read")
+        raise InputError("no image could be read")
 
 
-def _matched(probabilities: np.ndarray, answered: LabelSet, samples: Samples) -> Answers:
+def _matched(probabilities: np.ndarray, answered: LabelSet, samples: Samples) -> Predictions:
     return matched(
         truth=samples.label,
         of=samples.labels,
@@ -227,54 +227,54 @@ def _split(samples: Samples, wanted: str) -> str:
     raise OptionError(f"there is no test split here; say which with --split: {', '.join(samples.splits)}")
 
 
-def _of(request: Request, chosen: DataSet, split: str, folds: Folds | None, crops: bool) -> dict[str, str]:
-    of = {"set": chosen.title, "split": split or "all pictures"}
+def _of(request: Request, chosen: DatasetInfo, split: str, folds: Folds | None, crops: bool) -> dict[str, str]:
+    of = {"set": chosen.title, "split": split or "all images"}
     if folds is not None:
         of |= {"split": folds.said}
         if folds.untested:
-            of |= {"left out": f"{counted(folds.untested, 'picture')} that no fold tests"}
+            of |= {"left out": f"{counted(folds.untested, 'image')} that no fold tests"}
     if request.predictions is None:
-        record = load_record(request.weights if folds is None else folds.runs[0][0])
+        manifest = load_manifest(request.weights if folds is None else folds.runs[0][0])
         of |= {
-            "weights": record.name,
-            "network": record.network,
+            "weights": manifest.name,
+            "network": manifest.network,
             "faces": "as the set places them" if crops else "searched",
-            "mirror average": "yes" if (record.mirror if request.flip is None else request.flip) else "no",
+            "test-time augmentation": "yes" if (manifest.tta if request.flip is None else request.flip) else "no",
             "priors": request.priors,
         }
     else:
         of |= {"weights": request.predictions.name}
     if request.limit:
-        of["limited to"] = f"{counted(request.limit, 'picture')} drawn with seed 0"
+        of["limited to"] = f"{counted(request.limit, 'image')} drawn with seed 0"
     return of | {"mien": __version__, "command": "mien " + shlex.join(sys.argv[1:])}
 
 
 def _left_out(request: Request, repeated: int) -> dict[str, str]:
     if not request.no_duplicates:
         return {}
-    return {"left out": f"{counted(repeated, 'picture')} with a near-duplicate in another split"}
+    return {"left out": f"{counted(repeated, 'image')} with a near-duplicate in another split"}
 
 
 def _published(
-    request: Request, chosen: DataSet, split: str, folds: Folds | None, labels: LabelSet
-) -> Published | None:
+    request: Request, chosen: DatasetInfo, split: str, folds: Folds | None, labels: LabelSet
+) -> PaperResult | None:
     """The paper's figure, where the whole split that papers report on was judged by a network they describe."""
     if request.predictions is not None or request.limit or request.no_duplicates or split not in ("", "test"):
         return None
     if folds is not None and not folds.whole:
         return None
     place = request.weights.replace(PLACE, "0")
-    return published(load_record(place).network, chosen.name, len(labels))
+    return find_paper_result(load_manifest(place).network, chosen.name, len(labels))
 
 
-def _mistakes(found: Answers, samples: Samples) -> list[Mistake]:
+def _mistakes(found: Predictions, samples: Samples) -> list[Mistake]:
     return [
         Mistake(
             name=str(found.path[row]),
             truth=str(found.labels[found.truth[row]]),
             answer=str(found.labels[int(found.probabilities[row].argmax())]),
             confidence=sure,
-            picture=partial(shown, samples, int(found.row[row])),
+            image=partial(shown, samples, int(found.row[row])),
         )
         for row, sure in mistakes(found)
     ]

@@ -1,4 +1,4 @@
-"""`mien evaluate` on the folds of a protocol: each fold's weights answer for the pictures that they never saw."""
+"""`mien evaluate` on the folds of a protocol: each fold's weights answer for the images that they never saw."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mien.data.samples import Samples
+from mien.datasets.samples import Samples
 from mien.errors import OptionError, WeightsError
-from mien.evaluate.answers import Answers
-from mien.weights.folds import PLACE, FoldRecord, all_folds, fold_of
-from mien.weights.record import load_record
+from mien.evaluate.predictions import Predictions
+from mien.weights.folds import PLACE, FoldInfo, all_folds, fold_of
+from mien.weights.manifest import load_manifest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Folds:
     """Weights of one or all folds of a protocol, and what each is judged on."""
 
-    runs: list[tuple[str, FoldRecord]]
+    runs: list[tuple[str, FoldInfo]]
     of_row: np.ndarray  # (N,) int: which of the runs tests a row; -1: none
-    untested: int  # labelled pictures of the set that no fold of the protocol tests
+    untested: int  # labelled images of the set that no fold of the protocol tests
 
     @property
     def whole(self) -> bool:
@@ -41,10 +41,10 @@ class Folds:
         """The weights of each fold and the rows that they answer; raises `WeightsError` for other folds."""
         runs = all_folds(pattern)
         if [fold.test for _, fold in runs] != [fold.test for _, fold in self.runs]:
-            raise WeightsError(f"{pattern} and {self.runs[0][0]} are of other folds: they tested other pictures")
+            raise WeightsError(f"{pattern} and {self.runs[0][0]} are of other folds: they tested other images")
         return [(place, np.flatnonzero(self.of_row == i)) for i, (place, _) in enumerate(runs)]
 
-    def parts(self, found: Answers) -> dict[str, np.ndarray]:
+    def parts(self, found: Predictions) -> dict[str, np.ndarray]:
         """Name of a fold -> which answers are its own; nothing to tell apart where one fold was judged."""
         if len(self.runs) < 2:
             return {}
@@ -63,11 +63,11 @@ def folds_of(weights: str, samples: Samples, *, set: str) -> Folds | None:
             raise WeightsError(f"{weights}: the folds are of {first.set}, not of {set}")
         if first.samples != samples.fingerprint():
             raise WeightsError(
-                f"{weights}: the folds were made of another state of {set} (other pictures, labels or variant): "
+                f"{weights}: the folds were made of another state of {set} (other images, labels or variant): "
                 "give the same --data" + (f" and --variant {first.variant}" if first.variant else "")
             )
     else:
-        fold = fold_of(load_record(weights))
+        fold = fold_of(load_manifest(weights))
         if fold is None or fold.set != set or fold.samples != samples.fingerprint():
             return None
         runs = [(weights, fold)]

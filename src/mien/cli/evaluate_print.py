@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.cli.output import counted
-from mien.evaluate.report import FOLD_FIGURES, Report
+from mien.evaluate.report import FOLD_METRICS, Report
 from mien.evaluate.robustness import Robustness
 from mien.metrics.uncertainty import Change
 
@@ -30,14 +30,14 @@ def print_report(judged: Report) -> None:
         bound = judged.intervals.get(key)
         table.add_row(name, f"{value:.1%}", f"{bound.low:.1%} - {bound.high:.1%}" if bound else "")
     console.print(table)
-    table = _table("class", "pictures", "recall", "95 % interval", "precision", "F1")
+    table = _table("class", "images", "recall", "95 % interval", "precision", "F1")
     for label, one in zip(judged.labels, figures.classes, strict=True):
         bound = judged.intervals.get(f"recall.{label}")
         shares = ["-" if share is None else f"{share:.0%}" for share in (one.recall, one.precision, one.f1)]
         between = f"{bound.low:.0%} - {bound.high:.0%}" if bound else ""
         table.add_row(label, str(one.count), shares[0], between, *shares[1:])
     console.print(table)
-    columns = [*judged.labels, "none"] if figures.answered < figures.pictures else judged.labels
+    columns = [*judged.labels, "none"] if figures.answered < figures.images else judged.labels
     table = _table("truth \\ answer", *(name[:4] for name in columns))
     for label, row in zip(judged.labels, figures.confusion, strict=True):
         table.add_row(label, *(str(count or "·") for count in row[: len(columns)]))
@@ -45,21 +45,19 @@ def print_report(judged: Report) -> None:
     if judged.folds:
         _print_folds(console, judged)
     if judged.poses:
-        table = _table("yaw", "pictures", "accuracy", "balanced")
+        table = _table("yaw", "images", "accuracy", "balanced")
         for pose in judged.poses:
-            table.add_row(pose.pose, str(pose.pictures), f"{pose.accuracy:.1%}", f"{pose.balanced_accuracy:.1%}")
+            table.add_row(pose.pose, str(pose.images), f"{pose.accuracy:.1%}", f"{pose.balanced_accuracy:.1%}")
         console.print(table)
         console.print(f"Mean over poses: {judged.pose_average:.1%}")
-    drawn = "people" if judged.by_subject else "pictures"
-    console.print(
-        f"{counted(figures.pictures, 'picture')}, {figures.answered:,} answered; intervals resample {drawn}."
-    )
-    for note in judged.notes:
-        console.print(f"{note}.")
+    drawn = "people" if judged.by_subject else "images"
+    console.print(f"{counted(figures.images, 'image')}, {figures.answered:,} answered; intervals resample {drawn}.")
+    for hook in judged.notes:
+        console.print(f"{hook}.")
     if judged.published is not None:
         gap = 100 * (figures.accuracy - judged.published.accuracy)
         console.print(
-            f"Published: {judged.published.accuracy:.2%} ({judged.published.source}); here {gap:+.2f} points."
+            f"In the paper: {judged.published.accuracy:.2%} ({judged.published.source}); here {gap:+.2f} points."
         )
     if judged.comparison is not None:
         pair = judged.comparison
@@ -72,13 +70,13 @@ def print_report(judged: Report) -> None:
 
 
 def _print_folds(console: Console, judged: Report) -> None:
-    table = _table("fold", "pictures", "accuracy", "balanced", "macro F1")
+    table = _table("fold", "images", "accuracy", "balanced", "macro F1")
     for fold in judged.folds:
         shares = (f"{share:.1%}" for share in (fold.accuracy, fold.balanced_accuracy, fold.macro_f1))
-        table.add_row(fold.fold, str(fold.pictures), *shares)
+        table.add_row(fold.fold, str(fold.images), *shares)
     if table.rows:
         table.rows[-1].end_section = True
-    over = (judged.over_folds(name) for name in FOLD_FIGURES)
+    over = (judged.over_folds(name) for name in FOLD_METRICS)
     table.add_row("mean ± deviation", "", *(f"{100 * mean:.1f} ± {100 * spread:.1f}" for mean, spread in over))
     console.print(table)
 
@@ -87,7 +85,7 @@ def _print_robustness(console: Console, found: Robustness, judged: Report) -> No
     """With intervals of the change, or of the gain where weights are compared: both do not fit a terminal."""
     compared, clean = found.clean_gain is not None, judged.figures
     table = _table(
-        "pictures", "accuracy", *(("change", "recall", "gain, 95 %") if compared else ("change, 95 %", "recall"))
+        "images", "accuracy", *(("change", "recall", "gain, 95 %") if compared else ("change, 95 %", "recall"))
     )
     row = ["as they are", f"{clean.accuracy:.1%}", "", f"{clean.balanced_accuracy:.1%}"]
     table.add_row(*row, *([_points(found.clean_gain)] if compared else []), end_section=True)
@@ -101,14 +99,14 @@ def _print_robustness(console: Console, found: Robustness, judged: Report) -> No
     console.print(table)
     console.print(
         f"Mean over kinds: accuracy {found.mean_accuracy:.1%}, recall {found.mean_balanced_accuracy:.1%}. "
-        "Changes in points, pictures resampled in pairs."
-        + (f" Gain: accuracy over {judged.compared_with} in the same pictures." if compared else "")
+        "Changes in points, images resampled in pairs."
+        + (f" Gain: accuracy over {judged.compared_with} in the same images." if compared else "")
     )
-    table = _table("head turned", "pictures", "accuracy", "95 % interval", "recall")
+    table = _table("head turned", "images", "accuracy", "95 % interval", "recall")
     for turned in found.turned:
         between = f"{turned.accuracy_interval.low:.1%} - {turned.accuracy_interval.high:.1%}"
         shares = (f"{turned.accuracy:.1%}", between, f"{turned.balanced_accuracy:.1%}")
-        table.add_row(turned.yaw, str(turned.pictures), *shares)
+        table.add_row(turned.yaw, str(turned.images), *shares)
     console.print(table)
 
 

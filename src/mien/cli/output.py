@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import OutputError
-from mien.media.whole import write_whole
+from mien.media.atomic import atomic_write
 
 
 def check_place(*paths: Path | None) -> None:
@@ -33,7 +33,7 @@ def writing(path: Path) -> Iterator[None]:
 def write_text(text: str, path: Path) -> None:
     """A file that appears whole or not at all."""
     with writing(path):
-        write_whole(path, text.encode())
+        atomic_write(path, text.encode())
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -42,5 +42,5 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def counted(count: int, thing: str) -> str:
-    """ "1 picture", "2,965 pictures"."""
+    """ "1 image", "2,965 images"."""
     return f"{count:,} {thing}{'s' * (count != 1)}"

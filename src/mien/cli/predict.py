@@ -1,4 +1,4 @@
-"""`mien predict`: sources to a terminal table, JSON lines, a table file, annotated pictures."""
+"""`mien predict`: sources to a terminal table, JSON lines, a table file, annotated images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from mien.cli.progress import progress
 from mien.errors import InputError
 from mien.pipeline.batch import Batch, Settings, predict_to, read_all
-from mien.pipeline.reader import load
+from mien.pipeline.recognizer import load
 from mien.pipeline.table import Row, check_suffix
 from mien.results import Face
 
@@ -41,20 +41,20 @@ class Request:
     priors: str
     min_confidence: float | None
     weights: str
-    fresh: bool
+    overwrite: bool
     quiet: bool
 
 
 def predict_command(request: Request) -> int:
     """0: everything was read; 1: something was not."""
     cores = os.cpu_count() or 1
-    settings = Settings(crops=request.crops, fresh=request.fresh, workers=cores, save=request.save)
+    settings = Settings(crops=request.crops, overwrite=request.overwrite, workers=cores, save=request.save)
     if request.output is not None:
         check_suffix(request.output)
     batch = Batch.of(request.sources, settings)
     if not batch.items:
-        raise InputError(f"{', '.join(request.sources)}: no picture there; name pictures or a folder with some")
-    reader = load(
+        raise InputError(f"{', '.join(request.sources)}: no image there; name images or a folder with some")
+    recognizer = load(
         request.weights,
         threshold=request.threshold,
         small_faces=request.small_faces,
@@ -62,7 +62,7 @@ def predict_command(request: Request) -> int:
         labels=request.labels,
         priors=request.priors,
         min_confidence=request.min_confidence,
-        threads=1 if len(batch.items) > 1 else 0,  # many pictures are read side by side instead
+        threads=1 if len(batch.items) > 1 else 0,  # many images are read side by side instead
     )
     tally = _Tally()
     shown: list[Row] = []
@@ -80,13 +80,13 @@ def predict_command(request: Request) -> int:
             bar.step()
 
         if request.output is not None:
-            read_now = predict_to(reader, batch, request.output, settings, watch=finished)
+            read_now = predict_to(recognizer, batch, request.output, settings, watch=finished)
             tally.kept = len(batch.items) - read_now
         else:
-            for faces, rows in read_all(reader, batch.items, settings, batch.saver):
+            for faces, rows in read_all(recognizer, batch.items, settings, batch.saver):
                 finished(faces, rows)
     if shown:
-        _print_table(shown, [f"p_{label}" for label in reader.labels])
+        _print_table(shown, [f"p_{label}" for label in recognizer.labels])
     if not request.quiet and (request.output is not None or request.save is not None or len(batch.items) != 1):
         print(tally.sentence(request.output), file=sys.stderr)  # noqa: T201
     return 1 if tally.failed else 0
@@ -111,8 +111,8 @@ class _Tally:
             self.flagged += face.quality is not None and bool(face.quality.flags)
 
     def sentence(self, output: Path | None) -> str:
-        faces, pictures = "face" if self.faces == 1 else "faces", "picture" if self.read == 1 else "pictures"
-        parts = [f"{self.faces} {faces} in {self.read} {pictures}"]
+        faces, images = "face" if self.faces == 1 else "faces", "image" if self.read == 1 else "images"
+        parts = [f"{self.faces} {faces} in {self.read} {images}"]
         if self.uncertain:
             parts.append(f"{self.uncertain} uncertain")
         if self.flagged:
@@ -147,16 +147,16 @@ def _print_table(rows: list[Row], classes: list[str]) -> None:
     console = Console()
     posed = console.width >= 100
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("picture", overflow="fold")
+    table.add_column("image", overflow="fold")
     table.add_column("face", justify="right")
     for name in ("expression", "next", "left top right bottom", *(["yaw pitch roll"] if posed else [])):
         table.add_column(name, no_wrap=True)
     for row in rows:
         if row["error"] is not None:
             continue
-        picture = Text(_plain(row["source"]))
+        image = Text(_plain(row["source"]))
         if row["face"] is None:
-            table.add_row(picture, "-", "no face found")
+            table.add_row(image, "-", "no face found")
             continue
         first, second = sorted(classes, key=lambda name: -row[name])[:2]
         style = "not bold" if row["certain"] is False else "bold"
@@ -168,6 +168,6 @@ def _print_table(rows: list[Row], classes: list[str]) -> None:
         ]
         if posed:
             cells.append(" ".join(f"{row[angle]:+.0f}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")))
-        table.add_row(picture, *cells)
+        table.add_row(image, *cells)
     if table.row_count:
         console.print(table)

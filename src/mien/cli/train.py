@@ -14,7 +14,7 @@ from mien.cli.progress import Bar, progress
 from mien.errors import OptionError
 from mien.train.loop import Progress
 from mien.train.recipe import read_recipe
-from mien.train.start import Plan, plan, train
+from mien.train.session import Plan, plan, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def train_command(request: Request) -> int:
         raise OptionError(f"--accelerator {request.accelerator}: {wanted} wanted, torch sees {there} here")
     recipe = read_recipe(request.recipe, changes)
     if request.from_scratch:
-        recipe = replace(recipe, start={}, frozen=(), frozen_statistics=())
+        recipe = replace(recipe, pretrained={}, frozen=(), frozen_statistics=())
     chosen = plan(recipe, request.data, also=request.also, fold=request.fold, weights_folder=request.weights_folder)
     cpu = request.accelerator == "cpu" or (request.accelerator == "auto" and not _has_gpu())
     fabric = Fabric(
@@ -79,11 +79,11 @@ def train_command(request: Request) -> int:
         command = "mien " + shlex.join(sys.argv[1:])
         finished = train(chosen, request.out, fabric=fabric, command=command, watch=watch)
     if not quiet:
-        why = "the last" if recipe.best == "last" else f"the best {recipe.best} on validation"
+        why = "the last" if recipe.monitor == "last" else f"the best {recipe.monitor} on validation"
         Bar().say(
             f"kept: epoch {finished.best_epoch}, {why}; "
             "accuracy {accuracy:.1%}, balanced {balanced_accuracy:.1%}\n".format(**finished.best)
-            + f"weights: {request.out / 'weights'}; judge them on pictures they never saw: mien evaluate"
+            + f"weights: {request.out / 'weights'}; judge them on images they never saw: mien evaluate"
         )
     return 0
 
@@ -93,10 +93,10 @@ def _announce(chosen: Plan) -> None:
     apart = f", {len(fold.test):,} are left alone" if len(fold.test) else ""
     Bar().say(
         f"{chosen.recipe.name}: {chosen.recipe.network} on {chosen.shards.title}, {fold.name}: "
-        f"{len(fold.train):,} pictures learn, {len(fold.valid):,} choose{apart}"
+        f"{len(fold.train):,} images learn, {len(fold.valid):,} choose{apart}"
     )
     for leak in fold.leaks:
-        Bar().say(f"note: {leak}")
+        Bar().say(f"hook: {leak}")
 
 
 def _has_gpu() -> bool:

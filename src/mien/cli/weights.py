@@ -9,34 +9,34 @@ from rich import print_json
 from rich.console import Console
 from rich.table import Table
 
-from mien.errors import MienError, MissingPackage, OptionError, UnknownName
+from mien.errors import MienError, MissingPackageError, OptionError, UnknownNameError
 from mien.labels import label_set
-from mien.weights.record import WeightsRecord, load_record, shipped_names
+from mien.weights.manifest import WeightsManifest, load_manifest, shipped_names
 from mien.weights.verify import verify
 
 
 def list_command() -> None:
-    """Print one line per weights record in the package."""
+    """Print one line per weights manifest in the package."""
     table = Table("name", "network", "input", "classes", "licence", "measured")
     for name in shipped_names():
-        record = load_record(name)
+        manifest = load_manifest(name)
         table.add_row(
             name,
-            record.network,
-            f"{record.inputs.size_px} px {record.inputs.channels}",
-            record.labels or "-",
-            record.licence,
-            "\n".join(f"{key}: {value}" for key, value in record.measured.items() if not isinstance(value, dict)),
+            manifest.network,
+            f"{manifest.inputs.size_px} px {manifest.inputs.channels}",
+            manifest.labels or "-",
+            manifest.licence,
+            "\n".join(f"{key}: {value}" for key, value in manifest.measured.items() if not isinstance(value, dict)),
         )
     Console().print(table)
 
 
 def show_command(name: str) -> None:
-    """Print the record as it stands in the file, after checking that its files are whole."""
-    record = load_record(name)
-    for file in record.files:
-        record.file(file)
-    print_json(record.path.read_text(encoding="utf-8"))
+    """Print the manifest as it stands in the file, after checking that its files are whole."""
+    manifest = load_manifest(name)
+    for file in manifest.files:
+        manifest.file(file)
+    print_json(manifest.path.read_text(encoding="utf-8"))
 
 
 def convert_command(
@@ -54,7 +54,7 @@ def convert_command(
         from mien.export.onnx import add_onnx, check_exporter
         from mien.weights.convert.write import convert_to
     except ModuleNotFoundError as error:
-        raise MissingPackage("Converting a checkpoint", error.name or "torch", "train") from error
+        raise MissingPackageError("Converting a checkpoint", error.name or "torch", "train") from error
     if channels not in {None, "rgb", "bgr"}:
         raise OptionError(f"--channels {channels}: colours are in the order rgb or bgr")
     try:
@@ -64,9 +64,9 @@ def convert_command(
     if onnx:
         check_exporter()
     written = convert_to(source, target, labels=labels, channels=channels, keep_rates=rates, force=force)
-    record = add_onnx(written.record) if onnx else written.record
+    manifest = add_onnx(written.manifest) if onnx else written.manifest
     _say(f"{source.name} is {written.title}")
-    _describe(record)
+    _describe(manifest)
 
 
 def verify_command(names: Iterable[str]) -> int:
@@ -74,12 +74,12 @@ def verify_command(names: Iterable[str]) -> int:
     failed = False
     for name in list(names) or shipped_names():
         try:
-            record = load_record(name)
-            for check in verify(record):
+            manifest = load_manifest(name)
+            for check in verify(manifest):
                 word = "ok" if check.passed else "skipped" if check.passed is None else "FAILED"
-                _say(f"{word:8}{record.name}: {check.finding}")
+                _say(f"{word:8}{manifest.name}: {check.finding}")
                 failed |= check.passed is False
-        except UnknownName:
+        except UnknownNameError:
             raise
         except MienError as error:
             _say(f"{'FAILED':8}{name}: {error}")
@@ -87,21 +87,21 @@ def verify_command(names: Iterable[str]) -> int:
     return int(failed)
 
 
-def _describe(record: WeightsRecord) -> None:
-    for file in record.files:
-        _say(f"  {record.folder / file}: {(record.folder / file).stat().st_size / 1e6:.0f} MB")
-    _say(f"  {record.path}: its record")
-    inputs = record.inputs
+def _describe(manifest: WeightsManifest) -> None:
+    for file in manifest.files:
+        _say(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.0f} MB")
+    _say(f"  {manifest.path}: its manifest")
+    inputs = manifest.inputs
     _say(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
-    if record.labels is not None:
-        _say(f"  classes: {' '.join(label_set(record.labels))} ({record.labels})")
-    if record.claimed:
-        claimed = f"{record.claimed['accuracy']:.2%} on {record.claimed['pictures']}"
+    if manifest.labels is not None:
+        _say(f"  classes: {' '.join(label_set(manifest.labels))} ({manifest.labels})")
+    if manifest.claimed:
+        claimed = f"{manifest.claimed['accuracy']:.2%} on {manifest.claimed['images']}"
         _say(f"  claimed by its authors: {claimed}; not measured by us")
-    for note in record.notes:
-        _say(f"  note: {note}")
-    if record.labels is not None:
-        _say(f"  use: mien predict photo.jpg --weights {record.folder / record.name}.safetensors")
+    for hook in manifest.notes:
+        _say(f"  hook: {hook}")
+    if manifest.labels is not None:
+        _say(f"  use: mien predict photo.jpg --weights {manifest.folder / manifest.name}.safetensors")
 
 
 def _say(line: str) -> None:

@@ -1,1 +1,1 @@
-"""Pictures made from results."""
+"""Images made from results."""

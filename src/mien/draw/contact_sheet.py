@@ -1,4 +1,4 @@
-"""A contact sheet: some pictures of every class, under its name and count."""
+"""A contact sheet: some images of every class, under its name and count."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mien.data.samples import Samples
-from mien.data.survey import shown
+from mien.datasets.audit.scan import shown
+from mien.datasets.samples import Samples
 from mien.draw.faces import COLOURS
 from mien.errors import InputError
 
@@ -22,15 +22,15 @@ class Strip:
     """One class of a sheet."""
 
     title: str
-    note: str  # after the title, in a lighter hand
+    hook: str  # after the title, in a lighter hand
     colour: str
-    pictures: Sequence[np.ndarray | None]  # RGB uint8; None where a picture cannot be read
+    images: Sequence[np.ndarray | None]  # RGB uint8; None where an image cannot be read
 
 
 def class_strips(samples: Samples, *, per_class: int = 24, seed: int = 0) -> list[Strip]:
-    """A strip for each class, pictures chosen by chance from the seed, in the order of the table.
+    """A strip for each class, images chosen by chance from the seed, in the order of the table.
 
-    A picture cannot be read: None in its place. Rows without a single label come last.
+    An image cannot be read: None in its place. Rows without a single label come last.
     """
     strips = []
     for index, name in enumerate([*samples.labels, None]):
@@ -39,17 +39,17 @@ def class_strips(samples: Samples, *, per_class: int = 24, seed: int = 0) -> lis
             continue
         chosen = np.sort(np.random.default_rng([seed, index]).permutation(rows)[:per_class])
         splits = {split: int((samples.split[rows] == split).sum()) for split in samples.splits}
-        note = "   ".join(f"{split} {count:,}" for split, count in splits.items()) or f"{len(rows):,}"
+        hook = "   ".join(f"{split} {count:,}" for split, count in splits.items()) or f"{len(rows):,}"
         colour = "#777777" if name is None else COLOURS.get(name, "#777777")
-        pictures = [_read(samples, row) for row in chosen.tolist()]
-        strips.append(Strip(title=name or "no single label", note=note, colour=colour, pictures=pictures))
+        images = [_read(samples, row) for row in chosen.tolist()]
+        strips.append(Strip(title=name or "no single label", hook=hook, colour=colour, images=images))
     return strips
 
 
 def contact_sheet(strips: Sequence[Strip], *, title: str = "", cell_px: int = 96, columns: int = 12) -> np.ndarray:
-    """Strips below each other, RGB uint8 (H, W, 3). Pictures keep their shape within square cells."""
+    """Strips below each other, RGB uint8 (H, W, 3). Images keep their shape within square cells."""
     step = cell_px + _GAP_PX
-    heights = [-(-len(strip.pictures) // columns) * step or _TITLE_PX for strip in strips]
+    heights = [-(-len(strip.images) // columns) * step or _TITLE_PX for strip in strips]
     head = 52 if title else _GAP_PX
     size = (columns * step + _GAP_PX, head + sum(_TITLE_PX + height for height in heights) + _GAP_PX)
     sheet = Image.new("RGB", size, _PAPER)
@@ -59,11 +59,11 @@ def contact_sheet(strips: Sequence[Strip], *, title: str = "", cell_px: int = 96
     for strip, height in zip(strips, heights, strict=True):
         _heading(draw, strip, y)
         y += _TITLE_PX
-        for i, picture in enumerate(strip.pictures):
+        for i, image in enumerate(strip.images):
             place = (_GAP_PX + i % columns * step, y + i // columns * step)
-            _cell(sheet, draw, picture, place, cell_px)
-        if not strip.pictures:
-            draw.text((_GAP_PX + 2, y + 4), "no picture", fill=_FAULT, font=ImageFont.load_default(15))
+            _cell(sheet, draw, image, place, cell_px)
+        if not strip.images:
+            draw.text((_GAP_PX + 2, y + 4), "no image", fill=_FAULT, font=ImageFont.load_default(15))
         y += height
     return np.asarray(sheet)
 
@@ -76,18 +76,18 @@ def _read(samples: Samples, row: int) -> np.ndarray | None:
 
 
 def _heading(draw: ImageDraw.ImageDraw, strip: Strip, y: int) -> None:
-    name, note = ImageFont.load_default(18), ImageFont.load_default(15)
+    name, hook = ImageFont.load_default(18), ImageFont.load_default(15)
     draw.rectangle((_GAP_PX, y + 8, _GAP_PX + 7, y + _TITLE_PX - 6), fill=strip.colour)
     draw.text((_GAP_PX + 15, y + 7), strip.title, fill=_INK, font=name)
     wide = draw.textlength(strip.title, font=name)
-    draw.text((_GAP_PX + 15 + wide + 14, y + 10), strip.note, fill="#666666", font=note)
+    draw.text((_GAP_PX + 15 + wide + 14, y + 10), strip.hook, fill="#666666", font=hook)
 
 
 def _cell(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, picture: np.ndarray | None, place: tuple[int, int], side: int
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, image: np.ndarray | None, place: tuple[int, int], side: int
 ) -> None:
     x, y = place
-    if picture is None:
+    if image is None:
         draw.rectangle((x, y, x + side - 1, y + side - 1), fill=_EMPTY, outline=_FAULT)
         draw.line((x, y, x + side - 1, y + side - 1), fill=_FAULT)
         font = ImageFont.load_default(max(9, side / 7))
@@ -97,8 +97,8 @@ def _cell(
         draw.text(middle, "unreadable", fill=_FAULT, font=font, anchor="mm")
         return
     draw.rectangle((x, y, x + side - 1, y + side - 1), fill=_EMPTY)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = side / max(height, width)
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image = Image.fromarray(picture).resize(small, Image.Resampling.LANCZOS)
-    sheet.paste(image, (x + (side - small[0]) // 2, y + (side - small[1]) // 2))
+    pil = Image.fromarray(image).resize(small, Image.Resampling.LANCZOS)
+    sheet.paste(pil, (x + (side - small[0]) // 2, y + (side - small[1]) // 2))

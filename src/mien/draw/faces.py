@@ -1,4 +1,4 @@
-"""A picture with its faces marked: box, expression, and how the classes compare."""
+"""An image with its faces marked: box, expression, and how the classes compare."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _BARS = 3
 _UNCERTAIN = "#D0D0D0"
 
 
-def mark_faces(picture: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
-    """A copy of the picture (H, W, 3) uint8 RGB with every face marked; largest faces are drawn last.
+def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    """A copy of the image (H, W, 3) uint8 RGB with every face marked; largest faces are drawn last.
 
     An uncertain answer has a dashed box, a grey label and a question mark.
     """
-    image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image, "RGBA")
+    pil = Image.fromarray(image)
+    draw = ImageDraw.Draw(pil, "RGBA")
     for face in reversed(faces):
-        _mark(draw, face, image.size)
-    return np.asarray(image)
+        _mark(draw, face, pil.size)
+    return np.asarray(pil)
 
 
 def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
@@ -80,7 +80,7 @@ def _outline(draw: ImageDraw.ImageDraw, box: Box, colour: str, line: int, *, das
 
 
 def _bars(draw: ImageDraw.ImageDraw, face: Face, x: float, y: float, size: tuple[int, int]) -> None:
-    """The most probable classes as bars, below the face or, at the picture's edge, inside its lower end."""
+    """The most probable classes as bars, below the face or, at the image's edge, inside its lower end."""
     if face.expression is None:
         return
     row = max(13, min(24, face.box.width / 12))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.data.summary import POSE_DEG, Poses, Summary, Votes
+from mien.datasets.audit.summary import POSE_DEG, Poses, Summary, Votes
 from mien.draw.faces import COLOURS
-from mien.errors import MissingPackage, OutputError
-from mien.media.whole import write_whole
+from mien.errors import MissingPackageError, OutputError
+from mien.media.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,12 +25,12 @@ _GREY = "#777777"
 def plot_summary(summary: Summary, path: Path, *, title: str) -> None:
     """Write the plots to `path`; its suffix chooses the format (.png, .pdf, .svg).
 
-    Raises `MissingPackage` without Matplotlib, `OutputError` for a suffix it does not know.
+    Raises `MissingPackageError` without Matplotlib, `OutputError` for a suffix it does not know.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingPackage("The plot of a data set", "Matplotlib", "plots") from error
+        raise MissingPackageError("The plot of a data set", "Matplotlib", "plots") from error
     panels: list[Callable[[Axes], None]] = [lambda axes: _balance(axes, summary)]
     if (votes := summary.votes) is not None:
         panels += [lambda axes: _agreement(axes, votes), lambda axes: _entropy(axes, votes)]
@@ -41,12 +41,12 @@ def plot_summary(summary: Summary, path: Path, *, title: str) -> None:
     figure = Figure(figsize=(6.2 * columns, 0.5 + 4.2 * rows), layout="constrained")
     for i, panel in enumerate(panels, start=1):
         panel(figure.add_subplot(rows, columns, i))
-    figure.suptitle(f"{title}: {summary.pictures:,} pictures", fontsize=13)
+    figure.suptitle(f"{title}: {summary.images:,} images", fontsize=13)
     if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
         raise OutputError(f"{path}: plots cannot be saved as {path.suffix!r}; use .png, .pdf or .svg")
     drawn = BytesIO()
     figure.savefig(drawn, dpi=130, format=path.suffix.lstrip(".").lower())
-    write_whole(path, drawn.getbuffer())
+    atomic_write(path, drawn.getbuffer())
 
 
 def _balance(axes: Axes, summary: Summary) -> None:
@@ -64,7 +64,7 @@ def _balance(axes: Axes, summary: Summary) -> None:
     axes.set_yticks(place, names)
     axes.invert_yaxis()
     axes.margins(x=0.14)
-    axes.set_xlabel("share of the split in %; pictures at the bars")
+    axes.set_xlabel("share of the split in %; images at the bars")
     axes.set_title("Classes", loc="left")
     if splits != [""]:
         axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(splits))
@@ -81,7 +81,7 @@ def _agreement(axes: Axes, votes: Votes) -> None:
     axes.bar(np.arange(10), share, 0.92, color=_SPLITS[0])
     axes.set_xticks(np.arange(10), [f"{10 * i + 10}" for i in range(10)])
     axes.set_xlabel("votes for the first class in %, up to")
-    axes.set_ylabel("share of the pictures in %")
+    axes.set_ylabel("share of the images in %")
     axes.set_title(f"Agreement: all agree on {votes.unanimous:.0%}, more than half on {votes.majority:.0%}")
     _plain(axes)
 
@@ -109,9 +109,9 @@ def _poses(axes: Axes, poses: Poses) -> None:
         at = np.arange(len(POSE_DEG)) + (i - (len(drawn) - 1) / 2) * thick
         axes.bar(at, counts, thick * 0.95, color=_SPLITS[i], label=name)
     axes.set_xticks(np.arange(len(POSE_DEG)), [f"{angle:+d}°" if angle else "0°" for angle in POSE_DEG])
-    axes.set_xlabel("degrees; yaw to the right edge of the picture and pitch up are positive")
-    axes.set_ylabel("pictures")
-    axes.set_title(f"Pose of the head ({poses.rows:,} pictures)")
+    axes.set_xlabel("degrees; yaw to the right edge of the image and pitch up are positive")
+    axes.set_ylabel("images")
+    axes.set_title(f"Pose of the head ({poses.rows:,} images)")
     axes.legend(frameon=False)
     _plain(axes)
 

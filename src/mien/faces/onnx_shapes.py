@@ -1,4 +1,4 @@
-"""Open the fixed picture size of an ONNX file without the `onnx` package.
+"""Open the fixed image size of an ONNX file without the `onnx` package.
 
 Some published detectors declare one input size although they compute at any. An ONNX file is a
 protocol buffer; this rewrites the dimensions of its inputs and outputs as symbols and leaves every

@@ -1,4 +1,4 @@
-"""How well a face can be seen: its size, turn, sharpness and light, from the picture and its landmarks."""
+"""How well a face can be seen: its size, turn, sharpness and light, from the image and its landmarks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _TURN_MAX = 60.0  # beyond it the eye distance is not stretched further
 _ROWS, _COLUMNS = (0.25, 0.9), (0.15, 0.85)
 
 
-def face_quality(picture: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Quality:
-    """Picture (H, W, 3) uint8 RGB, a face's landmarks (68, 2) in its pixels and its pose -> the measures.
+def face_quality(image: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Quality:
+    """Image (H, W, 3) uint8 RGB, a face's landmarks (68, 2) in its pixels and its pose -> the measures.
 
     A face larger than the patch is averaged down to it; a smaller one is measured at its own size, not
     enlarged, so that being small is not taken for being blurred.
@@ -28,10 +28,10 @@ def face_quality(picture: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Qual
     eyes = five_points(landmarks)[:2]
     foreshortening = np.cos(np.deg2rad(min(abs(pose.yaw_deg), _TURN_MAX)))
     matrix = _PATCH.matrix(landmarks)
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # patch pixels per picture pixel
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # patch pixels per image pixel
     side = int(np.clip(round(_PATCH.size_px / max(scale, 1e-9)), _LEAST_PX, _PATCH.size_px))
     # Sampled twice as densely, then averaged: resampling blurs faces of all sizes alike.
-    double = warp(picture, matrix * (2 * side / _PATCH.size_px), 2 * side)
+    double = warp(image, matrix * (2 * side / _PATCH.size_px), 2 * side)
     patch = double.reshape(side, 2, side, 2, 3).mean(axis=(1, 3))
     grey = patch @ np.array([0.299, 0.587, 0.114]) / 255  # ITU-R BT.601 luma, 0..1
     (top, bottom), (left, right) = ((round(a * side), round(b * side)) for a, b in (_ROWS, _COLUMNS))
@@ -39,7 +39,7 @@ def face_quality(picture: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Qual
     darkest, light = np.percentile(middle, [5, 95])
     return Quality(
         eye_px=float(np.hypot(*(eyes[1] - eyes[0])) / foreshortening),
-        turn_deg=_turn_deg(pose),
+        off_axis_deg=_turn_deg(pose),
         sharpness=sharpness(middle),
         light=float(light),
         contrast=float(light - darkest),
@@ -48,10 +48,10 @@ def face_quality(picture: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Qual
 
 
 def sharpness(grey: np.ndarray) -> float:
-    """Grey picture (H, W) -> how much of the variation between neighbours a second blur takes away, 0..1.
+    """Grey image (H, W) -> how much of the variation between neighbours a second blur takes away, 0..1.
 
     What is blurred already loses little. The smaller of the two directions, so that motion blur counts; 0
-    for a picture without any variation. Crete et al., "The blur effect: perception and estimation with a new
+    for an image without any variation. Crete et al., "The blur effect: perception and estimation with a new
     no-reference perceptual blur metric" (2007), one minus their measure, with a window of five pixels, not nine.
     """
     return min(_lost(grey), _lost(grey.T))

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.faces.search import Found, SearchingDetector
+from mien.faces.passes import Found, MultiPassDetector
 from mien.nn.onnx_session import open_session
 
 STRIDES = (8, 16, 32)  # side of a cell of each output in input pixels
 SIDE_PX = 640
 
 
-class YuNet(SearchingDetector):
-    """Faces of about 10 pixels and more, with five points. Options: `SearchingDetector`.
+class YuNet(MultiPassDetector):
+    """Faces of about 10 pixels and more, with five points. Options: `MultiPassDetector`.
 
-    `hardier`: weights of the same form that look where the first found nothing: they know dark, noisy, covered and
+    `robust`: weights of the same form that look where the first found nothing: they know dark, noisy, covered and
     leaning faces, and fewer small ones.
     """
 
@@ -36,31 +36,31 @@ class YuNet(SearchingDetector):
         side_px: int = SIDE_PX,
         tiles: bool = False,
         threads: int = 0,
-        hardier: Path | None = None,
+        robust: Path | None = None,
     ) -> None:
         super().__init__(threshold=threshold, iou=iou, side_px=side_px, tiles=tiles)
         self._session = open_session(model, threads=threads)
         self._hardier = (
             None
-            if hardier is None
-            else YuNet(hardier, threshold=threshold, iou=iou, side_px=side_px, threads=threads)
+            if robust is None
+            else YuNet(robust, threshold=threshold, iou=iou, side_px=side_px, threads=threads)
         )
 
-    def looks(self, picture: np.ndarray) -> Iterator[Found]:
-        """As `SearchingDetector.looks`, then the same by the hardier weights."""
-        yield from super().looks(picture)
+    def passes(self, image: np.ndarray) -> Iterator[Found]:
+        """As `MultiPassDetector.passes`, then the same by the robust weights."""
+        yield from super().passes(image)
         if self._hardier is not None:
-            yield from self._hardier.looks(picture)
+            yield from self._hardier.passes(image)
 
     def answer(self, x: np.ndarray) -> Found:
-        """As `SearchingDetector.answer`."""
+        """As `MultiPassDetector.answer`."""
         np.multiply(x, np.float32(1 / 255), out=x)
         answers = self._session.run(None, {"faces": x})[0]
         return decode(answers[0], x.shape[2], x.shape[3], threshold=self.threshold)
 
 
 def decode(answers: np.ndarray, height: int, width: int, *, threshold: float) -> Found:
-    """The network's answers (16, N) to a picture of this size -> boxes (M, 4), scores (M,), points (M, 5, 2).
+    """The network's answers (16, N) to an image of this size -> boxes (M, 4), scores (M,), points (M, 5, 2).
 
     Per cell: the logit of a face and of an object, whose probabilities' geometric mean is the score;
     box centre x and y from the cell's corner in cells; logarithm of width and height in cells; x and y of

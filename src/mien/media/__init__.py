@@ -1,1 +1,1 @@
-"""Reading and writing pictures. Inside the package a picture is always RGB uint8 (H, W, 3)."""
+"""Reading and writing images. Inside the package an image is always RGB uint8 (H, W, 3)."""

@@ -1,4 +1,4 @@
-"""Picture files, whatever is in them, as upright RGB uint8 (H, W, 3)."""
+"""Image files, whatever is in them, as upright RGB uint8 (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mien.errors import InputError, PictureError
+from mien.errors import ImageError, InputError
 
-PICTURE_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     [
         ".jpg",
         ".jpeg",
@@ -55,24 +55,24 @@ MIN_SIDE_PX = 16  # no face can be read in less
 _opening = threading.Lock()  # the warnings filter below is global to the process
 
 
-def read_picture(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> np.ndarray:
-    """A picture as RGB uint8 (H, W, 3), turned upright by its EXIF orientation.
+def read_image(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> np.ndarray:
+    """An image as RGB uint8 (H, W, 3), turned upright by its EXIF orientation.
 
-    `source`: a path, or the bytes of a file. Grey, palette, CMYK, 16-bit and float pictures are converted,
-    transparency is laid on white, of an animation the first frame is taken. Raises `PictureError` with
+    `source`: a path, or the bytes of a file. Grey, palette, CMYK, 16-bit and float images are converted,
+    transparency is laid on white, of an animation the first frame is taken. Raises `ImageError` with
     the reason and the remedy; `name` is what the error calls bytes.
     """
     label = name or ("bytes" if isinstance(source, bytes) else os.fspath(source))
-    picture = _decode(source if isinstance(source, bytes) else _bytes_of(source, label), label)
-    height, width = picture.shape[:2]
+    image = _decode(source if isinstance(source, bytes) else _bytes_of(source, label), label)
+    height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
-        raise PictureError(label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
-    return picture
+        raise ImageError(label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
+    return image
 
 
 def rgb_of(image: Image.Image) -> np.ndarray:
     """A Pillow image as RGB uint8 (H, W, 3): upright, any mode, transparency on white."""
-    with contextlib.suppress(Exception):  # damaged EXIF must not cost a good picture
+    with contextlib.suppress(Exception):  # damaged EXIF must not cost a good image
         image = ImageOps.exif_transpose(image)
     return np.asarray(_rgb(image))
 
@@ -81,36 +81,36 @@ def _bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
     try:
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
-            raise PictureError(label, "is a folder, not a picture")
+            raise ImageError(label, "is a folder, not an image")
         if not stat.S_ISREG(found.st_mode):
-            raise PictureError(label, "is a device or a pipe, not a file; save it as a file first")
+            raise ImageError(label, "is a device or a pipe, not a file; save it as a file first")
         with open(path, "rb") as file:
             if found.st_size > MAX_BYTES:
                 reason = _what_instead(file.read(512), label)
                 if "video" not in reason:
                     reason = f"has {found.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read: make it smaller"
-                raise PictureError(label, reason)
+                raise ImageError(label, reason)
             return file.read()
     except FileNotFoundError:
-        raise PictureError(label, _why_absent(label)) from None
+        raise ImageError(label, _why_absent(label)) from None
     except PermissionError:
-        raise PictureError(label, "may not be read by this user; check its permissions") from None
+        raise ImageError(label, "may not be read by this user; check its permissions") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise PictureError(label, f"cannot be read ({reason}); check its name and the disk") from None
+        raise ImageError(label, f"cannot be read ({reason}); check its name and the disk") from None
 
 
 def _why_absent(label: str) -> str:
     if "://" in label or label.startswith(("http:", "https:")):
-        return "is an address; mien never goes online: download the picture first"
+        return "is an address; mien never goes online: download the image first"
     if label.startswith("camera:"):
-        return "is a camera; this version reads pictures only"
+        return "is a camera; this version reads images only"
     return "no such file; check the path"
 
 
 def _decode(data: bytes, label: str) -> np.ndarray:
     if not data:
-        raise PictureError(label, "the file is empty (0 bytes); copy or download it again")
+        raise ImageError(label, "the file is empty (0 bytes); copy or download it again")
     _allow_heif(data, label)
     try:
         with _opening, warnings.catch_warnings():
@@ -122,19 +122,19 @@ def _decode(data: bytes, label: str) -> np.ndarray:
             image.load()
             return rgb_of(image)
     except Image.DecompressionBombError:
-        raise PictureError(
+        raise ImageError(
             label, f"more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller (this limit guards memory)"
         ) from None
     except UnidentifiedImageError:
-        raise PictureError(label, _what_instead(data[:512], label)) from None
+        raise ImageError(label, _what_instead(data[:512], label)) from None
     except MemoryError:
-        raise PictureError(label, "does not fit into memory; make it smaller") from None
+        raise ImageError(label, "does not fit into memory; make it smaller") from None
     except Exception as error:  # Pillow's decoders raise anything on damaged files
         if "truncated" in str(error).lower():
-            reason = "the picture ends early (truncated file); copy or download it again"
+            reason = "the image ends early (truncated file); copy or download it again"
         else:
-            reason = f"the picture is damaged ({error or type(error).__name__}); save it again as PNG or JPEG"
-        raise PictureError(label, " ".join(reason.split())) from None
+            reason = f"the image is damaged ({error or type(error).__name__}); save it again as PNG or JPEG"
+        raise ImageError(label, " ".join(reason.split())) from None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -156,58 +156,58 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
 
 
 def _allow_heif(data: bytes, label: str) -> None:
-    """Make Pillow able to read HEIC where the picture is one; needs the `heic` extra."""
+    """Make Pillow able to read HEIC where the image is one; needs the `heic` extra."""
     brands = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
     if data[4:8] == b"ftyp" and data[8:12] in brands:
         if find_spec("pillow_heif") is None:
-            raise PictureError(label, "HEIC pictures need pillow-heif: pip install 'mien[heic]'")
+            raise ImageError(label, "HEIC images need pillow-heif: pip install 'mien[heic]'")
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
 
 
 def _what_instead(data: bytes, label: str) -> str:
-    """Why Pillow did not recognise the file, in the words of somebody who looks for the mistake."""
+    """Why Pillow did not recognise the file, in the words of somebody who passes for the mistake."""
     head = data.lstrip().lower()
     suffix = Path(label).suffix.lower()
     if suffix in VIDEO_SUFFIXES or data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3":
-        return "is a video; this version reads pictures only: extract frames first"
+        return "is a video; this version reads images only: extract frames first"
     if head.startswith((b"<!doctype html", b"<html")):
-        return "holds a web page, not a picture; download the picture itself"
+        return "holds a web page, not an image; download the image itself"
     if head.startswith((b"<?xml", b"<svg")):
         return "holds XML or a vector drawing; save it as PNG or JPEG"
     if head.startswith(b"%pdf"):
-        return "is a PDF; export its pictures as PNG or JPEG"
-    if suffix in PICTURE_SUFFIXES:
-        return f"is not a picture although it is called {suffix}; check the file"
-    return "is not a picture of a known format; convert it to PNG or JPEG"
+        return "is a PDF; export its images as PNG or JPEG"
+    if suffix in IMAGE_SUFFIXES:
+        return f"is not an image although it is called {suffix}; check the file"
+    return "is not an image of a known format; convert it to PNG or JPEG"
 
 
-def pictures_in(folder: str) -> Iterator[str | PictureError]:
-    """Every picture file below a folder, sorted; hidden folders are left out, links are not followed.
+def images_in(folder: str) -> Iterator[str | ImageError]:
+    """Every image file below a folder, sorted; hidden folders are left out, links are not followed.
 
     A subfolder that may not be opened is yielded as the error it is.
     """
-    refused: list[PictureError] = []
+    refused: list[ImageError] = []
 
     def refuse(error: OSError) -> None:
-        refused.append(PictureError(str(error.filename), "the folder may not be opened; check its permissions"))
+        refused.append(ImageError(str(error.filename), "the folder may not be opened; check its permissions"))
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES and not name.startswith("."):
+            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("."):
                 yield os.path.join(parent, name)
     yield from refused
 
 
-def write_picture(picture: np.ndarray, path: Path) -> None:
+def write_image(image: np.ndarray, path: Path) -> None:
     """RGB uint8 (H, W, 3) to a file; the suffix chooses the format. Written whole or not at all."""
     half = path.with_name(f".{path.name}.half{path.suffix}")
     try:
-        Image.fromarray(picture).save(half, quality=92)
+        Image.fromarray(image).save(half, quality=92)
         half.replace(path)
     except ValueError:
-        raise InputError(f"{path}: pictures cannot be saved as {path.suffix!r}; use .jpg or .png") from None
+        raise InputError(f"{path}: images cannot be saved as {path.suffix!r}; use .jpg or .png") from None
     finally:
         half.unlink(missing_ok=True)

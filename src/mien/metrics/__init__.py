@@ -1,1 +1,1 @@
-"""Figures from truth and probabilities: arrays in, plain values out."""
+"""Metrics from truth and probabilities: arrays in, plain values out."""

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.errors import InputError, MissingPackage
+from mien.errors import InputError, MissingPackageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassFigures:
-    """One class. A share that has no pictures to speak of is None."""
+class ClassMetrics:
+    """One class. A share that has no images to speak of is None."""
 
-    count: int  # pictures that show it
-    precision: float | None  # of the pictures called so
-    recall: float | None  # of the pictures that show it
+    count: int  # images that show it
+    precision: float | None  # of the images called so
+    recall: float | None  # of the images that show it
     f1: float | None
 
 
@@ -29,37 +29,37 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cover:
-    """What an abstain threshold does."""
+class RiskCoveragePoint:
+    """What an confidence_thresholds threshold does."""
 
     threshold: float  # answers below it are withheld
-    share: float  # of the pictures still answered
+    share: float  # of the images still answered
     accuracy: float | None  # of those
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Metrics:
     """Everything that is said of one set of answers. Shares lie in 0..1."""
 
-    pictures: int
-    answered: int  # pictures with an answer; one without (no face found) counts as wrong
+    images: int
+    answered: int  # images with an answer; one without (no face found) counts as wrong
     accuracy: float
-    balanced_accuracy: float  # mean recall over the classes that occur
+    balanced_accuracy: float  # balanced accuracy over the classes that occur
     macro_f1: float  # mean F1 over the classes that occur
     top2: float  # the truth is among the two most probable classes
     calibration_error: float  # expected, 15 equal bins (Guo et al., 2017)
-    log_loss: float | None  # natural logarithm; None where a picture has no answer
-    classes: tuple[ClassFigures, ...]
+    log_loss: float | None  # natural logarithm; None where an image has no answer
+    classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: truth; columns: answer; last column: no answer
     reliability: tuple[Bin, ...]
-    coverage: tuple[Cover, ...]
+    coverage: tuple[RiskCoveragePoint, ...]
 
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(20))
 BINS = 15
 
 
-def figures(truth: np.ndarray, probabilities: np.ndarray) -> Figures:
+def figures(truth: np.ndarray, probabilities: np.ndarray) -> Metrics:
     """Truth (N,) as class indices and probabilities (N, K), rows of zeros where there is no answer -> figures.
 
     Raises `InputError` where there is nothing to judge or the two do not fit each other.
@@ -68,7 +68,7 @@ def figures(truth: np.ndarray, probabilities: np.ndarray) -> Figures:
     try:
         from sklearn.metrics import precision_recall_fscore_support
     except ModuleNotFoundError as error:
-        raise MissingPackage("Evaluation", "scikit-learn", "evaluate") from error
+        raise MissingPackageError("Evaluation", "scikit-learn", "evaluate") from error
 
     classes = probabilities.shape[1]
     given = probabilities.sum(axis=1) > 0
@@ -83,8 +83,8 @@ def figures(truth: np.ndarray, probabilities: np.ndarray) -> Figures:
     there = shown > 0
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     bars = _reliability(right[given], confidence[given])
-    return Figures(
-        pictures=len(truth),
+    return Metrics(
+        images=len(truth),
         answered=int(given.sum()),
         accuracy=float(right.mean()),
         balanced_accuracy=float(recall[there].mean()),
@@ -93,7 +93,7 @@ def figures(truth: np.ndarray, probabilities: np.ndarray) -> Figures:
         calibration_error=sum(bar.count * abs(bar.accuracy - bar.confidence) for bar in bars) / max(1, given.sum()),
         log_loss=_log_loss(truth, probabilities) if given.all() else None,
         classes=tuple(
-            ClassFigures(
+            ClassMetrics(
                 count=int(shown[k]),
                 precision=float(precision[k]) if called[k] else None,
                 recall=float(recall[k]) if shown[k] else None,
@@ -137,10 +137,10 @@ def _reliability(right: np.ndarray, confidence: np.ndarray) -> tuple[Bin, ...]:
     )
 
 
-def _coverage(right: np.ndarray, confidence: np.ndarray) -> tuple[Cover, ...]:
+def _coverage(right: np.ndarray, confidence: np.ndarray) -> tuple[RiskCoveragePoint, ...]:
     kept = [(threshold, confidence >= threshold) for threshold in THRESHOLDS]
     return tuple(
-        Cover(
+        RiskCoveragePoint(
             threshold=threshold,
             share=float(rows.mean()),
             accuracy=float(right[rows].mean()) if rows.any() else None,
@@ -152,7 +152,7 @@ def _coverage(right: np.ndarray, confidence: np.ndarray) -> tuple[Cover, ...]:
 def _checked(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     truth, probabilities = np.asarray(truth), np.asarray(probabilities, dtype=np.float64)
     if not len(truth):
-        raise InputError("there is no labelled picture to judge")
+        raise InputError("there is no labelled image to judge")
     if probabilities.ndim != 2 or len(truth) != len(probabilities):
         raise InputError(f"{len(truth)} labels do not fit probabilities of shape {probabilities.shape}")
     if truth.min() < 0 or truth.max() >= probabilities.shape[1]:

@@ -25,7 +25,7 @@ def accuracy_per_pose(truth: np.ndarray, answer: np.ndarray, pose: np.ndarray) -
 
 
 def mean_over_poses(truth: np.ndarray, answer: np.ndarray, pose: np.ndarray) -> float:
-    """The multi-view average: the mean over poses of the accuracy in each, however many pictures a pose has.
+    """The multi-view average: the mean over poses of the accuracy in each, however many images a pose has.
 
     It is what multi-view papers report (PhaNet on BU-3DFE, Multi-PIE and KDEF).
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.errors import InputError, MissingPackage
+from mien.errors import InputError, MissingPackageError
 from mien.metrics.classification import answers
 
 
@@ -20,7 +20,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """From one set of answers to another for the same pictures."""
+    """From one set of answers to another for the same images."""
 
     value: float  # the second minus the first
     low: float  # the middle 95 % of what resampling gives
@@ -29,9 +29,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """McNemar's exact test of two models on the same pictures (McNemar, 1947)."""
+    """McNemar's exact test of two models on the same images (McNemar, 1947)."""
 
-    both: int  # pictures that both get right
+    both: int  # images that both get right
     only_first: int
     only_second: int
     neither: int
@@ -49,8 +49,8 @@ def intervals(
 ) -> dict[str, Interval]:
     """95 % percentile intervals of accuracy, balanced accuracy, macro-F1 and each class's recall.
 
-    `units` (N,): pictures of the same value (a person, a video) are drawn together, "" stands alone;
-    None: every picture alone. Keys: "accuracy", "balanced_accuracy", "macro_f1", "recall.<index>".
+    `units` (N,): images of the same value (a person, a video) are drawn together, "" stands alone;
+    None: every image alone. Keys: "accuracy", "balanced_accuracy", "macro_f1", "recall.<index>".
     """
     classes = probabilities.shape[1]
     answer = answers(probabilities)
@@ -71,7 +71,7 @@ def change(
 ) -> dict[str, Change]:
     """How accuracy and balanced accuracy change from the first answers (N, K) to the second, with 95 % intervals.
 
-    The bootstrap is paired: both answers for a picture are drawn together. `units` as `intervals`. Keys:
+    The bootstrap is paired: both answers for an image are drawn together. `units` as `intervals`. Keys:
     "accuracy", "balanced_accuracy". Raises `InputError` where the lengths differ.
     """
     if not len(truth) == len(first) == len(second):
@@ -89,7 +89,7 @@ def change(
 
 
 def _drawn(cell: np.ndarray, cells: int, units: np.ndarray | None, *, draws: int, seed: int) -> np.ndarray:
-    """Counts (D, `cells`) of resampled pictures that stand in one cell (N,) each; `units` as `intervals`."""
+    """Counts (D, `cells`) of resampled images that stand in one cell (N,) each; `units` as `intervals`."""
     rng = np.random.default_rng(seed)
     if units is None:
         share = np.bincount(cell, minlength=cells) / len(cell)
@@ -105,13 +105,13 @@ def _drawn(cell: np.ndarray, cells: int, units: np.ndarray | None, *, draws: int
 
 
 def mcnemar(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparison:
-    """Two models' probabilities (N, K) for the same pictures, compared by which they get right."""
+    """Two models' probabilities (N, K) for the same images, compared by which they get right."""
     if not len(truth) == len(first) == len(second):
         raise InputError(f"{len(truth)} labels, {len(first)} and {len(second)} answers cannot be compared")
     try:
         from scipy.stats import binomtest
     except ModuleNotFoundError as error:
-        raise MissingPackage("Comparing two models", "scipy", "evaluate") from error
+        raise MissingPackageError("Comparing two models", "scipy", "evaluate") from error
     one, two = answers(first) == truth, answers(second) == truth
     only_first, only_second = int((one & ~two).sum()), int((two & ~one).sum())
     uneven = only_first + only_second

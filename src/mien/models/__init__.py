@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mien.errors import MienError, MissingPackage, UnknownName
+from mien.errors import MienError, MissingPackageError, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,35 +20,39 @@ NETWORKS = {  # name -> where its module, its class and its config live
 }
 
 
-def build(name: str, *, form: str = "published", **changes: Any) -> nn.Module:
-    """A network with fresh weights: `build("poster", size="small")`, `build("apvit", form="light")`.
+def build(name: str, *, config_name: str = "published", **changes: Any) -> nn.Module:
+    """A network with fresh weights: `build("poster", size="small")`, `build("apvit", config_name="light")`.
 
-    `form` is "published", the authors' sizes, or "light", ours with MobileFaceNet trunks; PhaNet also has
+    `config_name` is "published", the authors' sizes, or "light", ours with MobileFaceNet backbones; PhaNet also has
     "small", on a small DenseNet. `changes` replace fields of the network's config.
     """
-    network, config = configure(name, form=form, **changes)
+    network, config = configure(name, config_name=config_name, **changes)
     built: nn.Module = network(config)
     return built
 
 
-def configure(name: str, *, form: str = "published", **changes: Any) -> tuple[type[nn.Module], Any]:
+def configure(name: str, *, config_name: str = "published", **changes: Any) -> tuple[type[nn.Module], Any]:
     """The class of a network and the config that `build` would give it."""
     from dataclasses import fields, replace
 
     if name not in NETWORKS:
-        raise UnknownName("network", name, NETWORKS)
+        raise UnknownNameError("network", name, NETWORKS)
     path, network, config = NETWORKS[name].split(":")
     try:
         module = import_module(path)
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise MissingPackage("Building a network", "torch", "train") from error
+        raise MissingPackageError("Building a network", "torch", "train") from error
     forms = {"published": getattr(module, config)()}
-    forms |= {form.lower(): getattr(module, form) for form in ("LIGHT", "SMALL") if hasattr(module, form)}
-    if form not in forms:
-        raise UnknownName(f"form of {name}", form, forms)
-    known = [field.name for field in fields(forms[form])]
+    forms |= {
+        config_name.lower(): getattr(module, config_name)
+        for config_name in ("LIGHT", "SMALL")
+        if hasattr(module, config_name)
+    }
+    if config_name not in forms:
+        raise UnknownNameError(f"config_name of {name}", config_name, forms)
+    known = [field.name for field in fields(forms[config_name])]
     if unknown := sorted(changes.keys() - set(known)):
         raise MienError(f"{name} has no option {', '.join(map(repr, unknown))}; it has {', '.join(known)}.")
-    return getattr(module, network), replace(forms[form], **changes)
+    return getattr(module, network), replace(forms[config_name], **changes)

@@ -4,7 +4,7 @@ Source: Xue et al., "Vision transformer with attentive pooling for robust facial
 (2022), figure 2, and the authors' code (youqingxiaozhua/APViT, 9efaf97, PyTorch), whose arithmetic is the
 default here. Differences between paper and code stand in docs/differences.md.
 
-    picture -> image trunk -> 196 patches -> the 160 strongest -> 4 blocks -> 4 blocks, each dropping a tenth
+    image -> image backbone -> 196 patches -> the 160 strongest -> 4 blocks -> 4 blocks, each dropping a tenth
     of its patches -> class token -> class
 
 Pooling only chooses; nothing is weighted by a score, and no gradient passes through the choice.
@@ -19,13 +19,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mien.errors import OptionError, UnknownName
+from mien.errors import OptionError, UnknownNameError
 from mien.nn.attention import attend
+from mien.nn.backbones import image_backbone
 from mien.nn.checks import check_faces, check_multiple, check_sizes
-from mien.nn.inside import note, numbered, recording
+from mien.nn.intermediates import capture, hook, numbered
 from mien.nn.mlp import Mlp
-from mien.nn.mobilefacenet import LIGHT_TRUNK, PUBLISHED, MobileFaceNetConfig
-from mien.nn.trunks import image_trunk
+from mien.nn.mobilefacenet import LIGHT_BACKBONE, PUBLISHED, MobileFaceNetConfig
 
 Score = Literal["sum", "sum_abs", "max", "max_abs"]
 
@@ -44,8 +44,8 @@ class APViTConfig:
 
     classes: int = 7
     size_px: int = 112
-    trunk: Literal["ir50", "mobilefacenet"] = "ir50"
-    image: MobileFaceNetConfig = PUBLISHED  # of the light trunk; IR-50 has no options
+    backbone: Literal["ir50", "mobilefacenet"] = "ir50"
+    image: MobileFaceNetConfig = PUBLISHED  # of the light backbone; IR-50 has no options
     keep_patches: int = 160  # of 196, before the first block
     patch_score: Score = "sum_abs"  # over the channels of a patch
     keep_rates: tuple[float, ...] = (1.0,) * 4 + (0.9,) * 4  # after the attention of each block
@@ -60,7 +60,7 @@ class APViTConfig:
         check_multiple("width", self.width, self.heads, why="the heads")
         for score in (self.patch_score, self.asked_score):
             if score not in SCORES:
-                raise UnknownName("score of APViT", score, SCORES)
+                raise UnknownNameError("score of APViT", score, SCORES)
         left = self.keep_patches
         if left > self.patches:
             raise OptionError(
@@ -82,8 +82,8 @@ class APViTConfig:
 
 LIGHT = APViTConfig(
     classes=8,
-    trunk="mobilefacenet",
-    image=LIGHT_TRUNK,
+    backbone="mobilefacenet",
+    image=LIGHT_BACKBONE,
     width=192,
     heads=6,
 )
@@ -114,7 +114,7 @@ class Block(nn.Module):
             asked = q[:, :1].detach().float() * k[:, 1:].detach().float()  # (B, N, C): in full precision
             asked = asked.unflatten(-1, (self.heads, -1)).sum(dim=-1)  # (B, N, heads)
             scores = self.score(asked * (q.shape[-1] / self.heads) ** -0.5)  # (B, N)
-            note("token_scores", scores)
+            hook("token_scores", scores)
             kept = strongest(scores, int(scores.shape[1] * self.keep_rate))
         if class_only:
             q, x = q[:, :1], x[:, :1]
@@ -131,8 +131,8 @@ class APViT(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.image_trunk = image_trunk(config.trunk, replace(config.image, maps=2))
-        self.embed = nn.Conv2d(self.image_trunk.out_channels[-1], width, 1)
+        self.image_backbone = image_backbone(config.backbone, replace(config.image, maps=2))
+        self.embed = nn.Conv2d(self.image_backbone.out_channels[-1], width, 1)
         self.patch_pos_embed = nn.Parameter(torch.empty(1, config.patches, width))
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.cls_pos_embed = nn.Parameter(torch.empty(1, 1, width))
@@ -155,10 +155,10 @@ class APViT(nn.Module):
         """Aligned face -> after each pooling, the cells still there (B, M), ascending, counted in rows."""
         return self._read(x)[1]
 
-    def inside(self, x: Tensor) -> dict[str, Tensor]:
+    def intermediates(self, x: Tensor) -> dict[str, Tensor]:
         """Aligned face -> what `forward` computes on the way, by name.
 
-        - "image.1", ...: maps of the image trunk, finest first; the last, (B, C', 14, 14), is cut into patches.
+        - "image.1", ...: maps of the image backbone, finest first; the last, (B, C', 14, 14), is cut into patches.
         - "patch_scores" (B, 196): how strong each cell of the 14 x 14 grid is, in rows; "kept_patches" (B, 160):
           the cells that reach the transformer, ascending.
         - "tokens" (B, 161, C): the class token and these patches, as the transformer reads them.
@@ -169,7 +169,7 @@ class APViT(nn.Module):
           What the last block would drop changes nothing.
         - "features" (B, C), which the head reads; "logits" (B, classes).
         """
-        with recording() as notes:
+        with capture() as notes:
             features, (patches, *kept) = self._read(x)
         named = numbered("image", notes["image"])
         named |= {"patch_scores": notes["patch_scores"][0], "kept_patches": patches, "tokens": notes["tokens"][0]}
@@ -181,16 +181,16 @@ class APViT(nn.Module):
 
     def _read(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         check_faces(x, self.config.size_px)
-        images = self.image_trunk(x)
+        images = self.image_backbone(x)
         patches = self.embed(images[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
         scores = SCORES[self.config.patch_score](patches.detach().float())  # (B, 196)
-        note("image", *images)
-        note("patch_scores", scores)
+        hook("image", *images)
+        hook("patch_scores", scores)
         cells = strongest(scores, self.config.keep_patches)
         patches = take_rows(patches + self.patch_pos_embed, cells)  # (B, 160, C)
         cls = (self.cls_token + self.cls_pos_embed).expand(x.shape[0], -1, -1)
         y = torch.cat([cls, patches], dim=1)
-        note("tokens", y)
+        hook("tokens", y)
         kept = [cells]
         for i, block in enumerate(self.blocks):
             y, chosen = block(y, class_only=i == len(self.blocks) - 1)

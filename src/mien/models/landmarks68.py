@@ -1,4 +1,4 @@
-"""The 68-point network: a MobileFaceNet trunk and a global depthwise convolution.
+"""The 68-point network: a MobileFaceNet backbone and a global depthwise convolution.
 
 Its three maps are also the landmark stream of POSTER and POSTER++.
 """
@@ -16,7 +16,7 @@ from mien.nn.mobilefacenet import ConvBlock, MobileFaceNet, MobileFaceNetConfig
 class Landmarks68Config:
     """Sizes. Defaults: the published landmark network of POSTER."""
 
-    trunk: MobileFaceNetConfig = MobileFaceNetConfig()
+    backbone: MobileFaceNetConfig = MobileFaceNetConfig()
     size_px: int = 112  # side of the crop; fixed by the global convolution
 
 
@@ -40,8 +40,10 @@ class Landmarks68(nn.Module):
     def __init__(self, config: Landmarks68Config) -> None:
         super().__init__()
         self.config = config
-        self.trunk = MobileFaceNet(config.trunk)
-        self.output_layer = GlobalDepthwiseHead(self.trunk.out_channels[2], cells=config.size_px // 16, outputs=136)
+        self.backbone = MobileFaceNet(config.backbone)
+        self.output_layer = GlobalDepthwiseHead(
+            self.backbone.out_channels[2], cells=config.size_px // 16, outputs=136
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.output_layer(self.trunk(x)[2]).unflatten(1, (68, 2))  # (B, 68, 2)
+        return self.output_layer(self.backbone(x)[2]).unflatten(1, (68, 2))  # (B, 68, 2)

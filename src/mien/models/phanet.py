@@ -1,17 +1,17 @@
-"""PhaNet (re-derived): expression and head pose in one network that looks where, and at which scale, the pose asks.
+"""PhaNet (re-derived): expression and head pose in one network that passes where, and at which scale, the pose asks.
 
 Source: Liu, Peng, Zeng, Shan, "PhaNet" (ACM MM 2019, arXiv 1905.10059), known to us by its abstract: expression
 and pose learned jointly end to end, attention in hierarchical scales, selection of the most informative scales,
 attention + expression + pose losses with dynamically learned weights. Everything else here, every formula and
 number, is our completion; docs/differences.md draws the line. It makes no claim on the paper's accuracies.
 
-    picture -> image trunk -> map of scale 1 -> mask 1 -> vector 1 --\\
+    image -> image backbone -> map of scale 1 -> mask 1 -> vector 1 --\\
                               map of scale 2 -> mask 2 -> vector 2 ---> weighted sum -> expression
                               ...                ^ coarse to fine      ^ weights       ^ branches
                               map of scale S -> mask S -> vector S --/  |              |
                                             \\-> mean -> pose -----------+--------------/
 
-Scales are counted from the finest, as the trunk gives them.
+Scales are counted from the finest, as the backbone gives them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.errors import OptionError
+from mien.nn.backbones import image_backbone
 from mien.nn.checks import check_faces, check_multiple, check_sizes
-from mien.nn.densenet import SMALL_TRUNK, DenseNetConfig
-from mien.nn.mobilefacenet import LIGHT_TRUNK, PUBLISHED, MobileFaceNetConfig
-from mien.nn.trunks import image_trunk
+from mien.nn.densenet import SMALL_BACKBONE, DenseNetConfig
+from mien.nn.mobilefacenet import LIGHT_BACKBONE, PUBLISHED, MobileFaceNetConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,30 +38,30 @@ class PhaNetConfig:
     classes: int = 7
     poses: int = 5  # 0: no pose task, and nothing that depends on a pose
     size_px: int = 224
-    trunk: Literal["densenet", "mobilefacenet", "ir50"] = "densenet"
+    backbone: Literal["densenet", "mobilefacenet", "ir50"] = "densenet"
     dense: DenseNetConfig = DenseNetConfig()  # of a DenseNet
     image: MobileFaceNetConfig = PUBLISHED  # of a MobileFaceNet; IR-50 has no options
     width: int = 256
     attention: bool = True  # off: plain means instead of masks, and no attention losses
     scale_selection: bool = True  # off: every scale counts the same
     pose_branches: bool = True  # off: one expression head for all poses
-    pose_gradient: float = 0.1  # share of the pose loss's gradient that goes on into the trunk
+    pose_gradient: float = 0.1  # share of the pose loss's gradient that goes on into the backbone
     select: int | None = None  # in eval mode only this many scales are kept; None: all, softly weighted
     temperature: float = 1.0  # of the scale weights; lower is harder
     dropout: float = 0.5
 
     @property
     def plain(self) -> bool:
-        """Nothing of PhaNet is on: the trunk's last map, its mean and a linear head."""
+        """Nothing of PhaNet is on: the backbone's last map, its mean and a linear head."""
         return not (self.attention or self.scale_selection or self.poses)
 
 
-LIGHT = PhaNetConfig(classes=8, size_px=96, trunk="mobilefacenet", image=LIGHT_TRUNK, width=192)
-SMALL = PhaNetConfig(classes=8, size_px=96, dense=SMALL_TRUNK, width=128)  # trains on two cores
+LIGHT = PhaNetConfig(classes=8, size_px=96, backbone="mobilefacenet", image=LIGHT_BACKBONE, width=192)
+SMALL = PhaNetConfig(classes=8, size_px=96, dense=SMALL_BACKBONE, width=128)  # trains on two cores
 
 
 class Scale(nn.Module):
-    """One scale: the trunk's map at the common width, and where its mask would look by itself."""
+    """One scale: the backbone's map at the common width, and where its mask would look by itself."""
 
     def __init__(self, channels: int, width: int, *, attention: bool) -> None:
         super().__init__()
@@ -109,10 +109,10 @@ class Joint(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The way of a picture through the network, up to the heads."""
+    """The way of an image through the network, up to the heads."""
 
     features: Tensor  # (B, width), what the heads read
-    maps: tuple[Tensor, ...]  # of the trunk, (B, C, H, W)
+    maps: tuple[Tensor, ...]  # of the backbone, (B, C, H, W)
     pose_logits: Tensor | None = None  # (B, poses)
     pose: Tensor | None = None  # (B, poses), probabilities; the expression sends no gradient through them
     masks: tuple[Tensor, ...] = ()  # (B, 1, H, W) in 0..1
@@ -126,8 +126,8 @@ class PhaNet(nn.Module):
     def __init__(self, config: PhaNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.image_trunk = image_trunk(config.trunk, config.image, config.dense)
-        channels = self.image_trunk.out_channels
+        self.image_backbone = image_backbone(config.backbone, config.image, config.dense)
+        channels = self.image_backbone.out_channels
         _check(config, scales=len(channels))
         width = channels[-1] if config.plain else config.width
         self.scales = nn.ModuleList()
@@ -164,10 +164,10 @@ class PhaNet(nn.Module):
         auxiliary = tuple(head(v) for head, v in zip(self.auxiliary, seen.vectors, strict=False))
         return Joint(self._logits(seen), seen.pose_logits, auxiliary, seen.masks, seen.scale_weights)
 
-    def inside(self, x: Tensor) -> dict[str, Tensor]:
+    def intermediates(self, x: Tensor) -> dict[str, Tensor]:
         """Face -> everything that can be looked at, by name; S scales, 1 the finest.
 
-        "logits" (B, classes), "features" (B, width), "maps.1" ... of the trunk (B, C, H, W); and as far as the
+        "logits" (B, classes), "features" (B, width), "maps.1" ... of the backbone (B, C, H, W); and as far as the
         config has them: "pose_logits" and, without gradient, the probabilities "pose" (B, poses), "masks.1" ...
         (B, 1, H, W) in 0..1, "vectors.1" ... (B, width), "scale_weights" (B, S).
         """
@@ -183,7 +183,7 @@ class PhaNet(nn.Module):
     def _look(self, x: Tensor) -> Seen:
         config = self.config
         check_faces(x, config.size_px)
-        maps = self.image_trunk(x)
+        maps = self.image_backbone(x)
         if config.plain:
             return Seen(maps[-1].mean(dim=(2, 3)), maps)
         projected, asked = zip(*(scale(y) for scale, y in zip(self.scales, maps, strict=True)), strict=True)
@@ -220,7 +220,7 @@ class PhaNetLoss(nn.Module):
     """Expression, pose and attention losses, weighted by what the network learns about their noise.
 
     Each task t has a learned log-variance s_t, and the sum is that of exp(-s_t) L_t + s_t (Kendall et al.,
-    "Multi-task learning using uncertainty to weigh losses", 2018). Give `parameters()` to the optimiser
+    "Multi-task learning using uncertainty to weigh losses", 2018). Give `parameters()` to the optimizer
     too, without weight decay: they are scalars, so the usual rule (no decay on vectors) leaves them out.
     A network with only the expression task has none: its loss is the cross-entropy.
     """
@@ -265,7 +265,7 @@ class PhaNetLoss(nn.Module):
         return torch.exp(-s) * loss + s
 
     def attention(self, joint: Joint, expression: Tensor) -> Tensor:
-        """Mean over the scales: each tells the expression, agrees with the coarser one, and looks at a part."""
+        """Mean over the scales: each tells the expression, agrees with the coarser one, and passes at a part."""
         total = torch.zeros_like(joint.logits[0, 0])
         for logits, mask in zip(joint.auxiliary, joint.masks, strict=True):
             total = total + F.cross_entropy(logits, expression)
@@ -312,11 +312,11 @@ def compactness(mask: Tensor, loosest: float) -> Tensor:
     return F.relu(mask.mean(dim=(1, 2, 3)) - loosest).square().mean()
 
 
-def mirrored_poses(poses: Tensor, count: int) -> Tensor:
-    """Pose classes (B,) of the mirrored pictures; -1 stays.
+def flipped_poses(poses: Tensor, count: int) -> Tensor:
+    """Pose classes (B,) of the flipped images; -1 stays.
 
     For `count` signed classes in order, such as yaw -60, -30, 0, 30, 60: the first and the last change places.
-    Unsigned classes (0, 30, 60, 90) do not change under a mirror; leave them as they are.
+    Unsigned classes (0, 30, 60, 90) do not change under a flip; leave them as they are.
     """
     return torch.where(poses >= 0, count - 1 - poses, poses)
 
@@ -328,7 +328,7 @@ def _check(config: PhaNetConfig, *, scales: int) -> None:
     if config.poses == 1:
         raise OptionError(f"poses is 0, no pose task, or at least 2, not {config.poses}")
     if config.select is not None and not 1 <= config.select <= scales:
-        raise OptionError(f"select is 1 to {scales}, the scales of this trunk, or None; not {config.select}")
+        raise OptionError(f"select is 1 to {scales}, the scales of this backbone, or None; not {config.select}")
     if not config.temperature > 0:
         raise OptionError(f"temperature is above 0, not {config.temperature:g}")
     if not 0 <= config.pose_gradient <= 1:

@@ -4,11 +4,11 @@ Source: Zheng et al., "POSTER: A pyramid cross-fusion transformer network for fa
 (2023), figure 2, and the authors' code (zczcwh/POSTER, ba2e3e9), whose arithmetic is the default here.
 Differences between paper and code stand in docs/differences.md.
 
-    picture -> image trunk ----> 49 tokens + their mean --\\
+    image -> image backbone ----> 49 tokens + their mean --\\
                                                             pyramid of cross-attention -> image mean -> class
-    picture -> landmark trunk -> 49 tokens + their mean --/
+    image -> landmark backbone -> 49 tokens + their mean --/
 
-Letters: B pictures, N = 50 tokens of a stream (its mean first), C width. "Streams" are (2, B, N, C):
+Letters: B images, N = 50 tokens of a stream (its mean first), C width. "Streams" are (2, B, N, C):
 the image first, then the landmarks. Both have layers of the same shape, so each pair of layers is one
 batched product. Where the authors treat tokens as channels, the streams stand below each other: (B, 2N, C).
 """
@@ -22,20 +22,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.errors import UnknownName
+from mien.errors import UnknownNameError
 from mien.nn.attention import attend
+from mien.nn.backbones import image_backbone, nearest
 from mien.nn.checks import check_drop, check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
-from mien.nn.inside import note, numbered, recording
+from mien.nn.intermediates import capture, hook, numbered
 from mien.nn.linear import StreamLinear
 from mien.nn.mobilefacenet import (
-    LIGHT_TRUNK,
+    LIGHT_BACKBONE,
     PUBLISHED,
     MobileFaceNet,
     MobileFaceNetConfig,
 )
 from mien.nn.squeeze_excite import SqueezeExcite
-from mien.nn.trunks import image_trunk, nearest
 
 DEPTHS = {"small": 4, "base": 6, "large": 8}  # pyramid blocks
 
@@ -48,8 +48,8 @@ class PosterConfig:
     size: Literal["small", "base", "large"] = "large"
     token_mix: bool = True  # after every block, as for RAF-DB; the AffectNet network does not
     size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as published
-    trunk: Literal["ir50", "mobilefacenet"] = "ir50"
-    image: MobileFaceNetConfig = PUBLISHED  # of the light trunk; IR-50 has no options
+    backbone: Literal["ir50", "mobilefacenet"] = "ir50"
+    image: MobileFaceNetConfig = PUBLISHED  # of the light backbone; IR-50 has no options
     landmarks: MobileFaceNetConfig = PUBLISHED
     width: int = 512  # of the tokens; a half and a quarter of it on the coarser levels
     heads: int = 8  # on every level
@@ -66,7 +66,7 @@ class PosterConfig:
     def depth(self) -> int:
         """Pyramid blocks."""
         if self.size not in DEPTHS:
-            raise UnknownName("size of POSTER", self.size, DEPTHS)
+            raise UnknownNameError("size of POSTER", self.size, DEPTHS)
         return DEPTHS[self.size]
 
     @property
@@ -78,9 +78,9 @@ class PosterConfig:
 LIGHT = PosterConfig(
     classes=8,
     size="small",
-    trunk="mobilefacenet",
-    image=LIGHT_TRUNK,
-    landmarks=LIGHT_TRUNK,
+    backbone="mobilefacenet",
+    image=LIGHT_BACKBONE,
+    landmarks=LIGHT_BACKBONE,
     width=192,
     heads=6,
     drop_path=0.05,
@@ -96,7 +96,7 @@ class ImageTokens(nn.Module):
 
     def __init__(self, config: PosterConfig, channels: int) -> None:
         super().__init__()
-        self.cells, self.from_memory = config.cells, config.trunk == "ir50"
+        self.cells, self.from_memory = config.cells, config.backbone == "ir50"
         self.linear = nn.Linear(4 * channels if self.from_memory else channels, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class CrossFusion(nn.Module):
         self.fc1 = StreamLinear(width, hidden)
         self.fc2 = StreamLinear(hidden, width)
         self.mix = nn.Conv1d(tokens, tokens, 1) if config.token_mix else None
-        self.drop_path = DropPath(drop_path, sample_dims=2)  # each stream of each picture
+        self.drop_path = DropPath(drop_path, sample_dims=2)  # each stream of each image
 
     def forward(self, x: Tensor, *, summary_only: bool = False) -> Tensor:
         """(B, 2N, C) -> (B, 2N, C), or the image's mean (B, 1, C) where nothing else is read."""
@@ -203,10 +203,10 @@ class Poster(nn.Module):
         super().__init__()
         self.config = config
         width, tokens = config.width, 2 * (config.cells + 1)
-        self.image_trunk = image_trunk(config.trunk, config.image)
-        self.landmark_trunk = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
-        self.image_tokens = ImageTokens(config, self.image_trunk.out_channels[2])
-        features = self.landmark_trunk.out_channels[2]
+        self.image_backbone = image_backbone(config.backbone, config.image)
+        self.landmark_backbone = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
+        self.image_tokens = ImageTokens(config, self.image_backbone.out_channels[2])
+        features = self.landmark_backbone.out_channels[2]
         self.landmark_tokens = nn.Identity() if features == width else nn.Linear(features, width)
         self.pos_embed = nn.Parameter(torch.zeros(1, config.cells + 1, width))  # of the image tokens only
         self.fine_to_middle = nn.Conv1d(tokens, tokens, 2, stride=2)
@@ -224,22 +224,22 @@ class Poster(nn.Module):
         """Aligned face -> the vector (B, width) that the head reads."""
         check_faces(x, self.config.size_px, larger=True)
         x = nearest(x, self.config.size_px)
-        images, landmarks = self.image_trunk(x), self.landmark_trunk(x)
-        note("image", *images)
-        note("landmarks", *landmarks)
+        images, landmarks = self.image_backbone(x), self.landmark_backbone(x)
+        hook("image", *images)
+        hook("landmarks", *landmarks)
         asked = with_mean(self.image_tokens(images[2])) + self.pos_embed  # (B, N, C)
         asking = with_mean(self.landmark_tokens(landmarks[2].flatten(2).transpose(1, 2)))  # (B, N, C)
         fine = torch.cat([asked, asking], dim=1)  # (B, 2N, C)
         middle, coarse = self.fine_to_middle(fine), self.fine_to_coarse(fine)  # (B, 2N, C/2), (B, 2N, C/4)
         for i, block in enumerate(self.blocks):
-            note("tokens", fine)
+            hook("tokens", fine)
             fine, middle, coarse = block(fine, middle, coarse, summary_only=i == len(self.blocks) - 1)
         return self.se_block(self.norm(fine[:, 0]))
 
-    def inside(self, x: Tensor) -> dict[str, Tensor]:
+    def intermediates(self, x: Tensor) -> dict[str, Tensor]:
         """Aligned face -> what `forward` computes on the way, by name.
 
-        - "image.1" to "image.3": maps of the image trunk, finest first. IR-50: (B, 64, 56, 56), (B, 128, 28, 28),
+        - "image.1" to "image.3": maps of the image backbone, finest first. IR-50: (B, 64, 56, 56), (B, 128, 28, 28),
           (B, 256, 14, 14); MobileFaceNet: as the landmarks.
         - "landmarks.1" to "landmarks.3": (B, 64, 28, 28), (B, 128, 14, 14), (B, 512, 7, 7).
         - "tokens.0", ...: what each pyramid block reads on its finest level (B, 2N, C): the image's mean and its
@@ -249,7 +249,7 @@ class Poster(nn.Module):
           last block without `token_mix` only the landmarks' mean asks the image: (B, heads, 1, N).
         - "features" (B, C), which the head reads; "logits" (B, classes).
         """
-        with recording() as notes:
+        with capture() as notes:
             features = self.features(x)
         named = numbered("image", notes["image"]) | numbered("landmarks", notes["landmarks"])
         named |= {f"tokens.{i}": tokens for i, tokens in enumerate(notes["tokens"])}

@@ -4,9 +4,9 @@ Source: Mao et al., "POSTER++: A simpler and stronger facial expression recognit
 and the authors' code (Talented-Q/POSTER_V2, 18de559), whose arithmetic is the default here. Differences
 between paper and code stand in docs/differences.md.
 
-    picture -> image trunk ----> level 1, 2, 3 --\
+    image -> image backbone ----> level 1, 2, 3 --\
                                                   window cross-attention -> tokens of one grid -> ViT -> class
-    picture -> landmark trunk -> level 1, 2, 3 --/
+    image -> landmark backbone -> level 1, 2, 3 --/
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from torch import Tensor, nn
 
 from mien.errors import OptionError
 from mien.nn.attention import attend
+from mien.nn.backbones import image_backbone, nearest
 from mien.nn.checks import check_drop, check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
-from mien.nn.inside import note, numbered, recording
+from mien.nn.intermediates import capture, hook, numbered
 from mien.nn.mlp import Mlp
 from mien.nn.mobilefacenet import (
-    LIGHT_TRUNK,
+    LIGHT_BACKBONE,
     PUBLISHED,
     MobileFaceNet,
     MobileFaceNetConfig,
 )
 from mien.nn.squeeze_excite import SqueezeExcite
-from mien.nn.trunks import image_trunk, nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ class PosterV2Config:
 
     classes: int = 7
     size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as published
-    trunk: Literal["ir50", "mobilefacenet"] = "ir50"
-    image: MobileFaceNetConfig = PUBLISHED  # of the light trunk; IR-50 has no options
+    backbone: Literal["ir50", "mobilefacenet"] = "ir50"
+    image: MobileFaceNetConfig = PUBLISHED  # of the light backbone; IR-50 has no options
     landmarks: MobileFaceNetConfig = PUBLISHED
     channels: tuple[int, int, int] = (64, 128, 256)  # of the three levels
     heads: tuple[int, int, int] = (2, 4, 8)
@@ -79,9 +79,9 @@ class PosterV2Config:
 LIGHT = PosterV2Config(
     classes=8,
     size_px=96,
-    trunk="mobilefacenet",
-    image=LIGHT_TRUNK,
-    landmarks=LIGHT_TRUNK,
+    backbone="mobilefacenet",
+    image=LIGHT_BACKBONE,
+    landmarks=LIGHT_BACKBONE,
     channels=(64, 128, 192),
     heads=(2, 4, 6),
     windows=(6, 6, 6),
@@ -201,20 +201,20 @@ class PosterV2(nn.Module):
     def __init__(self, config: PosterV2Config) -> None:
         super().__init__()
         self.config = config
-        light = config.trunk == "mobilefacenet"
-        self.image_trunk = image_trunk(config.trunk, config.image)
-        self.landmark_trunk = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
-        # IR-50's maps are twice as fine as the levels: its convolutions stride; the light trunk's fit.
+        light = config.backbone == "mobilefacenet"
+        self.image_backbone = image_backbone(config.backbone, config.image)
+        self.landmark_backbone = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
+        # IR-50's maps are twice as fine as the levels: its convolutions stride; the light backbone's fit.
         kernel, stride, padding = (1, 1, 0) if light else (3, 2, 1)
         self.image_convs = nn.ModuleList(
-            nn.Conv2d(inside, outside, kernel, stride, padding)
-            for inside, outside in zip(self.image_trunk.out_channels, config.channels, strict=True)
+            nn.Conv2d(in_channels, out_channels, kernel, stride, padding)
+            for in_channels, out_channels in zip(self.image_backbone.out_channels, config.channels, strict=True)
         )
         self.landmark_convs = nn.ModuleList(
             nn.Identity()
-            if inside == outside
-            else nn.Conv2d(inside, outside, 1 if light else 3, padding=0 if light else 1)
-            for inside, outside in zip(self.landmark_trunk.out_channels, config.channels, strict=True)
+            if in_channels == out_channels
+            else nn.Conv2d(in_channels, out_channels, 1 if light else 3, padding=0 if light else 1)
+            for in_channels, out_channels in zip(self.landmark_backbone.out_channels, config.channels, strict=True)
         )
         self.levels = nn.ModuleList(
             Level(
@@ -262,23 +262,23 @@ class PosterV2(nn.Module):
         """Aligned face -> the vector (B, width) that the head reads."""
         check_faces(x, self.config.size_px, larger=True)
         x = nearest(x, self.config.size_px)
-        images = [conv(y) for conv, y in zip(self.image_convs, self.image_trunk(x), strict=True)]
-        asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_trunk(x), strict=True)]
+        images = [conv(y) for conv, y in zip(self.image_convs, self.image_backbone(x), strict=True)]
+        asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_backbone(x), strict=True)]
         fused = [level(*maps) for level, *maps in zip(self.levels, images, asked, strict=True)]
-        note("image", *images)
-        note("landmarks", *asked)
-        note("fused", *fused)
+        hook("image", *images)
+        hook("landmarks", *asked)
+        hook("fused", *fused)
         tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
         cls = self.cls_token.expand(x.shape[0], -1, -1)
         if self.config.mean_class_token:
             cls = cls + tokens[2].mean(dim=1, keepdim=True)
         y = torch.cat([cls, *tokens], dim=1) + self.pos_embed  # (B, 1 + 3 * 49, width)
-        note("tokens", y)
+        hook("tokens", y)
         for i, block in enumerate(self.blocks):
             y = block(y, class_only=i == len(self.blocks) - 1)
         return self.se_block(self.norm(y[:, 0]))
 
-    def inside(self, x: Tensor) -> dict[str, Tensor]:
+    def intermediates(self, x: Tensor) -> dict[str, Tensor]:
         """Aligned face -> what `forward` computes on the way, by name. Level 1 is the finest.
 
         - "image.1" to "image.3": image features as the levels read them; "landmarks.1" to "landmarks.3" the
@@ -291,7 +291,7 @@ class PosterV2(nn.Module):
         - "attention.block0", ...: (B, heads, 1 + T, 1 + T); of the last block the class row (B, heads, 1, 1 + T).
         - "features" (B, width), which the head reads; "logits" (B, classes).
         """
-        with recording() as notes:
+        with capture() as notes:
             features = self.features(x)
         levels, blocks = notes["attention"][:3], notes["attention"][3:]
         named: dict[str, Tensor] = {}

@@ -43,7 +43,7 @@ def unit(*channels: int) -> nn.Sequential:
 
 
 class YuNet(nn.Module):
-    """Pictures (B, 3, H, W) RGB 0..1, H and W multiples of 32 -> answers (B, 16, N) for N cells.
+    """Images (B, 3, H, W) RGB 0..1, H and W multiples of 32 -> answers (B, 16, N) for N cells.
 
     The cells of strides 8, 16 and 32 stand after one another, each stride row by row. `mien.faces.yunet.decode`
     says what the 16 numbers of a cell mean.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mien.nn.inside import is_recording, note
+from mien.nn.intermediates import hook, is_capturing
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, heads: int, bias: Tensor | None = None) -> Tensor:
@@ -16,7 +16,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, heads: int, bias: Tensor | None =
     query takes of each value.
     """
     q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
-    if is_recording():
+    if is_capturing():
         answer = _attend_openly(q, k, v, bias)
     else:
         answer = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (B, heads, M, C / heads)
@@ -30,5 +30,5 @@ def _attend_openly(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tens
     """The same with the weights in sight."""
     products = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
     weights = (products if bias is None else products + bias).softmax(dim=-1)
-    note("attention", weights)
+    hook("attention", weights)
     return weights @ v

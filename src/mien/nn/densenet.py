@@ -1,4 +1,4 @@
-"""DenseNet, the image trunk of PhaNet: every layer reads all maps before it and adds `growth` channels.
+"""DenseNet, the image backbone of PhaNet: every layer reads all maps before it and adds `growth` channels.
 
 Source: Huang et al., "Densely connected convolutional networks" (2017), table 1, in the bottleneck form (BC).
 Module names follow torchvision's `features`, so that its ImageNet files load without renaming.
@@ -19,7 +19,7 @@ BOTTLENECK = 4  # a layer squeezes what it reads to 4 * growth channels
 
 @dataclass(frozen=True, kw_only=True)
 class DenseNetConfig:
-    """Sizes of the trunk. Defaults: DenseNet-121."""
+    """Sizes of the backbone. Defaults: DenseNet-121."""
 
     growth: int = 32
     blocks: tuple[int, ...] = (6, 12, 24, 16)  # layers of each
@@ -41,16 +41,16 @@ class DenseNetConfig:
         return int(channels * self.compression)
 
 
-SMALL_TRUNK = DenseNetConfig(growth=16, blocks=(3, 6, 12, 8), stem=32)
+SMALL_BACKBONE = DenseNetConfig(growth=16, blocks=(3, 6, 12, 8), stem=32)
 
 
 class DenseLayer(nn.Module):
     """BN, ReLU, 1x1, BN, ReLU, 3x3; the result is appended to what came in."""
 
-    def __init__(self, inside: int, growth: int) -> None:
+    def __init__(self, in_channels: int, growth: int) -> None:
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(inside)
-        self.conv1 = nn.Conv2d(inside, BOTTLENECK * growth, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, BOTTLENECK * growth, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(BOTTLENECK * growth)
         self.conv2 = nn.Conv2d(BOTTLENECK * growth, growth, 3, padding=1, bias=False)
 
@@ -63,17 +63,17 @@ class DenseLayer(nn.Module):
 class Transition(nn.Module):
     """BN, ReLU, 1x1 to fewer channels, and the mean of each 2x2."""
 
-    def __init__(self, inside: int, outside: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(inside)
-        self.conv = nn.Conv2d(inside, outside, 1, bias=False)
+        self.norm = nn.BatchNorm2d(in_channels)
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.avg_pool2d(self.conv(F.relu(self.norm(x))), 2)
 
 
 class DenseNet(nn.Module):
-    """Picture (B, 3, 224, 224) -> maps (B, 256, 56, 56), (B, 512, 28, 28), (B, 1024, 14, 14), (B, 1024, 7, 7).
+    """Image (B, 3, 224, 224) -> maps (B, 256, 56, 56), (B, 512, 28, 28), (B, 1024, 14, 14), (B, 1024, 7, 7).
 
     Each map is the end of a dense block, before its transition; the last after the final BN and ReLU.
     """
@@ -84,15 +84,15 @@ class DenseNet(nn.Module):
         self.features = nn.ModuleDict(
             {"conv0": nn.Conv2d(3, config.stem, 7, 2, 3, bias=False), "norm0": nn.BatchNorm2d(config.stem)}
         )
-        inside = config.stem
-        for i, (layers, outside) in enumerate(zip(config.blocks, config.out_channels, strict=True), 1):
+        in_channels = config.stem
+        for i, (layers, out_channels) in enumerate(zip(config.blocks, config.out_channels, strict=True), 1):
             block = nn.Sequential()
             for j in range(layers):
-                block.add_module(f"denselayer{j + 1}", DenseLayer(inside + j * config.growth, config.growth))
+                block.add_module(f"denselayer{j + 1}", DenseLayer(in_channels + j * config.growth, config.growth))
             self.features[f"denseblock{i}"] = block
             if i < len(config.blocks):
-                inside = config.kept(outside)
-                self.features[f"transition{i}"] = Transition(outside, inside)
+                in_channels = config.kept(out_channels)
+                self.features[f"transition{i}"] = Transition(out_channels, in_channels)
         self.features["norm5"] = nn.BatchNorm2d(config.out_channels[-1])  # so called for any number of blocks
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""IR-50, the residual image trunk of POSTER, POSTER++ and APViT (ArcFace's "improved residual" units).
+"""IR-50, the residual image backbone of POSTER, POSTER++ and APViT (ArcFace's "improved residual" units).
 
 Source: Deng et al., "ArcFace" (2019), section 3.2.1; sizes as in face.evoLVe's `IR_50`. The FER networks use
 the first three of its four stages.
@@ -26,19 +26,21 @@ class Subsample(nn.Module):
 class Unit(nn.Module):
     """BN, 3x3, PReLU, 3x3 with the stride, BN; plus the shortcut, and no activation after the sum."""
 
-    def __init__(self, inside: int, outside: int, *, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__()
         self.res_layer = nn.Sequential(
-            nn.BatchNorm2d(inside),
-            nn.Conv2d(inside, outside, 3, 1, 1, bias=False),
-            nn.PReLU(outside),
-            nn.Conv2d(outside, outside, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(outside),
+            nn.BatchNorm2d(in_channels),
+            nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=False),
+            nn.PReLU(out_channels),
+            nn.Conv2d(out_channels, out_channels, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
         )
         self.shortcut_layer = (
             Subsample(stride)
-            if inside == outside
-            else nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+            if in_channels == out_channels
+            else nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,21 +48,24 @@ class Unit(nn.Module):
 
 
 class IR50(nn.Module):
-    """Picture (B, 3, 112, 112) -> maps (B, 64, 56, 56), (B, 128, 28, 28), (B, 256, 14, 14)."""
+    """Image (B, 3, 112, 112) -> maps (B, 64, 56, 56), (B, 128, 28, 28), (B, 256, 14, 14)."""
 
     out_channels = (64, 128, 256)
 
     def __init__(self) -> None:
         super().__init__()
         self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
-        stages, inside = [], 64
-        for outside, units in STAGES:
+        stages, in_channels = [], 64
+        for out_channels, units in STAGES:
             stages.append(
                 nn.Sequential(
-                    *[Unit(inside if i == 0 else outside, outside, stride=2 if i == 0 else 1) for i in range(units)]
+                    *[
+                        Unit(in_channels if i == 0 else out_channels, out_channels, stride=2 if i == 0 else 1)
+                        for i in range(units)
+                    ]
                 )
             )
-            inside = outside
+            in_channels = out_channels
         self.body = nn.ModuleList(stages)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 class StreamLinear(nn.Module):
     """One linear map for each stream, as one batched product."""
 
-    def __init__(self, inside: int, outside: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        bound = inside**-0.5  # as nn.Linear
-        self.weight = nn.Parameter(torch.empty(2, outside, inside).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(2, outside).uniform_(-bound, bound))
+        bound = in_channels**-0.5  # as nn.Linear
+        self.weight = nn.Parameter(torch.empty(2, out_channels, in_channels).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(2, out_channels).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(S, B, N, inside) -> (S, B, N, outside), of both streams or of the image alone."""
+        """(S, B, N, in_channels) -> (S, B, N, out_channels), of both streams or of the image alone."""
         weight, bias = self.weight[: x.shape[0]], self.bias[: x.shape[0], None]
-        y = torch.baddbmm(bias, x.flatten(1, 2), weight.transpose(1, 2))  # (S, B * N, outside)
+        y = torch.baddbmm(bias, x.flatten(1, 2), weight.transpose(1, 2))  # (S, B * N, out_channels)
         return y.view(*x.shape[:3], weight.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""MobileFaceNet, the light convolutional trunk: landmark stream of POSTER, image stream of light networks.
+"""MobileFaceNet, the light convolutional backbone: landmark stream of POSTER, image stream of light networks.
 
 Source: Chen et al., "MobileFaceNets" (2018), table 1. Module names follow the 68-point network that
 POSTER and POSTER++ carry (`face_landback.*`), so that their files load without renaming.
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class MobileFaceNetConfig:
-    """Sizes of the trunk. Defaults: the landmark trunk of POSTER."""
+    """Sizes of the backbone. Defaults: the landmark backbone of POSTER."""
 
     width: float = 1.0  # multiplies every channel count
     activation: str = "prelu"  # "relu6" in the MobileNetV2-style face-identity network
@@ -29,8 +29,8 @@ class MobileFaceNetConfig:
 
 
 PUBLISHED = MobileFaceNetConfig()
-THIRD_MAP = ("conv_45.", "conv_5.", "conv_6_sep.")  # starts of the keys that a trunk of two maps does without
-LIGHT_TRUNK = MobileFaceNetConfig(activation="relu6", stem_pointwise=True)  # as the face-identity network
+THIRD_MAP = ("conv_45.", "conv_5.", "conv_6_sep.")  # starts of the keys that a backbone of two maps does without
+LIGHT_BACKBONE = MobileFaceNetConfig(activation="relu6", stem_pointwise=True)  # as the face-identity network
 
 
 def _activation(kind: str, channels: int) -> nn.Module:
@@ -46,8 +46,8 @@ class ConvBlock(nn.Module):
 
     def __init__(
         self,
-        inside: int,
-        outside: int,
+        in_channels: int,
+        out_channels: int,
         *,
         kernel: int = 1,
         stride: int = 1,
@@ -56,11 +56,11 @@ class ConvBlock(nn.Module):
         activation: str | None = None,
     ) -> None:
         super().__init__()
-        groups = inside if depthwise else 1
-        self.conv = nn.Conv2d(inside, outside, kernel, stride, padding, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(outside)
+        groups = in_channels if depthwise else 1
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(out_channels)
         if activation is not None:
-            self.prelu = _activation(activation, outside)
+            self.prelu = _activation(activation, out_channels)
         self.linear = activation is None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,14 +72,14 @@ class Bottleneck(nn.Module):
     """Expand 1x1, depthwise 3x3, project 1x1; with the identity added where `residual`."""
 
     def __init__(
-        self, inside: int, outside: int, *, expanded: int, stride: int, activation: str, residual: bool
+        self, in_channels: int, out_channels: int, *, expanded: int, stride: int, activation: str, residual: bool
     ) -> None:
         super().__init__()
-        self.conv = ConvBlock(inside, expanded, activation=activation)
+        self.conv = ConvBlock(in_channels, expanded, activation=activation)
         self.conv_dw = ConvBlock(
             expanded, expanded, kernel=3, stride=stride, padding=1, depthwise=True, activation=activation
         )
-        self.project = ConvBlock(expanded, outside)
+        self.project = ConvBlock(expanded, out_channels)
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class Stage(nn.Module):
 
 
 class MobileFaceNet(nn.Module):
-    """Picture (B, 3, H, W) -> maps (B, 64, H/4, W/4), (B, 128, H/8, W/8), (B, 512, H/16, W/16)."""
+    """Image (B, 3, H, W) -> maps (B, 64, H/4, W/4), (B, 128, H/8, W/8), (B, 512, H/16, W/16)."""
 
     def __init__(self, config: MobileFaceNetConfig) -> None:
         super().__init__()

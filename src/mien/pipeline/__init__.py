@@ -1,1 +1,1 @@
-"""From pictures to answers."""
+"""From images to answers."""

@@ -1,4 +1,4 @@
-"""What runs a record's network: ONNX Runtime where the record has an ONNX file, torch where it has none."""
+"""What runs a manifest's network: ONNX Runtime where the manifest has an ONNX file, torch where it has none."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mien.errors import MissingPackage
+from mien.errors import MissingPackageError
 from mien.nn.onnx_session import open_session
 from mien.weights.fill import network_of
-from mien.weights.record import WeightsRecord
+from mien.weights.manifest import WeightsManifest
 
 Backend = Callable[[np.ndarray], np.ndarray]
 
 
-def open_backend(record: WeightsRecord, *, threads: int = 0) -> Backend:
+def open_backend(manifest: WeightsManifest, *, threads: int = 0) -> Backend:
     """Normalised faces (N, 3, S, S) float32 -> outputs (N, K) float32. May be called from several threads.
 
     `threads`: 0 for one per core. Torch has one setting for the whole process; 0 leaves it as it is.
     """
-    return _onnx(record, threads) if record.has(".onnx") else _torch(record, threads)
+    return _onnx(manifest, threads) if manifest.has(".onnx") else _torch(manifest, threads)
 
 
-def _onnx(record: WeightsRecord, threads: int) -> Backend:
-    session = open_session(record.file(".onnx"), threads=threads)
+def _onnx(manifest: WeightsManifest, threads: int) -> Backend:
+    session = open_session(manifest.file(".onnx"), threads=threads)
 
     def run(faces: np.ndarray) -> np.ndarray:
         outputs: np.ndarray = session.run(None, {"faces": faces})[0]
@@ -32,12 +32,12 @@ def _onnx(record: WeightsRecord, threads: int) -> Backend:
     return run
 
 
-def _torch(record: WeightsRecord, threads: int) -> Backend:
+def _torch(manifest: WeightsManifest, threads: int) -> Backend:
     try:
         import torch
     except ModuleNotFoundError as error:
-        raise MissingPackage(
-            f"Weights {record.name!r} have no ONNX file (mien weights convert --onnx makes one). Running them",
+        raise MissingPackageError(
+            f"Weights {manifest.name!r} have no ONNX file (mien weights convert --onnx makes one). Running them",
             "torch",
             "train",
         ) from error
@@ -45,7 +45,7 @@ def _torch(record: WeightsRecord, threads: int) -> Backend:
         torch.set_num_threads(threads)
     from mien.nn.fold import folded
 
-    network = folded(network_of(record))
+    network = folded(network_of(manifest))
 
     def run(faces: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

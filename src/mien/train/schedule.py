@@ -13,15 +13,15 @@ from mien.errors import OptionError
 class Schedule:
     """Warm-up, then a curve. Steps and epochs are counted as they are trained."""
 
-    curve: Literal["cosine", "exponential", "constant"] = "cosine"
+    name: Literal["cosine", "exponential", "constant"] = "cosine"
     warmup_epochs: float = 0.0  # linear, from one step's share to the full rate
     gamma: float = 0.98  # of the exponential curve, per epoch
     per_epoch: bool = False  # the curve moves once per epoch, as in the published runs, not at every step
     floor: float = 0.0  # the cosine's last factor
 
     def __post_init__(self) -> None:
-        if self.curve not in ("cosine", "exponential", "constant"):
-            raise OptionError(f"no curve called {self.curve!r}; there are cosine, exponential and constant")
+        if self.name not in ("cosine", "exponential", "constant"):
+            raise OptionError(f"no schedule called {self.name!r}; there are cosine, exponential and constant")
 
     def factor(self, step: int, *, per_epoch: int, epochs: int) -> float:
         """Of the rate at `step` (from 0) in a run of `epochs` epochs of `per_epoch` steps."""
@@ -30,6 +30,6 @@ class Schedule:
             return (step + 1) / warmup
         passed = (step // per_epoch * per_epoch if self.per_epoch else step) - (0 if self.per_epoch else warmup)
         length = per_epoch * epochs - (0 if self.per_epoch else warmup)
-        if self.curve == "cosine":
+        if self.name == "cosine":
             return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * min(1.0, passed / max(1.0, length)))) / 2
-        return self.gamma ** (passed / per_epoch) if self.curve == "exponential" else 1.0
+        return self.gamma ** (passed / per_epoch) if self.name == "exponential" else 1.0

@@ -17,45 +17,45 @@ from mien.errors import OptionError
 from mien.labels import LABEL_SETS, LabelSet
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of
-from mien.weights.record import WeightsRecord
+from mien.weights.manifest import WeightsManifest
 
 
 class Teachers:
-    """The mean of some networks' logits; each gets the pictures in its own size.
+    """The mean of some networks' logits; each gets the images in its own size.
 
-    `inputs`: how the student's pictures are made. Raises `OptionError` for a teacher of other classes, or one
-    whose pictures differ in more than their size.
+    `inputs`: how the student's images are made. Raises `OptionError` for a teacher of other classes, or one
+    whose images differ in more than their size.
     """
 
-    def __init__(self, records: Sequence[WeightsRecord], *, inputs: Preprocess, labels: LabelSet) -> None:
-        for record in records:
-            if record.labels is None or LABEL_SETS[record.labels] != labels:
+    def __init__(self, manifests: Sequence[WeightsManifest], *, inputs: Preprocess, labels: LabelSet) -> None:
+        for manifest in manifests:
+            if manifest.labels is None or LABEL_SETS[manifest.labels] != labels:
                 raise OptionError(
-                    f"the teacher {record.name!r} knows {record.labels or 'no classes'}, the student learns "
+                    f"the teacher {manifest.name!r} knows {manifest.labels or 'no classes'}, the student learns "
                     f"{', '.join(labels)}: they must have the same classes"
                 )
-            if replace(record.inputs, size_px=inputs.size_px) != inputs:
+            if replace(manifest.inputs, size_px=inputs.size_px) != inputs:
                 raise OptionError(
-                    f"the teacher {record.name!r} sees {record.inputs}, the student {inputs}: "
+                    f"the teacher {manifest.name!r} sees {manifest.inputs}, the student {inputs}: "
                     "nothing but size_px may differ"
                 )
         self._networks = [
-            network_of(record).requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-            for record in records
+            network_of(manifest).requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+            for manifest in manifests
         ]
-        self._sizes = [record.inputs.size_px for record in records]
+        self._sizes = [manifest.inputs.size_px for manifest in manifests]
 
     @torch.no_grad()
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), normalised -> logits (B, K)."""
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (B, 3, S, S), normalised -> logits (B, K)."""
         logits = [
-            network.to(pictures.device)(_of_size(pictures, size)).float()
+            network.to(images.device)(_of_size(images, size)).float()
             for network, size in zip(self._networks, self._sizes, strict=True)
         ]
         return torch.stack(logits).mean(dim=0)
 
 
-def _of_size(pictures: Tensor, size: int) -> Tensor:
-    if pictures.shape[-1] == size:
-        return pictures
-    return F.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
+def _of_size(images: Tensor, size: int) -> Tensor:
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)

@@ -1,1 +1,1 @@
-"""Weights files and the records that say everything needed to use them."""
+"""Weights files and the manifests that say everything needed to use them."""

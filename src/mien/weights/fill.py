@@ -6,62 +6,62 @@ import os
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from mien.errors import MissingPackage, WeightsError
+from mien.errors import MissingPackageError, WeightsError
 from mien.models import configure
-from mien.weights.record import PARTS, WeightsRecord, load_record
+from mien.weights.manifest import PARTS, WeightsManifest, load_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 def load_network(weights: str | os.PathLike[str]) -> nn.Module:
-    """The torch network of a weights record in eval mode; its `record` is the record.
+    """The torch network of a weights manifest in eval mode; its `manifest` is the manifest.
 
-    `weights`: a name of shipped weights, a folder with a `record.json`, or a safetensors file with its record
-    beside it. Fed with `network.record.inputs.normalise(crops)`, (B, 3, S, S) float32. Raises `WeightsError`
-    where file and network differ, `MissingPackage` without torch.
+    `weights`: a name of shipped weights, a folder with a `manifest.json`, or a safetensors file with its manifest
+    beside it. Fed with `network.manifest.inputs.normalise(crops)`, (B, 3, S, S) float32. Raises `WeightsError`
+    where file and network differ, `MissingPackageError` without torch.
     """
-    return network_of(load_record(os.fspath(weights)))
+    return network_of(load_manifest(os.fspath(weights)))
 
 
-def network_of(record: WeightsRecord) -> nn.Module:
-    """As `load_network`, from a record that is loaded already."""
-    state = read_tensors(record)
-    network = empty_network(record)
-    fill(network, state, source=f"{record.path}: the safetensors file")
-    network.record = record  # type: ignore[assignment]  # torch's stubs want tensors and modules
+def network_of(manifest: WeightsManifest) -> nn.Module:
+    """As `load_network`, from a manifest that is loaded already."""
+    state = read_tensors(manifest)
+    network = empty_network(manifest)
+    fill(network, state, source=f"{manifest.path}: the safetensors file")
+    network.manifest = manifest  # type: ignore[assignment]  # torch's stubs want tensors and modules
     return network.eval()
 
 
-def empty_network(record: WeightsRecord) -> nn.Module:
-    """The network of a record before its weights are in it."""
-    if record.network == "vit_small":
+def empty_network(manifest: WeightsManifest) -> nn.Module:
+    """The network of a manifest before its weights are in it."""
+    if manifest.network == "vit_small":
         raise WeightsError(
-            f"weights {record.name!r} are {PARTS['vit_small']}, which does not run alone: "
+            f"weights {manifest.name!r} are {PARTS['vit_small']}, which does not run alone: "
             "build('apvit') and load their tensors into it"
         )
-    if record.network == "ir50":
+    if manifest.network == "ir50":
         from mien.nn.iresnet import IR50
 
         return IR50()
-    if record.network == "densenet":
+    if manifest.network == "densenet":
         from mien.nn.densenet import DenseNet, DenseNetConfig
 
-        return DenseNet(_config(DenseNetConfig, record.config))
-    network_class, published = configure(record.network)
-    network: nn.Module = network_class(_config(type(published), record.config))
+        return DenseNet(_config(DenseNetConfig, manifest.config))
+    network_class, published = configure(manifest.network)
+    network: nn.Module = network_class(_config(type(published), manifest.config))
     return network
 
 
-def read_tensors(record: WeightsRecord) -> dict[str, Tensor]:
-    """The tensors of a record's safetensors file, whose hash is checked; halves become floats."""
+def read_tensors(manifest: WeightsManifest) -> dict[str, Tensor]:
+    """The tensors of a manifest's safetensors file, whose hash is checked; halves become floats."""
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ModuleNotFoundError as error:
-        raise MissingPackage("A network as a torch module", error.name or "torch", "train") from error
+        raise MissingPackageError("A network as a torch module", error.name or "torch", "train") from error
 
-    file = record.file(".safetensors")
+    file = manifest.file(".safetensors")
     try:
         state = load_file(file)
     except (OSError, SafetensorError) as error:
@@ -86,11 +86,13 @@ def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
 
 
 def _config(config_class: type, values: dict[str, Any]) -> Any:
-    """A frozen config from the plain values of a record."""
+    """A frozen config from the plain values of a manifest."""
     hints = get_type_hints(config_class)
     known = {field.name for field in fields(config_class)}
     if unknown := values.keys() - known:
-        raise WeightsError(f"the record has sizes that {config_class.__name__} does not know: {', '.join(unknown)}")
+        raise WeightsError(
+            f"the manifest has sizes that {config_class.__name__} does not know: {', '.join(unknown)}"
+        )
     return config_class(
         **{
             name: _config(hints[name], value)

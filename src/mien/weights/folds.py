@@ -1,4 +1,4 @@
-"""Which pictures of a set the weights of a fold never saw: `fold.json` beside their record."""
+"""Which images of a set the weights of a fold never saw: `fold.json` beside their manifest."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import InputError, WeightsError
-from mien.media.whole import write_whole
-from mien.weights.record import WeightsRecord, load_record
+from mien.media.atomic import atomic_write
+from mien.weights.manifest import WeightsManifest, load_manifest
 
 FILE = "fold.json"
 PLACE = "{fold}"  # stands for the number of a fold in the path of weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoldRecord:
+class FoldInfo:
     """One fold of a protocol on one set, as a run was trained on it."""
 
     set: str  # the data set's name
@@ -32,29 +32,29 @@ class FoldRecord:
 
     def write(self, folder: Path) -> None:
         """`fold.json` in a folder of weights, whole or not at all."""
-        write_whole(folder / FILE, (json.dumps(asdict(self)) + "\n").encode())
+        atomic_write(folder / FILE, (json.dumps(asdict(self)) + "\n").encode())
 
 
-def fold_of(record: WeightsRecord) -> FoldRecord | None:
+def fold_of(manifest: WeightsManifest) -> FoldInfo | None:
     """The fold that weights were trained on; None where no fold stands beside them. Raises `WeightsError`."""
-    path = record.folder / FILE
+    path = manifest.folder / FILE
     if not path.is_file():
         return None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return FoldRecord(**values | {"test": tuple(map(int, values["test"]))})
+        return FoldInfo(**values | {"test": tuple(map(int, values["test"]))})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} is damaged ({error}); train the fold again") from error
 
 
-def all_folds(pattern: str) -> list[tuple[str, FoldRecord]]:
+def all_folds(pattern: str) -> list[tuple[str, FoldInfo]]:
     """The weights of every fold of one protocol, in order. `pattern`: their paths, with {fold} for the number.
 
     Raises `InputError` where a fold is missing, and `WeightsError` where they are not the folds of one protocol on
     one set, each at its place, by one network in the same classes.
     """
-    found: list[tuple[str, FoldRecord]] = []
-    first: WeightsRecord | None = None
+    found: list[tuple[str, FoldInfo]] = []
+    first: WeightsManifest | None = None
     while not found or len(found) < found[0][1].folds:
         place = pattern.replace(PLACE, str(len(found)))
         if not Path(place).exists():
@@ -63,26 +63,26 @@ def all_folds(pattern: str) -> list[tuple[str, FoldRecord]]:
                 f"{place}: no such weights; all folds are judged together, and fold {len(found)}{of} is missing: "
                 f"mien train ... --fold {len(found)}"
             )
-        record = load_record(place)
-        fold = fold_of(record)
+        manifest = load_manifest(place)
+        fold = fold_of(manifest)
         if fold is None:
             raise WeightsError(
-                f"{record.folder} holds no {FILE}: these weights were not trained on a fold by mien train (or by "
-                "an older version), so nobody can tell which pictures they never saw; train them again"
+                f"{manifest.folder} holds no {FILE}: these weights were not trained on a fold by mien train (or by "
+                "an older version), so nobody can tell which images they never saw; train them again"
             )
         if fold.fold != len(found):
             raise WeightsError(f"{place} was trained on fold {fold.fold}, not on fold {len(found)}")
-        first = first or record
-        if found and (unlike := _unlike(found[0][1], fold) or _unlike_networks(first, record)):
+        first = first or manifest
+        if found and (unlike := _unlike(found[0][1], fold) or _unlike_networks(first, manifest)):
             raise WeightsError(f"{place} and {found[0][0]} do not belong together: {unlike}")
         found.append((place, fold))
     rows = [row for _, fold in found for row in fold.test]
     if len(set(rows)) < len(rows):
-        raise WeightsError(f"{pattern}: {len(rows) - len(set(rows))} pictures are tested by more than one fold")
+        raise WeightsError(f"{pattern}: {len(rows) - len(set(rows))} images are tested by more than one fold")
     return found
 
 
-def _unlike(one: FoldRecord, other: FoldRecord) -> str:
+def _unlike(one: FoldInfo, other: FoldInfo) -> str:
     """What differs between two folds that must not."""
     for name in ("set", "variant", "samples", "protocol", "settings", "folds"):
         before, now = getattr(one, name), getattr(other, name)
@@ -91,7 +91,7 @@ def _unlike(one: FoldRecord, other: FoldRecord) -> str:
     return ""
 
 
-def _unlike_networks(one: WeightsRecord, other: WeightsRecord) -> str:
+def _unlike_networks(one: WeightsManifest, other: WeightsManifest) -> str:
     for name in ("network", "config", "labels", "inputs"):
         if (before := getattr(one, name)) != (now := getattr(other, name)):
             return f"{name} is {now!r}, not {before!r}"

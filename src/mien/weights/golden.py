@@ -1,4 +1,4 @@
-"""A generated picture and what a network answers to it: shows that file, code and machine agree."""
+"""A generated image and what a network answers to it: shows that file, code and machine agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEPT = 32  # numbers of the answer at most
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """What the network answered when the record was made."""
+    """What the network answered when the manifest was made."""
 
     outputs: tuple[float, ...]  # of `pattern`: all, or evenly spaced ones
     tolerance: float  # absolute, for another machine, another version or ONNX Runtime
@@ -36,7 +36,7 @@ class Golden:
 
 
 def pattern(size_px: int) -> np.ndarray:
-    """A picture (S, S, 3) uint8 of bent waves, another one for each colour, not symmetric. Integers only."""
+    """An image (S, S, 3) uint8 of bent waves, another one for each colour, not symmetric. Integers only."""
     y, x, c = np.mgrid[0:size_px, 0:size_px, 0:3]
     wave = ((3 + c) * x * x + (5 - c) * y * y + 7 * x * y + 90 * c * x) // size_px % 510
     return np.abs(wave - 255).astype(np.uint8)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from mien.errors import MissingPackage, WeightsError
+from mien.errors import MissingPackageError, WeightsError
 
 _TRUSTED = {"torch", "collections", "_codecs"}  # torch's unpickler decides on each name of these
 _REPLACED = {"__main__", "numpy"}  # recorders of training scripts, their arrays and numbers
@@ -41,7 +41,7 @@ def read(path: Path) -> Any:
     try:
         import torch
     except ModuleNotFoundError as error:
-        raise MissingPackage("Reading an official checkpoint", "torch", "train") from error
+        raise MissingPackageError("Reading an official checkpoint", "torch", "train") from error
 
     if not path.is_file():
         raise WeightsError(f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}")

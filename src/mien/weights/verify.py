@@ -1,4 +1,4 @@
-"""Whether the files of a record are whole, fit their network and answer as they did when the record was made."""
+"""Whether the files of a manifest are whole, fit their network and answer as they did when the manifest was made."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.errors import MienError, MissingPackage, WeightsError
+from mien.errors import MienError, MissingPackageError, WeightsError
 from mien.nn.onnx_session import open_session
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of, read_tensors
 from mien.weights.golden import pattern
-from mien.weights.record import WeightsRecord
+from mien.weights.manifest import WeightsManifest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,21 +27,21 @@ class Check:
     finding: str
 
 
-def verify(record: WeightsRecord) -> Iterator[Check]:
-    """Every check of one record, in order: hashes, fit, golden output by torch and by ONNX Runtime."""
+def verify(manifest: WeightsManifest) -> Iterator[Check]:
+    """Every check of one manifest, in order: hashes, fit, golden output by torch and by ONNX Runtime."""
     whole = {}
-    for name in record.files:
-        check = _of_hash(record, name)
+    for name in manifest.files:
+        check = _of_hash(manifest, name)
         whole[name] = check.passed
         yield check
-    if record.has(".safetensors"):
+    if manifest.has(".safetensors"):
         if all(passed for name, passed in whole.items() if name.endswith(".safetensors")):
-            yield from _with_torch(record)
+            yield from _with_torch(manifest)
         else:
             yield Check(passed=None, finding="fit and torch's answer left out: the safetensors file is not whole")
-    if record.has(".onnx"):
+    if manifest.has(".onnx"):
         if all(passed for name, passed in whole.items() if name.endswith(".onnx")):
-            yield _with_onnx(record)
+            yield _with_onnx(manifest)
         else:
             yield Check(passed=None, finding="ONNX Runtime's answer left out: the ONNX file is not whole")
 
@@ -57,21 +57,21 @@ def torch_answer(network: nn.Module, inputs: Preprocess) -> np.ndarray:
     return found
 
 
-def _of_hash(record: WeightsRecord, name: str) -> Check:
+def _of_hash(manifest: WeightsManifest, name: str) -> Check:
     try:
-        record.file(name)
+        manifest.file(name)
     except WeightsError as error:
         return Check(passed=False, finding=str(error))
     return Check(passed=True, finding=f"{name} has its SHA-256")
 
 
-def _with_torch(record: WeightsRecord) -> Iterator[Check]:
+def _with_torch(manifest: WeightsManifest) -> Iterator[Check]:
     try:
-        if record.network == "vit_small":
-            yield _of_vit_small(record)
+        if manifest.network == "vit_small":
+            yield _of_vit_small(manifest)
             return
-        network = network_of(record)
-    except MissingPackage as error:
+        network = network_of(manifest)
+    except MissingPackageError as error:
         yield Check(passed=None, finding=f"fit and torch's answer left out: {error}")
         return
     except MienError as error:
@@ -79,11 +79,11 @@ def _with_torch(record: WeightsRecord) -> Iterator[Check]:
         return
     count = len(network.state_dict())
     yield Check(passed=True, finding=f"its {count} tensors fit {type(network).__name__}")
-    yield _of_answer(record, "torch", torch_answer(network, record.inputs))
+    yield _of_answer(manifest, "torch", torch_answer(network, manifest.inputs))
 
 
-def _of_vit_small(record: WeightsRecord) -> Check:
-    state = read_tensors(record)
+def _of_vit_small(manifest: WeightsManifest) -> Check:
+    state = read_tensors(manifest)
     from mien.weights.convert.apvit import vit_small_shapes
 
     wanted = {key: value.shape for key, value in vit_small_shapes().items()}
@@ -92,20 +92,20 @@ def _of_vit_small(record: WeightsRecord) -> Check:
     return Check(passed=True, finding=f"its {len(wanted)} tensors fit the transformer of APViT")
 
 
-def _with_onnx(record: WeightsRecord) -> Check:
-    faces = record.inputs.normalise(pattern(record.inputs.size_px)[None])
+def _with_onnx(manifest: WeightsManifest) -> Check:
+    faces = manifest.inputs.normalise(pattern(manifest.inputs.size_px)[None])
     try:
-        answer = open_session(record.file(".onnx")).run(None, {"faces": faces})[0]
+        answer = open_session(manifest.file(".onnx")).run(None, {"faces": faces})[0]
     except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
         reason = str(error).strip().split("\n")[0]
         return Check(passed=False, finding=f"ONNX Runtime cannot run the ONNX file: {reason}")
-    return _of_answer(record, "ONNX Runtime", answer)
+    return _of_answer(manifest, "ONNX Runtime", answer)
 
 
-def _of_answer(record: WeightsRecord, runner: str, answer: np.ndarray) -> Check:
-    if record.golden is None:
-        return Check(passed=None, finding=f"{runner}'s answer left out: the record holds no golden output")
-    difference, tolerance = record.golden.difference(answer), record.golden.tolerance
+def _of_answer(manifest: WeightsManifest, runner: str, answer: np.ndarray) -> Check:
+    if manifest.golden is None:
+        return Check(passed=None, finding=f"{runner}'s answer left out: the manifest holds no golden output")
+    difference, tolerance = manifest.golden.difference(answer), manifest.golden.tolerance
     return Check(
         passed=difference <= tolerance,
         finding=f"{runner} gives the golden output: largest difference {difference:.1e}, allowed {tolerance:.0e}"

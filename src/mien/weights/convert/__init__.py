@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import WeightsError
-from mien.weights.convert import apvit, poster, poster_v2, trunks
+from mien.weights.convert import apvit, backbones, poster, poster_v2
 from mien.weights.convert.layout import State, unwrap
 from mien.weights.pickles import read
 
@@ -17,9 +17,9 @@ FAMILIES: dict[str, tuple[Callable[..., bool], Callable[..., tuple[State, Any]]]
     "poster": (poster.recognises, poster.convert),
     "poster_v2": (poster_v2.recognises, poster_v2.convert),
     "apvit": (apvit.recognises, apvit.convert),
-    "landmarks68": (trunks.is_landmarks68, trunks.convert_landmarks68),
-    "ir50": (trunks.is_ir50, trunks.convert_ir50),
-    "densenet": (trunks.is_densenet, trunks.convert_densenet),
+    "landmarks68": (backbones.is_landmarks68, backbones.convert_landmarks68),
+    "ir50": (backbones.is_ir50, backbones.convert_ir50),
+    "densenet": (backbones.is_densenet, backbones.convert_densenet),
     "vit_small": (apvit.is_vit_small, apvit.convert_vit_small),
 }
 
@@ -29,8 +29,8 @@ class Converted:
     """An official checkpoint under our names.
 
     `network` is a name for `mien.models.build`, or one of three parts to start a training from: "ir50" fills
-    `image_trunk` of POSTER, POSTER++, APViT and PhaNet, "vit_small" the transformer of APViT; they have no
-    config. "densenet" fills `image_trunk` of PhaNet; its config is a `DenseNetConfig`.
+    `image_backbone` of POSTER, POSTER++, APViT and PhaNet, "vit_small" the transformer of APViT; they have no
+    config. "densenet" fills `image_backbone` of PhaNet; its config is a `DenseNetConfig`.
     """
 
     network: str

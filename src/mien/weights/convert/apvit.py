@@ -12,7 +12,7 @@ from mien.models.apvit import APViT, APViTConfig
 from mien.weights.convert.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
 
 _RULES = (  # ours -> theirs, the first that fits
-    (r"image_trunk\.", "extractor."),
+    (r"image_backbone\.", "extractor."),
     (r"embed\.", "vit.projs.0."),
     (r"(blocks\.\d+\.)(?=qkv|proj)", r"vit.\1attn."),
     (r"head\.", "head.fc."),

@@ -84,7 +84,7 @@ def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
         raise WeightsError(f"{source} holds a {type(saved).__name__}, not a dict of tensors")
     if {"state", "param_groups"} <= saved.keys():
         raise WeightsError(
-            f"{source} holds only the optimiser's state, no weights: POSTER++'s script writes its 'best' "
+            f"{source} holds only the optimizer's state, no weights: POSTER++'s script writes its 'best' "
             "file so (main.py, save_checkpoint). Use the rolling checkpoint of the same run."
         )
     for key in ("model_state_dict", "state_dict", "model"):

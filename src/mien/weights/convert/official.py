@@ -1,4 +1,4 @@
-"""What an official file does not say about itself, and what the authors' code says: pictures, classes, figures.
+"""What an official file does not say about itself, and what the authors' code says: images, classes, figures.
 
 Sources: zczcwh/POSTER ba2e3e9 (dataset_raf.py, dataset_affectnet.py, test.py), Talented-Q/POSTER_V2 18de559
 (main.py), youqingxiaozhua/APViT 9efaf97 (datasets/raf.py, configs/_base_/datasets/RAF.py), and the papers' figures.
@@ -12,13 +12,13 @@ from typing import Any
 
 from mien.errors import OptionError
 from mien.labels import LABEL_SETS, label_set
-from mien.models.published import published
+from mien.models.paper_results import find_paper_result
 from mien.preprocess import BOX, Preprocess
 from mien.weights.convert import Converted
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, of the first, second and third channel
 
-# The order of channels in which the authors' loader of each data set gives pictures to POSTER. RAF-DB is read with
+# The order of channels in which the authors' loader of each data set gives images to POSTER. RAF-DB is read with
 # OpenCV and left as it comes, with the statistics of RGB. Guard: tests/weights/test_official.py
 _POSTER_CHANNELS = {
     (True, "raf-db"): "bgr",
@@ -33,14 +33,14 @@ _FACE_NOTE = (
     "'face', so the framing is close to the set's but not the same"
 )
 _BOX_NOTE = (
-    "the set's pictures are cut out by a detector's box and not turned; faces are cut out upright around their "
+    "the set's images are cut out by a detector's box and not turned; faces are cut out upright around their "
     "68 points, so the framing is close to the set's but not the same"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """The fields of a record that do not come from the tensors."""
+    """The fields of a manifest that do not come from the tensors."""
 
     title: str  # for people: "POSTER large, RAF-DB variant"
     inputs: Preprocess
@@ -51,7 +51,7 @@ class Facts:
 
 
 def facts(converted: Converted, *, labels: str | None, channels: str | None, source: str) -> Facts:
-    """Everything a record needs besides the tensors; `source` names the file in messages.
+    """Everything a manifest needs besides the tensors; `source` names the file in messages.
 
     `labels`: the label set of the data the file was trained on, by name. `channels`: "rgb" or "bgr", where it is
     not what the authors' code feeds. Raises `OptionError` where the file cannot tell and neither was said, or where
@@ -68,7 +68,7 @@ def facts(converted: Converted, *, labels: str | None, channels: str | None, sou
 def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
     variant = "RAF-DB" if config.token_mix else "AffectNet"
     title = f"POSTER {config.size}, {variant} variant"
-    labels = _said(labels, config.classes, title, why=" and in which colour order it saw its pictures")
+    labels = _said(labels, config.classes, title, why=" and in which colour order it saw its images")
     if channels is None and (config.token_mix, labels) not in _POSTER_CHANNELS:
         raise OptionError(
             f"{title}, and the authors publish no code that trains it on {labels}: say with "
@@ -132,20 +132,20 @@ def _landmarks68(config: Any, labels: str | None, channels: str | None) -> Facts
             size_px=config.size_px, template=BOX, mean=(0.0,) * 3, std=(1.0,) * 3, channels=channels or "bgr"
         ),
         licence="not stated in the file",
-        notes=("pictures as in cunjian/pytorch_face_landmark: divided by 255, read with OpenCV (bgr)",),
+        notes=("images as in cunjian/pytorch_face_landmark: divided by 255, read with OpenCV (bgr)",),
     )
 
 
 def _ir50(config: Any, labels: str | None, channels: str | None) -> Facts:
-    _no_classes(labels, "IR-50, an image trunk")
+    _no_classes(labels, "IR-50, an image backbone")
     return Facts(
-        title="IR-50, an image trunk",
+        title="IR-50, an image backbone",
         inputs=Preprocess(
             size_px=112, template="arcface", mean=(0.5,) * 3, std=(0.5,) * 3, channels=channels or "rgb"
         ),
         licence="not stated in the file",
         notes=(
-            "the inputs are those of its training for face identity; POSTER, POSTER++ and APViT feed it pictures "
+            "the inputs are those of its training for face identity; POSTER, POSTER++ and APViT feed it images "
             "normalised by ImageNet's statistics",
         ),
     )
@@ -157,17 +157,19 @@ def _vit_small(config: Any, labels: str | None, channels: str | None) -> Facts:
         title="ViT-small, a transformer",
         inputs=_imagenet(112, "arcface", channels or "rgb"),
         licence="not stated in the file",
-        notes=("the inputs are those of APViT, whose transformer it starts; it sees no pictures itself",),
+        notes=("the inputs are those of APViT, whose transformer it starts; it sees no images itself",),
     )
 
 
 def _densenet(config: Any, labels: str | None, channels: str | None) -> Facts:
-    _no_classes(labels, "DenseNet, an image trunk")
+    _no_classes(labels, "DenseNet, an image backbone")
     return Facts(
-        title="DenseNet, an image trunk",
+        title="DenseNet, an image backbone",
         inputs=_imagenet(224, BOX, channels or "rgb"),
         licence="not stated in the file",
-        notes=("the inputs are those of PhaNet, whose trunk it starts: a face that is not turned, with a margin",),
+        notes=(
+            "the inputs are those of PhaNet, whose backbone it starts: a face that is not turned, with a margin",
+        ),
     )
 
 
@@ -214,7 +216,7 @@ def _no_classes(labels: str | None, title: str) -> None:
 
 
 def _imagenet(size_px: int, template: str, channels: str) -> Preprocess:
-    """ImageNet's statistics in the order of the channels as they are fed: swapping pictures does not swap these."""
+    """ImageNet's statistics in the order of the channels as they are fed: swapping images does not swap these."""
     if channels == "bgr":
         return Preprocess(size_px=size_px, template=template, mean=_MEAN[::-1], std=_STD[::-1], channels="bgr")
     return Preprocess(size_px=size_px, template=template, mean=_MEAN, std=_STD, channels=channels)
@@ -231,5 +233,5 @@ def _framing_note(labels: str) -> str:
 def _claim(network: str, labels: str | None) -> dict[str, Any]:
     if labels is None:
         return {}
-    known = published(network, labels.removesuffix("-7").removesuffix("-8"), len(label_set(labels)))
-    return {} if known is None else {"accuracy": known.accuracy, "pictures": labels, "source": known.source}
+    known = find_paper_result(network, labels.removesuffix("-7").removesuffix("-8"), len(label_set(labels)))
+    return {} if known is None else {"accuracy": known.accuracy, "images": labels, "source": known.source}

@@ -8,8 +8,8 @@ from typing import Any
 
 from mien.errors import WeightsError
 from mien.models.poster import DEPTHS, Poster, PosterConfig
+from mien.weights.convert.backbones import ir50_flat, ir50_head, landmark_head
 from mien.weights.convert.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
-from mien.weights.convert.trunks import ir50_flat, ir50_head, landmark_head
 
 _LEVELS = {"fine": "block_l", "middle": "block_m", "coarse": "block_s"}
 _STREAMS = {  # ours holds both streams: image, landmarks
@@ -22,8 +22,8 @@ _STREAMS = {  # ours holds both streams: image, landmarks
     "mix": ("conv",),
 }
 _RULES = (  # ours -> theirs, the first that fits
-    (r"image_trunk\.", "ir_back."),
-    (r"landmark_trunk\.", "face_landback."),
+    (r"image_backbone\.", "ir_back."),
+    (r"landmark_backbone\.", "face_landback."),
     (r"image_tokens\.linear\.", "ir_layer."),
     (r"pos_embed", "pyramid_fuse.pos_embed"),
     (r"fine_to_middle\.", "pyramid_fuse.downsample_m."),

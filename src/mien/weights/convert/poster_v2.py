@@ -10,12 +10,12 @@ import torch
 
 from mien.errors import WeightsError
 from mien.models.poster_v2 import PosterV2, PosterV2Config, relative_positions
+from mien.weights.convert.backbones import ir50_head, ir50_staged, landmark_head
 from mien.weights.convert.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
-from mien.weights.convert.trunks import ir50_head, ir50_staged, landmark_head
 
 _RULES = (  # ours -> theirs, the first that fits; {n} is our counter plus one
-    (r"image_trunk\.", "ir_back."),
-    (r"landmark_trunk\.", "face_landback."),
+    (r"image_backbone\.", "ir_back."),
+    (r"landmark_backbone\.", "face_landback."),
     (r"image_convs\.(?P<n>\d)\.", "conv{n}."),
     (r"landmark_convs\.2\.", "last_face_conv."),
     (r"levels\.(?P<n>\d)\.norm\.", "window{n}.norm."),

@@ -1,4 +1,4 @@
-"""An official checkpoint into a safetensors file and its record."""
+"""An official checkpoint into a safetensors file and its manifest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mien.weights.convert.layout import State
 from mien.weights.convert.official import Facts, facts
 from mien.weights.fill import empty_network, fill
 from mien.weights.golden import Golden
-from mien.weights.record import WeightsRecord, sha256, write_record
+from mien.weights.manifest import WeightsManifest, sha256, write_manifest
 from mien.weights.verify import torch_answer
 
 
@@ -28,7 +28,7 @@ class Written:
     """What a conversion made. `title` says what the file was."""
 
     title: str
-    record: WeightsRecord
+    manifest: WeightsManifest
 
 
 def convert_to(
@@ -40,7 +40,7 @@ def convert_to(
     keep_rates: Sequence[float] | None = None,
     force: bool = False,
 ) -> Written:
-    """Convert the official checkpoint `source` to `target`, a .safetensors file, with its record beside it.
+    """Convert the official checkpoint `source` to `target`, a .safetensors file, with its manifest beside it.
 
     `labels`: the label set of the data it was trained on, where the file cannot tell. `channels`: "rgb" or "bgr",
     where it is not what the authors' code feeds. `keep_rates`: of APViT's blocks, where they are not the published
@@ -54,13 +54,13 @@ def convert_to(
     known = facts(converted, labels=labels, channels=channels, source=str(source))
     if broken := [name for name, value in converted.state.items() if not _finite(value)]:
         raise WeightsError(f"{source} holds NaN or infinity in {len(broken)} tensors, {broken[0]} first")
-    record = _record(converted, known, source, target)
-    if record.network != "vit_small":
-        network = empty_network(record)
+    manifest = _manifest(converted, known, source, target)
+    if manifest.network != "vit_small":
+        network = empty_network(manifest)
         fill(network, converted.state, source=str(source))
-        record = replace(record, golden=Golden.of(torch_answer(network.eval(), record.inputs)))
+        manifest = replace(manifest, golden=Golden.of(torch_answer(network.eval(), manifest.inputs)))
     save(converted.state, target)
-    return Written(title=known.title, record=write_record(record))
+    return Written(title=known.title, manifest=write_manifest(manifest))
 
 
 def check_target(source: Path, target: Path, *, force: bool) -> None:
@@ -97,9 +97,9 @@ def save(state: State, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _record(converted: Converted, known: Facts, source: Path, target: Path) -> WeightsRecord:
+def _manifest(converted: Converted, known: Facts, source: Path, target: Path) -> WeightsManifest:
     classes = len(label_set(known.labels)) if known.labels is not None else 0
-    return WeightsRecord(
+    return WeightsManifest(
         name=target.stem,
         network=converted.network,
         config=asdict(converted.config) if converted.config is not None else {},

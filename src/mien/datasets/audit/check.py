@@ -1,0 +1,228 @@
+"""Is this folder the set that its authors publish? What is there, what is missing, what repeats itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mien.datasets.audit.duplicates import Duplicates, near_duplicates
+from mien.datasets.audit.scan import scan
+from mien.datasets.info import DatasetInfo
+from mien.datasets.samples import Problem, Samples
+
+ALL = "all"  # the class under which a info states only the sum of a split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """Images of one class in one split."""
+
+    split: str
+    label: str  # a class, "no label", or "all"
+    found: int
+    published: int | None  # None: not known
+
+    @property
+    def agrees(self) -> bool:
+        """As published, or nothing to compare with."""
+        return self.published is None or self.found == self.published
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """What stands on both sides of a border between splits."""
+
+    kind: Literal["near-duplicate", "subject"]
+    splits: tuple[str, str]
+    count: int  # pairs of images, or subjects
+    rows: tuple[int, int]  # images concerned in each of the two splits
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What was found in one place that should hold one data set."""
+
+    name: str
+    variant: str
+    place: str
+    images: int
+    decoded: bool  # all images were decoded and compared
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]  # what is no fault and good to know
+    counts: tuple[Count, ...]
+    crossings: tuple[Crossing, ...] = ()
+    repeated: int = 0  # images that show the photo of another one of the same split
+    contradictions: int = 0  # pairs of near-duplicates with two different labels
+    obtain: str = ""
+    layout: str = ""
+
+    @property
+    def totals(self) -> tuple[Count, ...]:
+        """One sum per split."""
+        return tuple(count for count in self.counts if count.label == ALL)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Published splits of which nothing is there."""
+        return tuple(count.split for count in self.totals if count.published and not count.found)
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Splits that are there with other counts than the published ones."""
+        wrong = {count.split for count in self.counts if not count.agrees} - set(self.absent)
+        return tuple(count.split for count in self.totals if count.split in wrong)
+
+    @property
+    def usable(self) -> bool:
+        """What is there is as published: no problem, every count met. A whole split may be absent."""
+        return self.images > 0 and not self.problems and not self.differing
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        what = f"{self.name}{f' ({self.variant})' if self.variant else ''}"
+        if not self.images:
+            return f"{what} is not usable: no image of it was found in {self.place}."
+        faults = [f"{len(self.problems):,} problem{'s' * (len(self.problems) != 1)}"] if self.problems else []
+        if self.differing:
+            faults.append(f"other counts than published{_of(self.differing)}")
+        known = any(count.published is not None for count in self.counts)
+        start = f"{what} is usable{' as published' * known}" if self.usable else f"{what} is not as published"
+        parts = [f"{start}: {self.images:,} images", *faults]
+        if self.absent:
+            parts.append(f"nothing{_of(self.absent)}")
+        if not self.decoded:
+            parts.append("none of them opened")
+        return ", ".join(parts) + "."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "usable": self.usable, "verdict": self.verdict}
+
+
+def check(
+    info: DatasetInfo,
+    folder: str | os.PathLike[str],
+    *,
+    variant: str = "",
+    decode: bool = True,
+    jobs: int = 1,
+    watch: Callable[[int, int], None] = lambda count, of: None,
+) -> Check:
+    """Read the set in `folder` (or .zip) and compare it with its info.
+
+    `decode=False` opens no image: unreadable and repeated ones are not found. `watch` is told how many more
+    images were opened, of how many. Raises `InputError` where `folder` is no place to read from.
+    """
+    variant = info.variant(variant)
+    reading = info.reading(folder, variant=variant)
+    published = info.published(variant, reading.distribution)
+    samples, problems = reading.samples, reading.problems
+    crossings = _crossing_subjects(samples)
+    repeated = contradictions = 0
+    if decode:
+        looked = scan(samples, jobs=jobs, watch=lambda count: watch(count, len(samples)))
+        copies = near_duplicates(looked, apart=samples.group)
+        problems += looked.unreadable
+        crossings += _crossing_copies(samples, copies)
+        inside = copies.pairs[~copies.across(samples.split)]
+        repeated = len(np.unique(inside[:, 1]))
+        label = samples.label[copies.pairs]  # (P, 2)
+        contradictions = int(((label >= 0).all(axis=1) & (label[:, 0] != label[:, 1])).sum())
+    return Check(
+        name=info.name,
+        variant=variant,
+        place=str(folder),
+        images=len(samples),
+        decoded=decode,
+        problems=problems,
+        notes=reading.notes,
+        counts=compare(samples, published),
+        crossings=crossings,
+        repeated=repeated,
+        contradictions=contradictions,
+        obtain=info.obtain,
+        layout=info.layout,
+    )
+
+
+def compare(samples: Samples, published: Mapping[str, Mapping[str, int]]) -> tuple[Count, ...]:
+    """Counts per split and class against those of a info; each split ends with its sum.
+
+    Every split has the same classes, in the order of the set.
+    """
+    found = samples.counts()
+    labels = [*map(str, samples.labels), "no label"]
+    if not any(split.get("no label") for split in [*found.values(), *published.values()]):
+        labels.remove("no label")
+    counts = []
+    for split in dict.fromkeys([*published, *found]):
+        mine, theirs = found.get(split, {}), published.get(split, {})
+        unstated = 0 if theirs and ALL not in theirs else None
+        for label in labels:
+            expected = theirs.get(label, None if label == "no label" else unstated)
+            counts.append(Count(split=split, label=label, found=mine.get(label, 0), published=expected))
+        total = theirs.get(ALL, sum(theirs.values())) if theirs else None
+        if ALL not in theirs and "no label" not in theirs and mine.get("no label"):
+            total = None  # published are the images with a label only
+        counts.append(Count(split=split, label=ALL, found=sum(mine.values()), published=total))
+    return tuple(counts)
+
+
+def _crossing_subjects(samples: Samples) -> tuple[Crossing, ...]:
+    if samples.subject is None:
+        return ()
+    known = samples.subject != ""
+    found = []
+    for left, right in _borders(samples):
+        on = [known & (samples.split == split) for split in (left, right)]
+        both = np.intersect1d(*(samples.subject[mask] for mask in on))
+        if len(both):
+            rows = [int(np.isin(samples.subject[mask], both).sum()) for mask in on]
+            found.append(
+                Crossing(
+                    kind="subject",
+                    splits=(left, right),
+                    count=len(both),
+                    rows=(rows[0], rows[1]),
+                    examples=tuple(map(str, both[:3])),
+                )
+            )
+    return tuple(found)
+
+
+def _crossing_copies(samples: Samples, copies: Duplicates) -> tuple[Crossing, ...]:
+    found = []
+    splits = samples.split[copies.pairs]  # (P, 2)
+    for left, right in _borders(samples):
+        straight = (splits[:, 0] == left) & (splits[:, 1] == right)
+        turned = (splits[:, 0] == right) & (splits[:, 1] == left)
+        pairs = np.concatenate([copies.pairs[straight], copies.pairs[turned][:, ::-1]])
+        if len(pairs):
+            examples = [f"{samples.path[a]} = {samples.path[b]}" for a, b in pairs[:3]]
+            found.append(
+                Crossing(
+                    kind="near-duplicate",
+                    splits=(left, right),
+                    count=len(pairs),
+                    rows=(len(np.unique(pairs[:, 0])), len(np.unique(pairs[:, 1]))),
+                    examples=tuple(examples),
+                )
+            )
+    return tuple(found)
+
+
+def _of(splits: tuple[str, ...]) -> str:
+    named = ", ".join(split for split in splits if split)
+    return f" of {named}" if named else ""
+
+
+def _borders(samples: Samples) -> list[tuple[str, str]]:
+    """Every two splits."""
+    splits = samples.splits
+    return [(left, right) for i, left in enumerate(splits) for right in splits[i + 1 :]]

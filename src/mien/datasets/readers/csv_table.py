@@ -1,0 +1,195 @@
+"""A CSV of the user's: one line per face, with a header.
+
+Only the image and a label or votes are needed; `SET.layout` lists the columns. A row that is wrong is a problem
+with its line number, a header that is wrong is the only problem.
+"""
+
+from __future__ import annotations
+
+import csv
+import posixpath
+from collections import Counter
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from mien.datasets.distribution import Files
+from mien.datasets.info import DatasetInfo
+from mien.datasets.readers.folder import VARIANTS, class_called, class_remedy, split_called
+from mien.datasets.samples import Collector, Reading
+from mien.labels import Expression, LabelSet, expression_called
+
+PATH = ("path", "image", "file", "filename")
+LABEL = ("label", "emotion", "expression", "class")
+BOX = ("left", "top", "right", "bottom")
+POSE = ("yaw_deg", "pitch_deg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What each used column of a table is called in its header."""
+
+    path: str
+    label: str  # "" where there are only votes
+    votes: dict[str, Expression]
+    known: dict[str, str]  # split, subject, group, yaw_deg, pitch_deg, left, top, right, bottom -> in the header
+
+
+class _Wrong(Exception):
+    """One thing wrong with a line or a header: kind, what, remedy."""
+
+
+def read(files: Files, variant: str) -> Reading:
+    """One row per line of the folder's one table, or of the table that the user points at."""
+    labels = VARIANTS[variant]
+    tables = [files.chosen] if files.chosen else _uppermost(files)
+    if len(tables) != 1:
+        rows = Collector(labels, files)
+        what = f"{len(tables)} tables: {', '.join(tables[:5])}" if tables else "there is no CSV"
+        rows.problem("missing file", str(files), what, "give the path of the CSV itself")
+        return rows.done()
+    folder, _, name = tables[0].rpartition("/")
+    rows = Collector(labels, Files(files.root, prefix=files.prefix + (f"{folder}/" if folder else "")))
+    try:
+        columns, unused = _columns(rows.files, name, variant)
+        if unused:
+            rows.note(f"columns that are not used: {', '.join(unused)}")
+        for number, line in rows.files.rows(name, [columns.path]):
+            where = f"{name}:{number}"
+            try:
+                path, label, more = _row(line, columns, variant)
+            except _Wrong as wrong:
+                rows.problem(wrong.args[0], where, *wrong.args[1:])
+            else:
+                face = " ".join(f"{side:g}" for side in more.get("box", ()))
+                rows.add(path, label, where=where, key=f"{path} {face}".rstrip(), **more)
+    except _Wrong as wrong:
+        rows.problem(wrong.args[0], f"{name}:1", *wrong.args[1:])
+    return rows.done()
+
+
+def _uppermost(files: Files) -> list[str]:
+    """The tables that lie least deep."""
+    tables = [name for name in files.names if name.lower().endswith(".csv")]
+    least = min((name.count("/") for name in tables), default=0)
+    return [name for name in tables if name.count("/") == least]
+
+
+def _columns(files: Files, name: str, variant: str) -> tuple[Columns, list[str]]:
+    """The used columns and the names of the others, from the first line."""
+    first = next(iter(files.text(name).splitlines()), "")
+    if "," not in first and (other := next((mark for mark in ";\t|" if mark in first), "")):
+        raise _Wrong("wrong column", f"columns are separated by {other!r}", "save the table with commas")
+    header = [column.strip() for column in next(csv.reader([first], skipinitialspace=True), [])]
+    called = {column.lower(): column for column in header}
+    if twice := [word for word, count in Counter(map(str.lower, filter(None, header))).items() if count > 1]:
+        raise _Wrong("wrong column", f"two columns are called {twice[0]}", "keep one of them")
+    path = next((called[word] for word in PATH if word in called), "")
+    word = next((called[word] for word in LABEL if word in called), "")
+    votes = {column: label for column in header if (label := expression_called(column))}
+    votes = votes if len(votes) > 1 else {}
+    found = f"found {', '.join(header) or 'nothing'}"
+    if not path:
+        raise _Wrong("wrong column", f"no column for the image; {found}", f"call it {' or '.join(PATH)}")
+    if not word and not votes:
+        remedy = f"call it {' or '.join(LABEL)}, or have a column of votes for each class"
+        raise _Wrong("wrong column", f"no column for the class; {found}", remedy)
+    if strange := [column for column, label in votes.items() if label not in VARIANTS[variant]]:
+        raise _Wrong("wrong column", f"votes for {strange[0]}", class_remedy(strange[0], variant))
+    if len(set(votes.values())) < len(votes):
+        raise _Wrong("wrong column", f"two columns of votes for one class; {found}", "keep one of them")
+    if 0 < len(set(BOX) & set(called)) < len(BOX):
+        raise _Wrong("wrong column", f"a box needs {', '.join(BOX)}; {found}", "add the others")
+    known = {word: called[word] for word in ("split", "subject", "group", *POSE, *BOX) if word in called}
+    unused = [column for column in header if column not in {path, word, *votes, *known.values()}]
+    return Columns(path=path, label=word, votes=votes, known=known), unused
+
+
+def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, Expression | None, dict[str, Any]]:
+    """Path, class and further columns of one line."""
+    values = {word: line[column] for word, column in columns.known.items()}
+    more: dict[str, Any] = {word: values[word] for word in ("subject", "group") if word in values}
+    if values.get("split"):
+        more["split"] = split_called(values["split"])
+        if more["split"] is None:
+            raise _Wrong("wrong column", f"split {values['split']!r} is unknown", "it is train, valid or test")
+    for word in POSE:
+        if values.get(word):
+            more[word] = _number(word, values[word], -180, 180)
+    sides = [values[word] for word in BOX if values.get(word)]
+    if sides:
+        if len(sides) < len(BOX):
+            raise _Wrong("wrong column", "the box is incomplete", f"fill in {', '.join(BOX)}, or none of them")
+        more["box"] = np.array([_number(word, values[word], -1e6, 1e6) for word in BOX])
+    votes = _votes(line, columns, VARIANTS[variant])
+    if votes is not None:
+        more["votes"] = votes
+    return _path(line[columns.path]), _label(line, columns, variant, votes), more
+
+
+def _path(value: str) -> str:
+    """A path below the folder of the table."""
+    path = posixpath.normpath(value.replace("\\", "/")) if value else ""
+    if not path:
+        raise _Wrong("wrong column", "there is no path", "name the image, or remove the line")
+    if "\n" in value:
+        raise _Wrong("wrong column", "a quotation mark above swallows lines up to here", "close it or remove it")
+    if path.startswith(("/", "../")) or path[1:2] == ":":
+        raise _Wrong("wrong column", f"{value} is not below the folder of the table", "give paths from that folder")
+    return path
+
+
+def _label(line: dict[str, str], columns: Columns, variant: str, votes: np.ndarray | None) -> Expression | None:
+    """The class of the label column; where that is absent or empty, the one most voted for (None for a tie)."""
+    word = line[columns.label] if columns.label else ""
+    if word:
+        label = class_called(word, variant)
+        if label is None or label not in VARIANTS[variant]:
+            raise _Wrong("unknown label", f"label {word!r} is unknown", class_remedy(word, variant))
+        return label
+    if votes is None:
+        raise _Wrong("unknown label", "there is no label", "fill it in, or remove the line")
+    first = np.flatnonzero(votes == votes.max())
+    return VARIANTS[variant][int(first[0])] if len(first) == 1 else None
+
+
+def _votes(line: dict[str, str], columns: Columns, labels: LabelSet) -> np.ndarray | None:
+    """Votes (classes,) that sum to 1; None where all are empty or 0."""
+    votes = np.zeros(len(labels))
+    for column, label in columns.votes.items():
+        if line[column]:
+            votes[labels.index(label)] = _number(column, line[column], 0, 1e9)
+    total = votes.sum()
+    return votes / total if total > 0 else None
+
+
+def _number(column: str, value: str, least: float, most: float) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = nan
+    if not least <= number <= most:
+        raise _Wrong("wrong column", f"{column} is {value!r}", f"it is a number from {least:g} to {most:g}")
+    return number
+
+
+SET = DatasetInfo(
+    name="csv",
+    title="A CSV of yours",
+    read=read,
+    variants=VARIANTS,
+    layout=(
+        "labels.csv with a header; give its path, or its folder if it holds no other\n"
+        f"{', '.join(PATH)}: the image, from the folder of the CSV\n"
+        f"{', '.join(LABEL)}: a class by name, or by number with the variant of that order\n"
+        "a column per class (two at least): votes\n"
+        "optional: split, subject, group, yaw_deg, pitch_deg, and left, top, right, bottom of the face in pixels"
+    ),
+    citation="none",
+    licence="Yours.",
+    obtain="any table with those columns; other classes than those of mien.labels.Expression cannot be taken",
+    split_rule="the column split, where there is one",
+    faces="crop",
+)

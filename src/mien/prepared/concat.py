@@ -1,0 +1,127 @@
+"""Several prepared sets as one, to learn from all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from mien.datasets.samples import Samples
+from mien.errors import DataError
+from mien.labels import LabelSet
+from mien.prepared.store import PreparedStore
+
+SAME = ("template", "canvas_px", "aligned_px")  # settings without which canvases do not fit each other
+
+
+class ConcatStore:
+    """The rows of the first store, then those of the others, in the first one's classes.
+
+    A row of a class that the first lacks has the label -1 and votes of 0; votes are shared out among the classes
+    that are known. Raises `DataError` where the canvases are of different sizes or framing.
+    """
+
+    def __init__(self, first: PreparedStore, others: Sequence[PreparedStore]) -> None:
+        self.stores = (first, *others)
+        self.folder, self.header, self.labels = first.folder, first.header, first.labels
+        self.canvas_px, self.aligned_px = first.canvas_px, first.aligned_px
+        for other in others:
+            for name in SAME:
+                mine, its = first.header.settings[name], other.header.settings[name]
+                if mine != its:
+                    raise DataError(
+                        f"{other.folder} was prepared with {name} {its}, {first.folder} with {mine}: "
+                        "prepare one of them again, alike"
+                    )
+            if not set(other.labels) & set(first.labels):
+                raise DataError(f"{other.folder} has none of the classes {', '.join(first.labels)}")
+        self._starts = np.cumsum([0, *map(len, self.stores)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def rows_of(self, store: int, rows: np.ndarray) -> np.ndarray:
+        """Rows of one store, by its place, as rows of the whole."""
+        return self._starts[store] + rows
+
+    @property
+    def title(self) -> str:
+        """The sets' names in words."""
+        return " and ".join(dict.fromkeys(store.title for store in self.stores))
+
+    @property
+    def samples(self) -> Samples:
+        """The table of the first store."""
+        return self.stores[0].samples
+
+    @property
+    def channels(self) -> int:
+        """3, or 1 where every image of all stores is grey."""
+        return max(store.channels for store in self.stores)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all stores' own."""
+        return hashlib.sha256(" ".join(store.fingerprint for store in self.stores).encode()).hexdigest()
+
+    def take(self, rows: np.ndarray) -> ConcatStore:
+        """Some rows, by index; those of one store stay together, the first store's first."""
+        first, *others = (
+            store.take(rows[at] - self._starts[i]) for i, (store, at) in enumerate(self._shares(rows))
+        )
+        return ConcatStore(first, others)
+
+    def images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Canvases (B, S, S, `channels`) uint8 of the given rows, in their order."""
+        places = np.asarray(rows, dtype=np.int64)
+        batch = np.empty((len(places), self.canvas_px, self.canvas_px, self.channels), dtype=np.uint8)
+        for i, (store, at) in enumerate(self._shares(places)):
+            batch[at] = store.images(places[at] - self._starts[i])
+        return batch
+
+    @cached_property
+    def label(self) -> np.ndarray:
+        """(N,) index into `labels`; -1: no single label, or a class that the first store lacks."""
+        return np.concatenate([self._moves(store.labels)[store.label] for store in self.stores])
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """(N, classes) float32, rows that sum to 1; all 0 where nothing is known."""
+        parts = []
+        for store in self.stores:
+            mine = np.zeros((len(store), len(self.labels)), dtype=np.float32)
+            for column, place in enumerate(self._moves(store.labels)[:-1]):
+                if place >= 0:
+                    mine[:, place] = store.targets[:, column]
+            total = mine.sum(axis=1, keepdims=True)
+            parts.append(mine / np.where(total > 0, total, 1))
+        return np.concatenate(parts)
+
+    @property
+    def found(self) -> np.ndarray:
+        """(N,) whether a face was detected."""
+        return np.concatenate([store.found for store in self.stores])
+
+    def column(self, name: str) -> np.ndarray | None:
+        """One column of numbers (N, ...); NaN in the rows of stores that lack it, None where all do."""
+        columns = [store.column(name) for store in self.stores]
+        known = next((column for column in columns if column is not None), None)
+        if known is None:
+            return None
+        return np.concatenate(
+            [
+                np.full((len(store), *known.shape[1:]), np.nan) if column is None else column
+                for store, column in zip(self.stores, columns, strict=True)
+            ]
+        )
+
+    def _shares(self, rows: np.ndarray) -> list[tuple[PreparedStore, np.ndarray]]:
+        """Each store with the places in `rows` that are its own."""
+        owner = np.searchsorted(self._starts, rows, side="right") - 1
+        return [(store, np.flatnonzero(owner == i)) for i, store in enumerate(self.stores)]
+
+    def _moves(self, labels: LabelSet) -> np.ndarray:
+        """For each class of another set its place here, -1 for none; and a last -1 for rows without a label."""
+        return np.array([*(self.labels.index(name) if name in self.labels else -1 for name in labels), -1])

@@ -1,0 +1,147 @@
+"""One image of a data set to its canvas: the right face found, its points placed, aligned with surroundings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mien.errors import OptionError, UnknownNameError
+from mien.faces import Detection, Detector, Landmarker
+from mien.faces.pose import head_pose
+from mien.geometry import Box, overlap, transform
+from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
+from mien.pipeline.recognizer import default_landmarker
+from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
+from mien.weights.manifest import load_manifest
+
+LEAST_OVERLAP = 0.2  # intersection over union of a detection with the box that the set states
+LEAST_SIDE = 0.3  # of a crop's shorter side: a smaller find is not the face that the crop shows
+
+Faces = Literal["crop", "photo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CanvasSettings:
+    """Everything that decides what a canvas passes like.
+
+    `faces`: "crop", an image shows one face; "photo", the face must be found in a scene.
+    """
+
+    faces: Faces
+    canvas_px: int = 192
+    template: str = "face"  # key of `mien.preprocess.TEMPLATES`, or BOX: upright, as turned faces want it
+
+    def __post_init__(self) -> None:
+        if self.canvas_px % 2 or not 48 <= self.canvas_px <= 1024:
+            raise OptionError(f"--size is {self.canvas_px}; it must be an even number from 48 to 1024")
+        if self.template not in {*TEMPLATES, BOX}:
+            raise UnknownNameError("template", self.template, {*TEMPLATES, BOX})
+
+    @property
+    def aligned_px(self) -> int:
+        """Side of the aligned face in the middle of the canvas."""
+        return aligned_side(self.canvas_px)
+
+    def describe(self) -> dict[str, Any]:
+        """As plain values, with the networks that find faces and points."""
+        return {
+            "faces": self.faces,
+            "canvas_px": self.canvas_px,
+            "aligned_px": self.aligned_px,
+            "template": self.template,
+            "detector": DEFAULT_DETECTOR,
+            "threshold": DETECTION_THRESHOLD,
+            "landmarks": load_manifest("landmarks68").files,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCanvas:
+    """One face on its canvas."""
+
+    canvas: np.ndarray  # (S, S, 3) uint8 RGB, or (S, S, 1) where the image is grey
+    landmarks: np.ndarray  # (68, 2) float32 in canvas pixels
+    detection: float  # 0..1; NaN where no face was found
+    pose: tuple[float, float, float]  # yaw, pitch, roll in degrees of the face on the canvas
+
+
+class CanvasMaker:
+    """Makes canvases. One per process; `detector` and `landmarker` are those of prediction unless given."""
+
+    def __init__(
+        self, settings: CanvasSettings, *, detector: Detector | None = None, landmarker: Landmarker | None = None
+    ) -> None:
+        self.settings = settings
+        self.detector = detector or detector_called(threads=1)
+        self.landmarker = landmarker or default_landmarker(threads=1)
+        self._aligned = Preprocess(size_px=settings.aligned_px, template=settings.template)
+
+    def make(self, image: np.ndarray, stated: Box | None = None, points: np.ndarray | None = None) -> FaceCanvas:
+        """Image (H, W, 3) uint8 RGB, and the face's box and 68 points (68, 2) if the set states them.
+
+        Stated points are taken as they are. Where no face is found, the stated box is taken for it, or else
+        the whole image.
+        """
+        height, width = image.shape[:2]
+        face = self._face(image, stated)
+        if points is None:
+            box = face.box if face else stated or Box(0, 0, width, height)
+            points = self.landmarker.locate(image, [box])[0]
+        matrix = self._aligned.matrix(points)
+        matrix[:, 2] += (self.settings.canvas_px - self.settings.aligned_px) / 2
+        canvas = warp(image, matrix, self.settings.canvas_px)
+        landmarks = transform(matrix, points)
+        return FaceCanvas(
+            canvas=canvas[..., :1] if is_grey(image) else canvas,
+            landmarks=landmarks.astype(np.float32),
+            detection=face.score if face else float("nan"),
+            pose=_pose(landmarks),
+        )
+
+    def _face(self, image: np.ndarray, stated: Box | None) -> Detection | None:
+        found = self.detector.detect(image)
+        if stated is not None:
+            return _fitting(found, stated)
+        height, width = image.shape[:2]
+        if self.settings.faces == "crop":
+            found = [face for face in found if _fills(face.box, width, height)]
+        return max(found, key=lambda face: _weight(face, width, height), default=None)
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the three channels of (H, W, 3) are the same."""
+    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])
+
+
+def _fitting(found: list[Detection], stated: Box) -> Detection | None:
+    """The detection that covers the stated box best, if it does."""
+    if not found:
+        return None
+    boxes = np.array([[f.box.left, f.box.top, f.box.right, f.box.bottom] for f in found])
+    shares = overlap(np.array([stated.left, stated.top, stated.right, stated.bottom]), boxes)
+    best = int(shares.argmax())
+    return found[best] if shares[best] >= LEAST_OVERLAP else None
+
+
+def _fills(box: Box, width: int, height: int) -> bool:
+    """Whether a find may be the face that a crop shows: large enough, and over the crop's middle."""
+    x, y = width / 2, height / 2
+    large = max(box.width, box.height) >= LEAST_SIDE * min(width, height)
+    return large and box.left <= x <= box.right and box.top <= y <= box.bottom
+
+
+def _weight(face: Detection, width: int, height: int) -> float:
+    """Large, sure and central: area x score x nearness to the middle (1 there, 0 in a corner)."""
+    x, y = face.box.centre
+    away = np.hypot(x - width / 2, y - height / 2) / np.hypot(width / 2, height / 2)
+    return face.box.area * face.score * max(0.0, 1.0 - float(away))
+
+
+def _pose(landmarks: np.ndarray) -> tuple[float, float, float]:
+    try:
+        pose = head_pose(landmarks)
+    except ValueError:
+        return (float("nan"),) * 3
+    return pose.yaw_deg, pose.pitch_deg, pose.roll_deg

@@ -1,0 +1,39 @@
+"""First leg of the comparison: the plain backbone learns FER+ before any of the four networks is put on it.
+
+    mien data prepare ferplus DIR --out prepared/ferplus
+    mien train comparison/backbone --data prepared/ferplus --out runs/comparison-backbone
+
+MobileFaceNet, the mean of its last map, a linear head: PhaNet with nothing of PhaNet. Starts from the image backbone
+of the package. What follows stands in shared.py.
+"""
+
+from mien.train.recipe import Optimizer, Recipe
+from mien.train.schedule import Schedule
+
+RECIPE = Recipe(
+    name="comparison-backbone",
+    network="phanet",
+    config_name="light",
+    model_kwargs={"attention": False, "scale_selection": False, "poses": 0, "size_px": 64, "dropout": 0.2},
+    pretrained={"image_backbone": "default:image_backbone"},
+    data="ferplus",
+    variant="most-votes",
+    protocol="official",
+    validation_fraction=0.04,
+    sampler="power",
+    sampler_strength=0.5,
+    augmentation="light-small",
+    size_px=64,
+    epochs=10,
+    batch=64,
+    optimizer=Optimizer(
+        name="adamw", lr=1e-3, weight_decay=0.05, grad_clip=5.0, lr_multipliers={"image_backbone": 0.6}
+    ),
+    schedule=Schedule(name="cosine", warmup_epochs=0.5),
+    mixup=0.2,
+    ema_decay=0.999,
+    monitor="last",
+    paper="none: the backbone of the comparison",
+    hardware="one thread of a server CPU: 40 minutes beside other work",
+    measured="not measured alone: it starts the comparison (docs/models/comparison.md)",
+)

@@ -1,0 +1,20 @@
+"""The comparison's baseline: the backbone, the mean of its last map and a linear head.
+
+    mien train comparison/bare_backbone --data prepared/ferplus \\
+        --weights-folder runs --out runs/comparison-bare-backbone
+
+What all have in common stands in shared.py.
+"""
+
+from mien.recipes.comparison.shared import same
+
+RECIPE = same(
+    "bare_backbone",
+    "phanet",
+    measured="85.0",
+    landmarks=False,
+    attention=False,
+    scale_selection=False,
+    poses=0,
+    dropout=0.2,
+)

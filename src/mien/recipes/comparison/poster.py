@@ -1,0 +1,11 @@
+"""POSTER in the comparison.
+
+    mien train comparison/poster --data prepared/ferplus \\
+        --weights-folder runs --out runs/comparison-poster
+
+What all have in common stands in shared.py.
+"""
+
+from mien.recipes.comparison.shared import same
+
+RECIPE = same("poster", "poster", measured="84.9", landmarks=True)

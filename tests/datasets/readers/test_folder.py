@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mien.datasets import dataset_info
+from mien.errors import DataError, InputError, UnknownNameError
+from tests.datasets.distributions import image_bytes, images, text
+
+FOLDER = dataset_info("folder")
+
+
+def classes(folder: Path, variant: str = "") -> list[str]:
+    samples = FOLDER.samples(folder, variant=variant)
+    return [str(samples.labels[i]) for i in samples.label]
+
+
+def test_folders_say_class_and_split(tmp_path: Path) -> None:
+    images(tmp_path, "Train/Happy/1.jpg", "Train/sad/2.jpg", "val/anger/3.jpg", "testing/fearful/4.jpg")
+    samples = FOLDER.samples(tmp_path)
+    assert [samples.labels[i] for i in samples.label] == ["happiness", "sadness", "fear", "anger"]
+    assert samples.split.tolist() == ["train", "train", "test", "valid"]
+    assert samples.image(0).shape == (48, 48, 3)
+
+
+def test_the_split_nearest_to_the_class_counts(tmp_path: Path) -> None:
+    images(tmp_path, "test/run/train/happy/1.jpg")
+    assert FOLDER.samples(tmp_path).split.tolist() == ["train"]
+
+
+def test_splits_are_not_needed_and_folders_below_a_class_belong_to_it(tmp_path: Path) -> None:
+    images(tmp_path, "faces/happy/anna/1.jpg", "faces/contempt/2.jpg")
+    text(tmp_path / "faces/notes.txt", "hello")
+    assert classes(tmp_path) == ["contempt", "happiness"]
+    assert FOLDER.samples(tmp_path).splits == []
+
+
+@pytest.mark.parametrize(
+    ("variant", "number", "label"),
+    [("raf-db", "1", "surprise"), ("raf-db", "7", "neutral"), ("affectnet-8", "0", "neutral")],
+)
+def test_numbers_follow_the_order_that_is_named(tmp_path: Path, variant: str, number: str, label: str) -> None:
+    images(tmp_path, f"train/{number}/1.jpg")
+    assert classes(tmp_path, variant) == [label]
+
+
+@pytest.mark.parametrize(
+    ("variant", "folder", "remedy"),
+    [
+        ("", "3", "numbers need an order of classes: choose the variant aff-wild2, .* raf-db"),
+        ("raf-db", "0", "raf-db numbers its classes 1 to 7"),
+        ("", "selfies", "classes are neutral, .*, and no others can be taken"),
+        ("", "sadd", "did you mean 'sad'"),
+        ("raf-db", "contempt", "the variant raf-db has no contempt; ferplus, affectnet-8, ck.* has"),
+        ("", "scream", "the variant names has no scream; multi-pie has"),
+    ],
+)
+def test_a_folder_that_is_no_class_is_one_problem(tmp_path: Path, variant: str, folder: str, remedy: str) -> None:
+    images(tmp_path, "train/happy/1.jpg", f"train/{folder}/2.jpg", f"train/{folder}/3.jpg")
+    reading = FOLDER.reading(tmp_path, variant=variant)
+    assert [(p.kind, p.where) for p in reading.problems] == [("unknown label", f"train/{folder}")]
+    assert len(reading.samples) == 1
+    with pytest.raises(DataError, match=f"2 images in a folder that is no class; {remedy}"):
+        reading.checked()
+
+
+def test_images_outside_of_every_folder_are_named(tmp_path: Path) -> None:
+    images(tmp_path, "1.jpg")
+    with pytest.raises(DataError, match="1 image in a folder that is no class"):
+        FOLDER.samples(tmp_path)
+
+
+def test_a_folder_without_images_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no image; give a folder with one folder per class"):
+        FOLDER.samples(tmp_path)
+
+
+def test_a_zip_is_read_in_place(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("data/train/happy/1.png", image_bytes())
+    samples = FOLDER.samples(tmp_path / "set.zip")
+    assert samples.split.tolist() == ["train"]
+    assert samples.image(0).shape == (48, 48, 3)
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    text(tmp_path / "happy/1.jpg", "<html>")
+    with pytest.raises(InputError, match=r"happy/1\.jpg: holds a web page"):
+        FOLDER.samples(tmp_path).image(0)
+
+
+def test_an_unknown_order_is_refused_with_the_nearest_known(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="'raf-db'"):
+        FOLDER.samples(tmp_path, variant="rafdb")

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mien
+from mien.errors import InputError, OptionError, UnknownNameError
+from mien.faces import Detection
+from mien.geometry import Box
+from mien.labels import FERPLUS, RAF_DB
+from mien.pipeline.classifier import ExpressionNetwork, calibrated
+from mien.pipeline.recognizer import Recognizer
+from mien.weights.manifest import ConfidenceThreshold
+from tests.conftest import EXAMPLES
+
+
+def test_the_astronaut_smiles(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    (face,) = recognizer.predict(astronaut)
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+    assert face.expression["happiness"] > 0.8
+    assert sum(face.expression.values) == pytest.approx(1)
+    assert face.pose is not None
+    assert max(abs(face.pose.yaw_deg), abs(face.pose.pitch_deg), abs(face.pose.roll_deg)) < 25
+
+
+def test_grace_hopper_does_not_smile(recognizer: mien.Recognizer, hopper: np.ndarray) -> None:
+    (face,) = recognizer.predict(hopper)
+    assert face.expression is not None
+    assert face.expression["happiness"] < 0.3
+
+
+def test_path_bytes_array_and_pil_image_give_one_answer(recognizer: mien.Recognizer) -> None:
+    path = EXAMPLES / "astronaut.jpg"
+    image = Image.open(path)
+    answers = [recognizer.predict(x) for x in (path, str(path), path.read_bytes(), image, np.asarray(image))]
+    assert all(answer == answers[0] for answer in answers)
+    (face,) = mien.predict(path)
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+    assert mien.predict(path, crop=True)[0].detection is None
+
+
+def test_no_face_is_an_empty_list(recognizer: mien.Recognizer) -> None:
+    assert recognizer.predict(np.full((200, 300, 3), 90, np.uint8)) == []
+
+
+def test_faces_come_largest_first(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    small = np.asarray(Image.fromarray(astronaut).resize((256, 256), Image.Resampling.LANCZOS))
+    both = np.zeros((512, 768, 3), np.uint8)
+    both[:256, :256], both[:, 256:] = small, astronaut
+    areas = [face.box.area for face in recognizer.predict(both)]
+    assert len(areas) == 2
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_a_crop_gives_one_face_with_the_whole_image_as_box(
+    recognizer: mien.Recognizer, astronaut: np.ndarray
+) -> None:
+    crop = astronaut[50:190, 160:290]
+    (face,) = recognizer.predict(crop, crop=True)
+    assert face.box == Box(0, 0, 130, 140)
+    assert face.detection is None
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+
+
+def test_crop_and_detection_agree_on_the_same_face(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    found = recognizer.predict(astronaut)[0].expression
+    cropped = recognizer.predict(astronaut[45:195, 150:300], crop=True)[0].expression
+    assert found is not None
+    assert cropped is not None
+    np.testing.assert_allclose(found.values, cropped.values, atol=0.15)
+
+
+def test_seven_classes_have_no_contempt(astronaut: np.ndarray) -> None:
+    seven = mien.load(labels="raf-db", threads=1).predict(astronaut)[0].expression
+    assert seven is not None
+    assert seven.labels == RAF_DB
+    assert sum(seven.values) == pytest.approx(1)
+
+
+def test_priors_shift_the_answer_and_are_named(astronaut: np.ndarray) -> None:
+    natural = mien.load(priors="natural", threads=1).predict(astronaut)[0].expression
+    balanced = mien.load(priors="balanced", threads=1).predict(astronaut)[0].expression
+    assert natural is not None
+    assert balanced is not None
+    assert balanced["contempt"] > natural["contempt"]
+    with pytest.raises(UnknownNameError, match="No prior called 'flat'"):
+        mien.load(priors="flat")
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        mien.load(threshold=50)
+    with pytest.raises(UnknownNameError, match="No weights called"):
+        mien.load("no-such")
+    with pytest.raises(UnknownNameError, match="No label set called"):
+        mien.load(labels="raf")
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.zeros((5, 5, 3)), "float64"),
+        (np.zeros((5,), np.uint8), "shape"),
+        (np.zeros((5, 5, 2), np.uint8), "shape"),
+    ],
+)
+def test_arrays_of_the_wrong_kind_are_refused(recognizer: mien.Recognizer, array: np.ndarray, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        recognizer.predict(array)
+
+
+def test_other_things_are_refused(recognizer: mien.Recognizer) -> None:
+    with pytest.raises(InputError, match="not BytesIO"):
+        recognizer.predict(io.BytesIO())
+
+
+def test_lists_are_answered_with_the_way_to_read_many(recognizer: mien.Recognizer) -> None:
+    with pytest.raises(InputError, match="predict_many"):
+        recognizer.predict(["a.jpg", "b.jpg"])
+    with pytest.raises(InputError, match="takes a list"):
+        recognizer.predict_many("a.jpg")
+
+
+def test_a_pil_image_is_read_like_its_file(
+    recognizer: mien.Recognizer, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(astronaut).save(tmp_path / "turned.png", exif=exif)
+    layered = Image.fromarray(astronaut).convert("RGBA")
+    layered.putalpha(0)
+    layered.save(tmp_path / "clear.png")
+    Image.fromarray(astronaut[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    for name in ("turned.png", "clear.png", "deep.png"):
+        assert recognizer.predict(Image.open(tmp_path / name)) == recognizer.predict(tmp_path / name)
+    assert recognizer.predict(np.asarray(layered)) == recognizer.predict(layered) == []
+
+
+def test_a_long_thin_image_needs_little_memory(recognizer: mien.Recognizer) -> None:
+    import tracemalloc
+
+    image = np.zeros((40, 40_000, 3), np.uint8)
+    tracemalloc.start()
+    assert recognizer.predict(image) == []
+    recognizer.predict(image, crop=True)
+    assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    tracemalloc.stop()
+
+
+def test_a_users_own_detector_is_enough(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    class Fixed:
+        def detect(self, image: np.ndarray) -> list[Detection]:
+            return [Detection(Box(182, 58, 270, 178), 0.7)]
+
+    own = Recognizer(detector=Fixed(), landmarker=recognizer.landmarker, network=recognizer.network)
+    (face,) = own.predict(astronaut)
+    assert face.detection == 0.7
+    assert face.expression is not None
+    assert face.expression.top == "happiness"
+
+
+def test_a_flipped_face_gets_the_same_answer(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    crops = astronaut[None, 60 : 60 + 96, 176 : 176 + 96]
+    assert recognizer.network.manifest.inputs.size_px == 96
+    np.testing.assert_allclose(
+        recognizer.network.read(crops), recognizer.network.read(crops[:, :, ::-1]), atol=1e-4
+    )
+
+
+def test_calibration_by_hand() -> None:
+    probabilities = calibrated(np.log([[1.0, 4.0]]), 2.0, np.log([1.0, 3.0]))
+    np.testing.assert_allclose(probabilities, [[1 / 7, 6 / 7]])  # sqrt(1), sqrt(4) * 3
+
+
+def test_a_face_survives_json(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    import json
+
+    face = recognizer.predict(astronaut)[0]
+    assert mien.Face.from_dict(json.loads(json.dumps(face.to_dict()))) == face
+    assert face.to_dict()["quality"]["flags"] == []
+    older = {name: face.to_dict()[name] for name in ("box", "detection", "landmarks", "pose", "expression")}
+    assert mien.Face.from_dict(older).box == face.box
+    assert mien.Face.from_dict(older).quality is None
+
+
+def test_what_is_certain_comes_from_the_record_or_the_caller(
+    recognizer: mien.Recognizer, hopper: np.ndarray
+) -> None:
+    manifest = recognizer.network.manifest
+    stated = replace(
+        manifest,
+        confidence_thresholds={"natural": ConfidenceThreshold(threshold=0.123, rule="by hand", measured={})},
+    )
+    assert ExpressionNetwork(stated, priors="natural").confidence_threshold == 0.123
+    assert ExpressionNetwork(stated, priors="default").confidence_threshold is None
+    assert ExpressionNetwork(stated, priors="natural", min_confidence=0.9).confidence_threshold == 0.9
+    (sure,), (unsure,) = (mien.predict(hopper, min_confidence=least) for least in (0.0, 1.0))
+    assert (sure.certain, unsure.certain) == (True, False)
+    assert replace(sure, expression=None) == replace(unsure, expression=None)
+    with pytest.raises(OptionError, match="min_confidence is 60; it is a probability"):
+        mien.load(min_confidence=60)
+
+
+def test_a_folder_becomes_a_table(recognizer: mien.Recognizer) -> None:
+    table = recognizer.predict_folder(EXAMPLES)
+    assert table.column("source").to_pylist() == [
+        str(EXAMPLES / "astronaut.jpg"),
+        str(EXAMPLES / "grace_hopper.jpg"),
+    ]
+    assert recognizer.labels == FERPLUS
+    assert Path(table.column("source")[0].as_py()).exists()

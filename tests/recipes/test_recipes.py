@@ -1,0 +1,110 @@
+"""Every recipe says what its data set and paper say, and trains."""
+
+from __future__ import annotations
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
+
+from mien import recipes
+from mien.augment.presets import PRESETS
+from mien.datasets import dataset_info
+from mien.models.paper_results import PAPER_RESULTS
+from mien.train.loop import Finished
+from mien.train.recipe import Recipe, read_recipe
+from mien.train.session import plan, train
+from mien.weights.fill import load_network
+from mien.weights.manifest import shipped_names
+from tests.research.fabricated import prepared
+
+ROOT = Path(__file__).parents[2]
+FOLDER = Path(recipes.__file__).parent
+FILES = sorted(path for path in FOLDER.glob("*/[a-z]*.py") if path.stem != "shared")
+NAMES = [str(path.relative_to(FOLDER).with_suffix("")) for path in FILES]
+SIZES = {"phanet": 96}  # of the light form, where the published preset has another
+
+
+@pytest.fixture(params=FILES, ids=NAMES)
+def file(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+def test_it_fits_its_data_set_and_its_paper(file: Path) -> None:
+    recipe = read_recipe(file)
+    assert recipe.name == f"{file.parent.name}-{file.stem.replace('_', '-')}"
+    assert recipe.augmentation in PRESETS
+    assert recipe.paper
+    assert recipe.hardware
+    assert recipe.measured
+    if recipe.data:
+        info = dataset_info(recipe.data)
+        assert recipe.variant in info.variants
+        assert recipe.protocol in (info.protocol, "cross")
+        judged_on = file.stem.partition("_to_")[2] or recipe.data
+        known = {
+            figure.accuracy
+            for figure in PAPER_RESULTS
+            if (figure.network, figure.dataset, figure.classes)
+            == (recipe.network, judged_on, len(info.labels(recipe.variant)))
+        }
+        compared = file.parent.name == "comparison"  # ours, in a light form
+        assert recipe.paper_accuracy in ({None} if compared else known or {None})
+
+
+def test_its_docstring_names_its_file_and_its_run(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert f"mien train {file.parent.name}/{file.stem} --data prepared/" in text
+    if read_recipe(file).data:
+        assert f"--out runs/{read_recipe(file).name}" in text
+
+
+def test_every_published_figure_has_a_recipe() -> None:
+    there = {(recipe.network, recipe.paper_accuracy) for recipe in map(read_recipe, FILES)}
+    assert {(figure.network, figure.accuracy) for figure in PUBLISHED} <= there
+
+
+def test_it_trains_one_step_in_the_light_form(file: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(file)
+    shipped = {
+        part: source for part, source in recipe.pretrained.items() if source.partition(":")[0] in shipped_names()
+    }
+    if recipe.config_name == "light":
+        one_step(replace(recipe, pretrained=shipped), tmp_path)
+    else:
+        one_step(
+            replace(recipe, config_name="light", pretrained={}, size_px=SIZES.get(recipe.network, 0)), tmp_path
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["poster/affectnet_8", "poster_v2/raf_db", "apvit/raf_db", "phanet/kdef"])
+def test_it_trains_one_step_in_the_published_form(name: str, tmp_path: Path) -> None:
+    one_step(replace(read_recipe(FOLDER / f"{name}.py"), pretrained={}), tmp_path)
+
+
+def one_step(recipe: Recipe, folder: Path) -> Finished:
+    data = recipe.data or "raf-db"
+    recipe = replace(
+        recipe, folds=min(recipe.folds, 3), validation_fraction=0.4, epochs=1, micro_batch=0, frozen=(), batch=4
+    )
+    chosen = plan(recipe, prepared(folder, data, recipe.variant))
+    whole = replace(chosen, recipe=replace(recipe, batch=len(chosen.fold.train)))
+    finished = train(whole, folder / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    assert 1 <= finished.history[0]["step"] <= 2  # two where the sampler repeats rare classes
+    network = load_network(folder / "run/weights")
+    assert network.manifest.labels is not None
+    assert load_file(folder / "run/best.safetensors").keys() == network.state_dict().keys()
+    return finished
+
+
+def test_the_committed_table_is_what_the_recipes_say() -> None:
+    tool = runpy.run_path(str(ROOT / "tools/recipe_table.py"))
+    there = (ROOT / "docs/reference/recipes.md").read_text(encoding="utf-8")
+    assert there == tool["fresh"](), "python tools/recipe_table.py, then commit recipes/README.md"
