@@ -40,7 +40,7 @@ from mien.prepared.build import prepare
 from mien.prepared.face_canvas import CanvasSettings
 from mien.prepared.store import PreparedStore
 from mien.preprocess import Preprocess
-from mien.train.sampling import Batches, Shuffle
+from mien.training.sampling import Batches, Shuffle
 from predict import EXAMPLES, machine
 
 BATCH = 64

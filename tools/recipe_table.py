@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mien import recipes
-from mien.train.recipe import Recipe, read_recipe
+from mien.training.recipe import Recipe, read_recipe
 
 FOLDER = Path(recipes.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs/reference/recipes.md"

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 
 import mien
 from mien.cli.app import run
-from mien.evaluate.corruptions import Place, chosen, corrupted, versions
+from mien.evaluation.corruptions import Place, chosen, corrupted, versions
 from mien.media.images import read_image
 from mien.weights.manifest import load_manifest
 

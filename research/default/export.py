@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from mien.export.onnx import export_onnx
 from mien.pipeline.classifier import calibrated
+from mien.weights.export import export_onnx
 from mien.weights.fill import empty_network, load_network
 from mien.weights.golden import Golden
 from mien.weights.manifest import SHIPPED, WeightsManifest, load_manifest, write_manifest

@@ -23,11 +23,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mien.export.onnx import export_onnx
 from mien.labels import FER2013, FERPLUS
 from mien.models.poster_v2 import LIGHT, PosterV2
 from mien.pipeline.classifier import calibrated
 from mien.preprocess import Preprocess
+from mien.weights.export import export_onnx
 from mien.weights.golden import Golden
 from mien.weights.manifest import SHIPPED, WeightsManifest, write_manifest
 from mien.weights.verify import torch_answer

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import mien
-from mien.evaluate.corruptions import Place, chosen, corrupted, versions
+from mien.evaluation.corruptions import Place, chosen, corrupted, versions
 from mien.pipeline.detectors import detector_called
 from mien.pipeline.recognizer import default_landmarker
 from research.default.evaluate import figures, read

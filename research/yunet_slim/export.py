@@ -15,9 +15,9 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from mien.export.onnx import export_onnx
 from mien.models.yunet import YuNet
 from mien.preprocess import Preprocess
+from mien.weights.export import export_onnx
 from mien.weights.golden import Golden
 from mien.weights.manifest import SHIPPED, WeightsManifest, write_manifest
 from mien.weights.verify import torch_answer

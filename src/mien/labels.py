@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import numpy as np
@@ -25,18 +26,27 @@ class Expression(StrEnum):
     OTHER = "other"  # Aff-Wild2
 
 
-class LabelSet(tuple[Expression, ...]):
-    """The classes of one data set or head, in the order of its outputs."""
+class LabelSet(tuple[str, ...]):
+    """The classes of one data set or head, in the order of its outputs.
 
-    def __new__(cls, names: str) -> LabelSet:
-        """Classes from their names with blanks between; raises ValueError for an unknown or doubled one."""
-        labels = super().__new__(cls, map(Expression, names.split()))
+    The field's classes are `Expression` members, which are strings; classes of the user's own ("bored") are plain
+    strings.
+    """
+
+    def __new__(cls, names: str | Iterable[str]) -> LabelSet:
+        """Classes from their names, or from one text with blanks between them.
+
+        Raises ValueError for a class that appears twice or has no name.
+        """
+        labels = super().__new__(cls, map(_label, names.split() if isinstance(names, str) else names))
         if len(set(labels)) != len(labels):
-            raise ValueError(f"a label appears twice in {names!r}")
+            raise ValueError(f"a label appears twice in {' '.join(labels)!r}")
+        if not all(label.strip() for label in labels):
+            raise ValueError("a label has no name")
         return labels
 
-    def __getnewargs__(self) -> tuple[str]:
-        return (" ".join(self),)  # so that copies and pickles are made as the constructor wants
+    def __getnewargs__(self) -> tuple[tuple[str, ...]]:
+        return (tuple(self),)  # so that copies and pickles are made as the constructor wants
 
     def reorder(self, scores: np.ndarray, *, to: LabelSet) -> np.ndarray:
         """Scores (..., len(self)) in this order -> (..., len(to)) in the other's.
@@ -56,6 +66,10 @@ class LabelSet(tuple[Expression, ...]):
         """
         kept = self.reorder(probabilities, to=to)
         return kept / kept.sum(axis=-1, keepdims=True)
+
+
+def _label(name: str) -> str:
+    return Expression(name) if name in Expression.__members__.values() else str(name)
 
 
 # Orders as the sets' own files have them; sources in docs/concepts/labels.md.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mien.geometry import Box
-from mien.labels import Expression, LabelSet
+from mien.labels import LabelSet
 
 # Limits of `Quality`, chosen and measured by research/default/quality_flags.py (docs/concepts/quality.md).
 FLAGS = ("small", "turned", "blurred", "dark", "flat", "overexposed")
@@ -33,7 +33,7 @@ class Scores:
             raise ValueError(f"{len(self.values)} scores for {len(self.labels)} classes")
 
     @property
-    def top(self) -> Expression:
+    def top(self) -> str:
         """The most probable class."""
         return self.labels[int(np.argmax(self.values))]
 
@@ -43,9 +43,9 @@ class Scores:
         return max(self.values)
 
     def __getitem__(self, label: str) -> float:
-        return self.values[self.labels.index(Expression(label))]
+        return self.values[self.labels.index(label)]
 
-    def ranked(self) -> list[tuple[Expression, float]]:
+    def ranked(self) -> list[tuple[str, float]]:
         """Classes with probabilities, most probable first."""
         order = np.argsort(-np.asarray(self.values), kind="stable")
         return [(self.labels[i], self.values[i]) for i in order]

@@ -16,9 +16,9 @@ LAYERS = [  # lowest first; a layer sees only what stands before it
     {"nn", "media"},
     {"models", "faces", "datasets", "metrics", "augment"},
     {"weights", "draw", "synthetic"},
-    {"pipeline", "export"},
-    {"prepared", "evaluate"},
-    {"train"},
+    {"pipeline"},
+    {"prepared", "evaluation"},
+    {"training"},
     {"recipes"},
     {"cli", "serve"},
 ]

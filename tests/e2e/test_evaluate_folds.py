@@ -20,7 +20,7 @@ from tests.prepared.fabricated import store
 pytestmark = pytest.mark.slow  # three runs
 
 TINY = """
-from mien.train.recipe import Recipe
+from mien.training.recipe import Recipe
 
 RECIPE = Recipe(
     name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, data="csv", variant="raf-db",

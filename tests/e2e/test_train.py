@@ -19,7 +19,7 @@ from mien.cli.app import run
 from tests.research.fabricated import prepared
 
 TINY = """
-from mien.train.recipe import Optimizer, Recipe
+from mien.training.recipe import Optimizer, Recipe
 
 RECIPE = Recipe(
     name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, data="raf-db",

@@ -17,9 +17,9 @@ from mien import recipes
 from mien.augment.presets import PRESETS
 from mien.datasets import dataset_info
 from mien.models.paper_results import PAPER_RESULTS
-from mien.train.loop import Finished
-from mien.train.recipe import Recipe, read_recipe
-from mien.train.session import plan, train
+from mien.training.loop import Finished
+from mien.training.recipe import Recipe, read_recipe
+from mien.training.session import plan, train
 from mien.weights.fill import load_network
 from mien.weights.manifest import shipped_names
 from tests.research.fabricated import prepared
@@ -67,7 +67,7 @@ def test_its_docstring_names_its_file_and_its_run(file: Path) -> None:
 
 def test_every_published_figure_has_a_recipe() -> None:
     there = {(recipe.network, recipe.paper_accuracy) for recipe in map(read_recipe, FILES)}
-    assert {(figure.network, figure.accuracy) for figure in PUBLISHED} <= there
+    assert {(figure.network, figure.accuracy) for figure in PAPER_RESULTS} <= there
 
 
 def test_it_trains_one_step_in_the_light_form(file: Path, tmp_path: Path) -> None:

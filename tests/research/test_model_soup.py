@@ -30,7 +30,7 @@ def test_every_tensor_lies_between(recipe: Any, tmp_path: Path) -> None:
     save_file(doubled, tmp_path / "twice.safetensors")
     other = replace(shipped, files={"twice.safetensors": ""}, golden=None, folder=tmp_path)
     write_manifest(other)
-    mean = recipe.average([shipped, recipe.record_of(str(tmp_path))], [0.25, 0.75])
+    mean = recipe.average([shipped, recipe.manifest_of(str(tmp_path))], [0.25, 0.75])
     for name, value in state.items():
         torch.testing.assert_close(mean[name], value * 1.75 if value.is_floating_point() else value)
 

@@ -74,7 +74,7 @@ def test_a_flipped_image_has_the_flipped_pose(recipe: Any, views: Path, monkeypa
         still = recipe.transforms.Placement(rotate_deg=0, scale=(1, 1), shift=0, flip=flip)
         monkeypatch.setattr(recipe, "PLACE", still)
         for change in ("colour", "blur"):
-            monkeypatch.setattr(recipe.augment, change, lambda x, rng, **_: x)
+            monkeypatch.setattr(recipe.transforms, change, lambda x, rng, **_: x)
         (drawn[flip],) = recipe.batches(read, options, epoch=0)
     assert torch.equal(drawn[1][1], drawn[0][1])
     assert torch.equal(drawn[1][2], 3 - drawn[0][2])

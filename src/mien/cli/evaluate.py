@@ -21,15 +21,15 @@ from mien.datasets.audit.scan import shown
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.errors import InputError, OptionError
-from mien.evaluate.corruptions import Corruption
-from mien.evaluate.corruptions import chosen as chosen_corruptions
-from mien.evaluate.corruptions import versions as all_versions
-from mien.evaluate.html import Mistake, page
-from mien.evaluate.predict import answer
-from mien.evaluate.predict_corrupted import predict_corrupted
-from mien.evaluate.predictions import Predictions, check_same, from_rows, matched
-from mien.evaluate.report import mistakes, report
-from mien.evaluate.robustness import Robustness, robustness
+from mien.evaluation.corruptions import Corruption
+from mien.evaluation.corruptions import chosen as chosen_corruptions
+from mien.evaluation.corruptions import versions as all_versions
+from mien.evaluation.html import Mistake, page
+from mien.evaluation.predict import answer
+from mien.evaluation.predict_corrupted import predict_corrupted
+from mien.evaluation.predictions import Predictions, check_same, from_rows, matched
+from mien.evaluation.report import mistakes, report
+from mien.evaluation.robustness import Robustness, robustness
 from mien.labels import LabelSet
 from mien.models.paper_results import PaperResult, find_paper_result
 from mien.pipeline.recognizer import Recognizer, load

@@ -8,7 +8,7 @@ import numpy as np
 
 from mien.datasets.samples import Samples
 from mien.errors import OptionError, WeightsError
-from mien.evaluate.predictions import Predictions
+from mien.evaluation.predictions import Predictions
 from mien.weights.folds import PLACE, FoldInfo, all_folds, fold_of
 from mien.weights.manifest import load_manifest
 

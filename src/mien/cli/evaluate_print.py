@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.cli.output import counted
-from mien.evaluate.report import FOLD_METRICS, Report
-from mien.evaluate.robustness import Robustness
+from mien.evaluation.report import FOLD_METRICS, Report
+from mien.evaluation.robustness import Robustness
 from mien.metrics.uncertainty import Change
 
 

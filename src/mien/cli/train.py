@@ -12,9 +12,9 @@ from lightning_fabric import Fabric
 
 from mien.cli.progress import Bar, progress
 from mien.errors import OptionError
-from mien.train.loop import Progress
-from mien.train.recipe import read_recipe
-from mien.train.session import Plan, plan, train
+from mien.training.loop import Progress
+from mien.training.recipe import read_recipe
+from mien.training.session import Plan, plan, train
 
 
 @dataclass(frozen=True, kw_only=True)

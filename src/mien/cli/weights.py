@@ -51,8 +51,8 @@ def convert_command(
 ) -> None:
     """Convert and say what came out."""
     try:
-        from mien.export.onnx import add_onnx, check_exporter
         from mien.weights.convert.write import convert_to
+        from mien.weights.export import add_onnx, check_exporter
     except ModuleNotFoundError as error:
         raise MissingPackageError("Converting a checkpoint", error.name or "torch", "train") from error
     if channels not in {None, "rgb", "bgr"}:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mien.datasets.distribution import Files
 from mien.errors import DataError
-from mien.labels import Expression, LabelSet
+from mien.labels import LabelSet
 from mien.media.images import read_image
 
 SPLITS = ("train", "valid", "test")
@@ -156,7 +156,7 @@ class Collector:
         self._missing.setdefault(split, []).append(self.problems[-1])
 
     def add(
-        self, path: str, label: Expression | None, *, where: str, split: str = "", key: str = "", **more: Any
+        self, path: str, label: str | None, *, where: str, split: str = "", key: str = "", **more: Any
     ) -> bool:
         """One image; False where it was refused, a problem: absent, listed twice, of a class that the set lacks,
         with a box that holds nothing, or with a name that no table can store.

@@ -12,7 +12,7 @@ from mien.labels import Expression
 from mien.results import Face
 
 # Okabe and Ito's palette (2008), told apart by colour-blind readers as well.
-COLOURS: dict[Expression, str] = {
+COLOURS: dict[str, str] = {
     Expression.NEUTRAL: "#999999",
     Expression.HAPPINESS: "#E69F00",
     Expression.SURPRISE: "#F0E442",
@@ -25,6 +25,11 @@ COLOURS: dict[Expression, str] = {
 _BARS_FROM_PX = 110  # narrower faces get no bars
 _BARS = 3
 _UNCERTAIN = "#D0D0D0"
+
+
+def colour_of(label: str) -> str:
+    """The colour of a class, "#RRGGBB": the same everywhere; classes outside the field's eight take turns."""
+    return COLOURS.get(label) or list(COLOURS.values())[sum(label.encode()) % len(COLOURS)]
 
 
 def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
@@ -41,7 +46,7 @@ def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
 
 def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     box = face.box
-    colour = COLOURS[face.expression.top] if face.expression else "#FFFFFF"
+    colour = colour_of(face.expression.top) if face.expression else "#FFFFFF"
     line = max(2, round(box.width / 60))
     if face.expression is None:
         _outline(draw, box, colour, line)
@@ -90,7 +95,7 @@ def _bars(draw: ImageDraw.ImageDraw, face: Face, x: float, y: float, size: tuple
     draw.rectangle((x, y, x + wide, y + _BARS * row), fill=(0, 0, 0, 150))
     for i, (label, value) in enumerate(face.expression.ranked()[:_BARS]):
         top = y + i * row
-        draw.rectangle((x, top + 2, x + max(1, wide * value), top + row - 2), fill=COLOURS[label] + "C0")
+        draw.rectangle((x, top + 2, x + max(1, wide * value), top + row - 2), fill=colour_of(label) + "C0")
         draw.text((x + 4, top + row / 2), f"{label} {value:.2f}", fill="white", font=font, anchor="lm",
                   stroke_width=1, stroke_fill="black")  # fmt: skip
 

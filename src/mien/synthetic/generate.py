@@ -69,7 +69,7 @@ MODEL_TERMS = {
 _SPLIT, _LOOK, _EXPRESSION, _VIEW = range(4)  # what a random stream is for
 
 Row = dict[str, str]
-Face = tuple[int, Expression, int]  # identity, expression, take
+Face = tuple[int, str, int]  # identity, expression, take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,7 @@ class _Maker:
     def make(self, face: Face) -> list[Row]:
         """All views of one face as files; their rows."""
         identity, expression, take = face
-        key = (identity, list(Expression).index(expression), take)
+        key = (identity, list[str](Expression).index(expression), take)
         seed = self.settings.seed
         look = self.look_of(identity)
         shown = compose(expression, take, np.random.default_rng([seed, _EXPRESSION, *key]))

@@ -23,7 +23,7 @@ from mien.datasets.distribution import Files
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Collector, Reading
 from mien.errors import DataError
-from mien.labels import AFFECTNET_7, AFFECTNET_8, Expression
+from mien.labels import AFFECTNET_7, AFFECTNET_8
 
 LISTS = {"training.csv": "train", "validation.csv": "test"}
 IMAGES = "Manually_Annotated_Images"
@@ -80,7 +80,7 @@ def _read_list(rows: Collector, name: str, images: str, split: str) -> None:
         rows.add(path, label, where=where, split=split, box=box, points=points, **more)
 
 
-def _label(rows: Collector, expression: str, where: str) -> Expression | None:
+def _label(rows: Collector, expression: str, where: str) -> str | None:
     """The class of an expression 0 to 10; None where it is left out or, a problem, is no such number."""
     if expression in map(str, range(len(rows.labels))):
         return rows.labels[int(expression)]

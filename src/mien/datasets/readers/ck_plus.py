@@ -83,7 +83,7 @@ def _read_sequences(files: Files, labels: LabelSet) -> Reading:
     return rows.done()
 
 
-def _emotion(text: str) -> Expression | None:
+def _emotion(text: str) -> str | None:
     """`   3.0000000e+00` is the class of that number."""
     try:
         number = float(text)

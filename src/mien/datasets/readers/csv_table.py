@@ -107,7 +107,7 @@ def _columns(files: Files, name: str, variant: str) -> tuple[Columns, list[str]]
     return Columns(path=path, label=word, votes=votes, known=known), unused
 
 
-def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, Expression | None, dict[str, Any]]:
+def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, str | None, dict[str, Any]]:
     """Path, class and further columns of one line."""
     values = {word: line[column] for word, column in columns.known.items()}
     more: dict[str, Any] = {word: values[word] for word in ("subject", "group") if word in values}
@@ -141,7 +141,7 @@ def _path(value: str) -> str:
     return path
 
 
-def _label(line: dict[str, str], columns: Columns, variant: str, votes: np.ndarray | None) -> Expression | None:
+def _label(line: dict[str, str], columns: Columns, variant: str, votes: np.ndarray | None) -> str | None:
     """The class of the label column; where that is absent or empty, the one most voted for (None for a tie)."""
     word = line[columns.label] if columns.label else ""
     if word:

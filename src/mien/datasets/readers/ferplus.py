@@ -19,7 +19,7 @@ from mien.datasets.distribution import Files
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.pixel_csv import SPLITS, find_table, read_table
 from mien.datasets.samples import Collector, Reading
-from mien.labels import FERPLUS, Expression
+from mien.labels import FERPLUS
 
 LIST = "fer2013new.csv"
 FOLDERS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest": "FER2013Test"}
@@ -124,7 +124,7 @@ def _add(rows: Collector, path: str, line: Line, variant: str) -> None:
     rows.add(path, label, where=line.where, split=SPLITS[line.usage], votes=votes)
 
 
-def judged(counts: list[int], *, over_half: bool = False) -> tuple[Expression | None, np.ndarray | None]:
+def judged(counts: list[int], *, over_half: bool = False) -> tuple[str | None, np.ndarray | None]:
     """The label and the distribution (8,) that ten counts of votes stand for, each None where they give none."""
     most = max(counts)
     winner = counts.index(most)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from mien.datasets.distribution import Files
 from mien.datasets.readers.class_folders import is_image
 from mien.datasets.samples import Collector
-from mien.labels import CAER_S, Expression, LabelSet
+from mien.labels import CAER_S, LabelSet
 
 SEVEN = CAER_S  # the same order: that of the codes in the alphabet
 CODES = dict(zip("AN DI FE HA NE SA SU".split(), SEVEN, strict=True))
@@ -60,7 +60,7 @@ def from_filenames(
     return rows, named
 
 
-def code_of(rows: Collector, path: str, code: str, codes: dict[str, Expression]) -> Expression | None:
+def code_of(rows: Collector, path: str, code: str, codes: dict[str, str]) -> str | None:
     """The class that `code` in the name of an image means; None, and a problem noted, for an unknown one."""
     if (label := codes.get(code)) is None:
         rows.label_problem(path, code, list(codes))

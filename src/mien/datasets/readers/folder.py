@@ -30,7 +30,7 @@ SPLITS = {
 }
 
 
-def class_called(word: str, variant: str) -> Expression | None:
+def class_called(word: str, variant: str) -> str | None:
     """The class that a word means, or a number where the variant numbers its classes; None for others."""
     if re.fullmatch(r"\d{1,4}", word.strip()):
         place = int(word) - FIRST_NUMBER.get(variant, 0)

@@ -7,8 +7,8 @@ MobileFaceNet, the mean of its last map, a linear head: PhaNet with nothing of P
 of the package. What follows stands in shared.py.
 """
 
-from mien.train.recipe import Optimizer, Recipe
-from mien.train.schedule import Schedule
+from mien.training.recipe import Optimizer, Recipe
+from mien.training.schedule import Schedule
 
 RECIPE = Recipe(
     name="comparison-backbone",

@@ -7,8 +7,8 @@ all of the landmark backbone stay as they are. Other seeds: --set seed=1.
 
 from typing import Any
 
-from mien.train.recipe import Optimizer, Recipe
-from mien.train.schedule import Schedule
+from mien.training.recipe import Optimizer, Recipe
+from mien.training.schedule import Schedule
 
 EARLY = tuple(f"image_backbone.{part}" for part in ("conv1", "conv2_dw", "conv2_pw", "conv_23", "conv_3."))
 STATISTICS = tuple(part.rstrip(".") for part in EARLY)

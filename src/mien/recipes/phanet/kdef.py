@@ -12,8 +12,8 @@ figure is the mean over poses under a protocol we do not know (docs/differences.
 """
 
 from mien.models.paper_results import paper_result
-from mien.train.recipe import Optimizer, Recipe
-from mien.train.schedule import Schedule
+from mien.training.recipe import Optimizer, Recipe
+from mien.training.schedule import Schedule
 
 PAPER = paper_result("phanet", "kdef", 7)
 

@@ -12,8 +12,8 @@ FER+ alone at 64 pixels. The validation part of FER+ is looked at and chooses no
 apart.
 """
 
-from mien.train.recipe import Optimizer, Recipe
-from mien.train.schedule import Schedule
+from mien.training.recipe import Optimizer, Recipe
+from mien.training.schedule import Schedule
 
 RECIPE = Recipe(
     name="poster_v2-ferplus-muxspace",

@@ -10,7 +10,7 @@
 from dataclasses import replace
 
 from mien.recipes.poster_v2.ferplus_muxspace import RECIPE as FIRST
-from mien.train.recipe import Optimizer
+from mien.training.recipe import Optimizer
 
 EARLY = tuple(f"image_backbone.{part}" for part in ("conv1", "conv2_dw", "conv2_pw", "conv_23", "conv_3."))
 

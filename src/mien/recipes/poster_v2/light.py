@@ -9,9 +9,9 @@ a cosine (one pass a step, not two), labels to votes where the set has them; rar
 images are changed as cameras change them, and an average of the weights is kept. Faces of 96 pixels.
 """
 
-from mien.train.losses import Loss
-from mien.train.recipe import Optimizer, Recipe
-from mien.train.schedule import Schedule
+from mien.training.losses import Loss
+from mien.training.recipe import Optimizer, Recipe
+from mien.training.schedule import Schedule
 
 RECIPE = Recipe(
     name="poster_v2-light",

@@ -12,10 +12,10 @@ so left out here. Not as published: the best epoch is chosen on a tenth of train
 """
 
 from mien.models.paper_results import paper_result
-from mien.train.losses import Loss
-from mien.train.recipe import Optimizer, Recipe
-from mien.train.sam import SAMConfig
-from mien.train.schedule import Schedule
+from mien.training.losses import Loss
+from mien.training.recipe import Optimizer, Recipe
+from mien.training.sam import SAMConfig
+from mien.training.schedule import Schedule
 
 PAPER = paper_result("poster_v2", "raf-db", 7)
 

@@ -1,1 +1,0 @@
-"""Networks as files that run without torch."""

@@ -1,0 +1,46 @@
+"""Images whose class can be seen, and a network small enough to train in a test."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mien.labels import LabelSet
+from mien.training.losses import Loss
+from mien.training.objective import Drawn, Expression
+
+
+class MadeUp:
+    """Three classes of 8x8 images: their mean colour, under noise."""
+
+    labels = LabelSet("neutral fear anger")
+    fingerprint = "made up"
+    learned, judged = 48, 30
+
+    def order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng(epoch).permutation(self.learned)
+
+    def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> Drawn:
+        x = self._images(rows) + 0.3 * torch.randn(len(rows), 3, 8, 8, generator=rng)
+        return Drawn(images=x.to(device), targets=torch.eye(3)[torch.from_numpy(rows % 3)].to(device))
+
+    def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
+        return self._images(rows + 1000).to(device), (rows + 1000) % 3
+
+    def _images(self, rows: np.ndarray) -> Tensor:
+        x = torch.eye(3)[torch.from_numpy(rows % 3)][:, :, None, None]
+        noise = [torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(int(row))) for row in rows]
+        return x + 0.8 * torch.stack(noise)
+
+
+def small_objective() -> Expression:
+    return Expression(small_network(), Loss(), counts=torch.tensor([16, 16, 16]))
+
+
+def small_network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Dropout(0.1), nn.Linear(6, 3),
+    )  # fmt: skip

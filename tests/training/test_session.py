@@ -1,0 +1,124 @@
+"""From a recipe and a prepared set to a plan, and what a network starts from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lightning_fabric import Fabric
+from safetensors.torch import save_file
+
+from mien.errors import OptionError, UnknownNameError
+from mien.models.apvit import LIGHT as APVIT_LIGHT
+from mien.models.apvit import APViT, APViTConfig
+from mien.models.poster_v2 import LIGHT, PosterV2
+from mien.training.data import TrainingData
+from mien.training.recipe import Recipe
+from mien.training.session import learn_what_starts_from_nothing, plan, start, train
+from mien.weights.convert.apvit import vit_small_shapes
+from mien.weights.fill import load_network
+from mien.weights.manifest import load_manifest, write_manifest
+from tests.research.fabricated import prepared
+
+TINY = Recipe(
+    name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, size_px=32, epochs=1, batch=2,
+    validation_fraction=0.4,
+)  # fmt: skip
+
+
+def test_across_sets_everything_learns_or_chooses(tmp_path: Path) -> None:
+    recipe = replace(TINY, data="kdef", protocol="cross")
+    fold = plan(recipe, prepared(tmp_path, "kdef")).fold
+    assert len(fold.test) == 0
+    assert sorted([*fold.train, *fold.valid]) == list(range(21))
+
+
+def test_the_test_part_of_a_fold_is_judged_at_the_end(tmp_path: Path) -> None:
+    recipe = replace(TINY, data="jaffe", protocol="leave-one-subject-out")
+    chosen = plan(recipe, prepared(tmp_path, "jaffe"), fold=1)
+    train(chosen, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    measured = load_manifest(str(tmp_path / "run/weights")).measured
+    assert [name.partition(" (")[0] for name in measured] == ["validation", "test"]
+    assert 0 <= measured["test (without person 1)"]["accuracy"] <= 1
+
+
+def test_votes_teach_unless_the_recipe_wants_labels(tmp_path: Path) -> None:
+    recipe = replace(TINY, data="ferplus")
+    chosen = plan(recipe, prepared(tmp_path, "ferplus"))
+
+    def targets(votes: bool) -> np.ndarray:
+        images = TrainingData(
+            chosen.shards, learn=chosen.fold.train, judge=chosen.fold.valid, test=chosen.fold.test,
+            augmentation=chosen.augmentation, recipe=replace(recipe, soft_labels=votes),
+        )  # fmt: skip
+        return images.targets.numpy()[chosen.fold.train]
+
+    np.testing.assert_allclose(targets(True).max(axis=1), 0.825)
+    np.testing.assert_array_equal(targets(False), np.eye(8))
+
+
+def test_a_part_starts_from_a_part_of_shipped_weights() -> None:
+    network = PosterV2(LIGHT)
+    start(network, "landmark_backbone", "landmarks68:backbone", Path("weights"))
+    learn_what_starts_from_nothing(network, replace(TINY, pretrained={"landmark_backbone": "landmarks68:backbone"}))
+    wanted = load_network("landmarks68").backbone.state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in network.landmark_backbone.state_dict().items())
+    assert not any(parameter.requires_grad for parameter in network.landmark_backbone.parameters())
+
+
+def test_a_frozen_part_without_a_start_learns() -> None:
+    network = PosterV2(LIGHT)
+    learn_what_starts_from_nothing(network, TINY)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.slow
+def test_apvit_starts_from_a_file_of_its_transformer(tmp_path: Path) -> None:
+    state = {name: torch.full(value.shape, 0.5) for name, value in vit_small_shapes().items()}
+    save_file(state, tmp_path / "vit_small.safetensors")
+    manifest = replace(
+        load_manifest("landmarks68"), name="vit_small", network="vit_small", config={}, golden=None, labels=None,
+        files={"vit_small.safetensors": ""}, folder=tmp_path, filename="vit_small.json",
+    )  # fmt: skip
+    write_manifest(manifest)
+    network = APViT(APViTConfig())
+    before = network.embed.weight.clone()
+    start(network, "", "vit_small.safetensors", tmp_path)
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in state.items())
+    assert torch.equal(network.embed.weight, before)
+
+
+def test_a_backbone_of_two_maps_starts_from_one_of_three() -> None:
+    network, whole = APViT(APVIT_LIGHT), load_network("default")
+    start(network, "image_backbone", "default:image_backbone", Path("weights"))
+    for name, value in network.image_backbone.state_dict().items():
+        assert torch.equal(value, whole.image_backbone.state_dict()[name])
+
+
+def test_further_sets_teach_but_neither_choose_nor_test(tmp_path: Path) -> None:
+    first, second = prepared(tmp_path / "a", "ferplus"), prepared(tmp_path / "b", "raf-db")
+    alone, both = (plan(replace(TINY, data="ferplus"), first, also=also) for also in ((), (second,)))
+    assert set(alone.fold.train) < set(both.fold.train)
+    added = sorted(set(both.fold.train) - set(alone.fold.train))
+    assert added == [24 + row for row in range(7)]  # the train part of RAF-DB
+    np.testing.assert_array_equal(both.fold.valid, alone.fold.valid)
+    train(both, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    assert load_manifest(str(tmp_path / "run/weights")).source.endswith("on ferplus and raf-db")
+
+
+def test_a_further_set_must_hold_other_images(tmp_path: Path) -> None:
+    first, again = prepared(tmp_path / "a", "ferplus"), prepared(tmp_path / "b", "ferplus")
+    for also in ((first,), (again,)):
+        with pytest.raises(OptionError, match="holds the same images"):
+            plan(replace(TINY, data="ferplus"), first, also=also)
+
+
+@pytest.mark.parametrize("change", [{"network": "posterr"}, {"config_name": "lite"}])
+def test_a_network_that_is_not_known_is_refused_with_the_plan(tmp_path: Path, change: dict[str, str]) -> None:
+    with pytest.raises(UnknownNameError):
+        plan(replace(TINY, data="ferplus", **change), prepared(tmp_path / "a", "ferplus"))
