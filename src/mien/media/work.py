@@ -1,0 +1,117 @@
+"""Work on many items by several threads or processes, in order and in bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import Any
+
+from mien.errors import OptionError, OutputError
+
+Progress = Callable[[int, int | None], None]
+"""Called as `progress(done, total)`: so many items are done in all, of so many (None: not known)."""
+
+
+def no_progress(done: int, total: int | None) -> None:
+    """The `Progress` that shows nothing."""
+
+
+def check_workers(workers: int) -> None:
+    """Raises `OptionError` for fewer than one worker."""
+    if workers < 1:
+        raise OptionError(f"workers is {workers}; it must be at least 1")
+
+
+def map_bounded[T, R](
+    function: Callable[[T], R], items: Iterable[T], *, workers: int, ahead: int | None = None
+) -> Iterator[R]:
+    """The results in the order of the items, computed by `workers` threads.
+
+    At most `ahead` items (twice the workers) are begun before their result is asked for. One worker is the calling
+    thread. Leaving the iterator early cancels what has not begun.
+    """
+    check_workers(workers)
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield from _in_order(pool, function, items, ahead or 2 * workers)
+
+
+def map_processes[T, R, S](
+    setup: Callable[[], S],
+    function: Callable[[S, T], R],
+    items: Iterable[T],
+    *,
+    workers: int,
+    ahead: int | None = None,
+    inline: bool = True,
+    ended: str = "perhaps for lack of memory; run again with fewer workers",
+) -> Iterator[R]:
+    """`map_bounded` by processes: each calls `setup()` once and then `function(its result, item)`.
+
+    They are started afresh, so a script must call this below `if __name__ == "__main__"`; they leave Ctrl-C to the
+    main process and end with it. `inline`: one worker is the calling process. Raises `OptionError` where `setup`
+    cannot be sent to other processes, `OutputError` that goes on with `ended` where one was ended from outside.
+    """
+    check_workers(workers)
+    if workers == 1 and inline:
+        state = setup()
+        yield from (function(state, item) for item in items)
+        return
+    try:
+        sent = pickle.dumps((setup, function))
+    except Exception as error:
+        raise OptionError(f"this work cannot be sent to other processes ({error}); use 1 worker") from error
+    context = multiprocessing.get_context("spawn")  # ONNX Runtime and VTK do not survive a fork
+    with ProcessPoolExecutor(workers, context, _start_process, (sent,)) as pool:
+        try:
+            yield from _in_order(pool, _call, items, ahead or 2 * workers)
+        except BrokenProcessPool as error:
+            raise OutputError(f"a process was ended from outside, {ended}") from error
+
+
+def _in_order[T, R](pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+    queue = iter(items)
+    pending: deque[Future[R]] = deque()
+    try:
+        while True:
+            pending.extend(pool.submit(function, item) for item in islice(queue, ahead - len(pending)))
+            if not pending:
+                return
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+_state: Any = None  # what `setup` made in this process
+_function: Callable[[Any, Any], Any]
+
+
+def _start_process(sent: bytes) -> None:
+    """Runs once in each new process."""
+    global _state, _function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    setup, _function = pickle.loads(sent)  # noqa: S301  (made by our own parent)
+    _state = setup()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _call(item: Any) -> Any:
+    return _function(_state, item)
