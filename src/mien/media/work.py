@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from mien.errors import OptionError, OutputError
+
+T = TypeVar("T")
+R = TypeVar("R")
+S = TypeVar("S")
 
 Progress = Callable[[int, int | None], None]
 """Called as `progress(done, total)`: so many items are done in all, of so many (None: not known)."""
@@ -30,7 +34,7 @@ def check_workers(workers: int) -> None:
         raise OptionError(f"workers is {workers}; it must be at least 1")
 
 
-def map_bounded[T, R](
+def map_bounded(
     function: Callable[[T], R], items: Iterable[T], *, workers: int, ahead: int | None = None
 ) -> Iterator[R]:
     """The results in the order of the items, computed by `workers` threads.
@@ -46,7 +50,7 @@ def map_bounded[T, R](
         yield from _in_order(pool, function, items, ahead or 2 * workers)
 
 
-def map_processes[T, R, S](
+def map_processes(
     setup: Callable[[], S],
     function: Callable[[S, T], R],
     items: Iterable[T],
@@ -79,7 +83,7 @@ def map_processes[T, R, S](
             raise OutputError(f"a process was ended from outside, {ended}") from error
 
 
-def _in_order[T, R](pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+def _in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
     queue = iter(items)
     pending: deque[Future[R]] = deque()
     try:
