@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,18 @@ from hypothesis import strategies as st
 
 from mien.datasets import DATASETS, dataset_info
 from mien.errors import OptionError, UnknownNameError
-from mien.labels import AFFECTNET_7, AFFECTNET_8, FERPLUS, LABEL_SETS, RAF_DB, Expression, LabelSet, label_set
+from mien.labels import (
+    AFFECTNET_7,
+    AFFECTNET_8,
+    FERPLUS,
+    LABEL_SETS,
+    RAF_DB,
+    Expression,
+    LabelSet,
+    expression_called,
+    label_set,
+)
+from mien.results import Scores
 
 SMALLER = [name for name, labels in LABEL_SETS.items() if set(labels) <= set(FERPLUS)]
 
@@ -42,13 +56,32 @@ def test_a_missing_class_is_named() -> None:
 
 
 def test_label_sets_and_scores_are_copied_and_pickled() -> None:
-    import copy
-    import pickle
-
-    from mien.results import Scores
-
     scores = Scores(RAF_DB, (1.0, 0, 0, 0, 0, 0, 0))
     assert pickle.loads(pickle.dumps(scores)) == copy.deepcopy(scores) == scores
+
+
+@pytest.mark.parametrize("labels", [RAF_DB, LabelSet(["bored", "anger", "in pain"])])
+def test_a_dataclass_that_holds_a_label_set_becomes_a_dict(labels: LabelSet) -> None:
+    scores = Scores(labels, (1.0,) + (0.0,) * (len(labels) - 1))
+    plain = dataclasses.asdict(scores)
+    assert plain["labels"] == labels
+    assert type(plain["labels"]) is LabelSet
+
+
+def test_class_names_make_a_label_set_and_the_field_s_are_expressions() -> None:
+    labels = label_set(["bored", "anger", "in pain"])
+    assert labels == ("bored", "anger", "in pain")
+    assert [isinstance(label, Expression) for label in labels] == [False, True, False]
+    assert label_set(labels) == labels
+    with pytest.raises(ValueError, match="twice"):
+        label_set(("anger", "anger"))
+
+
+@pytest.mark.parametrize(
+    ("word", "label"), [(" Happy ", Expression.HAPPINESS), ("ANGER", Expression.ANGER), ("bored", None)]
+)
+def test_spellings_of_a_class_are_known(word: str, label: Expression | None) -> None:
+    assert expression_called(word) is label
 
 
 def test_a_class_cannot_appear_twice() -> None:

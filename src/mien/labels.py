@@ -1,8 +1,8 @@
-"""Expression classes by name. An index is only legal next to its `LabelSet`."""
+"""Expression classes by name. A class index is only meaningful beside its `LabelSet`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -11,7 +11,7 @@ from mien.errors import OptionError, UnknownNameError
 
 
 class Expression(StrEnum):
-    """The eight classes of FER+ and AffectNet (sets with seven have no contempt), then what single sets add."""
+    """The eight classes of FER+ and AffectNet (seven-class sets have no contempt), then those of single sets."""
 
     NEUTRAL = "neutral"
     HAPPINESS = "happiness"
@@ -46,23 +46,23 @@ class LabelSet(tuple[str, ...]):
         return labels
 
     def __getnewargs__(self) -> tuple[tuple[str, ...]]:
-        return (tuple(self),)  # so that copies and pickles are made as the constructor wants
+        return (tuple(self),)  # copies and pickles call the constructor
 
     def reorder(self, scores: np.ndarray, *, to: LabelSet) -> np.ndarray:
-        """Scores (..., len(self)) in this order -> (..., len(to)) in the other's.
+        """Scores (..., len(self)) in this order -> (..., len(to)) in the order of `to`.
 
         Classes that `to` lacks are dropped without renormalising; `restrict` renormalises.
         Raises `OptionError` where `to` has a class that this set lacks.
         """
         absent = [label for label in to if label not in self]
         if absent:
-            raise OptionError(f"this head has no output for {', '.join(absent)}; it knows {', '.join(self)}")
+            raise OptionError(f"this head has no output for {', '.join(absent)}; its classes are {', '.join(self)}")
         return scores[..., [self.index(label) for label in to]]
 
     def restrict(self, probabilities: np.ndarray, *, to: LabelSet) -> np.ndarray:
         """Probabilities (..., len(self)) -> (..., len(to)), summing to 1 again.
 
-        The way from eight classes to seven: the answer given that it is one of the seven.
+        From eight classes to seven, for instance: the probabilities given that it is one of the seven.
         """
         kept = self.reorder(probabilities, to=to)
         return kept / kept.sum(axis=-1, keepdims=True)
@@ -72,7 +72,7 @@ def _label(name: str) -> str:
     return Expression(name) if name in Expression.__members__.values() else str(name)
 
 
-# Orders as the sets' own files have them; sources in docs/concepts/labels.md.
+# Class orders as in the data sets' own files; sources in docs/concepts/labels.md.
 FERPLUS = LabelSet("neutral happiness surprise sadness anger disgust fear contempt")
 FER2013 = LabelSet("anger disgust fear happiness sadness surprise neutral")
 RAF_DB = LabelSet("surprise fear disgust happiness sadness anger neutral")
@@ -110,8 +110,8 @@ LABEL_SETS: dict[str, LabelSet] = {
     "apvit-8": APVIT_8,
 }
 
-# Other words for the classes, as data sets and folders of users spell them.
-WORDS: dict[str, Expression] = {
+# How data sets and users' folders spell the classes.
+SYNONYMS: dict[str, Expression] = {
     **{label.value: label for label in Expression},
     **dict.fromkeys(["neutrality", "calm", "none"], Expression.NEUTRAL),
     **dict.fromkeys(["happy", "joy", "smile", "smiling"], Expression.HAPPINESS),
@@ -125,12 +125,17 @@ WORDS: dict[str, Expression] = {
 
 
 def expression_called(word: str) -> Expression | None:
-    """The class that a folder or a table calls `word`, in any case; None where no class is meant."""
-    return WORDS.get(word.strip().lower())
+    """The class that a folder or a table calls `word`, in any case; None where it is none of `Expression`."""
+    return SYNONYMS.get(word.strip().lower())
 
 
-def label_set(name: str) -> LabelSet:
-    """The label set called `name`; raises `UnknownNameError` with the nearest known one."""
-    if name not in LABEL_SETS:
-        raise UnknownNameError("label set", name, LABEL_SETS)
-    return LABEL_SETS[name]
+def label_set(classes: str | Sequence[str]) -> LabelSet:
+    """The label set of that name, or the set of these class names, which may be the user's own.
+
+    Raises `UnknownNameError` with the nearest known name, ValueError for classes that are no label set.
+    """
+    if not isinstance(classes, str):
+        return LabelSet(classes)
+    if classes not in LABEL_SETS:
+        raise UnknownNameError("label set", classes, LABEL_SETS)
+    return LABEL_SETS[classes]

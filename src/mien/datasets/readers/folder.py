@@ -14,7 +14,7 @@ from mien.datasets.distribution import Files
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.class_folders import is_image
 from mien.datasets.samples import Collector, Reading
-from mien.labels import FERPLUS, LABEL_SETS, WORDS, Expression, expression_called
+from mien.labels import FERPLUS, LABEL_SETS, SYNONYMS, Expression, expression_called
 
 VARIANTS = {"names": FERPLUS, **LABEL_SETS}
 FIRST_NUMBER = {
@@ -49,7 +49,7 @@ def class_remedy(word: str, variant: str) -> str:
     if label is not None:
         having = ", ".join(name for name, labels in LABEL_SETS.items() if label in labels)
         return f"the variant {variant} has no {label}; {having} has"
-    near = get_close_matches(word.strip().lower(), WORDS, n=1)
+    near = get_close_matches(word.strip().lower(), SYNONYMS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}classes are {', '.join(Expression)}, and no others can be taken"
 
