@@ -12,6 +12,8 @@ Importing does nothing: every name is loaded on first use, and torch only by wha
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from mien._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from mien.errors import MienError as MienError
     from mien.geometry import Box as Box
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from mien.results import Quality as Quality
     from mien.results import Scores as Scores
     from mien.weights.fill import load_network as load_network
-
-__version__ = "0.1.0"
 
 _PUBLIC = {
     "Box": "mien.geometry",

@@ -71,7 +71,7 @@ def test_a_source_named_twice_is_read_once(folder: Path) -> None:
     assert len(Batch.of([folder, folder / "0.png", folder], Settings()).items) == 10
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -83,9 +83,9 @@ def test_a_stopped_run_is_completed_by_the_next(recognizer: mien.Recognizer, fol
     def stop_after_three(_: object, rows: list[dict[str, object]]) -> None:
         seen.append(rows[0]["source"])
         if len(seen) == 3:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         predict_to(recognizer, batch_of(folder), output, Settings(), stop_after_three)
     assert not output.exists()
     predict_to(recognizer, batch_of(folder), output, Settings(), lambda _, rows: seen.append(rows[0]["source"]))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mien import __version__
+from mien._version import __version__
 from mien.cli.data import data_app
 
 app = typer.Typer(

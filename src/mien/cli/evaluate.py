@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien import __version__
+from mien._version import __version__
 from mien.cli.evaluate_folds import Folds, check_options, folds_of
 from mien.cli.evaluate_print import print_report
 from mien.cli.output import check_place, counted, write_json, write_text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from mien import __version__
+from mien._version import __version__
 from mien.errors import InputError, OptionError
 from mien.faces import Detection, Detector, Landmarker
 from mien.faces.landmarks import Landmarks68Onnx

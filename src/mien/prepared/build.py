@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from mien import __version__
+from mien._version import __version__
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.errors import DataError, OptionError, OutputError

@@ -196,7 +196,7 @@ def render_faces(
     `MissingPackageError` without PyVista.
     """
     if find_spec("pyvista") is None:
-        raise MissingPackageError("Rendering views", "PyVista", "views")
+        raise MissingPackageError("Rendering faces", "PyVista", "render")
     digest = load_model(model).sha256
     _open_folder(folder, _description(settings, digest), overwrite=overwrite)
     faces = settings.faces()

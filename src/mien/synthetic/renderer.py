@@ -113,7 +113,7 @@ class Renderer:
             from vtkmodules.vtkCommonCore import vtkLogger
             from vtkmodules.vtkCommonMath import vtkMatrix4x4
         except ImportError:
-            raise MissingPackageError("Rendering views", "PyVista", "views") from None
+            raise MissingPackageError("Rendering faces", "PyVista", "render") from None
         vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns of every window system it tries
         self.model, self.size_px = model, size_px
         self._over = 2 if size_px <= 512 else 1  # pixels are drawn finer, then averaged

@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mien import __version__
+from mien._version import __version__
 from mien.errors import InputError, OptionError, OutputError
 from mien.media.atomic import atomic_write
 from mien.training.recipe import Recipe

@@ -37,7 +37,7 @@ class Columns:
     known: dict[str, str]  # split, subject, group, yaw_deg, pitch_deg, left, top, right, bottom -> in the header
 
 
-class _Wrong(Exception):
+class _RowError(Exception):
     """One thing wrong with a line or a header: kind, what, remedy."""
 
 
@@ -60,12 +60,12 @@ def read(files: Files, variant: str) -> Reading:
             where = f"{name}:{number}"
             try:
                 path, label, more = _row(line, columns, variant)
-            except _Wrong as wrong:
+            except _RowError as wrong:
                 rows.problem(wrong.args[0], where, *wrong.args[1:])
             else:
                 face = " ".join(f"{side:g}" for side in more.get("box", ()))
                 rows.add(path, label, where=where, key=f"{path} {face}".rstrip(), **more)
-    except _Wrong as wrong:
+    except _RowError as wrong:
         rows.problem(wrong.args[0], f"{name}:1", *wrong.args[1:])
     return rows.done()
 
@@ -81,27 +81,27 @@ def _columns(files: Files, name: str, variant: str) -> tuple[Columns, list[str]]
     """The used columns and the names of the others, from the first line."""
     first = next(iter(files.text(name).splitlines()), "")
     if "," not in first and (other := next((mark for mark in ";\t|" if mark in first), "")):
-        raise _Wrong("wrong column", f"columns are separated by {other!r}", "save the table with commas")
+        raise _RowError("wrong column", f"columns are separated by {other!r}", "save the table with commas")
     header = [column.strip() for column in next(csv.reader([first], skipinitialspace=True), [])]
     called = {column.lower(): column for column in header}
     if twice := [word for word, count in Counter(map(str.lower, filter(None, header))).items() if count > 1]:
-        raise _Wrong("wrong column", f"two columns are called {twice[0]}", "keep one of them")
+        raise _RowError("wrong column", f"two columns are called {twice[0]}", "keep one of them")
     path = next((called[word] for word in PATH if word in called), "")
     word = next((called[word] for word in LABEL if word in called), "")
     votes = {column: label for column in header if (label := expression_called(column))}
     votes = votes if len(votes) > 1 else {}
     found = f"found {', '.join(header) or 'nothing'}"
     if not path:
-        raise _Wrong("wrong column", f"no column for the image; {found}", f"call it {' or '.join(PATH)}")
+        raise _RowError("wrong column", f"no column for the image; {found}", f"call it {' or '.join(PATH)}")
     if not word and not votes:
         remedy = f"call it {' or '.join(LABEL)}, or have a column of votes for each class"
-        raise _Wrong("wrong column", f"no column for the class; {found}", remedy)
+        raise _RowError("wrong column", f"no column for the class; {found}", remedy)
     if strange := [column for column, label in votes.items() if label not in VARIANTS[variant]]:
-        raise _Wrong("wrong column", f"votes for {strange[0]}", class_remedy(strange[0], variant))
+        raise _RowError("wrong column", f"votes for {strange[0]}", class_remedy(strange[0], variant))
     if len(set(votes.values())) < len(votes):
-        raise _Wrong("wrong column", f"two columns of votes for one class; {found}", "keep one of them")
+        raise _RowError("wrong column", f"two columns of votes for one class; {found}", "keep one of them")
     if 0 < len(set(BOX) & set(called)) < len(BOX):
-        raise _Wrong("wrong column", f"a box needs {', '.join(BOX)}; {found}", "add the others")
+        raise _RowError("wrong column", f"a box needs {', '.join(BOX)}; {found}", "add the others")
     known = {word: called[word] for word in ("split", "subject", "group", *POSE, *BOX) if word in called}
     unused = [column for column in header if column not in {path, word, *votes, *known.values()}]
     return Columns(path=path, label=word, votes=votes, known=known), unused
@@ -114,14 +114,14 @@ def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, str
     if values.get("split"):
         more["split"] = split_called(values["split"])
         if more["split"] is None:
-            raise _Wrong("wrong column", f"split {values['split']!r} is unknown", "it is train, valid or test")
+            raise _RowError("wrong column", f"split {values['split']!r} is unknown", "it is train, valid or test")
     for word in POSE:
         if values.get(word):
             more[word] = _number(word, values[word], -180, 180)
     sides = [values[word] for word in BOX if values.get(word)]
     if sides:
         if len(sides) < len(BOX):
-            raise _Wrong("wrong column", "the box is incomplete", f"fill in {', '.join(BOX)}, or none of them")
+            raise _RowError("wrong column", "the box is incomplete", f"fill in {', '.join(BOX)}, or none of them")
         more["box"] = np.array([_number(word, values[word], -1e6, 1e6) for word in BOX])
     votes = _votes(line, columns, VARIANTS[variant])
     if votes is not None:
@@ -133,11 +133,11 @@ def _path(value: str) -> str:
     """A path below the folder of the table."""
     path = posixpath.normpath(value.replace("\\", "/")) if value else ""
     if not path:
-        raise _Wrong("wrong column", "there is no path", "name the image, or remove the line")
+        raise _RowError("wrong column", "there is no path", "name the image, or remove the line")
     if "\n" in value:
-        raise _Wrong("wrong column", "a quotation mark above swallows lines up to here", "close it or remove it")
+        raise _RowError("wrong column", "a quotation mark above swallows lines up to here", "close it or remove it")
     if path.startswith(("/", "../")) or path[1:2] == ":":
-        raise _Wrong("wrong column", f"{value} is not below the folder of the table", "give paths from that folder")
+        raise _RowError("wrong column", f"{value} is not below the folder of the table", "give paths from that folder")
     return path
 
 
@@ -147,10 +147,10 @@ def _label(line: dict[str, str], columns: Columns, variant: str, votes: np.ndarr
     if word:
         label = class_called(word, variant)
         if label is None or label not in VARIANTS[variant]:
-            raise _Wrong("unknown label", f"label {word!r} is unknown", class_remedy(word, variant))
+            raise _RowError("unknown label", f"label {word!r} is unknown", class_remedy(word, variant))
         return label
     if votes is None:
-        raise _Wrong("unknown label", "there is no label", "fill it in, or remove the line")
+        raise _RowError("unknown label", "there is no label", "fill it in, or remove the line")
     first = np.flatnonzero(votes == votes.max())
     return VARIANTS[variant][int(first[0])] if len(first) == 1 else None
 
@@ -171,7 +171,7 @@ def _number(column: str, value: str, least: float, most: float) -> float:
     except ValueError:
         number = nan
     if not least <= number <= most:
-        raise _Wrong("wrong column", f"{column} is {value!r}", f"it is a number from {least:g} to {most:g}")
+        raise _RowError("wrong column", f"{column} is {value!r}", f"it is a number from {least:g} to {most:g}")
     return number
 
 
