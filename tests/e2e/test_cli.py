@@ -129,7 +129,7 @@ def test_version_and_weights_are_shown() -> None:
 
 
 def test_one_face_is_one_face() -> None:
-    from mien.cli.predict import _Tally
+    from mien.cli.predict_command import _Tally
 
     tally = _Tally()
     assert tally.sentence(None) == "0 faces in 0 images"

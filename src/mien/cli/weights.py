@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich import print_json
-from rich.console import Console
-from rich.table import Table
+import typer
 
+from mien.cli.options import WEIGHTS
 from mien.errors import MienError, MissingPackageError, OptionError, UnknownNameError
-from mien.labels import label_set
-from mien.weights.manifest import WeightsManifest, load_manifest, shipped_names
-from mien.weights.verify import verify
+
+if TYPE_CHECKING:
+    from mien.weights.manifest import WeightsManifest
+
+weights_app = typer.Typer(help="Weights: those of the package, official files and your own.", no_args_is_help=True)
 
 
-def list_command() -> None:
-    """Print one line per weights manifest in the package."""
+@weights_app.command("list")
+def list_weights() -> None:
+    """The weights in the package, with what was measured on them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mien.weights.manifest import load_manifest, shipped_names
+
     table = Table("name", "network", "input", "classes", "licence", "measured")
     for name in shipped_names():
         manifest = load_manifest(name)
@@ -31,25 +38,46 @@ def list_command() -> None:
     Console().print(table)
 
 
-def show_command(name: str) -> None:
-    """Print the manifest as it stands in the file, after checking that its files are whole."""
+@weights_app.command("show")
+def show(name: Annotated[str, typer.Argument(help=WEIGHTS)] = "default") -> None:
+    """The manifest as it stands in the file, after checking that its files are whole."""
+    from rich import print_json
+
+    from mien.weights.manifest import load_manifest
+
     manifest = load_manifest(name)
     for file in manifest.files:
         manifest.file(file)
     print_json(manifest.path.read_text(encoding="utf-8"))
 
 
-def convert_command(
-    source: Path,
-    target: Path,
-    *,
-    labels: str | None,
-    channels: str | None,
-    keep_rates: str | None,
-    onnx: bool,
-    force: bool,
+@weights_app.command("convert")
+def convert(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Official checkpoint: POSTER, POSTER++, APViT, or a backbone that they start from."),
+    ],
+    to: Annotated[Path, typer.Option("--to", help="OUT.safetensors; its manifest OUT.json is written beside it.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="What it was trained on: raf-db, affectnet-7, affectnet-8, ... "
+            "POSTER and POSTER++ files do not say, and their class order depends on it."
+        ),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="rgb or bgr, if the training read colours in another order than the authors' code."),
+    ] = None,
+    keep_rates: Annotated[
+        str | None, typer.Option(help="APViT: share of patches that each block keeps, as 1,1,1,1,1,1,0.9,0.9.")
+    ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Also write OUT.onnx: faster, and prediction needs no torch. Minutes.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
-    """Convert and say what came out."""
+    """An official checkpoint into safetensors and a manifest; nothing in it is run."""
     try:
         from mien.weights.convert.write import convert_to
         from mien.weights.export import add_onnx, check_exporter
@@ -63,19 +91,25 @@ def convert_command(
         raise OptionError(f"--keep-rates {keep_rates}: give numbers with commas between, 1,1,0.9") from error
     if onnx:
         check_exporter()
-    written = convert_to(source, target, labels=labels, channels=channels, keep_rates=rates, force=force)
+    written = convert_to(file, to, labels=labels, channels=channels, keep_rates=rates, force=force)
     manifest = add_onnx(written.manifest) if onnx else written.manifest
-    _say(f"{source.name} is {written.title}")
+    _say(f"{file.name} is {written.title}")
     _describe(manifest)
 
 
-def verify_command(names: Iterable[str]) -> int:
-    """One line per check; 0 where none failed, 1 otherwise."""
+@weights_app.command("verify")
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help=f"{WEIGHTS} Default: all of the package.")] = None,
+) -> int:
+    """Whether files are whole, fit their network and answer as they should; one line per check."""
+    from mien.weights.manifest import load_manifest, shipped_names
+    from mien.weights.verify import verify as checks_of
+
     failed = False
-    for name in list(names) or shipped_names():
+    for name in names or shipped_names():
         try:
             manifest = load_manifest(name)
-            for check in verify(manifest):
+            for check in checks_of(manifest):
                 word = "ok" if check.passed else "skipped" if check.passed is None else "FAILED"
                 _say(f"{word:8}{manifest.name}: {check.finding}")
                 failed |= check.passed is False
@@ -88,6 +122,8 @@ def verify_command(names: Iterable[str]) -> int:
 
 
 def _describe(manifest: WeightsManifest) -> None:
+    from mien.labels import label_set
+
     for file in manifest.files:
         _say(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.0f} MB")
     _say(f"  {manifest.path}: its manifest")

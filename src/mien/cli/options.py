@@ -1,0 +1,15 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+WEIGHTS = "Name of shipped weights, a .safetensors file with its manifest, or a folder with a manifest.json."
+
+Weights = Annotated[str, typer.Option(help=WEIGHTS)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every result to this file as JSON.")]
