@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien.errors import OptionError, UnknownNameError, WeightsError
-from mien.labels import label_set
+from mien.labels import LabelSet, label_set
 from mien.preprocess import TEMPLATES
 from mien.weights.manifest import (
     SHIPPED,
@@ -16,6 +16,7 @@ from mien.weights.manifest import (
     load_manifest,
     read_manifest,
     shipped_names,
+    stated_labels,
     write_manifest,
 )
 
@@ -85,7 +86,8 @@ def test_what_is_no_record_is_refused(copied: Path, text: str) -> None:
     ("field", "value"),
     [
         ("network", None),
-        ("labels", ["anger"]),
+        ("labels", ["anger", "anger"]),
+        ("labels", 3),
         ("config", None),
         ("files", {}),
         ("files", ["default.onnx"]),
@@ -201,9 +203,9 @@ def test_a_record_from_before_there_were_thresholds_states_none(copied: Path) ->
     [
         (
             {"nobody": {"threshold": 0.5, "rule": "", "measured": {}}},
-            "nobody, which it does not have",
+            "nobody, which it lacks",
         ),
-        ({"default": {"threshold": 1.5, "rule": "", "measured": {}}}, "probabilities, 0 to 1"),
+        ({"default": {"threshold": 1.5, "rule": "", "measured": {}}}, "threshold: must be `float` <= 1.0"),
         ({"default": {"threshold": "half", "rule": "", "measured": {}}}, "is no weights manifest"),
         ({"default": 0.5}, "is no weights manifest"),
     ],
@@ -214,3 +216,22 @@ def test_thresholds_that_cannot_be_are_refused(stated: object, reason: str, tmp_
     (tmp_path / "own" / "manifest.json").write_text(json.dumps(values | {"confidence_thresholds": stated}))
     with pytest.raises(WeightsError, match=reason):
         load_manifest(str(tmp_path / "own"))
+
+
+def test_own_classes_travel_in_the_manifest(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "default", tmp_path / "own")
+    own = ("bored", "confused", "pain", "neutral", "happiness", "fear", "anger", "contempt")
+    write_manifest(replace(load_manifest(str(tmp_path / "own")), labels=own))
+    assert load_manifest(str(tmp_path / "own")).labels == own
+    assert load_manifest(str(tmp_path / "own")).label_set == LabelSet(own)
+    assert stated_labels(LabelSet(own)) == own
+    assert stated_labels(label_set("ferplus")) == "ferplus"
+
+
+def test_one_identity_for_all_files_of_a_manifest(copied: Path) -> None:
+    before = load_manifest(str(copied))
+    assert len(before.identity) == 12
+    assert before.identity == load_manifest("landmarks68").identity
+    assert replace(before, files=dict(reversed(before.files.items()))).identity == before.identity
+    (copied / "landmarks68.onnx").write_bytes(b"other")
+    assert write_manifest(before).identity != before.identity

@@ -42,7 +42,7 @@ def test_poster_is_fed_as_the_loader_of_its_data_set_does(
     found = known("poster", PosterConfig(token_mix=token_mix), labels)
     assert (found.labels, found.inputs.channels, found.inputs.template) == (labels, channels, template)
     assert found.inputs.size_px == 224
-    assert found.claimed["accuracy"] == claimed
+    assert found.paper["accuracy"] == claimed
     assert "framing is close" in found.notes[-1]
 
 
@@ -110,7 +110,7 @@ def test_apvit_has_its_own_order_whatever_it_was_trained_on(labels: str | None) 
     names = list(label_set(found.labels))
     assert names == ["anger", "disgust", "fear", "sadness", "happiness", "surprise", "neutral"]
     assert (found.inputs.size_px, found.inputs.template, found.inputs.channels) == (112, "arcface", "rgb")
-    assert found.claimed["accuracy"] == 0.9198
+    assert found.paper["accuracy"] == 0.9198
 
 
 def test_the_numbers_of_raf_db_become_apvits_as_in_its_code() -> None:
@@ -119,9 +119,9 @@ def test_the_numbers_of_raf_db_become_apvits_as_in_its_code() -> None:
 
 
 def test_claims_are_made_only_for_the_sizes_that_were_reported() -> None:
-    assert known("poster", PosterConfig(size="small"), "raf-db").claimed == {}
-    assert known("poster_v2", PosterV2Config(), "fer2013").claimed == {}
-    assert known("poster_v2", PosterV2Config(), "caer-s").claimed["accuracy"] == 0.93
+    assert known("poster", PosterConfig(size="small"), "raf-db").paper == {}
+    assert known("poster_v2", PosterV2Config(), "fer2013").paper == {}
+    assert known("poster_v2", PosterV2Config(), "caer-s").paper["accuracy"] == 0.93
 
 
 def test_the_landmark_file_sees_opencvs_images_without_statistics() -> None:

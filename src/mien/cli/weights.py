@@ -31,7 +31,7 @@ def list_weights() -> None:
             name,
             manifest.network,
             f"{manifest.inputs.size_px} px {manifest.inputs.channels}",
-            manifest.labels or "-",
+            manifest.labels if isinstance(manifest.labels, str) else ", ".join(manifest.labels or ["-"]),
             manifest.licence,
             "\n".join(f"{key}: {value}" for key, value in manifest.measured.items() if not isinstance(value, dict)),
         )
@@ -122,17 +122,15 @@ def verify(
 
 
 def _describe(manifest: WeightsManifest) -> None:
-    from mien.labels import label_set
-
     for file in manifest.files:
         _say(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.0f} MB")
     _say(f"  {manifest.path}: its manifest")
     inputs = manifest.inputs
     _say(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
     if manifest.labels is not None:
-        _say(f"  classes: {' '.join(label_set(manifest.labels))} ({manifest.labels})")
-    if manifest.claimed:
-        claimed = f"{manifest.claimed['accuracy']:.2%} on {manifest.claimed['images']}"
+        _say(f"  classes: {' '.join(manifest.label_set)}")
+    if manifest.paper:
+        claimed = f"{manifest.paper['accuracy']:.2%} on {manifest.paper['images']}"
         _say(f"  claimed by its authors: {claimed}; not measured by us")
     for hook in manifest.notes:
         _say(f"  hook: {hook}")

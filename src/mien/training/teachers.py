@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mien.errors import OptionError
-from mien.labels import LABEL_SETS, LabelSet
+from mien.labels import LabelSet
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of
 from mien.weights.manifest import WeightsManifest
@@ -29,7 +29,7 @@ class Teachers:
 
     def __init__(self, manifests: Sequence[WeightsManifest], *, inputs: Preprocess, labels: LabelSet) -> None:
         for manifest in manifests:
-            if manifest.labels is None or LABEL_SETS[manifest.labels] != labels:
+            if manifest.labels is None or manifest.label_set != labels:
                 raise OptionError(
                     f"the teacher {manifest.name!r} knows {manifest.labels or 'no classes'}, the student learns "
                     f"{', '.join(labels)}: they must have the same classes"

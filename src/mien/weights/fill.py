@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, TypeVar
 
 from mien.errors import MissingPackageError, WeightsError
 from mien.models import configure
+from mien.schema import convert
 from mien.weights.manifest import PARTS, WeightsManifest, load_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+T = TypeVar("T")
 
 
 def load_network(weights: str | os.PathLike[str]) -> nn.Module:
@@ -47,9 +49,9 @@ def empty_network(manifest: WeightsManifest) -> nn.Module:
     if manifest.network == "densenet":
         from mien.nn.densenet import DenseNet, DenseNetConfig
 
-        return DenseNet(_config(DenseNetConfig, manifest.config))
+        return DenseNet(_config(manifest, DenseNetConfig))
     network_class, published = configure(manifest.network)
-    network: nn.Module = network_class(_config(type(published), manifest.config))
+    network: nn.Module = network_class(_config(manifest, type(published)))
     return network
 
 
@@ -85,21 +87,11 @@ def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
     network.load_state_dict(state)
 
 
-def _config(config_class: type, values: dict[str, Any]) -> Any:
+def _config(manifest: WeightsManifest, config_class: type[T]) -> T:
     """A frozen config from the plain values of a manifest."""
-    hints = get_type_hints(config_class)
-    known = {field.name for field in fields(config_class)}
-    if unknown := values.keys() - known:
+    try:
+        return convert(manifest.config, config_class)
+    except ValueError as error:
         raise WeightsError(
-            f"the manifest has sizes that {config_class.__name__} does not know: {', '.join(unknown)}"
-        )
-    return config_class(
-        **{
-            name: _config(hints[name], value)
-            if is_dataclass(hints[name])
-            else tuple(value)
-            if isinstance(value, list)
-            else value
-            for name, value in values.items()
-        }
-    )
+            f"{manifest.path}: its config does not fit {config_class.__name__}: {error}; see docs/concepts/weights.md"
+        ) from error

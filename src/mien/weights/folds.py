@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mien.errors import InputError, WeightsError
 from mien.media.atomic import atomic_write
+from mien.schema import parse
 from mien.weights.manifest import WeightsManifest, load_manifest
 
 FILE = "fold.json"
@@ -24,7 +24,7 @@ class FoldInfo:
     variant: str
     samples: str  # fingerprint of its table
     protocol: str
-    settings: Mapping[str, Any]  # of the protocol
+    settings: dict[str, Any]  # of the protocol
     fold: int  # counted from 0
     folds: int
     name: str  # as the protocol calls it
@@ -41,9 +41,8 @@ def fold_of(manifest: WeightsManifest) -> FoldInfo | None:
     if not path.is_file():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return FoldInfo(**values | {"test": tuple(map(int, values["test"]))})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return parse(path.read_bytes(), FoldInfo)
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{path} is damaged ({error}); train the fold again") from error
 
 

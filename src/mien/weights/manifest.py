@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from mien.errors import OptionError, OutputError, UnknownNameError, WeightsError
-from mien.labels import LabelSet, label_set
+from mien.labels import LABEL_SETS, LabelSet, label_set
 from mien.media.atomic import atomic_write
 from mien.preprocess import Preprocess
+from mien.schema import parse
 from mien.weights.golden import Golden
 
 SHIPPED = Path(__file__).parent / "files"  # one folder per name; travels with the package
@@ -26,11 +28,11 @@ PARTS = {  # "network" of manifests that only start a training
 
 @dataclass(frozen=True, kw_only=True)
 class ConfidenceThreshold:
-    """From which probability on an answer is certain, and what that gives on images that did not choose it."""
+    """The least probability of a certain prediction, and its coverage and accuracy on images that did not choose it."""
 
-    threshold: float  # 0..1: the answer is uncertain where its most probable class is less probable
+    threshold: Annotated[float, Meta(ge=0, le=1)]  # the most probable class of a certain prediction reaches it
     rule: str  # how it was chosen, on which images
-    measured: dict[str, Any]  # by name of the images: how many, share and accuracy of what is kept
+    measured: dict[str, Any]  # by name of the images: how many, coverage, selective accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,22 +46,37 @@ class WeightsManifest:
     files: dict[str, str]  # file name -> SHA-256
     licence: str
     source: str  # where the numbers come from
-    labels: str | None = None  # key of LABEL_SETS, in the order of the outputs
+    labels: str | tuple[str, ...] | None = None  # in the order of the outputs: a key of LABEL_SETS, or own classes
     tta: bool = False  # the logits of a face and of its horizontal flip are averaged
-    temperature: float = 1.0  # logits are divided by it: calibrated on validation data
+    temperature: Annotated[float, Meta(gt=0)] = 1.0  # logits are divided by it: calibrated on validation data
     priors: dict[str, tuple[float, ...]] = field(default_factory=dict)  # added to logits / temperature
     confidence_thresholds: dict[str, ConfidenceThreshold] = field(default_factory=dict)  # by name of the priors
     measured: dict[str, Any] = field(default_factory=dict)  # our numbers, each with its command
-    claimed: dict[str, Any] = field(default_factory=dict)  # the authors' numbers
+    paper: dict[str, Any] = field(default_factory=dict)  # what the authors report
     notes: tuple[str, ...] = ()  # what is approximated or not known
     golden: Golden | None = None
     folder: Path = SHIPPED
     filename: str = "manifest.json"  # the manifest's own, in `folder`
 
+    def __post_init__(self) -> None:
+        if not self.files or any(Path(name).name != name for name in self.files):
+            raise ValueError(f"files: must be names in the manifest's folder, at least one; not {list(self.files)}")
+        if unknown := self.confidence_thresholds.keys() - self.priors.keys():
+            raise ValueError(
+                f"confidence_thresholds: names the priors {', '.join(sorted(unknown))}, which it lacks"
+            )
+        if not isinstance(self.labels, str | None):
+            LabelSet(self.labels)  # refuses a class that appears twice
+
     @property
     def path(self) -> Path:
         """Where the manifest stands."""
         return self.folder / self.filename
+
+    @property
+    def identity(self) -> str:
+        """Twelve hexadecimal digits that stand for these weights, whichever of their files is used."""
+        return hashlib.sha256("".join(sorted(self.files.values())).encode()).hexdigest()[:12]
 
     @property
     def label_set(self) -> LabelSet:
@@ -103,6 +120,11 @@ class WeightsManifest:
         raise WeightsError(f"weights {self.name!r} have no {suffix} file; they hold {', '.join(self.files)}")
 
 
+def stated_labels(labels: LabelSet) -> str | tuple[str, ...]:
+    """Classes as a manifest states them: the name of a known label set in this order, or the classes themselves."""
+    return next((name for name, known in LABEL_SETS.items() if known == labels), tuple(map(str, labels)))
+
+
 def shipped_names() -> list[str]:
     """The weights that come inside the package."""
     return sorted(manifest.parent.name for manifest in SHIPPED.glob("*/manifest.json"))
@@ -144,74 +166,16 @@ def load_manifest(place: str) -> WeightsManifest:
 def read_manifest(path: Path) -> WeightsManifest:
     """A manifest's .json file as a value; raises `WeightsError` where it is none."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        inputs = values.pop("inputs")
-        priors = {name: tuple(bias) for name, bias in values.pop("priors", {}).items()}
-        confidence_thresholds = {
-            name: ConfidenceThreshold(**stated) for name, stated in values.pop("confidence_thresholds", {}).items()
-        }
-        golden = values.pop("golden", None)
-        manifest = WeightsManifest(
-            **values | {"notes": tuple(values.get("notes", ()))},
-            inputs=Preprocess(**inputs | {key: tuple(inputs[key]) for key in ("mean", "std")}),
-            priors=priors,
-            confidence_thresholds=confidence_thresholds,
-            golden=golden and Golden(**golden | {"outputs": tuple(golden["outputs"])}),
-            folder=path.parent,
-            filename=path.name,
-        )
-        _check(manifest)
-        return manifest
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
+        return replace(parse(path.read_bytes(), WeightsManifest), folder=path.parent, filename=path.name)
+    except (OSError, ValueError, OptionError) as error:
         raise WeightsError(f"{path} is no weights manifest ({error}); see docs/concepts/weights.md") from error
-
-
-def _check(manifest: WeightsManifest) -> None:
-    """Raise `ValueError` for the first field whose value cannot be."""
-    words = (manifest.name, manifest.network, manifest.labels or "", *manifest.files, *manifest.files.values())
-    if not all(isinstance(word, str) for word in words):
-        raise ValueError("name, network, labels and files are words")
-    if not isinstance(manifest.config, dict):
-        raise ValueError(f"config holds the network's sizes by name, not {manifest.config!r}")
-    if not manifest.files or any(Path(name).name != name for name in manifest.files):
-        raise ValueError(f"files are names in the manifest's folder, at least one; not {list(manifest.files)}")
-    if not isinstance(manifest.tta, bool):
-        raise ValueError(f"tta is true or false, not {manifest.tta!r}")
-    if not (math.isfinite(manifest.temperature) and manifest.temperature > 0):
-        raise ValueError(f"temperature is above 0, not {manifest.temperature}")
-    if not all(math.isfinite(bias) for prior in manifest.priors.values() for bias in prior):
-        raise ValueError("priors are finite numbers")
-    if unknown := manifest.confidence_thresholds.keys() - manifest.priors.keys():
-        raise ValueError(
-            f"confidence_thresholds names the priors {', '.join(sorted(unknown))}, which it does not have"
-        )
-    if not all(0 <= stated.threshold <= 1 for stated in manifest.confidence_thresholds.values()):
-        raise ValueError("confidence_thresholds holds probabilities, 0 to 1")
-    if manifest.golden and not all(map(math.isfinite, (manifest.golden.tolerance, *manifest.golden.outputs))):
-        raise ValueError("golden holds finite numbers")
 
 
 def write_manifest(manifest: WeightsManifest) -> WeightsManifest:
     """Write the manifest to its path with the hashes of the files as they are now; returns it with these."""
     files = {name: sha256(manifest.folder / name) for name in manifest.files}
-    values = {
-        "name": manifest.name,
-        "network": manifest.network,
-        "config": manifest.config,
-        "inputs": manifest.inputs.to_dict(),
-        "labels": manifest.labels,
-        "tta": manifest.tta,
-        "temperature": manifest.temperature,
-        "priors": {name: list(bias) for name, bias in manifest.priors.items()},
-        "confidence_thresholds": {name: asdict(stated) for name, stated in manifest.confidence_thresholds.items()},
-        "licence": manifest.licence,
-        "source": manifest.source,
-        "claimed": manifest.claimed,
-        "measured": manifest.measured,
-        "notes": list(manifest.notes),
-        "golden": manifest.golden and asdict(manifest.golden),
-        "files": files,
-    }
+    values = asdict(replace(manifest, files=files))
+    del values["folder"], values["filename"]
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     try:
         atomic_write(manifest.path, text.encode())

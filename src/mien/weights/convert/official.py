@@ -46,7 +46,7 @@ class Facts:
     inputs: Preprocess
     licence: str
     labels: str | None = None
-    claimed: dict[str, Any] = field(default_factory=dict)
+    paper: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -81,7 +81,7 @@ def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
         labels=labels,
         inputs=_imagenet(224, _framing(labels), channels),
         licence="code of zczcwh/POSTER: MIT; nothing is stated about the weights",
-        claimed=_claim("poster", labels) if config.size == "large" else {},
+        paper=_claim("poster", labels) if config.size == "large" else {},
         notes=(_framing_note(labels),),
     )
 
@@ -96,7 +96,7 @@ def _poster_v2(config: Any, labels: str | None, channels: str | None) -> Facts:
         labels=labels,
         inputs=_imagenet(224, _framing(labels), channels or "rgb"),
         licence="code of Talented-Q/POSTER_V2: MIT; nothing is stated about the weights",
-        claimed=_claim("poster_v2", labels),
+        paper=_claim("poster_v2", labels),
         notes=(
             "classes stand in the order of the sorted names of the training folders; taken here to be the numbers "
             "that the data set gives its classes (caer-s: the English names)",
@@ -117,7 +117,7 @@ def _apvit(config: Any, labels: str | None, channels: str | None) -> Facts:
         labels=own,
         inputs=_imagenet(112, "arcface", channels or "rgb"),
         licence="project youqingxiaozhua/APViT: Apache-2.0",
-        claimed=_claim("apvit", trained_on),
+        paper=_claim("apvit", trained_on),
         notes=(
             "the authors' code puts the classes of every data set into one order of its own; so do the outputs",
         ),

@@ -109,7 +109,7 @@ def _manifest(converted: Converted, known: Facts, source: Path, target: Path) ->
         priors={"default": (0.0,) * classes} if classes else {},
         licence=known.licence,
         source=f"converted from {source.name}, SHA-256 {sha256(source)}",
-        claimed=known.claimed,
+        paper=known.paper,
         notes=known.notes,
         folder=target.parent,
         filename=target.with_suffix(".json").name,
