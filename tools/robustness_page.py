@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 
 import mien
 from mien.cli.app import run
-from mien.evaluation.corruptions import Place, chosen, corrupted, versions
+from mien.evaluation.corruptions import FaceRegion, corrupt, select_corruptions, with_severities
 from mien.media.images import read_image
 from mien.weights.manifest import load_manifest
 
@@ -61,11 +61,11 @@ def sheet(*, columns: int = 9, side_px: int = 112, line_px: int = 13) -> Image.I
     """The face of examples/astronaut.jpg in every version."""
     image = read_image(ROOT / "examples/astronaut.jpg")
     face = mien.load(threads=1).predict(image)[0]
-    place = Place.of(image, np.array(face.landmarks))
+    place = FaceRegion.of(image, np.array(face.landmarks))
     shown = [("as it is", image)] + [
-        (f"{corruption.name} {strength}".removesuffix(" of face"), worse)
-        for corruption, strength in versions(chosen("all"))
-        for worse in [corrupted(corruption, strength, image, place, name="astronaut.jpg")]
+        (f"{corruption.name} {severity}".removesuffix(" of face"), worse)
+        for corruption, severity in with_severities(select_corruptions("all"))
+        for worse in [corrupt(image, corruption, severity, region=place, name="astronaut.jpg")]
     ]
     (x, y), half = place.centre, 0.8 * place.side_px
     box = tuple(round(side) for side in (x - half, y - half, x + half, y + half))

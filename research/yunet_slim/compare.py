@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import mien
-from mien.evaluation.corruptions import Place, chosen, corrupted, versions
+from mien.evaluation.corruptions import FaceRegion, corrupt, select_corruptions, with_severities
 from mien.pipeline.detectors import detector_called
 from mien.pipeline.recognizer import default_landmarker
 from research.default.evaluate import figures, read
@@ -46,15 +46,15 @@ def found_under(detectors: list[str], kept: HeldOutSet, count: int) -> None:
     places = []
     for image in images:
         faces = finders[0].detect(image)
-        places.append(Place.of(image, landmarker.locate(image, [faces[0].box])[0] if faces else None))
+        places.append(FaceRegion.of(image, landmarker.locate(image, [faces[0].box])[0] if faces else None))
     shares = []
-    for corruption, strength in versions(chosen("all")):
+    for corruption, severity in with_severities(select_corruptions("all")):
         worse = [
-            corrupted(corruption, strength, image, place, name=name)
+            corrupt(image, corruption, severity, region=place, name=name)
             for image, place, name in zip(images, places, names, strict=True)
         ]
         shares.append([np.mean([len(finder.detect(image)) > 0 for image in worse]) for finder in finders])
-        print(f"{corruption.name}, {strength}:", *(f"{share:.1%}" for share in shares[-1]), flush=True)
+        print(f"{corruption.name}, {severity}:", *(f"{share:.1%}" for share in shares[-1]), flush=True)
     print(f"mean over {len(shares)} versions:", *(f"{share:.1%}" for share in np.mean(shares, axis=0)), flush=True)
 
 

@@ -34,7 +34,7 @@ def test_weights_and_their_table_of_predictions_are_judged_alike(photos: Path, t
     assert run(["predict", str(photos), "--output", str(table), "--quiet"]) == 0
     assert run([*common, "--predictions", str(table), "--json", str(again)]) == 0
     one, other = figures(direct), figures(again)
-    assert one["images"] == one["answered"] == 2
+    assert one["images"] == one["predicted"] == 2
     assert one["confusion"] == other["confusion"]
     assert one["log_loss"] == pytest.approx(other["log_loss"], abs=1e-4)
 
@@ -60,7 +60,7 @@ def test_the_same_images_are_judged_when_they_are_worse(
     arguments = ["--data", str(photos), "--detect", "--under", "patch,resolution", "--compare", "default"]
     assert run(["evaluate", "folder", *arguments, "--json", str(out), "--html", str(page), "--quiet"]) == 0
     found = json.loads(out.read_text(encoding="utf-8"))
-    assert found["figures"]["answered"] == 2
+    assert found["figures"]["predicted"] == 2
     versions = found["robustness"]["versions"]
     assert [one["kind"] for one in versions] == ["patch"] * 3 + ["resolution"] * 5
     assert all(one["accuracy_gain"]["value"] == 0 for one in versions)

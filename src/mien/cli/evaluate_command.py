@@ -22,8 +22,8 @@ from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.errors import InputError, OptionError
 from mien.evaluation.corruptions import Corruption
-from mien.evaluation.corruptions import chosen as chosen_corruptions
-from mien.evaluation.corruptions import versions as all_versions
+from mien.evaluation.corruptions import select_corruptions as chosen_corruptions
+from mien.evaluation.corruptions import with_severities as all_versions
 from mien.evaluation.html import Mistake, page
 from mien.evaluation.predict import answer
 from mien.evaluation.predict_corrupted import predict_corrupted

@@ -9,7 +9,7 @@ from rich.table import Table
 from mien.cli.output import counted
 from mien.evaluation.report import FOLD_METRICS, Report
 from mien.evaluation.robustness import Robustness
-from mien.metrics.uncertainty import Change
+from mien.metrics import Interval as Change
 
 
 def print_report(judged: Report) -> None:
@@ -24,8 +24,8 @@ def print_report(judged: Report) -> None:
         ("accuracy", figures.accuracy, "accuracy"),
         ("balanced accuracy", figures.balanced_accuracy, "balanced_accuracy"),
         ("macro F1", figures.macro_f1, "macro_f1"),
-        ("top 2", figures.top2, ""),
-        ("calibration error", figures.calibration_error, ""),
+        ("top 2", figures.top2_accuracy, ""),
+        ("calibration error", figures.ece, ""),
     ):
         bound = judged.intervals.get(key)
         table.add_row(name, f"{value:.1%}", f"{bound.low:.1%} - {bound.high:.1%}" if bound else "")
@@ -37,7 +37,7 @@ def print_report(judged: Report) -> None:
         between = f"{bound.low:.0%} - {bound.high:.0%}" if bound else ""
         table.add_row(label, str(one.count), shares[0], between, *shares[1:])
     console.print(table)
-    columns = [*judged.labels, "none"] if figures.answered < figures.images else judged.labels
+    columns = [*judged.labels, "none"] if figures.predicted < figures.images else judged.labels
     table = _table("truth \\ answer", *(name[:4] for name in columns))
     for label, row in zip(judged.labels, figures.confusion, strict=True):
         table.add_row(label, *(str(count or "·") for count in row[: len(columns)]))
@@ -51,7 +51,7 @@ def print_report(judged: Report) -> None:
         console.print(table)
         console.print(f"Mean over poses: {judged.pose_average:.1%}")
     drawn = "people" if judged.by_subject else "images"
-    console.print(f"{counted(figures.images, 'image')}, {figures.answered:,} answered; intervals resample {drawn}.")
+    console.print(f"{counted(figures.images, 'image')}, {figures.predicted:,} answered; intervals resample {drawn}.")
     for hook in judged.notes:
         console.print(f"{hook}.")
     if judged.published is not None:
@@ -62,7 +62,7 @@ def print_report(judged: Report) -> None:
     if judged.comparison is not None:
         pair = judged.comparison
         console.print(
-            f"Against {judged.compared_with}: {100 * pair.difference:+.2f} points; right only here "
+            f"Against {judged.compared_with}: {100 * (pair.only_first - pair.only_second) / figures.images:+.2f} points; right only here "
             f"{pair.only_first}, only there {pair.only_second}; McNemar p = {pair.p_value:.2g}."
         )
     if judged.robustness is not None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mien.evaluation.plots import confusion_plot, corruption_plot, coverage_plot, pose_plot, reliability_plot
 from mien.evaluation.report import FOLD_METRICS, Report
-from mien.metrics.uncertainty import Change
+from mien.metrics import Interval as Change
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1b2733;max-width:68rem;margin:2rem auto;padding:0 1rem}
@@ -75,15 +75,15 @@ def _headline(report: Report) -> str:
         ("accuracy", figures.accuracy, "accuracy"),
         ("balanced accuracy", figures.balanced_accuracy, "balanced_accuracy"),
         ("macro F1", figures.macro_f1, "macro_f1"),
-        ("top 2", figures.top2, ""),
-        ("calibration error", figures.calibration_error, ""),
+        ("top 2", figures.top2_accuracy, ""),
+        ("calibration error", figures.ece, ""),
     ]
     cells = "".join(
         f"<div><b>{value:.1%}</b>{name}<br><small>{_bounds(report, key)}</small></div>"
         for name, value, key in shown
     )
     drawn = "people" if report.by_subject else "images"
-    missing = figures.images - figures.answered
+    missing = figures.images - figures.predicted
     return (
         f"<div class=big>{cells}</div><p class=hook>{figures.images} images"
         + (f", {missing} without an answer (no face found), counted as wrong" if missing else "")
@@ -147,7 +147,7 @@ def _comparison(report: Report) -> str:
         return ""
     return (
         f"<h2>Compared with {escape(report.compared_with)}</h2>"
-        f"<p>{100 * found.difference:+.2f} points of accuracy; right only here: {found.only_first}, "
+        f"<p>{100 * (found.only_first - found.only_second) / report.figures.images:+.2f} points of accuracy; right only here: {found.only_first}, "
         f"right only there: {found.only_second}, both: {found.both}, neither: {found.neither}. "
         f"McNemar's exact test: p = {found.p_value:.2g}.</p>"
     )
@@ -161,7 +161,7 @@ def _robustness(report: Report) -> str:
     gains = found.clean_gain is not None
     head = "<tr><th>images<th>altered<th>answered<th>accuracy<th>change, 95 %<th>balanced accuracy<th>change, 95 %"
     head += f"<th>accuracy over {other}, 95 %" if gains else ""
-    rows = f"<tr><td>as they are<td><td>{clean.answered}<td>{clean.accuracy:.1%}<td>"
+    rows = f"<tr><td>as they are<td><td>{clean.predicted}<td>{clean.accuracy:.1%}<td>"
     rows += f"<td>{clean.balanced_accuracy:.1%}<td>" + (f"<td>{_points(found.clean_gain)}" if gains else "")
     for one in found.versions:
         rows += (

@@ -60,7 +60,7 @@ def reliability_plot(report: Report) -> str:
 
 def coverage_plot(report: Report) -> str:
     """Accuracy of what is still answered, as the least confidence rises."""
-    covers = [(c.threshold, c.share, c.accuracy) for c in report.figures.coverage if c.accuracy is not None]
+    covers = [(c.threshold, c.coverage, c.accuracy) for c in report.figures.risk_coverage if c.accuracy is not None]
     with _canvas(3.6, 3.4) as (axes, drawn):
         axes.plot([share for _, share, _ in covers], [right for _, _, right in covers], color=INK, marker="o", ms=3)
         for threshold, share, right in told_apart(covers[::4]):

@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.datasets.samples import Samples
 from mien.errors import InputError
-from mien.evaluation.corruptions import Corruption, Place, corrupted
+from mien.evaluation.corruptions import Corruption, FaceRegion, corrupt
 from mien.evaluation.predict import WINDOW, box_of, labelled_face
 from mien.pipeline.recognizer import Recognizer
 from mien.results import Face
@@ -65,9 +65,9 @@ def predict_corrupted(
         points = None if first is None or first.landmarks is None else np.array(first.landmarks)
         if first is not None and first.pose is not None:
             found.yaw_deg[row] = first.pose.yaw_deg
-        place = Place.of(image, points)
+        place = FaceRegion.of(image, points)
         for v, (corruption, strength) in enumerate(versions):
-            worse = corrupted(corruption, strength, image, place, name=str(samples.path[row]), seed=seed)
+            worse = corrupt(image, corruption, strength, region=place, name=str(samples.path[row]), seed=seed)
             same = worse is image or np.array_equal(worse, image)
             found.altered[v, row] = not same
             for scores, recognizer, before in zip(found.versions, recognizers, clean, strict=True):

@@ -11,8 +11,15 @@ import numpy as np
 from mien.evaluation.predictions import Predictions, bootstrap_clusters, check_same
 from mien.evaluation.robustness import Robustness
 from mien.labels import LabelSet
-from mien.metrics.classification import Metrics, answers, figures
-from mien.metrics.uncertainty import Comparison, Interval, intervals, mcnemar
+from mien.metrics import (
+    Interval,
+    McNemar,
+    Metrics,
+    classification_intervals,
+    classification_metrics,
+    mcnemar,
+    predicted_classes,
+)
 from mien.models.paper_results import PaperResult
 
 FOLD_METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -46,11 +53,11 @@ class Report:
     of: Mapping[str, str]
     labels: tuple[str, ...]  # class names in the order of the figures
     figures: Metrics
-    intervals: Mapping[str, Interval]  # 95 %; keys as `mien.metrics.uncertainty.intervals`, recall by class name
+    intervals: Mapping[str, Interval]  # 95 %; keys as `mien.metrics.classification_intervals`, recall by class name
     by_subject: bool  # the intervals draw people, not images
     poses: tuple[PoseMetrics, ...] = ()
     folds: tuple[FoldMetrics, ...] = ()  # the figures above are of all folds together
-    comparison: Comparison | None = None
+    comparison: McNemar | None = None
     compared_with: str = ""
     published: PaperResult | None = None
     notes: tuple[str, ...] = field(default=())
@@ -100,11 +107,11 @@ def report(
     answers, by index or mask, come from which fold's weights.
     """
     units = bootstrap_clusters(found)
-    bounds = intervals(found.truth, found.probabilities, units=units, draws=draws, seed=seed)
+    bounds = classification_intervals(found.truth, found.probabilities, clusters=units, resamples=draws, seed=seed)
     return Report(
         of=dict(of),
         labels=tuple(str(label) for label in found.labels),
-        figures=figures(found.truth, found.probabilities),
+        figures=classification_metrics(found.truth, found.probabilities),
         intervals={_named(name, found.labels): bound for name, bound in bounds.items()},
         by_subject=units is not None,
         poses=_poses(found),
@@ -119,7 +126,7 @@ def report(
 
 def mistakes(found: Predictions, *, most: int = 48) -> list[tuple[int, float]]:
     """Rows answered wrongly, the surest first, with the probability of the wrong class."""
-    wrong = np.flatnonzero(answers(found.probabilities) != found.truth)
+    wrong = np.flatnonzero(predicted_classes(found.probabilities) != found.truth)
     sure = found.probabilities[wrong].max(axis=1)
     order = np.argsort(-sure, kind="stable")[:most]
     return [(int(wrong[i]), float(sure[i])) for i in order if sure[i] > 0]
@@ -132,7 +139,9 @@ def _poses(found: Predictions) -> tuple[PoseMetrics, ...]:
         name: np.flatnonzero(found.pose == name) for name in dict.fromkeys(sorted(found.pose.tolist(), key=_angle))
     }
     judged = {
-        name: figures(found.truth[rows], found.probabilities[rows]) for name, rows in rows_of.items() if name != ""
+        name: classification_metrics(found.truth[rows], found.probabilities[rows])
+        for name, rows in rows_of.items()
+        if name != ""
     }
     return tuple(
         PoseMetrics(
@@ -147,7 +156,9 @@ def _poses(found: Predictions) -> tuple[PoseMetrics, ...]:
 
 def _folds(found: Predictions, folds: Mapping[str, np.ndarray]) -> tuple[FoldMetrics, ...]:
     parts = {name: found.take(rows) for name, rows in folds.items()}
-    judged = {name: figures(part.truth, part.probabilities) for name, part in parts.items() if len(part)}
+    judged = {
+        name: classification_metrics(part.truth, part.probabilities) for name, part in parts.items() if len(part)
+    }
     return tuple(
         FoldMetrics(fold=name, images=said.images, **{key: getattr(said, key) for key in FOLD_METRICS})
         for name, said in judged.items()
@@ -162,7 +173,7 @@ def _angle(name: str) -> tuple[float, str]:
         return np.inf, name
 
 
-def _compared(found: Predictions, other: Predictions) -> Comparison:
+def _compared(found: Predictions, other: Predictions) -> McNemar:
     check_same([found, other])
     return mcnemar(found.truth, found.probabilities, other.probabilities)
 

@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from mien.evaluation.predictions import Predictions, bootstrap_clusters, check_same
-from mien.metrics.classification import figures
-from mien.metrics.uncertainty import Change, Interval, change, intervals
+from mien.metrics import Interval, classification_intervals, classification_metrics, paired_differences
 
 YAW_EDGES_DEG = (10.0, 20.0, 35.0)  # turned further, landmarks tell no more by how much
 
@@ -25,10 +24,10 @@ class Version:
     answered: int  # images with an answer; one without (no face found) counts as wrong
     accuracy: float
     balanced_accuracy: float
-    accuracy_change: Change  # from the clean images to these
-    balanced_accuracy_change: Change
-    accuracy_gain: Change | None = None  # over the weights compared with, in this version
-    balanced_accuracy_gain: Change | None = None
+    accuracy_change: Interval  # from the clean images to these
+    balanced_accuracy_change: Interval
+    accuracy_gain: Interval | None = None  # over the weights compared with, in this version
+    balanced_accuracy_gain: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class Robustness:
 
     versions: tuple[Version, ...]
     turned: tuple[Turned, ...]
-    clean_gain: Change | None  # over the weights compared with, on clean images
+    clean_gain: Interval | None  # over the weights compared with, on clean images
 
     @property
     def kinds(self) -> dict[str, list[Version]]:
@@ -89,12 +88,14 @@ def robustness(
         check_same([clean, other[0], *other[1]])
     units = bootstrap_clusters(clean)
 
-    def changed(before: Predictions, after: Predictions) -> dict[str, Change]:
-        return change(clean.truth, before.probabilities, after.probabilities, units=units, draws=draws, seed=seed)
+    def changed(before: Predictions, after: Predictions) -> dict[str, Interval]:
+        return paired_differences(
+            clean.truth, after.probabilities, before.probabilities, clusters=units, resamples=draws, seed=seed
+        )
 
     found = []
     for i, (kind, strength, altered, after) in enumerate(corrupted):
-        said = figures(after.truth, after.probabilities)
+        said = classification_metrics(after.truth, after.probabilities)
         moved = changed(clean, after)
         gain = None if other is None else changed(other[1][i], after)
         found.append(
@@ -102,7 +103,7 @@ def robustness(
                 kind=kind,
                 strength=strength,
                 altered=altered,
-                answered=said.answered,
+                answered=said.predicted,
                 accuracy=said.accuracy,
                 balanced_accuracy=said.balanced_accuracy,
                 accuracy_change=moved["accuracy"],
@@ -133,8 +134,8 @@ def _turned(
             continue
         part = clean.take(rows)
         of = None if units is None else units[rows]
-        bounds = intervals(part.truth, part.probabilities, units=of, draws=draws, seed=seed)
-        said = figures(part.truth, part.probabilities)
+        bounds = classification_intervals(part.truth, part.probabilities, clusters=of, resamples=draws, seed=seed)
+        said = classification_metrics(part.truth, part.probabilities)
         found.append(
             Turned(
                 yaw=name,

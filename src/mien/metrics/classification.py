@@ -1,4 +1,4 @@
-"""How good probabilities are: accuracy of every kind, calibration, coverage. Counts come from scikit-learn."""
+"""Classification metrics from truth and probabilities. Precision, recall and F1 come from scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ from mien.errors import InputError, MissingPackageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassMetrics:
-    """One class. A share that has no images to speak of is None."""
+    """One class. A share of nothing is None."""
 
-    count: int  # images that show it
-    precision: float | None  # of the images called so
-    recall: float | None  # of the images that show it
+    count: int  # images of this class
+    precision: float | None  # of the images predicted as this class
+    recall: float | None  # of the images of this class
     f1: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
-    """One bar of a reliability curve."""
+class ReliabilityBin:
+    """One point of a reliability diagram."""
 
     count: int
-    confidence: float  # mean probability of the top class
+    confidence: float  # mean probability of the predicted class
     accuracy: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskCoveragePoint:
-    """What an confidence_thresholds threshold does."""
+    """Selective prediction at one confidence threshold."""
 
-    threshold: float  # answers below it are withheld
-    share: float  # of the images still answered
-    accuracy: float | None  # of those
+    threshold: float  # predictions below it are withheld
+    coverage: float  # share of the images that keep their prediction
+    accuracy: float | None  # of those: 1 - selective risk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """Everything that is said of one set of answers. Shares lie in 0..1."""
+    """All metrics of one set of predictions. Shares lie in 0..1."""
 
     images: int
-    answered: int  # images with an answer; one without (no face found) counts as wrong
+    predicted: int  # images with a prediction; one without (no face detected) counts as wrong
     accuracy: float
-    balanced_accuracy: float  # balanced accuracy over the classes that occur
+    balanced_accuracy: float  # mean recall over the classes that occur
     macro_f1: float  # mean F1 over the classes that occur
-    top2: float  # the truth is among the two most probable classes
-    calibration_error: float  # expected, 15 equal bins (Guo et al., 2017)
-    log_loss: float | None  # natural logarithm; None where an image has no answer
+    top2_accuracy: float
+    ece: float  # expected calibration error, 15 equal bins (Guo et al., 2017)
+    log_loss: float | None  # natural logarithm; None where an image has no prediction
     classes: tuple[ClassMetrics, ...]
-    confusion: tuple[tuple[int, ...], ...]  # rows: truth; columns: answer; last column: no answer
-    reliability: tuple[Bin, ...]
-    coverage: tuple[RiskCoveragePoint, ...]
+    confusion: tuple[tuple[int, ...], ...]  # rows: truth; columns: prediction; last column: no prediction
+    reliability: tuple[ReliabilityBin, ...]
+    risk_coverage: tuple[RiskCoveragePoint, ...]
 
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(20))
 BINS = 15
 
 
-def figures(truth: np.ndarray, probabilities: np.ndarray) -> Metrics:
-    """Truth (N,) as class indices and probabilities (N, K), rows of zeros where there is no answer -> figures.
+def classification_metrics(truth: np.ndarray, probabilities: np.ndarray) -> Metrics:
+    """Truth (N,) as class indices, probabilities (N, K) with rows of zeros where there is no prediction.
 
-    Raises `InputError` where there is nothing to judge or the two do not fit each other.
+    Raises `InputError` where there is no image or the two do not fit each other.
     """
     truth, probabilities = _checked(truth, probabilities)
     try:
@@ -71,53 +71,55 @@ def figures(truth: np.ndarray, probabilities: np.ndarray) -> Metrics:
         raise MissingPackageError("Evaluation", "scikit-learn", "evaluate") from error
 
     classes = probabilities.shape[1]
-    given = probabilities.sum(axis=1) > 0
-    answer = answers(probabilities)
-    right = answer == truth
-    confidence = probabilities.max(axis=1)
-    table = confusion(truth, probabilities)
-    called, shown = table[:, :classes].sum(axis=0), table.sum(axis=1)
+    predicted = predicted_classes(probabilities)
+    given, correct, confidence = predicted >= 0, predicted == truth, probabilities.max(axis=1)
+    confusion = confusion_matrix(truth, predicted, classes)
+    as_class, of_class = confusion[:, :classes].sum(axis=0), confusion.sum(axis=1)
     precision, recall, f1, _ = precision_recall_fscore_support(
-        truth, answer, labels=np.arange(classes), average=None, zero_division=0
+        truth, predicted, labels=np.arange(classes), average=None, zero_division=0
     )
-    there = shown > 0
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
-    bars = _reliability(right[given], confidence[given])
+    top2 = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    bins = _reliability(correct[given], confidence[given])
     return Metrics(
         images=len(truth),
-        answered=int(given.sum()),
-        accuracy=float(right.mean()),
-        balanced_accuracy=float(recall[there].mean()),
-        macro_f1=float(f1[there].mean()),
-        top2=float(((order == truth[:, None]).any(axis=1) & given).mean()),
-        calibration_error=sum(bar.count * abs(bar.accuracy - bar.confidence) for bar in bars) / max(1, given.sum()),
+        predicted=int(given.sum()),
+        accuracy=float(correct.mean()),
+        balanced_accuracy=balanced_accuracy(truth, predicted),
+        macro_f1=float(f1[of_class > 0].mean()),
+        top2_accuracy=float(((top2 == truth[:, None]).any(axis=1) & given).mean()),
+        ece=sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / max(1, given.sum()),
         log_loss=_log_loss(truth, probabilities) if given.all() else None,
         classes=tuple(
             ClassMetrics(
-                count=int(shown[k]),
-                precision=float(precision[k]) if called[k] else None,
-                recall=float(recall[k]) if shown[k] else None,
-                f1=float(f1[k]) if shown[k] else None,
+                count=int(of_class[k]),
+                precision=float(precision[k]) if as_class[k] else None,
+                recall=float(recall[k]) if of_class[k] else None,
+                f1=float(f1[k]) if of_class[k] else None,
             )
             for k in range(classes)
         ),
-        confusion=tuple(tuple(int(count) for count in row) for row in table),
-        reliability=bars,
-        coverage=_coverage(right, np.where(given, confidence, -1.0)),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        reliability=bins,
+        risk_coverage=_risk_coverage(correct, np.where(given, confidence, -1.0)),
     )
 
 
-def answers(probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities (N, K) -> the most probable class (N,), the first of equals; -1 where there is no answer."""
+def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities (N, K) -> the most probable class (N,), the first of equals; -1 for a row of zeros."""
     return np.where(probabilities.sum(axis=1) > 0, probabilities.argmax(axis=1), -1)
 
 
-def confusion(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Counts (K, K + 1): truth in rows, answer in columns, no answer in the last column."""
-    classes = probabilities.shape[1]
-    answer = answers(probabilities)
+def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean recall over the classes that occur in `truth` (N,); `predicted` (N,) is -1 without a prediction."""
+    images = np.bincount(truth)
+    correct = np.bincount(truth, truth == predicted)
+    return float((correct[images > 0] / images[images > 0]).mean())
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (K, K + 1): truth in rows, predictions in columns, no prediction (-1) in the last column."""
     table = np.zeros((classes, classes + 1), dtype=np.int64)
-    np.add.at(table, (truth, np.where(answer < 0, classes, answer)), 1)
+    np.add.at(table, (truth, predicted), 1)  # -1 is the last column
     return table
 
 
@@ -125,34 +127,33 @@ def _log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
     return float(-np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean())
 
 
-def _reliability(right: np.ndarray, confidence: np.ndarray) -> tuple[Bin, ...]:
+def _reliability(correct: np.ndarray, confidence: np.ndarray) -> tuple[ReliabilityBin, ...]:
     rows = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return tuple(
-        Bin(
+        ReliabilityBin(
             count=int((rows == b).sum()),
             confidence=float(confidence[rows == b].mean()),
-            accuracy=float(right[rows == b].mean()),
+            accuracy=float(correct[rows == b].mean()),
         )
         for b in np.unique(rows)
     )
 
 
-def _coverage(right: np.ndarray, confidence: np.ndarray) -> tuple[RiskCoveragePoint, ...]:
-    kept = [(threshold, confidence >= threshold) for threshold in THRESHOLDS]
+def _risk_coverage(correct: np.ndarray, confidence: np.ndarray) -> tuple[RiskCoveragePoint, ...]:
     return tuple(
         RiskCoveragePoint(
             threshold=threshold,
-            share=float(rows.mean()),
-            accuracy=float(right[rows].mean()) if rows.any() else None,
+            coverage=float(rows.mean()),
+            accuracy=float(correct[rows].mean()) if rows.any() else None,
         )
-        for threshold, rows in kept
+        for threshold, rows in ((threshold, confidence >= threshold) for threshold in THRESHOLDS)
     )
 
 
 def _checked(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     truth, probabilities = np.asarray(truth), np.asarray(probabilities, dtype=np.float64)
     if not len(truth):
-        raise InputError("there is no labelled image to judge")
+        raise InputError("there is no labelled image to evaluate")
     if probabilities.ndim != 2 or len(truth) != len(probabilities):
         raise InputError(f"{len(truth)} labels do not fit probabilities of shape {probabilities.shape}")
     if truth.min() < 0 or truth.max() >= probabilities.shape[1]:

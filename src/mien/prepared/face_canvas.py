@@ -9,14 +9,14 @@ import numpy as np
 
 from mien.errors import OptionError, UnknownNameError
 from mien.faces import Detection, Detector, Landmarker
+from mien.faces.matching import annotated_face
 from mien.faces.pose import head_pose
-from mien.geometry import Box, overlap, transform
+from mien.geometry import Box, transform
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
 from mien.pipeline.recognizer import default_landmarker
 from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
 from mien.weights.manifest import load_manifest
 
-LEAST_OVERLAP = 0.2  # intersection over union of a detection with the box that the set states
 LEAST_SIDE = 0.3  # of a crop's shorter side: a smaller find is not the face that the crop shows
 
 Faces = Literal["crop", "photo"]
@@ -116,13 +116,10 @@ def is_grey(image: np.ndarray) -> bool:
 
 
 def _fitting(found: list[Detection], stated: Box) -> Detection | None:
-    """The detection that covers the stated box best, if it does."""
-    if not found:
-        return None
+    """The detection that the stated box is about, if any is."""
     boxes = np.array([[f.box.left, f.box.top, f.box.right, f.box.bottom] for f in found])
-    shares = overlap(np.array([stated.left, stated.top, stated.right, stated.bottom]), boxes)
-    best = int(shares.argmax())
-    return found[best] if shares[best] >= LEAST_OVERLAP else None
+    best = annotated_face(np.array([stated.left, stated.top, stated.right, stated.bottom]), boxes)
+    return None if best is None else found[best]
 
 
 def _fills(box: Box, width: int, height: int) -> bool:

@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.errors import OptionError
 from mien.labels import LabelSet
-from mien.metrics.classification import figures
+from mien.metrics import classification_metrics
 from mien.training.ema import moving_average
 from mien.training.ghost_batch_norm import GhostStatistics
 from mien.training.objective import Drawn, Objective
@@ -238,12 +238,12 @@ def judge(network: nn.Module, images: Images, fabric: Fabric, *, size: int) -> d
         with fabric.autocast():
             found.append(network(x).float().softmax(dim=1).cpu().numpy())
         truth.append(labels)
-    said = figures(np.concatenate(truth), np.concatenate(found))
+    metrics = classification_metrics(np.concatenate(truth), np.concatenate(found))
     return {
-        "accuracy": round(said.accuracy, 5),
-        "balanced_accuracy": round(said.balanced_accuracy, 5),
-        "macro_f1": round(said.macro_f1, 5),
-        "validation_loss": round(said.log_loss or 0.0, 5),
+        "accuracy": round(metrics.accuracy, 5),
+        "balanced_accuracy": round(metrics.balanced_accuracy, 5),
+        "macro_f1": round(metrics.macro_f1, 5),
+        "validation_loss": round(metrics.log_loss or 0.0, 5),
     }
 
 
