@@ -28,7 +28,7 @@ from PIL import Image
 
 import mien
 from mien.faces.landmarks import Landmarks68Onnx
-from mien.faces.yunet import YuNet
+from mien.faces.yunet import YuNetDetector
 from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import detector_called
 from mien.weights.manifest import load_manifest
@@ -145,7 +145,7 @@ def main() -> None:
     Image.fromarray(one).save(file, "JPEG", quality=90)
     recognizer = mien.load()
     copy = detector_called()
-    full = YuNet(load_manifest("yunet-slim").file(".onnx"), side_px=1920)
+    full = YuNetDetector(load_manifest("yunet-slim").file(".onnx"), side_px=1920)
     larger = detector_called("centerface")
     on_copy = milliseconds(lambda: copy.detect(one))
     at_full = milliseconds(lambda: full.detect(one))

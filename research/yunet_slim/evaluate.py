@@ -30,7 +30,7 @@ from PIL import Image
 from mien.faces.centerface import CenterFace, default_file
 from mien.faces.passes import MultiPassDetector
 from mien.faces.pose import head_pose
-from mien.faces.yunet import YuNet
+from mien.faces.yunet import YuNetDetector
 from mien.geometry import Box, overlap, suppress
 from mien.media.images import read_image
 from mien.pipeline.detectors import yunet_slim
@@ -64,7 +64,7 @@ def detector_called(name: str, side_px: int | None) -> MultiPassDetector:
         return CenterFace(default_file(), threshold=LOWEST, threads=1)
     if name == "yunet-slim":
         return yunet_slim(threshold=LOWEST, threads=1, **sides)
-    return YuNet(Path(name), threshold=LOWEST, threads=1, **sides)
+    return YuNetDetector(Path(name), threshold=LOWEST, threads=1, **sides)
 
 
 def photo_cases(folder: Path) -> list[Case]:

@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 
 from mien.errors import UnknownNameError, WeightsError
-from mien.faces.yunet import YuNet, decode, grid
+from mien.faces.yunet import YuNetDetector, decode, grid
 from mien.geometry import Box, overlap
 from mien.pipeline.detectors import detector_called
 from mien.weights.manifest import SHIPPED, load_manifest
 
 
 @pytest.fixture(scope="module")
-def detector() -> YuNet:
-    return YuNet(load_manifest("yunet-slim").file(".onnx"), threads=1)
+def detector() -> YuNetDetector:
+    return YuNetDetector(load_manifest("yunet-slim").file(".onnx"), threads=1)
 
 
 def as_array(box: Box) -> np.ndarray:
@@ -23,7 +23,7 @@ def as_array(box: Box) -> np.ndarray:
 
 
 def test_the_astronaut_and_the_admiral_have_one_face_each(
-    detector: YuNet, astronaut: np.ndarray, hopper: np.ndarray
+    detector: YuNetDetector, astronaut: np.ndarray, hopper: np.ndarray
 ) -> None:
     (face,) = detector.detect(astronaut)
     assert overlap(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.7
@@ -32,7 +32,7 @@ def test_the_astronaut_and_the_admiral_have_one_face_each(
     assert face.score > 0.5
 
 
-def test_a_texture_has_no_face(detector: YuNet) -> None:
+def test_a_texture_has_no_face(detector: YuNetDetector) -> None:
     y, x = np.mgrid[0:300, 0:400]
     landscape = np.stack([y / 2, x / 2, 255 - y / 2], axis=-1).astype(np.uint8)
     assert detector.detect(landscape) == []
@@ -41,12 +41,12 @@ def test_a_texture_has_no_face(detector: YuNet) -> None:
 
 
 @pytest.mark.parametrize("size", [(17, 16), (640, 16), (33, 999), (1, 1)])
-def test_any_size_is_searched(detector: YuNet, size: tuple[int, int]) -> None:
+def test_any_size_is_searched(detector: YuNetDetector, size: tuple[int, int]) -> None:
     assert detector.detect(np.zeros((*size, 3), np.uint8)) == []
 
 
 @pytest.mark.parametrize("scale", [0.35, 2.5])
-def test_boxes_scale_with_the_image(detector: YuNet, astronaut: np.ndarray, scale: float) -> None:
+def test_boxes_scale_with_the_image(detector: YuNetDetector, astronaut: np.ndarray, scale: float) -> None:
     side = round(512 * scale)
     scaled = np.asarray(Image.fromarray(astronaut).resize((side, side), Image.Resampling.LANCZOS))
     (face,) = detector.detect(scaled)
@@ -66,7 +66,7 @@ def test_small_faces_in_a_large_image_are_found_with_tiles(astronaut: np.ndarray
     assert len(found) == len(corners)
 
 
-def test_where_nothing_is_found_the_hardier_weights_look(detector: YuNet, astronaut: np.ndarray) -> None:
+def test_where_nothing_is_found_the_hardier_weights_look(detector: YuNetDetector, astronaut: np.ndarray) -> None:
     dark = (astronaut * 2**-6.0).astype(np.uint8)
     assert detector.detect(dark) == []
     (face,) = detector_called("yunet-slim", threads=1).detect(dark)

@@ -18,7 +18,7 @@ STRIDES = (8, 16, 32)  # side of a cell of each output in input pixels
 SIDE_PX = 640
 
 
-class YuNet(MultiPassDetector):
+class YuNetDetector(MultiPassDetector):
     """Faces of about 10 pixels and more, with five points. Options: `MultiPassDetector`.
 
     `robust`: weights of the same form that look where the first found nothing: they know dark, noisy, covered and
@@ -43,7 +43,7 @@ class YuNet(MultiPassDetector):
         self._hardier = (
             None
             if robust is None
-            else YuNet(robust, threshold=threshold, iou=iou, side_px=side_px, threads=threads)
+            else YuNetDetector(robust, threshold=threshold, iou=iou, side_px=side_px, threads=threads)
         )
 
     def passes(self, image: np.ndarray) -> Iterator[Found]:

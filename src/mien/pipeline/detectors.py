@@ -5,7 +5,7 @@ from __future__ import annotations
 from mien.errors import UnknownNameError
 from mien.faces.centerface import CenterFace, default_file
 from mien.faces.passes import MultiPassDetector
-from mien.faces.yunet import SIDE_PX, YuNet
+from mien.faces.yunet import SIDE_PX, YuNetDetector
 from mien.weights.manifest import load_manifest
 
 DETECTORS = {
@@ -33,9 +33,9 @@ def detector_called(
 
 def yunet_slim(
     *, threshold: float = DETECTION_THRESHOLD, side_px: int = SIDE_PX, tiles: bool = False, threads: int = 0
-) -> YuNet:
+) -> YuNetDetector:
     """Our detector, with the robust weights for images in which it finds nothing."""
-    return YuNet(
+    return YuNetDetector(
         load_manifest("yunet-slim").file(".onnx"),
         threshold=threshold,
         side_px=side_px,
