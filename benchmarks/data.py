@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import random
 import tempfile
 import time
@@ -37,7 +36,6 @@ from mien.datasets import dataset_info
 from mien.models.poster_v2 import LIGHT as LIGHT_NETWORK
 from mien.models.poster_v2 import PosterV2
 from mien.prepared.build import prepare
-from mien.prepared.face_canvas import CanvasSettings
 from mien.prepared.store import PreparedStore
 from mien.preprocess import Preprocess
 from mien.training.sampling import Batches, Shuffle
@@ -183,10 +181,8 @@ def main() -> None:
         folder = Path(name)
         fabricate(folder / "raf", options.images)
         raf = dataset_info("raf-db")
-        samples = raf.samples(folder / "raf")
         start = time.perf_counter()
-        settings = CanvasSettings(faces="crop")
-        prepare(raf, samples, folder / "out", settings, jobs=os.cpu_count() or 1)
+        prepare(raf, folder / "raf", folder / "out", detect=False, workers=0)
         prepared = options.images / (time.perf_counter() - start)
         shards = PreparedStore(folder / "out")
         paths = sorted((folder / "raf/Image/aligned").iterdir())

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from mien._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from mien.datasets.audit.check import DatasetCheck as DatasetCheck
+    from mien.datasets.audit.check import check as check
     from mien.errors import MienError as MienError
     from mien.geometry import Box as Box
     from mien.labels import Expression as Expression
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from mien.pipeline.recognizer import Recognizer as Recognizer
     from mien.pipeline.recognizer import load as load
     from mien.pipeline.recognizer import predict as predict
+    from mien.prepared.build import PreparationReport as PreparationReport
+    from mien.prepared.build import prepare as prepare
     from mien.results import Face as Face
     from mien.results import Pose as Pose
     from mien.results import Quality as Quality
@@ -32,18 +36,22 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Box": "mien.geometry",
+    "DatasetCheck": "mien.datasets.audit.check",
     "Expression": "mien.labels",
     "Face": "mien.results",
     "LabelSet": "mien.labels",
     "MienError": "mien.errors",
     "Pose": "mien.results",
+    "PreparationReport": "mien.prepared.build",
     "Quality": "mien.results",
     "Recognizer": "mien.pipeline.recognizer",
     "Scores": "mien.results",
     "build": "mien.models",
+    "check": "mien.datasets.audit.check",
     "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",
     "predict": "mien.pipeline.recognizer",
+    "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
 }
 __all__ = sorted(_PUBLIC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Samples
 from mien.labels import RAF_DB
 
@@ -16,7 +16,7 @@ def table(folder: Path, names: list[str], **columns: np.ndarray) -> Samples:
     count = len(names)
     return Samples(
         labels=RAF_DB,
-        files=Files(folder),
+        files=Distribution(folder),
         path=np.array(names, dtype=object),
         label=np.zeros(count, dtype=int),
         split=np.array(["train"] * count, dtype=object),

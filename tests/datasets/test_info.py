@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mien.datasets import DATASETS, dataset_info
-from mien.datasets.samples import SPLITS
+from mien.datasets.samples import SPLIT_NAMES
 from mien.errors import UnknownNameError
 
 
@@ -12,7 +12,7 @@ def test_a_record_says_what_a_stranger_must_know(name: str) -> None:
     info = dataset_info(name)
     assert info.name == name
     assert all([info.title, info.layout, info.citation, info.licence, info.obtain, info.split_rule])
-    assert info.faces_of.keys() <= info.variants.keys()
+    assert info.image_kinds.keys() <= info.variants.keys()
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -20,14 +20,14 @@ def test_published_counts_are_of_the_sets_own_classes(name: str) -> None:
     info = dataset_info(name)
     for key, splits in info.expected.items():
         variant, _, _ = key.partition(" ")
-        assert set(splits) <= {*SPLITS, ""}
+        assert set(splits) <= {*SPLIT_NAMES, ""}
         for counts in splits.values():
             assert set(counts) <= {*info.labels(variant), "all", "no label"}
 
 
 def test_a_variant_may_show_something_else() -> None:
-    assert dataset_info("raf-db").shows() == "aligned"
-    assert dataset_info("raf-db").shows("original") == "photo"
+    assert dataset_info("raf-db").image_kind_of() == "aligned"
+    assert dataset_info("raf-db").image_kind_of("original") == "photo"
 
 
 def test_an_unknown_set_or_variant_is_named() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Collector
 from mien.errors import DataError, InputError
 from mien.labels import AFFECTNET_8, FERPLUS, RAF_DB, Expression, expression_called
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def collected(folder: Path) -> Collector:
-    rows = Collector(AFFECTNET_8, Files(folder / "set"))
+    rows = Collector(AFFECTNET_8, Distribution(folder / "set"))
     rows.add("images/a.png", Expression.FEAR, where="list:1", split="train", subject="01", yaw_deg=10.0)
     rows.add("images/b.png", Expression.CONTEMPT, where="list:2", split="test", subject="02")
     rows.add("images/c.png", None, where="list:3", split="test")
@@ -45,7 +45,7 @@ def test_restricting_goes_by_name_and_drops_what_is_not_there(folder: Path) -> N
 
 
 def test_votes_are_restricted_and_sum_to_one_again(folder: Path) -> None:
-    rows = Collector(FERPLUS, Files(folder / "set"))
+    rows = Collector(FERPLUS, Distribution(folder / "set"))
     votes = np.array([0, 0, 0, 0, 0.5, 0, 0, 0.5])
     rows.add("images/a.png", Expression.ANGER, where="list:1", votes=votes)
     samples = rows.done().samples.restrict(RAF_DB)
@@ -63,7 +63,7 @@ def test_a_zip_is_read_in_place_and_travels_between_processes(tmp_path: Path) ->
         archive.writestr("top/labels.csv", "image,label\na.png,fear\n")
         archive.writestr("top/a.png", image_bytes())
         archive.writestr("__MACOSX/top/a.png", b"")
-    files = Files(tmp_path / "set.zip").holding("labels.csv")
+    files = Distribution(tmp_path / "set.zip").holding("labels.csv")
     assert files.names == ("a.png", "labels.csv")
     assert pickle.loads(pickle.dumps(files)).read("a.png") == image_bytes()
     assert list(files.rows("labels.csv", ["image", "label"])) == [(2, {"image": "a.png", "label": "fear"})]
@@ -74,7 +74,7 @@ def test_a_zip_of_windows_has_its_folders(tmp_path: Path) -> None:
         info = zipfile.ZipInfo()
         info.filename = "images\\a.png"  # the constructor would change it on Windows
         archive.writestr(info, image_bytes())
-    files = Files(tmp_path / "set.zip")
+    files = Distribution(tmp_path / "set.zip")
     assert files.names == ("images/a.png",)
     assert files.read("images/a.png") == image_bytes()
 
@@ -84,7 +84,7 @@ def test_links_are_followed_but_not_in_circles(folder: Path) -> None:
     (folder / "set/more").symlink_to(folder / "elsewhere")
     (folder / "set/images/up").symlink_to(folder / "set")
     (folder / "elsewhere/back").symlink_to(folder / "set")
-    assert Files(folder / "set").names == ("images/a.png", "images/b.png", "images/c.png", "more/d.png")
+    assert Distribution(folder / "set").names == ("images/a.png", "images/b.png", "images/c.png", "more/d.png")
 
 
 def test_a_folder_that_cannot_be_listed_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,11 +97,11 @@ def test_a_folder_that_cannot_be_listed_is_named(folder: Path, monkeypatch: pyte
 
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(DataError, match="images cannot be listed"):
-        _ = Files(folder).names
+        _ = Distribution(folder).names
 
 
 def test_a_name_that_is_no_utf8_is_a_problem(tmp_path: Path) -> None:
-    rows = Collector(RAF_DB, Files(tmp_path))
+    rows = Collector(RAF_DB, Distribution(tmp_path))
     rows.files.__dict__["names"] = ("caf\udce9.png",)
     assert not rows.add("caf\udce9.png", Expression.FEAR, where="caf\udce9.png")
     assert [str(problem) for problem in rows.problems] == [
@@ -111,27 +111,27 @@ def test_a_name_that_is_no_utf8_is_a_problem(tmp_path: Path) -> None:
 
 def test_empty_lists_are_a_problem(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no row was found"):
-        Collector(RAF_DB, Files(tmp_path)).done().checked()
+        Collector(RAF_DB, Distribution(tmp_path)).done().checked()
 
 
 def test_a_missing_column_is_named_with_what_was_found(tmp_path: Path) -> None:
     text(tmp_path / "labels.csv", "photo,label", "a.png,fear")
     with pytest.raises(DataError, match=r"labels.csv:1: column image is missing; found photo, label"):
-        list(Files(tmp_path).rows("labels.csv", ["image", "label"]))
+        list(Distribution(tmp_path).rows("labels.csv", ["image", "label"]))
 
 
 def test_a_place_that_is_no_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        Files(tmp_path / "absent")
+        Distribution(tmp_path / "absent")
     text(tmp_path / "notes.txt", "hello")
     with pytest.raises(InputError, match="neither a folder nor a zip"):
-        Files(tmp_path / "notes.txt")
+        Distribution(tmp_path / "notes.txt")
 
 
 def test_holding_finds_the_uppermost_place(folder: Path) -> None:
-    assert Files(folder).holding("images").prefix == "set/"
-    assert Files(folder).holding("images/a.png").prefix == "set/"
-    assert Files(folder).holding("mages/a.png") is None
+    assert Distribution(folder).holding("images").prefix == "set/"
+    assert Distribution(folder).holding("images/a.png").prefix == "set/"
+    assert Distribution(folder).holding("mages/a.png") is None
 
 
 @pytest.mark.parametrize(("word", "label"), [("Happy", "happiness"), (" angry ", "anger"), ("FEAR", "fear")])

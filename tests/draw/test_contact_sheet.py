@@ -13,7 +13,7 @@ from tests.datasets.tables import table
 
 
 def strip(*images: np.ndarray | None, title: str = "fear") -> Strip:
-    return Strip(title=title, hook="train 3", colour="#CC79A7", images=images)
+    return Strip(title=title, caption="train 3", colour="#CC79A7", images=images)
 
 
 RED = np.full((30, 60, 3), (200, 0, 0), dtype=np.uint8)
@@ -55,7 +55,7 @@ def test_the_seed_chooses_the_images(tmp_path: Path) -> None:
     strips = class_strips(samples, per_class=3)
     assert [len(one.images) for one in strips] == [3, 0, 0, 0, 0, 0, 0, 3]
     assert strips[-1].title == "no single label"
-    assert strips[0].hook == "train 6"
+    assert strips[0].caption == "train 6"
     np.testing.assert_array_equal(sheet(0), sheet(0))
     assert (sheet(0) != sheet(1)).any()
 

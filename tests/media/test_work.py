@@ -45,7 +45,7 @@ def test_an_error_reaches_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         list(map_bounded(lambda number: 1 // number, [1, 0, 2], workers=2))
     with pytest.raises(OptionError, match="at least 1"):
-        list(map_bounded(str, [1], workers=0))
+        list(map_bounded(str, [1], workers=-1))
 
 
 def _base() -> int:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Collector, Samples
 from mien.labels import RAF_DB
-from mien.prepared.store import Prepared, Shard
+from mien.prepared.store import Shard, StoreHeader
 from mien.prepared.table import hash_of, table_of, write_shard_table
 from tests.datasets.distributions import image
 
@@ -21,7 +21,7 @@ def samples_in(folder: Path, *, count: int) -> Samples:
     rng = np.random.default_rng(0)
     for i in range(count):
         image(folder / f"{i:03d}.png", seed=i)
-    rows = Collector(RAF_DB, Files(folder))
+    rows = Collector(RAF_DB, Distribution(folder))
     for i in range(count):
         rows.add(
             f"{i:03d}.png",
@@ -56,7 +56,7 @@ def store(
         canvas = rng.integers(0, 256, (len(rows), SIDE, SIDE, channels), dtype=np.uint8)
         np.save(out / f"{number:05d}.npy", canvas)
         measured = {
-            "found": rows % 5 != 4,
+            "detected": rows % 5 != 4,
             "detection": np.where(rows % 5 != 4, 0.8, np.nan).astype(np.float32),
             "landmarks": rng.normal(24, 8, (len(rows), 68, 2)).astype(np.float32),
             **{
@@ -72,10 +72,10 @@ def store(
                   table_bytes=tb, table_sha256=th)
         )  # fmt: skip
         whole.append(np.broadcast_to(canvas, (len(rows), SIDE, SIDE, 3)))
-    Prepared(
+    StoreHeader(
         set=name, title=name, variant=variant, labels=samples.labels, counts=samples.counts(),
         settings={"canvas_px": SIDE, "aligned_px": 28, "template": "face"}, samples=samples.fingerprint(),
         version="0", citation="",
-        licence="", not_found=0, unreadable=0, shards=tuple(shards),
+        licence="", not_found=0, unreadable=0, broken=0, shards=tuple(shards),
     ).write(out)  # fmt: skip
     return np.concatenate(whole)

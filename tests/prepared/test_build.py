@@ -14,17 +14,17 @@ import pytest
 from PIL import Image
 
 import mien.prepared.build as module
-import mien.prepared.workers as parts
+import mien.prepared.parts as parts
 from mien.datasets import dataset_info
 from mien.datasets.samples import Samples
 from mien.errors import DataError, OptionError, OutputError
-from mien.prepared.build import Report, prepare
+from mien.prepared.build import PreparationReport, prepare, prepare_samples
 from mien.prepared.face_canvas import CanvasSettings
 from mien.prepared.store import PreparedStore
 from tests.conftest import EXAMPLES
 from tests.datasets.distributions import image, text
 
-SETTINGS = CanvasSettings(faces="crop", canvas_px=64)
+SETTINGS = CanvasSettings(detect=False, canvas_px=64)
 RAF = dataset_info("raf-db")
 
 
@@ -63,8 +63,8 @@ def files_of(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
 
 
-def run(samples: Samples, out: Path, **options: object) -> Report:
-    return prepare(RAF, samples, out, SETTINGS, **options)
+def run(samples: Samples, out: Path, **options: object) -> PreparationReport:
+    return prepare_samples(RAF, samples, out, SETTINGS, **options)
 
 
 def test_a_set_becomes_shards_with_its_rows_in_order(tmp_path: Path, samples: Samples) -> None:
@@ -77,21 +77,21 @@ def test_a_set_becomes_shards_with_its_rows_in_order(tmp_path: Path, samples: Sa
     assert shards.column("row").tolist() == kept.tolist()
     assert shards.label.tolist() == samples.label[kept].tolist()
     assert shards.column("path").tolist() == samples.path[kept].tolist()
-    assert np.flatnonzero(~shards.found).tolist() == [4]
+    assert np.flatnonzero(~shards.detected).tolist() == [4]
     assert shards.header.counts["train"]["surprise"] == int(
         ((samples.split == "train") & (samples.label == 0) & (np.arange(20) != 11)).sum()
     )
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "prepared.json", "not_found.csv", *(f"0000{i}{end}" for i in range(3) for end in (".npy", ".parquet")),
+        "prepared.json", "problems.csv", *(f"0000{i}{end}" for i in range(3) for end in (".npy", ".parquet")),
     }  # fmt: skip
 
 
 def test_the_report_names_every_face_not_found_and_every_unreadable_image(tmp_path: Path, samples: Samples) -> None:
     report = run(samples, tmp_path / "out")
-    with (tmp_path / "out/not_found.csv").open() as file:
+    with (tmp_path / "out/problems.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(Path(row["path"]).name[:11], row["done"]) for row in rows] == [
-        ("train_00004", "the whole image was taken"),
+    assert [(Path(row["path"]).name[:11], row["action"]) for row in rows] == [
+        ("train_00004", "the whole image was used"),
         ("test_00011_", "left out"),
     ]
     assert "ends early" in rows[1]["reason"]
@@ -100,7 +100,7 @@ def test_the_report_names_every_face_not_found_and_every_unreadable_image(tmp_pa
 
 def test_several_processes_write_the_same_bytes_as_one(tmp_path: Path, samples: Samples) -> None:
     run(samples, tmp_path / "one")
-    run(samples, tmp_path / "two", jobs=2)
+    run(samples, tmp_path / "two", workers=2)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
@@ -171,10 +171,10 @@ def test_other_settings_or_data_are_refused_until_started_over(
     if not finished:
         (out / "prepared.json").rename(tmp_path / "kept")
         module.atomic_write(out / "preparing.json", (tmp_path / "kept").read_bytes())
-    with pytest.raises(OutputError, match="was begun with other settings; use --overwrite"):
-        prepare(RAF, samples, out, replace(SETTINGS, canvas_px=66))
+    with pytest.raises(OutputError, match=r"settings.canvas_px was 64, now 66.*Use --overwrite"):
+        prepare_samples(RAF, samples, out, replace(SETTINGS, canvas_px=66))
     fewer = samples.take(np.arange(5))
-    with pytest.raises(OutputError, match="was begun with another version of the data; use --overwrite"):
+    with pytest.raises(OutputError, match=r"samples was \w+, now \w+. Use --overwrite"):
         run(fewer, out)
     assert run(fewer, out, overwrite=True).now == 5
     assert len(PreparedStore(out)) == 5
@@ -217,16 +217,30 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, samples: Sa
         run(samples, tmp_path / "file" / "out")
 
 
-def test_no_processes_are_refused(tmp_path: Path, samples: Samples) -> None:
+def test_fewer_than_no_processes_are_refused(tmp_path: Path, samples: Samples) -> None:
     with pytest.raises(OptionError, match="at least 1"):
-        run(samples, tmp_path / "out", jobs=0)
+        run(samples, tmp_path / "out", workers=-1)
 
 
 def test_a_set_that_cannot_travel_to_processes_says_what_to_do(tmp_path: Path, samples: Samples) -> None:
     own = replace(samples, decode=lambda files, path: np.zeros((48, 48, 3), np.uint8))
-    with pytest.raises(DataError, match="use --jobs 1"):
-        run(own, tmp_path / "out", jobs=2)
-    assert run(own, tmp_path / "out", jobs=1).header.not_found == 20
+    with pytest.raises(OptionError, match="use 1 worker"):
+        run(own, tmp_path / "out", workers=2)
+    assert run(own, tmp_path / "out", workers=1).header.not_found == 20
+
+
+def test_broken_rows_are_left_out_counted_and_listed_or_refused(tmp_path: Path, small: None) -> None:
+    raf, out = raf_db(tmp_path / "raf", 9, unreadable=-1), tmp_path / "out"
+    with (raf / "EmoLabel/list_patition_label.txt").open("a") as file:
+        file.write("train_00099.jpg 3\n")
+    with pytest.raises(DataError, match=r"train_00099_aligned.jpg is not there"):
+        prepare("raf-db", raf, out, skip_broken=False)
+    assert not out.exists()
+    steps: list[tuple[int, int | None]] = []
+    report = prepare("raf-db", raf, out, canvas_px=64, progress=lambda done, total: steps.append((done, total)))
+    assert (report.now, report.left_out, report.header.broken) == (9, 1, 1)
+    assert (steps[0], steps[-1]) == ((0, 9), (9, 9))
+    assert "train_00099_aligned.jpg is not there,left out" in (out / "problems.csv").read_text()
 
 
 def command(raf: Path, out: Path, *more: str) -> list[str]:
@@ -236,8 +250,10 @@ def command(raf: Path, out: Path, *more: str) -> list[str]:
 @pytest.mark.slow
 def test_killed_for_real_it_goes_on_and_leaves_no_process_behind(tmp_path: Path) -> None:
     raf, out = raf_db(tmp_path / "raf", 200), tmp_path / "out"
-    subprocess.run(command(raf, tmp_path / "whole", "--jobs", "2"), check=False, capture_output=True)
-    process = subprocess.Popen(command(raf, out, "--jobs", "2"), stderr=subprocess.DEVNULL, start_new_session=True)
+    subprocess.run(command(raf, tmp_path / "whole", "--workers", "2"), check=False, capture_output=True)
+    process = subprocess.Popen(
+        command(raf, out, "--workers", "2"), stderr=subprocess.DEVNULL, start_new_session=True
+    )
     deadline = time.time() + 120
     while not list(out.glob("parts/*.npz")) and time.time() < deadline:
         time.sleep(0.02)
@@ -247,7 +263,7 @@ def test_killed_for_real_it_goes_on_and_leaves_no_process_behind(tmp_path: Path)
     while _group_lives(process.pid) and time.time() < deadline:
         time.sleep(0.1)
     assert not _group_lives(process.pid)
-    done = subprocess.run(command(raf, out, "--jobs", "2"), capture_output=True, text=True, check=False)
+    done = subprocess.run(command(raf, out, "--workers", "2"), capture_output=True, text=True, check=False)
     assert "before" in done.stderr
     assert files_of(out) == files_of(tmp_path / "whole")
 
@@ -263,17 +279,17 @@ def _group_lives(group: int) -> bool:
 def test_the_command_reports_in_a_few_lines(tmp_path: Path) -> None:
     raf, out = raf_db(tmp_path / "raf", 14), tmp_path / "out"
     done = subprocess.run(
-        command(raf, out, "--jobs", "1", "--size", "64"), capture_output=True, text=True, check=False
+        command(raf, out, "--workers", "1", "--size", "64"), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert "13 faces of RAF-DB, basic expressions in 1 shard," in done.stderr
-    assert "no face was found in 1 (7.7%)" in done.stderr
+    assert "no face was detected in 1 (7.7%)" in done.stderr
     assert "1 image could not be read" in done.stderr
     again = subprocess.run(command(raf, out, "--size", "64"), capture_output=True, text=True, check=False)
     assert "was finished already: 13 faces" in again.stderr
     other = subprocess.run(command(raf, out, "--size", "96"), capture_output=True, text=True, check=False)
     assert other.stderr.count("\n") == 1
-    assert "other settings" in other.stderr
+    assert "settings.canvas_px was 64, now 96" in other.stderr
 
 
 def test_an_empty_set_says_what_is_missing(tmp_path: Path) -> None:

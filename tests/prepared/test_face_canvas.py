@@ -11,7 +11,7 @@ from mien.pipeline.recognizer import default_landmarker
 from mien.prepared.face_canvas import CanvasMaker, CanvasSettings
 from mien.preprocess import TEMPLATES
 
-PHOTO = CanvasSettings(faces="photo")
+PHOTO = CanvasSettings(detect=True)
 
 
 class Finds:
@@ -61,7 +61,7 @@ def test_where_nothing_fits_the_stated_box_is_the_face(astronaut: np.ndarray, la
 
 def test_a_small_find_in_the_corner_of_a_crop_is_not_its_face(astronaut: np.ndarray, landmarker: object) -> None:
     crop = astronaut[40:240, 140:340]
-    settings = CanvasSettings(faces="crop")
+    settings = CanvasSettings(detect=False)
     corner = CanvasMaker(settings, detector=Finds(Box(0, 0, 30, 30)), landmarker=landmarker).make(crop)
     nothing = CanvasMaker(settings, detector=Finds(), landmarker=landmarker).make(crop)
     assert np.isnan(corner.detection)
@@ -78,18 +78,18 @@ def test_of_several_faces_the_large_central_one_is_taken(astronaut: np.ndarray, 
 @pytest.mark.parametrize("size", [47, 193, 2000])
 def test_sizes_that_make_no_canvas_are_refused(size: int) -> None:
     with pytest.raises(OptionError, match="even number from 48 to 1024"):
-        CanvasSettings(faces="crop", canvas_px=size)
+        CanvasSettings(detect=False, canvas_px=size)
 
 
 @pytest.mark.parametrize(("canvas", "aligned"), [(192, 112), (96, 56), (384, 224), (100, 58)])
 def test_the_aligned_part_is_seven_twelfths(canvas: int, aligned: int) -> None:
-    assert CanvasSettings(faces="crop", canvas_px=canvas).aligned_px == aligned
+    assert CanvasSettings(detect=False, canvas_px=canvas).aligned_px == aligned
 
 
 def test_points_that_the_set_states_are_taken_as_they_are() -> None:
     image = np.zeros((200, 200, 3), np.uint8)
     points = np.random.default_rng(0).uniform(50, 150, (68, 2))
-    face = CanvasMaker(CanvasSettings(faces="crop", template="box")).make(image, None, points)
+    face = CanvasMaker(CanvasSettings(detect=False, template="box")).make(image, None, points)
     size = np.ptp(face.landmarks, axis=0)
     np.testing.assert_allclose(
         size / np.ptp(points, axis=0), size[0] / np.ptp(points[:, 0]), rtol=1e-5

@@ -70,7 +70,7 @@ def test_prepared_faces_get_pseudo_labels_marked_as_such(tmp_path: Path) -> None
     assert known.any()
     assert not known.all()
     assert np.array_equal(found.pseudo, known)
-    assert (found.label[~shards.found] == -1).all()
+    assert (found.label[~shards.detected] == -1).all()
     head = shards.column("head_yaw_deg")
     assert np.array_equal(found.label[known], FIVE_YAWS.of(head)[known])
     flipped = np.arange(20) % 2 == 0

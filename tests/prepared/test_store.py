@@ -45,7 +45,7 @@ def test_every_column_comes_back_as_it_was(shards: PreparedStore, samples: Sampl
     assert shards.landmarks.shape == (30, 68, 2)
     assert shards.column("group") is None
     assert np.isnan(shards.column("detection")[4])
-    assert not shards.found[4]
+    assert not shards.detected[4]
 
 
 def test_its_samples_show_the_canvases(shards: PreparedStore, canvases: np.ndarray) -> None:

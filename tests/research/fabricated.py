@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from mien.datasets import dataset_info
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Collector
 from tests.datasets.distributions import image
 from tests.prepared.fabricated import store
 
-PARTS = {"ferplus": ("train", "valid", "test")}  # as the set has them; others have no parts, or train and test
+PARTS = {  # as the sets have them; others have no parts, or train and test
+    "ferplus": ("train", "valid", "test"),
+    "sfew": ("train", "valid"),
+    "aff-wild2": ("train", "valid"),
+}
 
 
 def prepared(folder: Path, name: str, variant: str = "") -> Path:
@@ -21,7 +25,7 @@ def prepared(folder: Path, name: str, variant: str = "") -> Path:
     labels = info.labels(variant)
     whole = info.protocol != "official"
     parts = ("",) * 3 if whole else PARTS.get(name, ("train", "test"))
-    rows = Collector(labels, Files(_images(folder / "images", len(parts) * len(labels))))
+    rows = Collector(labels, Distribution(_images(folder / "images", len(parts) * len(labels))))
     for i, part in enumerate(parts):
         for k, label in enumerate(labels):
             at = i * len(labels) + k

@@ -24,7 +24,9 @@ def real_model() -> FaceModel:
     beside = Path(__file__).parents[3] / "shared" / "data" / "ict_facekit.npz"
     path = Path(os.environ.get("MIEN_ICT_FACEKIT", beside))
     if not path.exists():
-        pytest.skip(f"no face model at {path} (or MIEN_ICT_FACEKIT); docs/datasets/views.md says where to get it")
+        pytest.skip(
+            f"no face model at {path} (or MIEN_ICT_FACEKIT); docs/datasets/rendered.md says where to get it"
+        )
     return load_model(path)
 
 

@@ -17,13 +17,13 @@ SMALL = RenderSettings(identities=1, size_px=32, yaws=(-60, 30))
 
 
 def needs_renderer() -> None:
-    pytest.importorskip("pyvista", reason="rendering needs PyVista, which is large: pip install 'mien[views]'")
+    pytest.importorskip("pyvista", reason="rendering needs PyVista, which is large: pip install 'mien[render]'")
 
 
 @pytest.fixture(scope="module")
 def finished(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     needs_renderer()
-    folder = tmp_path_factory.mktemp("views") / "set"
+    folder = tmp_path_factory.mktemp("rendered") / "set"
     assert render_faces(model_file, folder, SMALL) == len(SMALL) == 56
     return folder
 
@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "views.csv").open(encoding="utf-8") as file:
+    with (folder / "faces.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -75,7 +75,7 @@ def test_the_table_names_every_image_once_and_in_order(finished: Path) -> None:
         generate._file(face, yaw) for face in SMALL.faces() for yaw in SMALL.yaws
     ].index)  # fmt: skip
     assert {row["file"] for row in table} == {name for name in contents(finished) if name.startswith("images/")}
-    assert not (finished / "views.csv.part").exists()
+    assert not (finished / "faces.csv.part").exists()
 
 
 def test_rows_hold_what_a_reader_needs(finished: Path) -> None:
@@ -92,7 +92,7 @@ def test_rows_hold_what_a_reader_needs(finished: Path) -> None:
 def test_two_runs_with_other_numbers_of_processes_are_byte_equal(
     finished: Path, model_file: Path, tmp_path: Path
 ) -> None:
-    render_faces(model_file, tmp_path / "again", SMALL, jobs=2)
+    render_faces(model_file, tmp_path / "again", SMALL, workers=2)
     assert contents(tmp_path / "again") == contents(finished)
 
 
@@ -106,17 +106,17 @@ def test_a_subset_has_the_same_images(finished: Path, model_file: Path, tmp_path
 
 def test_an_interrupted_set_goes_on_and_ends_the_same(finished: Path, model_file: Path, tmp_path: Path) -> None:
     whole = contents(finished)
-    lines = whole["views.csv"].splitlines(keepends=True)
+    lines = whole["faces.csv"].splitlines(keepends=True)
     for name, data in whole.items():
-        if name not in ("views.csv", "images/0000/neutral_1_yaw-60.jpg"):
+        if name not in ("faces.csv", "images/0000/neutral_1_yaw-60.jpg"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(data)
     # Five faces of two views were written down, the sixth in part, and one image has been lost since.
-    (tmp_path / "views.csv.part").write_bytes(b"".join(lines[:12]) + lines[12][:40])
+    (tmp_path / "faces.csv.part").write_bytes(b"".join(lines[:12]) + lines[12][:40])
     counts: list[int] = []
-    assert render_faces(model_file, tmp_path, SMALL, watch=counts.append) == 56 - 8
-    assert counts[0] == 8
-    assert sum(counts) == 56
+    progress = lambda done, total: counts.append(done)  # noqa: E731
+    assert render_faces(model_file, tmp_path, SMALL, progress=progress) == 56 - 8
+    assert (counts[0], counts[-1]) == (8, 56)
     assert contents(tmp_path) == whole
 
 
@@ -128,11 +128,11 @@ def test_a_finished_set_is_left_alone(finished: Path, model_file: Path) -> None:
 
 def test_other_settings_are_refused_and_said(finished: Path, model_file: Path) -> None:
     other = RenderSettings(identities=1, size_px=32, yaws=(-60, 30), seed=5)
-    with pytest.raises(OutputError, match=r"seed 0, now 5.*--overwrite"):
+    with pytest.raises(OutputError, match=r"seed was 0, now 5.*--overwrite"):
         render_faces(model_file, finished, other)
 
 
-def test_fresh_starts_over(model_file: Path, tmp_path: Path) -> None:
+def test_overwrite_starts_over(model_file: Path, tmp_path: Path) -> None:
     needs_renderer()
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "left.jpg").write_bytes(b"")
@@ -162,7 +162,7 @@ def test_without_pyvista_the_extra_is_named(
     model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generate, "find_spec", lambda _: None)
-    with pytest.raises(MissingPackageError, match=r"mien\[views\]"):
+    with pytest.raises(MissingPackageError, match=r"mien\[render\]"):
         render_faces(model_file, tmp_path / "set", SMALL)
     assert not (tmp_path / "set").exists()
 
@@ -179,7 +179,7 @@ def test_a_wrong_model_leaves_no_folder(tmp_path: Path) -> None:
     [
         (["--yaws=a,b"], "angles with commas"),
         (["--yaws=-100"], "yaw is -100"),
-        (["--jobs", "0"], "--jobs is 0"),
+        (["--workers=-2"], "greater than or equal to 0"),
         (["--classes", "9"], "classes is 9"),
     ],
 )

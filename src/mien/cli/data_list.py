@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mien.datasets import DATASETS, dataset_info
-from mien.datasets.audit.card import class_counts, facts, published_rows, short_licence, shows, sizes
+from mien.datasets import dataset_info, dataset_names
+from mien.datasets.audit.card import class_counts, facts, image_kinds, published_rows, short_licence, sizes
 
 
 def list_command() -> None:
@@ -20,7 +20,7 @@ def list_command() -> None:
     table.add_column("name", style="bold", no_wrap=True)
     for column in ("set", "classes", "published images", "states", "licence"):
         table.add_column(column)
-    for name in DATASETS:
+    for name in dataset_names():
         info = dataset_info(name)
         counts, stated = "\n".join(sizes(info)), ", ".join(facts(info))
         table.add_row(name, info.title, class_counts(info), counts, stated, short_licence(info))
@@ -46,7 +46,7 @@ def info_command(name: str) -> None:
         ("Classes", "\n".join(orders)),
         ("Splits", info.split_rule),
         ("Protocol", info.protocol),
-        ("Images", f"{shows(info)}; states {', '.join(['labels', *facts(info)])}"),
+        ("Images", f"{image_kinds(info)}; states {', '.join(['labels', *facts(info)])}"),
         ("Known faults", "\n".join(info.known_faults)),
     ):
         if body:

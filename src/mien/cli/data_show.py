@@ -7,27 +7,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from mien.cli.output import counted, writing
-from mien.datasets import dataset_info
-from mien.draw.contact_sheet import class_strips, contact_sheet
-from mien.errors import DataError
+from mien.cli.output import writing
+from mien.draw.contact_sheet import contact_sheet, dataset_strips
 from mien.media.images import write_image
 
 
 def show_command(
     name: str, folder: Path, save: Path, *, variant: str, split: str, per_class: int, seed: int
 ) -> None:
-    """Write the sheet and say how many images it shows."""
-    info = dataset_info(name)
-    samples = info.samples(folder, variant=variant, skip_broken=True)
-    if split:
-        samples = samples.of(split)
-    if not len(samples):
-        raise DataError(f"{folder}: no image of {name} was found; `mien data check {name} {folder}` says why")
-    strips = class_strips(samples, per_class=per_class, seed=seed)
+    """Write the sheet and print how many images it shows."""
+    strips, title = dataset_strips(name, folder, variant=variant, split=split, per_class=per_class, seed=seed)
     with writing(save):
-        write_image(contact_sheet(strips, title=f"{info.title}  ·  {counted(len(samples), 'image')}"), save)
+        write_image(contact_sheet(strips, title=title), save)
     images = [image for strip in strips for image in strip.images]
     unreadable = sum(image is None for image in images)
-    said = f"{save}: {len(images)} of {counted(len(samples), 'image')}, {len(strips)} classes"
-    Console(highlight=False).print(Text(said + f", {unreadable} unreadable" * bool(unreadable)), soft_wrap=True)
+    text = f"{save}: {len(images)} of {title.rpartition('  ')[2]}, {len(strips)} classes"
+    Console(highlight=False).print(Text(text + f", {unreadable} unreadable" * bool(unreadable)), soft_wrap=True)

@@ -13,29 +13,24 @@ from mien.cli.output import counted, write_json, writing
 from mien.datasets import dataset_info
 from mien.datasets.audit.summary import POSE_DEG, Summary, summarize
 from mien.draw.summary_plot import plot_summary
-from mien.errors import DataError
 
 
 def summary_command(name: str, folder: Path, *, variant: str, save: Path | None, json_file: Path | None) -> None:
-    """Print the tables, and write what was asked for."""
-    info = dataset_info(name)
-    variant = info.variant(variant)
-    samples = info.samples(folder, variant=variant, skip_broken=True)
-    if not len(samples):
-        raise DataError(f"{folder}: no image of {name} was found; `mien data check {name} {folder}` says why")
-    summary = summarize(samples, name=name, variant=variant)
+    """Print the tables; write the plots and the JSON file if wanted."""
+    title = dataset_info(name).title
+    summary = summarize(name, folder, variant=variant)
     console = Console(highlight=False)
-    console.print(Text(f"{info.title}: {counted(summary.images, 'image')}", style="bold"))
+    console.print(Text(f"{title}: {counted(summary.images, 'image')}", style="bold"))
     console.print(_classes(summary))
-    for head, said in _sentences(summary):
-        console.print(Text.assemble((f"{head}: ", "bold"), said), soft_wrap=True)
+    for head, sentence in _sentences(summary):
+        console.print(Text.assemble((f"{head}: ", "bold"), sentence), soft_wrap=True)
     if summary.poses is not None:
         console.print(_poses(summary))
     if json_file is not None:
         write_json(summary.to_dict(), json_file)
     if save is not None:
         with writing(save):
-            plot_summary(summary, save, title=info.title)
+            plot_summary(summary, save, title=title)
 
 
 def _classes(summary: Summary) -> Table:
@@ -49,11 +44,12 @@ def _classes(summary: Summary) -> Table:
         table.add_column("entropy of votes", justify="right")
     totals = {split: sum(counts.values()) for split, counts in summary.counts.items()}
     for name in next(iter(summary.counts.values())):
-        found = [counts[name] for counts in summary.counts.values()]
-        if name == "no label" and not any(found):
+        numbers = [counts[name] for counts in summary.counts.values()]
+        if name == "no label" and not any(numbers):
             continue
         cells = [
-            f"{count:,} {count / max(1, total):>6.1%}" for count, total in zip(found, totals.values(), strict=True)
+            f"{count:,} {count / max(1, total):>6.1%}"
+            for count, total in zip(numbers, totals.values(), strict=True)
         ]
         bits = f"{doubt[name]:.2f} bits" if name in doubt else ""
         table.add_row(name, *cells, *([bits] if doubt else []))
@@ -63,9 +59,9 @@ def _classes(summary: Summary) -> Table:
 
 
 def _sentences(summary: Summary) -> list[tuple[str, str]]:
-    said = []
+    sentences = []
     if (votes := summary.votes) is not None:
-        said.append(
+        sentences.append(
             (
                 "Votes",
                 f"on {counted(votes.rows, 'image')}; all agree on {votes.unanimous:.1%}, more than half on "
@@ -75,7 +71,7 @@ def _sentences(summary: Summary) -> list[tuple[str, str]]:
     if (who := summary.subjects) is not None:
         splits = ", ".join(f"{split} {count}" for split, count in who.per_split.items())
         unnamed = f"; {who.unnamed:,} images name none" if who.unnamed else ""
-        said.append(
+        sentences.append(
             (
                 "Subjects",
                 f"{who.count:,}{f' ({splits})' * bool(splits)}; {who.fewest:,} to {who.most:,} images each, "
@@ -83,13 +79,13 @@ def _sentences(summary: Summary) -> list[tuple[str, str]]:
             )
         )
     if summary.groups is not None:
-        said.append(("Groups", f"{summary.groups:,} (videos or shots whose images belong together)"))
+        sentences.append(("Groups", f"{summary.groups:,} (videos or shots whose images belong together)"))
     if (sizes := summary.sizes) is not None:
         least, median, most = (f"{width}x{height}" for width, height in (sizes.least, sizes.median, sizes.most))
         shape = f"all {least} pixels" if sizes.one_size else f"{least} to {most} pixels, median {median}"
         broken = f"; {sizes.unreadable} unreadable" if sizes.unreadable else ""
-        said.append(("Sizes", f"{shape}, of {counted(sizes.opened, 'image')} opened{broken}"))
-    return said
+        sentences.append(("Sizes", f"{shape}, of {counted(sizes.opened, 'image')} opened{broken}"))
+    return sentences
 
 
 def _poses(summary: Summary) -> Table:

@@ -17,7 +17,7 @@ from mien.cli.output import check_place, counted, write_json, write_text
 from mien.cli.progress import Bar, progress
 from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import repeats_another_split
-from mien.datasets.audit.scan import shown
+from mien.datasets.audit.scan import labelled_region
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.errors import InputError, OptionError
@@ -78,14 +78,14 @@ def evaluate_command(request: Request) -> int:
     else:
         kept = folds.of_row >= 0
     if request.no_duplicates:
-        crossing = repeats_another_split(samples, jobs=request.jobs) & kept
+        crossing = repeats_another_split(samples, workers=request.jobs) & kept
         repeated, kept = int(crossing.sum()), kept & ~crossing
     rows = np.flatnonzero(kept)
     if request.limit:
         rows = np.sort(rows[np.random.default_rng(0).permutation(len(rows))[: request.limit]])
     samples = samples.take(rows)
     folds = folds and folds.take(rows)
-    crops = chosen.shows(request.variant) != "photo" if request.crops is None else request.crops
+    crops = chosen.image_kind_of(request.variant) != "photo" if request.crops is None else request.crops
     read = partial(_answers, samples=samples, folds=folds, crops=crops, request=request)
     robust = None
     if corruptions:
@@ -274,7 +274,7 @@ def _mistakes(found: Predictions, samples: Samples) -> list[Mistake]:
             truth=str(found.labels[found.truth[row]]),
             answer=str(found.labels[int(found.probabilities[row].argmax())]),
             confidence=sure,
-            image=partial(shown, samples, int(found.row[row])),
+            image=partial(labelled_region, samples, int(found.row[row])),
         )
         for row, sure in mistakes(found)
     ]

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from mien.errors import UnknownNameError
+from mien.errors import OptionError
+from mien.plugins import names, resolve
 
 if TYPE_CHECKING:
     from mien.datasets.info import DatasetInfo
 
-DATASETS = {  # name -> module that holds its info, called SET
-    "raf-db": "mien.datasets.readers.raf_db",
-    "ferplus": "mien.datasets.readers.ferplus",
-    "fer2013": "mien.datasets.readers.fer2013",
-    "affectnet": "mien.datasets.readers.affectnet",
-    "jaffe": "mien.datasets.readers.jaffe",
-    "aff-wild2": "mien.datasets.readers.aff_wild2",
-    "ferg": "mien.datasets.readers.ferg",
-    "sfew": "mien.datasets.readers.sfew",
-    "kdef": "mien.datasets.readers.kdef",
-    "bu-3dfe": "mien.datasets.readers.bu_3dfe",
-    "multi-pie": "mien.datasets.readers.multi_pie",
-    "caer-s": "mien.datasets.readers.caer_s",
-    "ck+": "mien.datasets.readers.ck_plus",
-    "expw": "mien.datasets.readers.expw",
-    "muxspace": "mien.datasets.readers.muxspace",
-    "rendered": "mien.datasets.readers.rendered",
-    "folder": "mien.datasets.readers.folder",
-    "csv": "mien.datasets.readers.csv_table",
+DATASETS = {  # name -> where its `DatasetInfo` stands
+    "raf-db": "mien.datasets.readers.raf_db:SET",
+    "ferplus": "mien.datasets.readers.ferplus:SET",
+    "fer2013": "mien.datasets.readers.fer2013:SET",
+    "affectnet": "mien.datasets.readers.affectnet:SET",
+    "jaffe": "mien.datasets.readers.jaffe:SET",
+    "aff-wild2": "mien.datasets.readers.aff_wild2:SET",
+    "ferg": "mien.datasets.readers.ferg:SET",
+    "sfew": "mien.datasets.readers.sfew:SET",
+    "kdef": "mien.datasets.readers.kdef:SET",
+    "bu-3dfe": "mien.datasets.readers.bu_3dfe:SET",
+    "multi-pie": "mien.datasets.readers.multi_pie:SET",
+    "caer-s": "mien.datasets.readers.caer_s:SET",
+    "ck+": "mien.datasets.readers.ck_plus:SET",
+    "expw": "mien.datasets.readers.expw:SET",
+    "muxspace": "mien.datasets.readers.muxspace:SET",
+    "rendered": "mien.datasets.readers.rendered:SET",
+    "folder": "mien.datasets.readers.folder:SET",
+    "csv": "mien.datasets.readers.csv_table:SET",
 }
 
 
-def dataset_info(name: str) -> DatasetInfo:
-    """The info of a data set; raises `UnknownNameError` with the nearest known one."""
-    if name not in DATASETS:
-        raise UnknownNameError("data set", name, DATASETS)
-    found: DatasetInfo = import_module(DATASETS[name]).SET
+def dataset_names() -> list[str]:
+    """Every data set that can be read: our own, then those of installed packages."""
+    return list(dict.fromkeys([*DATASETS, *names("data set", DATASETS)]))
+
+
+def dataset_info(dataset: str | DatasetInfo) -> DatasetInfo:
+    """The info of a data set by its name, an entry point or an import path (`mypkg.sets:MINE`).
+
+    Raises `UnknownNameError` with the nearest known name, `OptionError` for a part that is no `DatasetInfo`.
+    """
+    from mien.datasets.info import DatasetInfo
+
+    found = resolve("data set", dataset, DATASETS) if isinstance(dataset, str) else dataset
+    if not isinstance(found, DatasetInfo):
+        raise OptionError(f"data set {dataset!r} is a {type(found).__name__}; it must be a DatasetInfo")
     return found

@@ -17,7 +17,7 @@ from mien.errors import DataError, InputError
 BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error)  # what reading a damaged file raises
 
 
-class Files:
+class Distribution:
     """Names and bytes below one place. Names are relative, with forward slashes.
 
     `root`: a folder, a .zip file, or a .csv file for its folder with that table `chosen`; raises `InputError` for
@@ -71,7 +71,7 @@ class Files:
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
-    def holding(self, marker: str) -> Files | None:
+    def holding(self, marker: str) -> Distribution | None:
         """The part in which `marker` (a file or a folder) lies: here or further down; None where it is nowhere.
 
         People point at the folder above the one that a set's documents call its root.
@@ -85,7 +85,7 @@ class Files:
                 return self._part(name[1 : place + 1])
         return None
 
-    def together(self, *markers: str) -> Files | None:
+    def together(self, *markers: str) -> Distribution | None:
         """The innermost part in which all those markers lie that are there at all; None where none is.
 
         For sets whose lists and images come in separate archives, which people unpack side by side or nested.
@@ -161,11 +161,11 @@ class Files:
         for row in reader:
             yield reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}
 
-    def _part(self, inside: str) -> Files:
+    def _part(self, inside: str) -> Distribution:
         """What lies below `inside`, without looking at the disk again."""
         if not inside:
             return self
-        part = Files(self.root, prefix=self.prefix + inside)
+        part = Distribution(self.root, prefix=self.prefix + inside)
         part.__dict__["names"] = tuple(name[len(inside) :] for name in self.names if name.startswith(inside))
         part._archive = self._archive
         return part
@@ -221,8 +221,8 @@ def _line(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def _again(root: Path, prefix: str) -> Files:
-    return Files(root, prefix=prefix)
+def _again(root: Path, prefix: str) -> Distribution:
+    return Distribution(root, prefix=prefix)
 
 
 def _whole(name: str, wanted: str) -> bool:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Reading, Samples
-from mien.errors import UnknownNameError
+from mien.errors import DataError, UnknownNameError
 from mien.labels import LabelSet
 
-Shown = Literal["crop", "aligned", "photo"]
+ImageKind = Literal["crop", "aligned", "photo"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class DatasetInfo:
 
     name: str  # on the command line
     title: str
-    read: Callable[[Files, str], Reading]
+    read: Callable[[Distribution, str], Reading]
     variants: Mapping[str, LabelSet]  # "" or the names of its options -> classes, in the set's own order
     layout: str  # what the unpacked folder holds, one line per entry
     citation: str
@@ -34,13 +34,13 @@ class DatasetInfo:
     expected: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     """variant -> split -> class -> images, as published; class "all" where only the sum is published.
 
-    A set whose distributions differ in them has keys "variant distribution" as well; see `published`.
+    A set whose distributions differ in them has keys "variant release" as well; see `published`.
     """
     split_rule: str = "official"  # what the splits are
     protocol: Literal["official", "subject-folds", "leave-one-subject-out", "group-folds"] = "official"
-    faces: Shown = "crop"
+    image_kind: ImageKind = "crop"
     """What an image shows: one face cut out, one face already aligned, or a scene in which faces must be found."""
-    faces_of: Mapping[str, Shown] = field(default_factory=dict)  # variants that show something else
+    image_kinds: Mapping[str, ImageKind] = field(default_factory=dict)  # variants that show something else
     subjects: bool = False  # states who is seen
     poses: bool = False  # states the pose of the head
     votes: bool = False  # states how its annotators voted
@@ -58,20 +58,27 @@ class DatasetInfo:
             raise UnknownNameError(f"variant of {self.name}", name, self.variants)
         return name
 
-    def shows(self, variant: str = "") -> Shown:
-        """What the images of a variant show; see `faces`."""
-        return self.faces_of.get(self.variant(variant), self.faces)
+    def image_kind_of(self, variant: str = "") -> ImageKind:
+        """What the images of a variant show; see `image_kind`."""
+        return self.image_kinds.get(self.variant(variant), self.image_kind)
 
-    def published(self, variant: str = "", distribution: str = "") -> Mapping[str, Mapping[str, int]]:
-        """split -> class -> images as published, of a variant and a `Reading.distribution`; {} where unknown."""
+    def published(self, variant: str = "", release: str = "") -> Mapping[str, Mapping[str, int]]:
+        """split -> class -> images as published, of a variant and a `Reading.release`; {} where unknown."""
         variant = self.variant(variant)
-        return self.expected.get(f"{variant} {distribution}", self.expected.get(variant, {}))
+        return self.expected.get(f"{variant} {release}", self.expected.get(variant, {}))
 
     def reading(self, folder: str | os.PathLike[str], *, variant: str = "") -> Reading:
         """Everything in the folder (or .zip), with what is wrong."""
-        return self.read(Files(folder), self.variant(variant))
+        return self.read(Distribution(folder), self.variant(variant))
 
     def samples(self, folder: str | os.PathLike[str], *, variant: str = "", skip_broken: bool = False) -> Samples:
         """The rows; raises `DataError` listing what is wrong, unless broken rows are to be skipped."""
         reading = self.reading(folder, variant=variant)
         return reading.samples if skip_broken else reading.checked()
+
+    def some_samples(self, folder: str | os.PathLike[str], *, variant: str = "") -> Samples:
+        """The rows that are not broken; raises `DataError` where there is none."""
+        samples = self.samples(folder, variant=variant, skip_broken=True)
+        if not len(samples):
+            raise DataError(f"{folder}: no image of {self.name}; `mien data check {self.name} {folder}` says why")
+        return samples

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.errors import DataError
 from mien.labels import LabelSet
 from mien.media.images import read_image
 
-SPLITS = ("train", "valid", "test")
+SPLIT_NAMES = ("train", "valid", "test")
 TEXT = ("path", "split", "subject", "group")
 
 
@@ -32,7 +32,7 @@ class Problem:
         return f"{self.where}: {self.what}; {self.remedy}"
 
 
-def decode(files: Files, path: str) -> np.ndarray:
+def decode(files: Distribution, path: str) -> np.ndarray:
     """The image of a row, for sets whose images are files: RGB uint8 (H, W, 3)."""
     return read_image(files.read(path), name=path)
 
@@ -45,7 +45,7 @@ class Samples:
     """
 
     labels: LabelSet
-    files: Files
+    files: Distribution
     path: np.ndarray  # str, as `decode` takes it
     label: np.ndarray  # int, index into `labels`; -1: no single label (tied votes, no annotation)
     split: np.ndarray  # str: "train", "valid", "test", or "" where the set has no official split
@@ -57,7 +57,7 @@ class Samples:
     box: np.ndarray | None = None  # (N, 4): left, top, right, bottom in pixels of the image
     points: np.ndarray | None = None  # (N, 5, 2) or (N, 68, 2): landmarks in pixels of the image
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)  # what only this set has: "intensity", ...
-    decode: Callable[[Files, str], np.ndarray] = decode
+    decode: Callable[[Distribution, str], np.ndarray] = decode
 
     def __len__(self) -> int:
         return len(self.path)
@@ -81,7 +81,7 @@ class Samples:
     def splits(self) -> list[str]:
         """The splits that occur, in the usual order."""
         there = set(self.split.tolist()) - {""}
-        return [name for name in SPLITS if name in there] + sorted(there - set(SPLITS))
+        return [name for name in SPLIT_NAMES if name in there] + sorted(there - set(SPLIT_NAMES))
 
     def columns(self) -> dict[str, np.ndarray]:
         """The columns that the set has, `extra` not among them."""
@@ -128,7 +128,7 @@ class Collector:
     distribution: classes that a variant lacks, a split that was not unpacked.
     """
 
-    def __init__(self, labels: LabelSet, files: Files) -> None:
+    def __init__(self, labels: LabelSet, files: Distribution) -> None:
         self.labels, self.files = labels, files
         self.problems: list[Problem] = []
         self.notes: list[str] = []
@@ -155,9 +155,7 @@ class Collector:
         self.problem("missing image", where, f"{path} is not there", "unpack the images again")
         self._missing.setdefault(split, []).append(self.problems[-1])
 
-    def add(
-        self, path: str, label: str | None, *, where: str, split: str = "", key: str = "", **more: Any
-    ) -> bool:
+    def add(self, path: str, label: str | None, *, where: str, split: str = "", key: str = "", **more: Any) -> bool:
         """One image; False where it was refused, a problem: absent, listed twice, of a class that the set lacks,
         with a box that holds nothing, or with a name that no table can store.
 
@@ -190,10 +188,10 @@ class Collector:
         known = known or list(self.labels)
         self.problem("unknown label", where, f"label {found!r} is unknown", f"it must be one of {', '.join(known)}")
 
-    def done(self, *, decode: Callable[[Files, str], np.ndarray] = decode, distribution: str = "") -> Reading:
+    def done(self, *, decode: Callable[[Distribution, str], np.ndarray] = decode, release: str = "") -> Reading:
         """What was read. Columns that no row has are None.
 
-        Many people have only some of the splits: one of which no image is there is a hook, and not a problem for
+        Many people have only some of the splits: one of which no image is there is a note, and not a problem for
         each image. Where no image at all is there, that is one problem.
         """
         if not (self._rows or self.problems or self._left_out):
@@ -211,7 +209,7 @@ class Collector:
             samples=samples,
             problems=tuple(self.problems),
             notes=tuple(self.notes),
-            distribution=distribution,
+            release=release,
         )
 
     def _sum_up_missing(self) -> None:
@@ -236,7 +234,7 @@ class Reading:
     samples: Samples
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()  # what users should know and what is no fault
-    distribution: str = ""  # which of the published distributions this is, where their counts differ
+    release: str = ""  # which of the published distributions this is, where their counts differ
 
     def checked(self) -> Samples:
         """The samples; raises `DataError` with the first problems where there are any."""

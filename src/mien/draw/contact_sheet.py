@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mien.datasets.audit.scan import shown
+from mien.datasets import dataset_info
+from mien.datasets.audit.scan import labelled_region
+from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.draw.faces import COLOURS
 from mien.errors import InputError
@@ -22,9 +25,27 @@ class Strip:
     """One class of a sheet."""
 
     title: str
-    hook: str  # after the title, in a lighter hand
+    caption: str  # after the title, in grey
     colour: str
     images: Sequence[np.ndarray | None]  # RGB uint8; None where an image cannot be read
+
+
+def dataset_strips(
+    dataset: str | DatasetInfo,
+    folder: str | os.PathLike[str],
+    *,
+    variant: str = "",
+    split: str = "",
+    per_class: int = 24,
+    seed: int = 0,
+) -> tuple[list[Strip], str]:
+    """The strips of a data set in a folder (or .zip), or of one of its splits, and a title for its sheet."""
+    info = dataset_info(dataset)
+    samples = info.some_samples(folder, variant=variant)
+    samples = samples.of(split) if split else samples
+    return class_strips(
+        samples, per_class=per_class, seed=seed
+    ), f"{info.title}  ·  {len(samples):,} image{'s' * (len(samples) != 1)}"
 
 
 def class_strips(samples: Samples, *, per_class: int = 24, seed: int = 0) -> list[Strip]:
@@ -39,10 +60,10 @@ def class_strips(samples: Samples, *, per_class: int = 24, seed: int = 0) -> lis
             continue
         chosen = np.sort(np.random.default_rng([seed, index]).permutation(rows)[:per_class])
         splits = {split: int((samples.split[rows] == split).sum()) for split in samples.splits}
-        hook = "   ".join(f"{split} {count:,}" for split, count in splits.items()) or f"{len(rows):,}"
+        caption = "   ".join(f"{split} {count:,}" for split, count in splits.items()) or f"{len(rows):,}"
         colour = "#777777" if name is None else COLOURS.get(name, "#777777")
         images = [_read(samples, row) for row in chosen.tolist()]
-        strips.append(Strip(title=name or "no single label", hook=hook, colour=colour, images=images))
+        strips.append(Strip(title=name or "no single label", caption=caption, colour=colour, images=images))
     return strips
 
 
@@ -60,8 +81,8 @@ def contact_sheet(strips: Sequence[Strip], *, title: str = "", cell_px: int = 96
         _heading(draw, strip, y)
         y += _TITLE_PX
         for i, image in enumerate(strip.images):
-            place = (_GAP_PX + i % columns * step, y + i // columns * step)
-            _cell(sheet, draw, image, place, cell_px)
+            corner = (_GAP_PX + i % columns * step, y + i // columns * step)
+            _cell(sheet, draw, image, corner, cell_px)
         if not strip.images:
             draw.text((_GAP_PX + 2, y + 4), "no image", fill=_FAULT, font=ImageFont.load_default(15))
         y += height
@@ -70,23 +91,23 @@ def contact_sheet(strips: Sequence[Strip], *, title: str = "", cell_px: int = 96
 
 def _read(samples: Samples, row: int) -> np.ndarray | None:
     try:
-        return shown(samples, row)
+        return labelled_region(samples, row)
     except InputError:
         return None
 
 
 def _heading(draw: ImageDraw.ImageDraw, strip: Strip, y: int) -> None:
-    name, hook = ImageFont.load_default(18), ImageFont.load_default(15)
+    name, small = ImageFont.load_default(18), ImageFont.load_default(15)
     draw.rectangle((_GAP_PX, y + 8, _GAP_PX + 7, y + _TITLE_PX - 6), fill=strip.colour)
     draw.text((_GAP_PX + 15, y + 7), strip.title, fill=_INK, font=name)
     wide = draw.textlength(strip.title, font=name)
-    draw.text((_GAP_PX + 15 + wide + 14, y + 10), strip.hook, fill="#666666", font=hook)
+    draw.text((_GAP_PX + 15 + wide + 14, y + 10), strip.caption, fill="#666666", font=small)
 
 
 def _cell(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, image: np.ndarray | None, place: tuple[int, int], side: int
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, image: np.ndarray | None, corner: tuple[int, int], side: int
 ) -> None:
-    x, y = place
+    x, y = corner
     if image is None:
         draw.rectangle((x, y, x + side - 1, y + side - 1), fill=_EMPTY, outline=_FAULT)
         draw.line((x, y, x + side - 1, y + side - 1), fill=_FAULT)

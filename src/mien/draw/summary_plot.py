@@ -53,15 +53,15 @@ def _balance(axes: Axes, summary: Summary) -> None:
     """Share of every class within its split, so that splits of unequal size compare."""
     splits = list(summary.counts)
     names = [name for name in next(iter(summary.counts.values())) if _any(summary, name)]
-    place, thick = np.arange(len(names)), 0.8 / len(splits)
+    positions, thick = np.arange(len(names)), 0.8 / len(splits)
     for i, split in enumerate(splits):
         counts = np.array([summary.counts[split][name] for name in names])
         share = 100 * counts / max(1, counts.sum())
-        at = place + (i - (len(splits) - 1) / 2) * thick
+        at = positions + (i - (len(splits) - 1) / 2) * thick
         colour = _SPLITS[i % len(_SPLITS)]
         bars = axes.barh(at, share, thick * 0.92, color=colour, label=f"{split or 'all'} ({counts.sum():,})")
         axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=8 if len(splits) < 3 else 7)
-    axes.set_yticks(place, names)
+    axes.set_yticks(positions, names)
     axes.invert_yaxis()
     axes.margins(x=0.14)
     axes.set_xlabel("share of the split in %; images at the bars")
@@ -89,7 +89,7 @@ def _agreement(axes: Axes, votes: Votes) -> None:
 def _entropy(axes: Axes, votes: Votes) -> None:
     """How uncertain voters are about each class."""
     names = list(votes.entropy_bits)
-    colours: list[str] = [dict(COLOURS).get(name, _GREY) for name in names]  # type: ignore[call-overload]
+    colours: list[str] = [dict(COLOURS).get(name, _GREY) for name in names]
     bars = axes.barh(np.arange(len(names)), list(votes.entropy_bits.values()), 0.75, color=colours)
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
     axes.axvline(votes.mean_entropy_bits, color=_GREY, linestyle="--", linewidth=1)

@@ -28,21 +28,22 @@ def no_progress(done: int, total: int | None) -> None:
     """The `Progress` that shows nothing."""
 
 
-def check_workers(workers: int) -> None:
-    """Raises `OptionError` for fewer than one worker."""
-    if workers < 1:
-        raise OptionError(f"workers is {workers}; it must be at least 1")
+def worker_count(workers: int) -> int:
+    """How many workers are meant: 0 is one per core. Raises `OptionError` for fewer."""
+    if workers < 0:
+        raise OptionError(f"workers is {workers}; it must be at least 1, or 0 for one per core")
+    return workers or os.cpu_count() or 1
 
 
 def map_bounded(
     function: Callable[[T], R], items: Iterable[T], *, workers: int, ahead: int | None = None
 ) -> Iterator[R]:
-    """The results in the order of the items, computed by `workers` threads.
+    """The results in the order of the items, computed by `workers` threads (0: one per core).
 
     At most `ahead` items (twice the workers) are begun before their result is asked for. One worker is the calling
     thread. Leaving the iterator early cancels what has not begun.
     """
-    check_workers(workers)
+    workers = worker_count(workers)
     if workers == 1:
         yield from map(function, items)
         return
@@ -66,7 +67,7 @@ def map_processes(
     main process and end with it. `inline`: one worker is the calling process. Raises `OptionError` where `setup`
     cannot be sent to other processes, `OutputError` that goes on with `ended` where one was ended from outside.
     """
-    check_workers(workers)
+    workers = worker_count(workers)
     if workers == 1 and inline:
         state = setup()
         yield from (function(state, item) for item in items)

@@ -1,7 +1,7 @@
 """A data set to shards of aligned faces: in parallel, past bad images, and resumable after a kill.
 
 The set's rows are cut into shards, each shard into parts. A part is what one process does at a time; it is
-written whole into `OUT/parts/`. When all parts of a shard are there they become its two files, the table last.
+written in one step into `OUT/parts/`. When all parts of a shard are there they become its two files, the table last.
 A run that finds parts and shards goes on after them, so memory and spare disk stay those of a few parts
 and shards however large the set is. Nothing that is written depends on the number of processes or on kills.
 """
@@ -16,8 +16,8 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,130 +25,178 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mien._version import __version__
+from mien.datasets import dataset_info
 from mien.datasets.info import DatasetInfo
-from mien.datasets.samples import Samples
-from mien.errors import DataError, OptionError, OutputError
-from mien.media.atomic import atomic_write
+from mien.datasets.samples import Problem, Samples
+from mien.errors import DataError, OutputError
+from mien.media.atomic import atomic_open, atomic_write
 from mien.media.disk import plain_disk_errors
+from mien.media.resume import differences
+from mien.media.work import Progress, no_progress, worker_count
+from mien.pipeline.detectors import DEFAULT_DETECTOR
 from mien.prepared.face_canvas import CanvasSettings
-from mien.prepared.store import RECORD, Prepared, Shard
+from mien.prepared.parts import make_parts
+from mien.prepared.store import HEADER, Shard, StoreHeader
 from mien.prepared.table import hash_of, shard_note, table_of, write_shard_table
-from mien.prepared.workers import make_parts
 
 SHARD_ROWS = 2048
 PART_ROWS = 32
-BEGUN = "preparing.json"  # what an unfinished folder holds; `prepared.json` takes its place
-NOT_FOUND = "not_found.csv"
+UNFINISHED = "preparing.json"  # what an unfinished folder holds; `prepared.json` takes its place
+PROBLEMS = "problems.csv"
 _PARTS = "parts"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """What a run did."""
+class PreparationReport:
+    """What a run of `prepare` did."""
 
-    header: Prepared
+    header: StoreHeader
     before: int  # images that earlier runs had done
     now: int  # images done by this run
     bytes: int  # of the whole store
+    problems: tuple[Problem, ...] = ()  # rows of the set that were left out
+    notes: tuple[str, ...] = ()  # what is no fault of the set and good to know
+
+    @property
+    def left_out(self) -> int:
+        """Images and rows of the set that are not in the store."""
+        return self.header.unreadable + self.header.broken
 
 
 def prepare(
-    dataset: DatasetInfo,
+    dataset: str | DatasetInfo,
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    variant: str = "",
+    detect: bool | None = None,
+    detector: str = DEFAULT_DETECTOR,
+    canvas_px: int = 192,
+    template: str = "face",
+    workers: int = 1,
+    overwrite: bool = False,
+    skip_broken: bool = True,
+    progress: Progress = no_progress,
+) -> PreparationReport:
+    """Find and align the faces of a data set and store them for training; goes on where it was interrupted.
+
+    `detect`: whether faces must be found in the images; None: as the set is. `canvas_px`: side of a stored image,
+    whose middle 7/12 is the aligned face. `template`: "face" or "arcface", turned onto five points; "box", upright
+    with a margin. `workers`: processes, 0 for one per core. `skip_broken`: leave broken rows of the set out and list
+    them in `OUT/problems.csv`; otherwise they raise `DataError`. Raises `DataError` where the folder holds no image
+    of the set, `OutputError` where `out` holds something else or cannot be written.
+    """
+    info = dataset_info(dataset)
+    detect = info.image_kind_of(variant) == "photo" if detect is None else detect
+    settings = CanvasSettings(detect=detect, detector=detector, canvas_px=canvas_px, template=template)
+    reading = info.reading(folder, variant=variant)
+    if not (len(reading.samples) and skip_broken):
+        reading.checked()
+    if not len(reading.samples):
+        raise DataError(f"{folder} holds no image of {info.name}; its layout:\n{info.layout}")
+    report = prepare_samples(
+        info,
+        reading.samples,
+        Path(out),
+        settings,
+        variant=variant,
+        problems=reading.problems,
+        workers=workers,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    return replace(report, notes=reading.notes)
+
+
+def prepare_samples(
+    info: DatasetInfo,
     samples: Samples,
     out: Path,
     settings: CanvasSettings,
     *,
     variant: str = "",
-    jobs: int = 1,
+    problems: tuple[Problem, ...] = (),
+    workers: int = 1,
     overwrite: bool = False,
-    watch: Callable[[int], None] | None = None,
-) -> Report:
-    """Write the store `out`, or what is missing of it.
-
-    `watch` is told how many of the images are done, first those of earlier runs.
-    Raises `OutputError` where the folder holds something else or cannot be written.
-    """
-    if jobs < 1:
-        raise OptionError(f"--jobs is {jobs}; at least 1 process is needed")
-    if not len(samples):
-        raise DataError(
-            f"{samples.files}: no image to prepare; mien data check {dataset.name} says what is missing"
-        )
-    store = Store(out, samples)
+    progress: Progress = no_progress,
+) -> PreparationReport:
+    """`prepare` for rows that were read already; `problems`: rows that were left out."""
+    workers = worker_count(workers)
+    folder = _StoreFolder(out, samples, problems)
     key = {
-        "set": dataset.name,
-        "variant": dataset.variant(variant),
+        "set": info.name,
+        "variant": info.variant(variant),
         "settings": settings.describe(),
         "samples": samples.fingerprint(),
     }
+    count = len(samples)
     with plain_disk_errors(out, option="--out"):
-        finished = store.begin(key, overwrite=overwrite)
-        if finished is not None:
-            return Report(header=finished, before=len(samples), now=0, bytes=store.size())
-        todo = store.missing_parts()
-        before = done = len(samples) - sum(len(part) for part in todo)
-        if watch is not None:
-            watch(done)
-        for shard in range(store.shards):
-            store.join(shard)
-        for part in make_parts(samples, settings, todo, store.part_file, jobs=jobs):
+        header = folder.begin(key, overwrite=overwrite)
+        if header is not None:
+            return PreparationReport(header=header, before=count, now=0, bytes=folder.size(), problems=problems)
+        missing = folder.missing_parts()
+        before = done = count - sum(len(part) for part in missing)
+        progress(done, count)
+        for shard in range(folder.shards):
+            folder.join(shard)
+        for part in make_parts(samples, settings, missing, folder.part_file, workers=workers):
             done += len(part)
-            if watch is not None:
-                watch(done)
-            store.join(part.start // SHARD_ROWS)
-        header = store.finish(dataset, key)
-        return Report(header=header, before=before, now=done - before, bytes=store.size())
+            progress(done, count)
+            folder.join(part.start // SHARD_ROWS)
+        header = folder.finish(info, key)
+        return PreparationReport(
+            header=header, before=before, now=done - before, bytes=folder.size(), problems=problems
+        )
 
 
-class Store:
-    """The folder while it is being filled."""
+class _StoreFolder:
+    """The folder of a store while it is being filled."""
 
-    def __init__(self, out: Path, samples: Samples) -> None:
-        self.out, self.samples = out, samples
+    def __init__(self, out: Path, samples: Samples, problems: tuple[Problem, ...]) -> None:
+        self.out, self.samples, self.problems = out, samples, problems
         self.shards = -(-len(samples) // SHARD_ROWS)
 
-    def begin(self, key: dict[str, Any], *, overwrite: bool) -> Prepared | None:
+    def begin(self, key: dict[str, Any], *, overwrite: bool) -> StoreHeader | None:
         """Make the folder ready for this work; the header where it is finished already."""
-        begun, done = self.out / BEGUN, self.out / RECORD
-        if begun.exists() or done.exists():
+        unfinished, done = self.out / UNFINISHED, self.out / HEADER
+        if unfinished.exists() or done.exists():
             if overwrite:
                 self._clear()
         elif self.out.exists() and any(self.out.iterdir()):
             raise OutputError(f"{self.out} holds other files; give --out a new folder")
         if done.exists():
-            header = Prepared.read(self.out)
-            self._same(done, {name: getattr(header, name) for name in key}, key)
-            if all(self.whole(shard) for shard in range(self.shards)):
+            header = StoreHeader.read(self.out)
+            self._check_same({name: getattr(header, name) for name in key}, key)
+            if all(self.complete(shard) for shard in range(self.shards)):
                 return header
             done.unlink()
-            atomic_write(begun, _json(key | {"version": header.version}))
-        if begun.exists():
+            atomic_write(unfinished, _json(key | {"version": header.version}))
+        if unfinished.exists():
             try:
-                found = json.loads(begun.read_text(encoding="utf-8"))
+                before = json.loads(unfinished.read_text(encoding="utf-8"))
             except ValueError:
-                found = {}
-            self._same(begun, found, key | {"version": __version__})
+                before = {}
+            now = key | {"version": __version__}
+            self._check_same({name: before.get(name) for name in now}, now)
         (self.out / _PARTS).mkdir(parents=True, exist_ok=True)
-        for half in (*self.out.glob(".*.half"), *(self.out / _PARTS).glob(".*.half")):
-            half.unlink(missing_ok=True)
-        atomic_write(begun, _json(key | {"version": __version__}))
+        for temporary in (*self.out.glob(".*.tmp"), *(self.out / _PARTS).glob(".*.tmp")):
+            temporary.unlink(missing_ok=True)
+        atomic_write(unfinished, _json(key | {"version": __version__}))
         return None
 
-    def _same(self, path: Path, found: dict[str, Any], key: dict[str, Any]) -> None:
+    def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
         """Raises `OutputError` naming what differs."""
-        kept = {name: found.get(name) for name in key}
-        if json.loads(_json(kept)) == json.loads(_json(key)):
-            return
-        differing = [name for name in key if json.loads(_json(kept))[name] != json.loads(_json(key))[name]]
-        what = {"samples": "another version of the data", "settings": "other settings", "version": "another mien"}
-        words = ", ".join(what.get(name, f"another {name} ({kept[name]})") for name in differing)
-        raise OutputError(f"{path} was begun with {words}; use --overwrite to start over, or another --out")
+        if changed := differences(before, now):
+            raise OutputError(
+                f"{self.out} was begun otherwise: {'; '.join(changed)}. Use --overwrite to start over, "
+                "or another --out"
+            )
 
     def _clear(self) -> None:
         """Remove what an earlier run wrote here, and nothing else."""
-        for name in (RECORD, BEGUN, NOT_FOUND):
+        for name in (HEADER, UNFINISHED, PROBLEMS):
             (self.out / name).unlink(missing_ok=True)
-        ours = re.compile(r"\d{5}\.(npy|parquet)|\..*\.half")
+        ours = re.compile(r"\d{5}\.(npy|parquet)|\..*\.tmp")
         for path in [path for path in self.out.iterdir() if ours.fullmatch(path.name)]:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.out / _PARTS, ignore_errors=True)
@@ -172,7 +220,7 @@ class Store:
         """One of a shard's two files."""
         return self.out / f"{shard:05d}{suffix}"
 
-    def whole(self, shard: int) -> bool:
+    def complete(self, shard: int) -> bool:
         """Whether both files of a shard are there in full length."""
         note = shard_note(self.file(shard, ".parquet"))
         images = self.file(shard, ".npy")
@@ -183,7 +231,7 @@ class Store:
         return [
             part
             for shard in range(self.shards)
-            if not self.whole(shard)
+            if not self.complete(shard)
             for part in self.parts(shard)
             if not self.part_file(part).exists()
         ]
@@ -191,7 +239,7 @@ class Store:
     def join(self, shard: int) -> None:
         """Make a shard of its parts if they are all there, and remove them."""
         files = [self.part_file(part) for part in self.parts(shard)]
-        if not self.whole(shard):
+        if not self.complete(shard):
             if not all(file.exists() for file in files):
                 return
             self._write_shard(shard, files)
@@ -216,34 +264,25 @@ class Store:
 
     def _write_images(self, path: Path, files: Sequence[Path], count: int, channels: int) -> tuple[str, int]:
         """One part in memory at a time. Returns hash and size."""
-        half = path.with_name(f".{path.name}.{os.getpid()}.half")
         digest = hashlib.sha256()
         header = io.BytesIO()
         side = _side(files)
         shape = (count, side, side, channels)
         np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        try:
-            with half.open("wb") as target:
-                for data in (header.getvalue(), *_canvases(files, channels)):
-                    digest.update(data)
-                    target.write(data)
-                target.flush()
-                os.fsync(target.fileno())
-                size = target.tell()
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        with atomic_open(path) as target:
+            for data in (header.getvalue(), *_canvases(files, channels)):
+                digest.update(data)
+                target.write(data)
+            size = target.tell()
         return digest.hexdigest(), size
 
-    def finish(self, dataset: DatasetInfo, key: dict[str, Any]) -> Prepared:
-        """Write the header and the list of faces not found, remove what was only for the work."""
+    def finish(self, info: DatasetInfo, key: dict[str, Any]) -> StoreHeader:
+        """Write the header and the list of problems, remove what was only for the work."""
         shards: list[Shard] = []
         counts: Counter[tuple[str, str]] = Counter()
-        text = io.StringIO(newline="")
-        listed = csv.writer(text, lineterminator="\n")
-        listed.writerow(["path", "split", "label", "reason", "done"])
+        problems = [[problem.where, "", "", problem.what, "left out"] for problem in self.problems]
         not_found = unreadable = 0
-        names = ("path", "split", "label", "box", "found")
+        names = ("path", "split", "label", "box", "detected")
         for number in range(self.shards):
             path = self.file(number, ".parquet")
             note = shard_note(path)
@@ -252,15 +291,17 @@ class Store:
             there = [name for name in names if name in pq.read_schema(path).names]
             rows = pq.read_table(path, columns=there).to_pylist()
             counts.update((row["split"], row["label"] or "no label") for row in rows)
-            for row in rows:
-                if not row["found"]:
-                    stated = np.isfinite(row.get("box") or [np.nan]).all()
-                    kept = "the set's own box was taken" if stated else "the whole image was taken"
-                    listed.writerow([row["path"], row["split"], row["label"] or "", "no face found", kept])
-                    not_found += 1
-            for lost in note["unreadable"]:
-                listed.writerow([lost["path"], lost["split"], lost["label"], lost["reason"], "left out"])
-                unreadable += 1
+            faceless = [row for row in rows if not row["detected"]]
+            problems += [
+                [row["path"], row["split"], row["label"] or "", "no face detected", _fallback(row)]
+                for row in faceless
+            ]
+            problems += [
+                [image["path"], image["split"], image["label"], image["reason"], "left out"]
+                for image in note["unreadable"]
+            ]
+            not_found += len(faceless)
+            unreadable += len(note["unreadable"])
             shards.append(
                 Shard(
                     name=path.stem,
@@ -272,31 +313,39 @@ class Store:
                     table_sha256=hash_of(path),
                 )
             )
-        atomic_write(self.out / NOT_FOUND, text.getvalue().encode())
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([["path", "split", "label", "reason", "action"], *problems])
+        atomic_write(self.out / PROBLEMS, text.getvalue().encode())
         order = [*self.samples.labels, "no label"]
-        header = Prepared(
+        header = StoreHeader(
             **key,
-            title=dataset.title,
+            title=info.title,
             labels=self.samples.labels,
             counts={
                 split: {name: counts[split, name] for name in order}
                 for split in sorted({split for split, _ in counts})
             },
             version=__version__,
-            citation=dataset.citation,
-            licence=dataset.licence,
+            citation=info.citation,
+            licence=info.licence,
             not_found=not_found,
             unreadable=unreadable,
+            broken=len(self.problems),
             shards=tuple(shards),
         )
         header.write(self.out)
-        (self.out / BEGUN).unlink(missing_ok=True)
+        (self.out / UNFINISHED).unlink(missing_ok=True)
         shutil.rmtree(self.out / _PARTS, ignore_errors=True)
         return header
 
     def size(self) -> int:
         """Bytes of all files of the store."""
         return sum(file.stat().st_size for file in self.out.iterdir() if file.is_file())
+
+
+def _fallback(row: dict[str, Any]) -> str:
+    stated = np.isfinite(row.get("box") or [np.nan]).all()
+    return "the set's own box was used" if stated else "the whole image was used"
 
 
 def _side(files: Sequence[Path]) -> int:

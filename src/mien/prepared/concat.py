@@ -100,9 +100,9 @@ class ConcatStore:
         return np.concatenate(parts)
 
     @property
-    def found(self) -> np.ndarray:
+    def detected(self) -> np.ndarray:
         """(N,) whether a face was detected."""
-        return np.concatenate([store.found for store in self.stores])
+        return np.concatenate([store.detected for store in self.stores])
 
     def column(self, name: str) -> np.ndarray | None:
         """One column of numbers (N, ...); NaN in the rows of stores that lack it, None where all do."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -12,32 +12,33 @@ from mien.faces import Detection, Detector, Landmarker
 from mien.faces.matching import annotated_face
 from mien.faces.pose import head_pose
 from mien.geometry import Box, transform
-from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
+from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, DETECTORS, detector_called
 from mien.pipeline.recognizer import default_landmarker
 from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
 from mien.weights.manifest import load_manifest
 
-LEAST_SIDE = 0.3  # of a crop's shorter side: a smaller find is not the face that the crop shows
-
-Faces = Literal["crop", "photo"]
+LEAST_SIDE = 0.3  # of a crop's shorter side: a smaller detection is not the face that the crop shows
 
 
 @dataclass(frozen=True, kw_only=True)
 class CanvasSettings:
-    """Everything that decides what a canvas passes like.
+    """Everything that decides what a canvas looks like.
 
-    `faces`: "crop", an image shows one face; "photo", the face must be found in a scene.
+    `detect`: the face must be found in a scene; otherwise each image is one face.
     """
 
-    faces: Faces
+    detect: bool
+    detector: str = DEFAULT_DETECTOR  # key of `mien.pipeline.detectors.DETECTORS`
     canvas_px: int = 192
     template: str = "face"  # key of `mien.preprocess.TEMPLATES`, or BOX: upright, as turned faces want it
 
     def __post_init__(self) -> None:
         if self.canvas_px % 2 or not 48 <= self.canvas_px <= 1024:
-            raise OptionError(f"--size is {self.canvas_px}; it must be an even number from 48 to 1024")
+            raise OptionError(f"canvas_px (--size) is {self.canvas_px}; it must be an even number from 48 to 1024")
         if self.template not in {*TEMPLATES, BOX}:
             raise UnknownNameError("template", self.template, {*TEMPLATES, BOX})
+        if self.detector not in DETECTORS:
+            raise UnknownNameError("detector", self.detector, DETECTORS)
 
     @property
     def aligned_px(self) -> int:
@@ -47,11 +48,11 @@ class CanvasSettings:
     def describe(self) -> dict[str, Any]:
         """As plain values, with the networks that find faces and points."""
         return {
-            "faces": self.faces,
+            "detect": self.detect,
             "canvas_px": self.canvas_px,
             "aligned_px": self.aligned_px,
             "template": self.template,
-            "detector": DEFAULT_DETECTOR,
+            "detector": self.detector,
             "threshold": DETECTION_THRESHOLD,
             "landmarks": load_manifest("landmarks68").files,
         }
@@ -74,7 +75,7 @@ class CanvasMaker:
         self, settings: CanvasSettings, *, detector: Detector | None = None, landmarker: Landmarker | None = None
     ) -> None:
         self.settings = settings
-        self.detector = detector or detector_called(threads=1)
+        self.detector = detector or detector_called(settings.detector, threads=1)
         self.landmarker = landmarker or default_landmarker(threads=1)
         self._aligned = Preprocess(size_px=settings.aligned_px, template=settings.template)
 
@@ -101,13 +102,13 @@ class CanvasMaker:
         )
 
     def _face(self, image: np.ndarray, stated: Box | None) -> Detection | None:
-        found = self.detector.detect(image)
+        detections = self.detector.detect(image)
         if stated is not None:
-            return _fitting(found, stated)
+            return _fitting(detections, stated)
         height, width = image.shape[:2]
-        if self.settings.faces == "crop":
-            found = [face for face in found if _fills(face.box, width, height)]
-        return max(found, key=lambda face: _weight(face, width, height), default=None)
+        if not self.settings.detect:
+            detections = [face for face in detections if _fills(face.box, width, height)]
+        return max(detections, key=lambda face: _weight(face, width, height), default=None)
 
 
 def is_grey(image: np.ndarray) -> bool:
@@ -115,15 +116,15 @@ def is_grey(image: np.ndarray) -> bool:
     return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])
 
 
-def _fitting(found: list[Detection], stated: Box) -> Detection | None:
+def _fitting(detections: list[Detection], stated: Box) -> Detection | None:
     """The detection that the stated box is about, if any is."""
-    boxes = np.array([[f.box.left, f.box.top, f.box.right, f.box.bottom] for f in found])
+    boxes = np.array([[f.box.left, f.box.top, f.box.right, f.box.bottom] for f in detections])
     best = annotated_face(np.array([stated.left, stated.top, stated.right, stated.bottom]), boxes)
-    return None if best is None else found[best]
+    return None if best is None else detections[best]
 
 
 def _fills(box: Box, width: int, height: int) -> bool:
-    """Whether a find may be the face that a crop shows: large enough, and over the crop's middle."""
+    """Whether a detection may be the face that a crop shows: large enough, and over the crop's middle."""
     x, y = width / 2, height / 2
     large = max(box.width, box.height) >= LEAST_SIDE * min(width, height)
     return large and box.left <= x <= box.right and box.top <= y <= box.bottom

@@ -124,23 +124,23 @@ class PoseLabels:
 
 
 def pose_labels(
-    shards: PreparedStore | ConcatStore, classes: PoseClasses, *, trust: PoseTrust | None = None
+    store: PreparedStore | ConcatStore, classes: PoseClasses, *, trust: PoseTrust | None = None
 ) -> PoseLabels:
     """Pose classes of prepared faces: what the set states, or else pseudo-labels from the measured head pose.
 
     An image in which no face was found has none. Pitch is only needed where `classes` has bins of it.
     """
-    count = len(shards)
+    count = len(store)
     nothing = np.full(count, np.nan)
     yaw, pitch = (
-        nothing if (column := shards.column(f"{name}_deg")) is None else column for name in ("yaw", "pitch")
+        nothing if (column := store.column(f"{name}_deg")) is None else column for name in ("yaw", "pitch")
     )
     stated = classes.of(yaw, pitch)
-    head_yaw, head_pitch = (shards.column(f"head_{name}_deg") for name in ("yaw", "pitch"))
+    head_yaw, head_pitch = (store.column(f"head_{name}_deg") for name in ("yaw", "pitch"))
     if head_yaw is None or head_pitch is None:
         return PoseLabels(classes=classes, label=stated, pseudo=np.zeros(count, dtype=bool))
     measured = classes.measured(head_yaw, head_pitch, trust or PoseTrust())
-    measured = np.where(shards.found, measured, -1)
+    measured = np.where(store.detected, measured, -1)
     pseudo = (stated < 0) & (measured >= 0)
     return PoseLabels(classes=classes, label=np.where(pseudo, measured, stated), pseudo=pseudo)
 

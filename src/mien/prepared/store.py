@@ -1,9 +1,9 @@
 """Prepared faces: canvases in shards that are mapped into memory, beside each its table, one header of the whole.
 
-    FOLDER/prepared.json    what it is; written last, so that its presence says the store is whole
+    FOLDER/prepared.json    what it is; written last, so that its presence says that the store is complete
     FOLDER/00000.npy ...    (N, S, S, 3) uint8 RGB, or (N, S, S, 1) where every image of the shard is grey
     FOLDER/00000.parquet    the rows of these images
-    FOLDER/not_found.csv    images in which no face was found, or that could not be read
+    FOLDER/problems.csv     images without a detected face, unreadable images, broken rows of the set
 
 The middle of a canvas is the aligned face, the rest is its surroundings. Why so: docs/decisions/0007-shards.md.
 """
@@ -15,24 +15,25 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import TEXT, Samples
 from mien.errors import DataError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_write
 from mien.prepared.table import from_arrow, hash_of
 
-RECORD = "prepared.json"
-FORMAT = 1
+HEADER = "prepared.json"
+FORMAT = 2  # 1: column `found`, settings `faces`
 OPEN_SHARDS = 256  # mapped at once; each holds a file descriptor
 _AGAIN = "run the same mien data prepare again: it makes only this shard anew"
 
@@ -51,8 +52,8 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """What `prepared.json` says. `counts`: split -> class -> images."""
+class StoreHeader:
+    """What `prepared.json` holds. `counts`: split -> class -> images."""
 
     set: str
     title: str
@@ -66,6 +67,7 @@ class Prepared:
     licence: str
     not_found: int  # rows without a detected face
     unreadable: int  # images left out
+    broken: int  # rows of the set left out: missing image, unknown label, ...
     shards: tuple[Shard, ...]
 
     @property
@@ -75,27 +77,26 @@ class Prepared:
         return hashlib.sha256(" ".join([*self.labels, *parts]).encode()).hexdigest()
 
     def write(self, folder: Path) -> None:
-        """`prepared.json`, whole or not at all."""
-        values = {"format": FORMAT} | {field.name: getattr(self, field.name) for field in fields(self)}
-        values |= {"shards": [asdict(shard) for shard in self.shards], "content": self.content}
-        atomic_write(folder / RECORD, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+        """Write `prepared.json` in one step."""
+        values = msgspec.to_builtins(self, enc_hook=list)
+        text = json.dumps({"format": FORMAT} | values | {"content": self.content}, indent=2, ensure_ascii=False)
+        atomic_write(folder / HEADER, (text + "\n").encode())
 
     @classmethod
-    def read(cls, folder: Path) -> Prepared:
+    def read(cls, folder: Path) -> StoreHeader:
         """Raises `DataError` where the folder is no finished store."""
-        path = folder / RECORD
+        path = folder / HEADER
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if (form := values.pop("format")) != FORMAT:
+            values = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+            if (form := values.pop("format", None)) not in (None, FORMAT):
                 raise DataError(f"{path} has format {form}; this mien reads {FORMAT}: prepare the set again")
-            content = values.pop("content")
-            labels, shards = LabelSet(" ".join(values.pop("labels"))), values.pop("shards")
-            header = cls(**values, labels=labels, shards=tuple(Shard(**shard) for shard in shards))
+            content = values.pop("content", None)
+            header = msgspec.convert(values, cls, dec_hook=lambda kind, value: kind(value))
         except FileNotFoundError:
             raise DataError(
-                f"{folder} holds no {RECORD}; make it with mien data prepare (or let it finish)"
+                f"{folder} holds no {HEADER}; make it with mien data prepare (or let it finish)"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise DataError(f"{path} is damaged ({error}); prepare the set again, in a new folder") from error
         if header.content != content:
             raise DataError(f"{path} was altered: its hashes do not fit; prepare the set again, in a new folder")
@@ -111,7 +112,7 @@ class PreparedStore:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.header = Prepared.read(self.folder)
+        self.header = StoreHeader.read(self.folder)
         for shard in self.header.shards:
             for suffix, size in ((".npy", shard.images_bytes), (".parquet", shard.table_bytes)):
                 _check_size(self.folder / (shard.name + suffix), size)
@@ -161,12 +162,12 @@ class PreparedStore:
 
     def images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Canvases (B, S, S, `channels`) uint8 of the given rows, in their order."""
-        places = self._places(np.asarray(rows, dtype=np.int64))
-        shards = np.searchsorted(self._starts, places, side="right") - 1
+        indices = self._indices(np.asarray(rows, dtype=np.int64))
+        shards = np.searchsorted(self._starts, indices, side="right") - 1
         side = self.canvas_px
-        batch = np.empty((len(places), side, side, self.channels), dtype=np.uint8)
+        batch = np.empty((len(indices), side, side, self.channels), dtype=np.uint8)
         for target, shard, row in zip(
-            batch, shards.tolist(), (places - self._starts[shards]).tolist(), strict=True
+            batch, shards.tolist(), (indices - self._starts[shards]).tolist(), strict=True
         ):
             target[...] = self._map(shard)[row]  # a grey canvas fills all channels
         return batch
@@ -174,8 +175,8 @@ class PreparedStore:
     def column(self, name: str) -> np.ndarray | None:
         """One column of the table (N, ...), as `Samples` has it; None where the set has no such column.
 
-        Besides those of `Samples`: `row` (in the set), and what preparing measured on the canvas: `found`,
-        `detection` (0..1, NaN where no face was found), `landmarks` (N, 68, 2) in canvas pixels,
+        Besides those of `Samples`: `row` (in the set), and what preparing measured on the canvas:
+        `detected`, `detection` (0..1, NaN where no face was found), `landmarks` (N, 68, 2) in canvas pixels,
         `head_yaw_deg`, `head_pitch_deg`, `head_roll_deg`.
         """
         if name not in self._columns:
@@ -186,17 +187,17 @@ class PreparedStore:
     @property
     def label(self) -> np.ndarray:
         """(N,) index into `labels`; -1: no single label."""
-        return self._there("label")
+        return self._required("label")
 
     @property
-    def found(self) -> np.ndarray:
+    def detected(self) -> np.ndarray:
         """(N,) whether a face was detected."""
-        return self._there("found")
+        return self._required("detected")
 
     @property
     def landmarks(self) -> np.ndarray:
         """(N, 68, 2) float32 in canvas pixels."""
-        return self._there("landmarks")
+        return self._required("landmarks")
 
     @cached_property
     def targets(self) -> np.ndarray:
@@ -220,9 +221,9 @@ class PreparedStore:
         columns["path"] = _distinct(columns["path"])
         return Samples(
             labels=self.labels,
-            files=Files(self.folder),
+            files=Distribution(self.folder),
             decode=_Canvas(self, columns["path"]),
-            extra={name: self._there(f"extra.{name}") for name in extra},
+            extra={name: self._required(f"extra.{name}") for name in extra},
             **columns,
         )
 
@@ -236,9 +237,13 @@ class PreparedStore:
         view._rows = everything[picked if picked.dtype == bool else picked.astype(np.int64)]
         return view
 
+    def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """(canvas (S, S, `channels`) uint8, target (classes,) float32) of one row: a map-style torch dataset."""
+        return self.images([row])[0], self.targets[row]
+
     def of(self, split: str) -> PreparedStore:
         """A view of one split; raises `DataError` where there are none."""
-        splits = self._there("split")
+        splits = self._required("split")
         if not (chosen := splits == split).any():
             known = ", ".join(sorted(set(splits.tolist()) - {""})) or "none"
             raise DataError(f"{self.folder} has no {split!r} split; it has {known}")
@@ -252,7 +257,7 @@ class PreparedStore:
                 if hash_of(path) != sha256:
                     raise DataError(f"{path} was altered (its hash differs); delete it and {_AGAIN}")
 
-    def _places(self, rows: np.ndarray) -> np.ndarray:
+    def _indices(self, rows: np.ndarray) -> np.ndarray:
         if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
             raise IndexError(f"row {rows.max()} of {len(self)} in {self.folder}")
         rows = np.where(rows < 0, rows + len(self), rows)
@@ -282,7 +287,7 @@ class PreparedStore:
     def _schema(self) -> pa.Schema:
         return pq.read_schema(self.folder / f"{self.header.shards[0].name}.parquet")
 
-    def _there(self, name: str) -> np.ndarray:
+    def _required(self, name: str) -> np.ndarray:
         column = self.column(name)
         if column is None:
             raise DataError(f"{self.folder} has no column {name!r}")
@@ -305,12 +310,12 @@ class PreparedStore:
 class _Canvas:
     """`Samples.decode` of a store: the canvas of a path."""
 
-    def __init__(self, shards: PreparedStore, paths: np.ndarray) -> None:
-        self.shards = shards
+    def __init__(self, store: PreparedStore, paths: np.ndarray) -> None:
+        self.store = store
         self._row = {name: row for row, name in enumerate(paths.tolist())}
 
-    def __call__(self, files: Files, path: str) -> np.ndarray:
-        canvas = self.shards.images([self._row[path]])[0]
+    def __call__(self, files: Distribution, path: str) -> np.ndarray:
+        canvas = self.store.images([self._row[path]])[0]
         return np.ascontiguousarray(np.broadcast_to(canvas, (*canvas.shape[:2], 3)))
 
 
@@ -326,8 +331,8 @@ def _distinct(paths: np.ndarray) -> np.ndarray:
 
 def _check_size(path: Path, size: int) -> None:
     try:
-        found = path.stat().st_size
+        actual = path.stat().st_size
     except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror}); {_AGAIN}") from error
-    if found != size:
-        raise DataError(f"{path} has {found:,} bytes, not {size:,}: it is truncated or altered; {_AGAIN}")
+    if actual != size:
+        raise DataError(f"{path} has {actual:,} bytes, not {size:,}: it is truncated or altered; {_AGAIN}")

@@ -1,4 +1,4 @@
-"""The table beside each shard of prepared faces, and files that are there whole or not at all."""
+"""The table beside each shard of prepared faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mien.datasets.samples import Samples
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_write
 
-MEASURED = ("found", "detection", "landmarks", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
+MEASURED = ("detected", "detection", "landmarks", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
 _SHAPES = {"box": (4,), "landmarks": (68, 2)}
 
 
@@ -35,7 +35,7 @@ def table_of(samples: Samples, rows: np.ndarray, measured: Mapping[str, np.ndarr
 
 
 def write_shard_table(path: Path, table: pa.Table, about: Mapping[str, Any]) -> None:
-    """The table with what `shard_note` gives back; its presence says that the shard is whole."""
+    """The table with what `shard_note` gives back; its presence says that the shard is complete."""
     sink = pa.BufferOutputStream()
     metadata = {**(table.schema.metadata or {}), b"mien": json.dumps(about, ensure_ascii=False).encode()}
     pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", write_page_checksum=True)

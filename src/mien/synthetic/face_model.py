@@ -23,7 +23,6 @@ VERTICES = 26719
 # Vertex ranges of ICT-FaceKit's topology, from the table in its README.
 SKIN = slice(0, 14062)  # face, head and neck, mouth socket, eye sockets
 MOUTH_SOCKET = slice(11248, 13294)
-EYE_SOCKETS = slice(13294, 14062)
 GUMS = slice(14062, 17039)  # with the tongue
 TEETH = slice(17039, 21451)
 EYES = (slice(22221, 23021), slice(23791, 24591))  # the inner balls, with the iris: subject's left, right
@@ -34,7 +33,7 @@ LASHES = slice(25351, 26719)
 _SOURCE = (
     "The model is ICT-FaceKit (MIT, https://github.com/ICT-VGL/ICT-FaceKit): hand in its folder FaceXModel, or an "
     ".npz with neutral, quads, uv, quads_uv, identity, expression, expression_names and vertex_indices_json "
-    "(docs/datasets/views.md)"
+    "(docs/datasets/rendered.md)"
 )
 
 

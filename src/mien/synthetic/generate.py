@@ -1,8 +1,8 @@
-"""A folder of views and its table: seeds, splits, resuming.
+"""A folder of rendered faces and its table: seeds, splits, resuming.
 
     folder/dataset.json                       settings, model, licence, columns
-    folder/views.csv                          one row per image, written when all are there
-    folder/views.csv.part                     the rows so far
+    folder/faces.csv                          one row per image, written when all are there
+    folder/faces.csv.part                     the rows so far
     folder/images/0007/fear_3_yaw-45.jpg      identity, expression, take, yaw
 
 Every image depends on (seed, identity, expression, take, yaw), its size and the model alone: neither on the order
@@ -12,33 +12,35 @@ of work, nor on the number of processes, nor on what else is in the set.
 from __future__ import annotations
 
 import csv
-import json
+import io
 import os
 import shutil
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import product
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from mien.errors import MissingPackageError, OptionError, OutputError
 from mien.labels import FERPLUS, Expression
+from mien.media.atomic import atomic_write
+from mien.media.disk import plain_disk_errors
 from mien.media.images import write_image
+from mien.media.resume import differences
+from mien.media.work import Progress, map_processes, no_progress, worker_count
 from mien.synthetic.blendshapes import compose
 from mien.synthetic.face_model import FaceModel, load_model
 from mien.synthetic.identity import Identity, IdentitySampler
 from mien.synthetic.renderer import Renderer, draw_view
 
+DESCRIPTION = "dataset.json"
+TABLE = "faces.csv"
 GENERATOR = 1  # raised whenever the same settings give other images
 TAKES = 4
 COLUMNS = {
@@ -49,7 +51,7 @@ COLUMNS = {
     "intensity": "1 weak to 4 full; 0 for neutral",
     "take": "1 to 4 within the class; of an emotion it equals the intensity",
     "units": "action units of the emotion (FACS), one-sided ones with L or R of the subject",
-    "yaw_class": "the yaw asked for, degrees",
+    "yaw_class": "nominal yaw, degrees",
     "yaw_deg": "positive: turned to the right edge of the image",
     "pitch_deg": "positive: looking up",
     "roll_deg": "positive: leaning clockwise",
@@ -66,7 +68,7 @@ MODEL_TERMS = {
     "licence": "MIT, Copyright (c) 2020 USC Institute for Creative Technologies",
     "citation": "Li et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020",
 }
-_SPLIT, _LOOK, _EXPRESSION, _VIEW = range(4)  # what a random stream is for
+_SPLIT, _IDENTITY, _EXPRESSION, _VIEW = range(4)  # what a random stream is for
 
 Row = dict[str, str]
 Face = tuple[int, str, int]  # identity, expression, take
@@ -74,7 +76,7 @@ Face = tuple[int, str, int]  # identity, expression, take
 
 @dataclass(frozen=True, kw_only=True)
 class RenderSettings:
-    """What decides the images. Defaults: 100 identities x 7 classes x 4 takes x 9 yaws = 25,200 views."""
+    """What decides the images. Defaults: 100 identities x 7 classes x 4 takes x 9 yaws = 25,200 images."""
 
     identities: int = 100
     seed: int = 0
@@ -82,7 +84,7 @@ class RenderSettings:
     classes: int = 7  # 8: with contempt
     yaws: tuple[float, ...] = (-90, -60, -45, -30, 0, 30, 45, 60, 90)
     yaw_jitter_deg: float = 0.0
-    pitch_limit_deg: float = 30.0  # each view's pitch is drawn from -limit..limit
+    pitch_limit_deg: float = 30.0  # each image's pitch is drawn from -limit..limit
 
     def __post_init__(self) -> None:
         """Raise `OptionError` for values that make no set."""
@@ -112,9 +114,9 @@ class RenderSettings:
 
 def split_of(seed: int, identity: int) -> str:
     """train, valid or test: 3, 1 and 1 of every five identities in a row."""
-    block, place = divmod(identity, 5)
+    block, position = divmod(identity, 5)
     order = np.random.default_rng([seed, _SPLIT, block]).permutation(5)
-    return ("train", "train", "train", "valid", "test")[order[place]]
+    return ("train", "train", "train", "valid", "test")[order[position]]
 
 
 def _file(face: Face, yaw: float) -> str:
@@ -122,34 +124,36 @@ def _file(face: Face, yaw: float) -> str:
     return f"images/{identity:04d}/{expression}_{take}_yaw{yaw:+g}.jpg"
 
 
-class _Maker:
+class _FaceWriter:
     """Renders faces of one set into its folder."""
 
     def __init__(self, model: FaceModel, folder: Path, settings: RenderSettings) -> None:
         self.folder, self.settings, self.model = folder, settings, model
-        self.casting = IdentitySampler(model)
-        self.studio = Renderer(model, settings.size_px)
+        self.sampler = IdentitySampler(model)
+        self.renderer = Renderer(model, settings.size_px)
         self._last: tuple[int, Identity] | None = None
 
-    def look_of(self, identity: int) -> Identity:
-        """The look of an identity; the last one is kept."""
-        if self._last is None or self._last[0] != identity:
-            look = self.casting.look(np.random.default_rng([self.settings.seed, _LOOK, identity]))
-            self.studio.dress(look)
-            self._last = identity, look
+    def identity(self, number: int) -> Identity:
+        """One identity, ready to be rendered; the last one is kept."""
+        if self._last is None or self._last[0] != number:
+            identity = self.sampler.sample(np.random.default_rng([self.settings.seed, _IDENTITY, number]))
+            self.renderer.set_identity(identity)
+            self._last = number, identity
         return self._last[1]
 
-    def make(self, face: Face) -> list[Row]:
-        """All views of one face as files; their rows."""
-        identity, expression, take = face
-        key = (identity, list[str](Expression).index(expression), take)
+    def write(self, face: Face) -> list[Row]:
+        """All images of one face as files; their rows."""
+        number, expression, take = face
+        key = (number, list[str](Expression).index(expression), take)
         seed = self.settings.seed
-        look = self.look_of(identity)
-        shown = compose(expression, take, np.random.default_rng([seed, _EXPRESSION, *key]))
-        self.studio.put(look.neutral + self.model.offsets(shown.weights))
-        sides = {unit: "".join(side for other, side in shown.units if other == unit) for unit, _ in shown.units}
+        identity = self.identity(number)
+        composed = compose(Expression(expression), take, np.random.default_rng([seed, _EXPRESSION, *key]))
+        self.renderer.set_shape(identity.neutral + self.model.offsets(composed.weights))
+        sides = {
+            unit: "".join(side for other, side in composed.units if other == unit) for unit, _ in composed.units
+        }
         units = "+".join(f"{unit}{side if len(side) == 1 else ''}" for unit, side in sides.items())
-        (self.folder / "images" / f"{identity:04d}").mkdir(parents=True, exist_ok=True)
+        (self.folder / "images" / f"{number:04d}").mkdir(parents=True, exist_ok=True)
         rows = []
         for yaw in self.settings.yaws:
             view = draw_view(
@@ -158,12 +162,12 @@ class _Maker:
                 yaw_jitter=self.settings.yaw_jitter_deg,
                 pitch_limit=self.settings.pitch_limit_deg,
             )
-            shot = self.studio.take(view)
-            write_image(shot.image, self.folder / _file(face, yaw))
+            rendered = self.renderer.render(view)
+            write_image(rendered.image, self.folder / _file(face, yaw))
             row = {
                 "file": _file(face, yaw),
-                "split": split_of(seed, identity),
-                "identity": identity,
+                "split": split_of(seed, number),
+                "identity": number,
                 "expression": expression,
                 "intensity": 0 if expression == Expression.NEUTRAL else take,
                 "take": take,
@@ -172,9 +176,9 @@ class _Maker:
                 "yaw_deg": view.yaw_deg,
                 "pitch_deg": view.pitch_deg,
                 "roll_deg": view.roll_deg,
-                **{side: f"{getattr(shot.box, side):.1f}" for side in ("left", "top", "right", "bottom")},
-                "landmarks": " ".join(f"{number:.1f}" for number in shot.landmarks.ravel()),
-                "visible": "".join("01"[seen] for seen in shot.visible.astype(int)),
+                **{side: f"{getattr(rendered.box, side):.1f}" for side in ("left", "top", "right", "bottom")},
+                "landmarks": " ".join(f"{coordinate:.1f}" for coordinate in rendered.landmarks.ravel()),
+                "visible": "".join("01"[seen] for seen in rendered.visible.astype(int)),
             }
             rows.append({name: str(value) for name, value in row.items()})
         return rows
@@ -185,16 +189,16 @@ def render_faces(
     folder: Path,
     settings: RenderSettings,
     *,
-    jobs: int = 1,
+    workers: int = 1,
     overwrite: bool = False,
-    watch: Callable[[int], None] = lambda _: None,
+    progress: Progress = no_progress,
 ) -> int:
-    """Fill a folder with views; what is in it already stays. Returns how many images were rendered now.
+    """Fill a folder with rendered faces; what is in it already stays. Returns how many images were rendered now.
 
-    `watch` is told how many images were finished each time some are; first, how many were there. Raises
-    `InputError` for a model that cannot be read, `OutputError` where the folder holds something else,
+    Raises `InputError` for a model that cannot be read, `OutputError` where the folder holds something else,
     `MissingPackageError` without PyVista.
     """
+    workers = worker_count(workers)
     if find_spec("pyvista") is None:
         raise MissingPackageError("Rendering faces", "PyVista", "render")
     digest = load_model(model).sha256
@@ -202,25 +206,24 @@ def render_faces(
     faces = settings.faces()
     done = _rows_so_far(folder)
     missing = [face for face in faces if not _complete(face, settings, done, folder)]
-    kept = len(settings) - len(missing) * len(settings.yaws)
-    watch(kept)
+    images = len(settings) - len(missing) * len(settings.yaws)
+    progress(images, len(settings))
     if missing:
-        journal = folder / "views.csv.part"
-        try:
+        journal = folder / f"{TABLE}.part"
+        with plain_disk_errors(folder, option="--out"):
             _write_rows(
                 journal, [row for face in faces if face not in set(missing) for row in _rows(face, settings, done)]
             )
             with journal.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, COLUMNS)
-                for rows in _made(missing, model, folder, settings, jobs):
+                for rows in _rendered(missing, model, folder, settings, workers):
                     writer.writerows(rows)
                     file.flush()
                     done |= {row["file"]: row for row in rows}
-                    watch(len(rows))
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be written ({error.strerror}); make room and run again") from None
-        _write_rows(folder / "views.csv", [row for face in faces for row in _rows(face, settings, done)])
-        journal.unlink()
+                    images += len(rows)
+                    progress(images, len(settings))
+            _write_rows(folder / TABLE, [row for face in faces for row in _rows(face, settings, done)])
+            journal.unlink()
     return len(missing) * len(settings.yaws)
 
 
@@ -233,61 +236,76 @@ def _complete(face: Face, settings: RenderSettings, done: dict[str, Row], folder
     return all(file in done and (folder / file).is_file() for file in files)
 
 
-def _description(settings: RenderSettings, digest: str) -> dict[str, Any]:
-    return {
-        "made_by": "mien data render",
-        "generator": GENERATOR,
-        "settings": {**asdict(settings), "yaws": list(settings.yaws)},
-        "images": len(settings),
-        "classes": list(FERPLUS[: settings.classes]),
-        "split": "by identity: 3 train, 1 valid, 1 test of every five",
-        "columns": COLUMNS,
-        "model": {**MODEL_TERMS, "sha256": digest},
-        "versions": {name: version(name) for name in ("mien", "pyvista", "vtk", "numpy", "pillow")},
-    }
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What `dataset.json` holds."""
+
+    made_by: str
+    generator: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    images: int = 0
+    classes: tuple[str, ...] = ()
+    split: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    model: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides the images."""
+        return {**self.settings, "generator": self.generator, "model": self.model.get("sha256")}
 
 
-def _open_folder(folder: Path, description: dict[str, Any], *, overwrite: bool) -> None:
+def _description(settings: RenderSettings, digest: str) -> Description:
+    return Description(
+        made_by="mien data render",
+        generator=GENERATOR,
+        settings=asdict(settings),
+        images=len(settings),
+        classes=tuple(map(str, FERPLUS[: settings.classes])),
+        split="by identity: 3 train, 1 valid, 1 test of every five",
+        columns=COLUMNS,
+        model={**MODEL_TERMS, "sha256": digest},
+        versions={name: version(name) for name in ("mien", "pyvista", "vtk", "numpy", "pillow")},
+    )
+
+
+def _open_folder(folder: Path, description: Description, *, overwrite: bool) -> None:
     """Make the folder ours, or refuse it."""
-    record = folder / "dataset.json"
-    try:
+    path = folder / DESCRIPTION
+    with plain_disk_errors(folder, option="--out"):
         folder.mkdir(parents=True, exist_ok=True)
-        if record.exists():
-            found = json.loads(record.read_text(encoding="utf-8"))
-            if found.get("made_by") != description["made_by"]:
-                raise OutputError(f"{record} is not from `mien data render`; choose another folder")
+        if path.exists():
+            before = _read_description(path)
+            if before.made_by != description.made_by:
+                raise OutputError(f"{path} is not from `mien data render`; choose another folder")
             if not overwrite:
-                _compare(folder, found, description)
+                if changed := differences(before.decisive(), description.decisive()):
+                    raise OutputError(
+                        f"{folder} holds faces rendered otherwise ({'; '.join(changed)}): "
+                        "choose another folder, or start over with --overwrite"
+                    )
                 return
-            for name in ("views.csv", "views.csv.part"):
+            for name in (TABLE, f"{TABLE}.part"):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder / "images", ignore_errors=True)
-        elif any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise OutputError(f"{folder} is not empty and holds no set of views; choose an empty folder")
-        half = folder / ".dataset.json.half"
-        half.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        half.replace(record)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    except ValueError:
-        raise OutputError(f"{record} is damaged; start over with --overwrite in another folder") from None
+        elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise OutputError(f"{folder} is not empty and holds no rendered faces; choose an empty folder")
+        atomic_write(path, msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
 
 
-def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    was = {**found.get("settings", {}), "generator": found.get("generator"), "model": found["model"]["sha256"]}
-    now = {**wanted["settings"], "generator": wanted["generator"], "model": wanted["model"]["sha256"]}
-    changed = [f"{name} {was.get(name)}, now {now[name]}" for name in now if was.get(name) != now[name]]
-    if changed:
+def _read_description(path: Path) -> Description:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Description)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise OutputError(
-            f"{folder} holds views made otherwise ({'; '.join(changed)}): "
-            "choose another folder, or start over with --overwrite"
-        )
+            f"{path} is damaged, or is not from `mien data render` ({error}); choose another folder"
+        ) from None
 
 
 def _rows_so_far(folder: Path) -> dict[str, Row]:
     """File -> row, of the journal or the finished table; a last line cut short is left out."""
     rows: dict[str, Row] = {}
-    for name in ("views.csv", "views.csv.part"):
+    for name in (TABLE, f"{TABLE}.part"):
         path = folder / name
         if not path.exists():
             continue
@@ -302,57 +320,30 @@ def _rows_so_far(folder: Path) -> dict[str, Row]:
 
 
 def _write_rows(path: Path, rows: Iterable[Row]) -> None:
-    half = path.with_name(f".{path.name}.half")
-    with half.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    half.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write(path, text.getvalue().encode())
 
 
-def _made(
-    faces: Iterable[Face], model: Path, folder: Path, settings: RenderSettings, jobs: int
+def _rendered(
+    faces: Iterable[Face], model: Path, folder: Path, settings: RenderSettings, workers: int
 ) -> Iterator[list[Row]]:
     """The rows of each face, in order, rendered by other processes."""
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(model, folder, settings)
+    return map_processes(
+        partial(_face_writer, model, folder, settings),
+        _FaceWriter.write,
+        faces,
+        workers=workers,
+        ahead=3 * workers,
+        inline=False,
+        ended="out of memory, or there is no OpenGL library for VTK "
+        "(Debian: apt-get install libegl1 libgl1-mesa-dri libx11-6; docs/datasets/rendered.md)",
     )
-    waiting: deque[Future[list[Row]]] = deque()
-    try:
-        for face in faces:
-            waiting.append(pool.submit(_make, face))
-            if len(waiting) > 3 * jobs:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise OutputError(
-            "a rendering process ended unexpectedly: out of memory, or no OpenGL library for VTK "
-            "(Debian: apt-get install libegl1 libgl1-mesa-dri libx11-6; docs/datasets/views.md)"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
-_maker: _Maker | None = None  # of a rendering process
-
-
-def _begin(model: Path, folder: Path, settings: RenderSettings) -> None:
-    """Set a rendering process up. It ends with its parent, and leaves Ctrl-C to it."""
-    global _maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _face_writer(model: Path, folder: Path, settings: RenderSettings) -> _FaceWriter:
+    """What a rendering process needs."""
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core per process
-    _maker = _Maker(load_model(model), folder, settings)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _make(face: Face) -> list[Row]:
-    assert _maker is not None  # noqa: S101
-    return _maker.make(face)
+    return _FaceWriter(load_model(model), folder, settings)

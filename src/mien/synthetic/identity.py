@@ -51,7 +51,7 @@ class Identity:
 
 
 class IdentitySampler:
-    """Finds identities for one face model."""
+    """Draws identities for one face model."""
 
     def __init__(self, model: FaceModel) -> None:
         self.model = model
@@ -60,7 +60,7 @@ class IdentitySampler:
         self._scalp = above_hairline(model.neutral)
         self._scalp[MOUTH_SOCKET.start :] = -np.inf  # everything inside the head
 
-    def look(self, rng: np.random.Generator) -> Identity:
+    def sample(self, rng: np.random.Generator) -> Identity:
         """A new identity."""
         # A little under the model's own spread: its far ends look like nobody.
         coefficients = np.clip(rng.normal(0.0, 0.85, len(self.model.identity)), -2.0, 2.0)

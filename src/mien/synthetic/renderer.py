@@ -1,6 +1,6 @@
 """One face before one camera: pose, light, backdrop, image, and where the landmarks fall.
 
-PyVista draws off screen. The camera stands at the origin and passes along +z; the head is turned and pushed away, so
+PyVista draws off screen. The camera stands at the origin and looks along +z; the head is turned and pushed away, so
 that the matrix that poses the head is the one that projects the landmarks.
 """
 
@@ -22,10 +22,10 @@ _REACH = 32.0  # no vertex is further from it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lamp:
+class Light:
     """A light from far away."""
 
-    towards: tuple[float, float, float]  # from the head to the lamp, in camera axes
+    towards: tuple[float, float, float]  # from the head to the light, in camera axes
     colour: tuple[float, float, float]  # 0..1
     strength: float
 
@@ -40,13 +40,13 @@ class View:
     distance_cm: float
     margin: float  # side of the image in sides of the face box
     shift: tuple[float, float]  # of the face box's centre, in sides of the image
-    lamps: tuple[Lamp, ...]
+    lights: tuple[Light, ...]
     ambient: float
     backdrop: np.ndarray  # (h, w, 3) float 0..255, stretched to the image
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class RenderedFace:
     """An image and what is known of it."""
 
     image: np.ndarray  # (size, size, 3) uint8
@@ -57,11 +57,11 @@ class Shot:
 
 def draw_view(rng: np.random.Generator, *, yaw_deg: float, yaw_jitter: float, pitch_limit: float) -> View:
     """A view near a yaw, everything else by chance."""
-    lamps = [_lamp(rng, 1.0, wide=60.0)]
+    lights = [_draw_light(rng, 1.0, wide=60.0)]
     for _ in range(rng.integers(0, 3)):
-        lamps.append(_lamp(rng, rng.uniform(0.15, 0.6), wide=110.0))
+        lights.append(_draw_light(rng, rng.uniform(0.15, 0.6), wide=110.0))
     ambient = rng.uniform(0.25, 0.8)
-    exposure = rng.uniform(0.9, 1.3) / (ambient + 0.8 * sum(lamp.strength for lamp in lamps))
+    exposure = rng.uniform(0.9, 1.3) / (ambient + 0.8 * sum(light.strength for light in lights))
     yaw = float(np.clip(yaw_deg + rng.uniform(-yaw_jitter, yaw_jitter), -90, 90))
     return View(
         yaw_deg=round(yaw, 2),
@@ -70,21 +70,21 @@ def draw_view(rng: np.random.Generator, *, yaw_deg: float, yaw_jitter: float, pi
         distance_cm=float(np.exp(rng.uniform(np.log(40), np.log(200)))),
         margin=float(rng.uniform(1.12, 1.28)),
         shift=(float(rng.normal(0, 0.015)), float(rng.normal(0, 0.015))),
-        lamps=tuple(replace(lamp, strength=float(lamp.strength * exposure)) for lamp in lamps),
+        lights=tuple(replace(light, strength=float(light.strength * exposure)) for light in lights),
         ambient=float(ambient * exposure),
         backdrop=_backdrop(rng),
     )
 
 
-def _lamp(rng: np.random.Generator, strength: float, *, wide: float) -> Lamp:
-    """A lamp within an angle of the camera's, rather from above, warm to cold."""
+def _draw_light(rng: np.random.Generator, strength: float, *, wide: float) -> Light:
+    """A light within an angle of the camera's, rather from above, warm to cold."""
     turn = np.deg2rad(rng.uniform(-wide, wide))
     lift = np.deg2rad(rng.uniform(-20, 60))
     warm = rng.normal(0.0, 0.06)
     colour = np.clip(np.array([1 + warm, 1 + rng.normal(0, 0.015), 1 - warm]), 0.6, 1.3)
     towards = (np.cos(lift) * np.sin(turn), -np.sin(lift), -np.cos(lift) * np.cos(turn))
     red, green, blue = (float(part) for part in colour / colour.max())
-    return Lamp(
+    return Light(
         towards=(float(towards[0]), float(towards[1]), float(towards[2])),
         colour=(red, green, blue),
         strength=float(strength),
@@ -105,7 +105,7 @@ def _backdrop(rng: np.random.Generator) -> np.ndarray:
 
 
 class Renderer:
-    """One off-screen window for many images. Put a face in, then take views of it."""
+    """One off-screen window for many images. Set an identity and a shape, then render views of it."""
 
     def __init__(self, model: FaceModel, size_px: int) -> None:
         try:
@@ -160,24 +160,24 @@ class Renderer:
         """Give the window back."""
         self._plotter.close()
 
-    def dress(self, look: Identity) -> None:
+    def set_identity(self, identity: Identity) -> None:
         """The colours of the next faces."""
-        texture = self._texture(look.texture)
+        texture = self._texture(identity.texture)
         texture.InterpolateOn()
         texture.MipmapOn()
         self._actors[0].texture = texture
         for part in (self._solid, self._film):
-            part.mesh.point_data["colours"] = look.colours[part.source]
+            part.mesh.point_data["colours"] = identity.colours[part.source]
 
-    def put(self, vertices: np.ndarray) -> None:
+    def set_shape(self, vertices: np.ndarray) -> None:
         """The shape (26719, 3) of the next images."""
         self._vertices = vertices
         normals = vertex_normals(vertices, self.model.quads)
         for part in (self._skin, self._solid, self._film):
             part.move(vertices, normals)
 
-    def take(self, view: View) -> Shot:
-        """One image of the face that was put in."""
+    def render(self, view: View) -> RenderedFace:
+        """One image of the face in its present shape."""
         rotation = rotation_matrix(view.yaw_deg, view.pitch_deg, view.roll_deg)
         away = np.array([0.0, 0.0, view.distance_cm]) - rotation @ _PIVOT
         side = self.size_px * self._over
@@ -194,7 +194,7 @@ class Renderer:
         depth = near * far / (far - raw * (far - near))
         posed = self._vertices[self.model.landmarks] @ rotation.T + away
         spots = _project(posed) * focal + middle
-        return Shot(
+        return RenderedFace(
             self._composed(drawn, raw < 1.0, view.backdrop),
             spots / self._over,
             _seen(spots, posed[:, 2], depth),
@@ -219,12 +219,12 @@ class Renderer:
         camera.clipping_range = (max(distance - _REACH, 1.0), distance + _REACH)
 
     def _light(self, view: View) -> None:
-        for light, lamp in zip(self._lights, (*view.lamps, None, None), strict=False):
-            light.on = lamp is not None
-            if lamp is not None:
-                light.position, light.focal_point = lamp.towards, (0, 0, 0)
-                light.diffuse_color = light.specular_color = lamp.colour
-                light.intensity = lamp.strength
+        for source, light in zip(self._lights, (*view.lights, None, None), strict=False):
+            source.on = light is not None
+            if light is not None:
+                source.position, source.focal_point = light.towards, (0, 0, 0)
+                source.diffuse_color = source.specular_color = light.colour
+                source.intensity = light.strength
         for actor in self._actors:
             actor.prop.ambient = view.ambient
 

@@ -11,7 +11,7 @@ import pytest
 
 from mien.cli.app import run
 from mien.datasets import DATASETS, dataset_info
-from mien.datasets.audit.check import Check, check
+from mien.datasets.audit.check import DatasetCheck, check
 from mien.datasets.info import DatasetInfo
 from tests.datasets.distributions import image, text
 
@@ -46,7 +46,7 @@ def test_what_is_as_published_is_usable(folder: Path) -> None:
     found = check(info(WHOLE), folder)
     assert found.usable
     assert found.verdict == "raf-db (aligned) is usable as published: 5 images."
-    assert {(count.split, count.found, count.published) for count in found.totals} == {
+    assert {(count.split, count.images, count.published) for count in found.totals} == {
         ("train", 3, 3),
         ("test", 2, 2),
     }
@@ -54,7 +54,7 @@ def test_what_is_as_published_is_usable(folder: Path) -> None:
 
 def test_copies_within_and_across_splits_are_counted_and_shown(folder: Path) -> None:
     found = check(info(WHOLE), folder)
-    (crossing,) = found.crossings
+    (crossing,) = found.overlaps
     assert (crossing.kind, crossing.splits, crossing.count, crossing.rows) == (
         "near-duplicate",
         ("train", "test"),
@@ -72,7 +72,7 @@ def test_copies_with_two_labels_are_counted(folder: Path) -> None:
 
 
 def test_other_counts_are_no_usable_set(folder: Path) -> None:
-    found = check(info({**WHOLE, "train": {"sadness": 2, "happiness": 1}}), folder, decode=False)
+    found = check(info({**WHOLE, "train": {"sadness": 2, "happiness": 1}}), folder, duplicates=False)
     assert not found.usable
     assert found.differing == ("train",)
     assert "other counts than published of train, none of them opened" in found.verdict
@@ -92,7 +92,7 @@ def test_unreadable_images_are_problems_unless_nothing_is_opened(folder: Path) -
         ("unreadable", "Image/aligned/test_0001_aligned.jpg")
     ]
     assert found.verdict == "raf-db (aligned) is not as published: 5 images, 1 problem."
-    assert check(info(WHOLE), folder, decode=False).usable
+    assert check(info(WHOLE), folder, duplicates=False).usable
 
 
 def test_subjects_on_both_sides_are_named(folder: Path) -> None:
@@ -103,8 +103,8 @@ def test_subjects_on_both_sides_are_named(folder: Path) -> None:
         subject = np.array(["ann", "bob", "", "ann", ""], dtype=object)
         return replace(reading, samples=replace(reading.samples, subject=subject))
 
-    found = check(replace(info(WHOLE), read=read), folder, decode=False)  # type: ignore[arg-type]
-    (crossing,) = found.crossings
+    found = check(replace(info(WHOLE), read=read), folder, duplicates=False)  # type: ignore[arg-type]
+    (crossing,) = found.overlaps
     assert (crossing.kind, crossing.count, crossing.rows, crossing.examples) == ("subject", 1, (1, 1), ("ann",))
 
 
@@ -134,30 +134,30 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 def test_problems_are_grouped_and_all_of_them_are_shown_when_asked(folder: Path, command: Command) -> None:
     lines = [f"train_{10 + i:05}.jpg 1" for i in range(6)]
     text(folder / LIST, "train_00001.jpg 5", "train_00002.jpg 9", *lines)
-    said = command("data", "check", "raf-db", folder, "--fast", code=1)
+    said = command("data", "check", "raf-db", folder, "--no-duplicates", code=1)
     assert "unknown label: 1" in said
     assert f"{LIST}:2: label '9' is unknown; it must be one of" in said
     assert "missing image: 6" in said
     assert "and 3 more; --all lists them" in said
     assert "1 (published 1,982)" in said
-    said = command("data", "check", "raf-db", folder, "--fast", "--all", code=1)
+    said = command("data", "check", "raf-db", folder, "--no-duplicates", "--all", code=1)
     assert f"{LIST}:8: Image/aligned/train_00015_aligned.jpg is not there" in said
     assert "--all" not in said
 
 
 def test_the_report_is_a_file_as_well(folder: Path, tmp_path: Path, command: Command) -> None:
-    command("data", "check", "raf-db", folder, "--jobs", 1, "--json", tmp_path / "r.json", code=1)
+    command("data", "check", "raf-db", folder, "--workers", 1, "--json", tmp_path / "r.json", code=1)
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["usable"] is False
     assert report["images"] == 5
-    assert {"split": "test", "label": "fear", "found": 0, "published": 74} in report["counts"]
+    assert {"split": "test", "label": "fear", "images": 0, "published": 74} in report["counts"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders of POSIX")
 def test_a_report_that_cannot_be_written_is_an_error_of_one_line(
     folder: Path, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["data", "check", "raf-db", str(folder), "--fast", "--json", "/nowhere/r.json"]) == 1
+    assert run(["data", "check", "raf-db", str(folder), "--no-duplicates", "--json", "/nowhere/r.json"]) == 1
     assert "mien: /nowhere/r.json cannot be written (No such file or directory)" in capsys.readouterr().err
 
 
@@ -190,11 +190,11 @@ def test_the_real_sets_pass(
     found = check(dataset_info(name), archive)
     assert found.usable
     assert (found.images, found.absent) == (images, absent)
-    assert sum(one.count for one in found.crossings) == pytest.approx(crossing, abs=3)  # decoders round differently
+    assert sum(one.count for one in found.overlaps) == pytest.approx(crossing, abs=3)  # decoders round differently
     assert f"{images:,} images" in command("data", "show", name, archive, "--save", tmp_path / "sheet.png")
     assert f"{images:,} images" in command("data", "summary", name, archive)
 
 
 def test_a_check_without_problems_is_a_value(folder: Path) -> None:
-    found: Check = check(info(WHOLE), folder)
+    found: DatasetCheck = check(info(WHOLE), folder)
     assert json.loads(json.dumps(found.to_dict()))["verdict"] == found.verdict

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mien.cli.app import run
-from mien.datasets.audit.summary import POSE_DEG, entropy_bits, summarize
+from mien.datasets.audit.summary import POSE_DEG, entropy_bits, summarize_samples
 from mien.datasets.samples import Samples
 from mien.draw.summary_plot import plot_summary
 from mien.errors import MissingPackageError, OutputError
@@ -52,7 +52,7 @@ def test_entropy_is_zero_in_agreement_and_one_bit_in_a_draw() -> None:
 
 
 def test_every_table_counts_what_is_known(samples: Samples) -> None:
-    found = summarize(samples, name="some")
+    found = summarize_samples(samples, "some")
     assert found.groups == 2
     assert found.votes is not None
     assert found.votes.rows == 3  # nobody voted on the last
@@ -73,18 +73,18 @@ def test_every_table_counts_what_is_known(samples: Samples) -> None:
 
 
 def test_what_a_set_does_not_state_is_none(tmp_path: Path) -> None:
-    found = summarize(table(tmp_path, []), name="empty")
+    found = summarize_samples(table(tmp_path, []), "empty")
     assert (found.votes, found.subjects, found.poses, found.sizes, found.groups) == (None,) * 5
 
 
 def test_the_plot_is_an_image(samples: Samples, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    plot_summary(summarize(samples, name="some"), tmp_path / "plot.png", title="Some set")
+    plot_summary(summarize_samples(samples, "some"), tmp_path / "plot.png", title="Some set")
     with Image.open(tmp_path / "plot.png") as image:
         assert image.width > 1000
         assert len(image.convert("RGB").getcolors(1 << 20)) > 50
     with pytest.raises(OutputError, match=r"cannot be saved as '.tx'; use .png"):
-        plot_summary(summarize(samples, name="some"), tmp_path / "plot.tx", title="")
+        plot_summary(summarize_samples(samples, "some"), tmp_path / "plot.tx", title="")
 
 
 def test_without_matplotlib_the_error_says_what_to_install(
@@ -92,7 +92,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'mien\[plots\]'"):
-        plot_summary(summarize(samples, name="some"), tmp_path / "plot.png", title="")
+        plot_summary(summarize_samples(samples, "some"), tmp_path / "plot.png", title="")
 
 
 def test_the_command_prints_tables_and_writes_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

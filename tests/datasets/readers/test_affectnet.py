@@ -85,7 +85,7 @@ def test_published_counts_follow_the_distribution() -> None:
 
 
 def test_a_reading_says_which_distribution_it_is(later: Path) -> None:
-    assert SET.reading(later).distribution == "folders"
+    assert SET.reading(later).release == "folders"
 
 
 def test_every_broken_file_of_the_later_distribution_is_named(later: Path) -> None:

@@ -46,15 +46,15 @@ LINES = (
 
 
 def table(folder: Path, *lines: str, count: int) -> None:
-    text(folder / "views.csv", ",".join(COLUMNS), *lines)
+    text(folder / "faces.csv", ",".join(COLUMNS), *lines)
     text(folder / "dataset.json", json.dumps({"made_by": "mien data render", "images": count}))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    images(tmp_path / "views", *(row.partition(",")[0] for row in LINES), side=64)
-    table(tmp_path / "views", *LINES, count=4)
-    return tmp_path / "views"
+    images(tmp_path / "rendered", *(row.partition(",")[0] for row in LINES), side=64)
+    table(tmp_path / "rendered", *LINES, count=4)
+    return tmp_path / "rendered"
 
 
 def test_pose_points_and_box_come_from_the_table(folder: Path) -> None:
@@ -87,12 +87,12 @@ def test_every_broken_line_is_named_and_the_rest_is_kept(folder: Path) -> None:
     table(folder, *LINES, *broken, count=10)
     reading = VIEWS.reading(folder)
     assert [(p.kind, p.where) for p in reading.problems] == [
-        ("missing image", "views.csv:6"),
-        ("duplicate", "views.csv:7"),
-        ("unknown label", "views.csv:8"),
-        ("wrong column", "views.csv:9"),
-        ("wrong column", "views.csv:10"),
-        ("wrong column", "views.csv:11"),
+        ("missing image", "faces.csv:6"),
+        ("duplicate", "faces.csv:7"),
+        ("unknown label", "faces.csv:8"),
+        ("wrong column", "faces.csv:9"),
+        ("wrong column", "faces.csv:10"),
+        ("wrong column", "faces.csv:11"),
     ]
     assert len(reading.samples) == 3
 
@@ -101,14 +101,14 @@ def test_a_set_that_is_not_whole_says_how_to_go_on(folder: Path) -> None:
     table(folder, *LINES[:2], count=4)
     with pytest.raises(DataError, match=r"2 rows; dataset\.json counts 4 images; run `mien data render` again"):
         VIEWS.samples(folder)
-    (folder / "views.csv").unlink()
-    with pytest.raises(DataError, match=r"views\.csv is not there; run `mien data render` again"):
+    (folder / "faces.csv").unlink()
+    with pytest.raises(DataError, match=r"faces\.csv is not there; run `mien data render` again"):
         VIEWS.samples(folder)
 
 
 def test_a_table_without_a_column_and_a_damaged_record_are_problems(folder: Path) -> None:
-    text(folder / "views.csv", "file,split", "images/a.jpg,train")
-    with pytest.raises(DataError, match=r"views\.csv:1: .*column identity, .* is missing"):
+    text(folder / "faces.csv", "file,split", "images/a.jpg,train")
+    with pytest.raises(DataError, match=r"faces\.csv:1: .*column identity, .* is missing"):
         VIEWS.samples(folder)
     table(folder, *LINES, count=4)
     text(folder / "dataset.json", "{")

@@ -9,9 +9,9 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from mien.datasets import DATASETS, dataset_info
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Samples
-from mien.datasets.splits.grouping import deal, joined
+from mien.datasets.splits.grouping import connected_groups, stratified_group_split
 from mien.datasets.splits.protocols import (
     PROTOCOLS,
     CrossDataset,
@@ -23,7 +23,7 @@ from mien.datasets.splits.protocols import (
     protocol,
 )
 from mien.errors import DataError, OptionError, UnknownNameError
-from mien.labels import BASIC, FERPLUS, RAF_DB, Expression, LabelSet
+from mien.labels import FERPLUS, RAF_DB, LabelSet
 
 HERE = Path(__file__).parent
 
@@ -43,7 +43,7 @@ def table(
     label = np.array(label, dtype=int)
     return Samples(
         labels=labels,
-        files=Files(HERE),
+        files=Distribution(HERE),
         path=words([f"{row}.png" for row in range(len(label))]),
         label=label,
         split=words([""] * len(label) if split is None else split),
@@ -78,7 +78,7 @@ def test_every_labelled_image_is_tested_once_and_nobody_stands_on_two_sides(
 ) -> None:
     samples, groups = data
     near = groups if known else None
-    units = joined(len(samples), [samples.subject, *([groups] if known else [])])
+    units = connected_groups(len(samples), [samples.subject, *([groups] if known else [])])
     assume(len(set(units[samples.label >= 0].tolist())) >= k)
     try:
         folds = SubjectFolds(k=k, seed=seed, valid_share=0.2).folds(samples, near=near)
@@ -242,37 +242,18 @@ def test_an_absent_part_is_named() -> None:
         OfficialSplit().folds(table([0, 1], split=["test", "test"]))
 
 
-def test_two_sets_meet_in_the_classes_that_both_have() -> None:
-    first = table([0, 1, 2, 3, 4, 5, 6], split=["train"] * 7)  # RAF-DB: neutral is the last
-    second = table([0, 1, 2, 3, 4, 5], labels=BASIC, split=["train", "test", "test", "test", "test", "test"])
-    near = np.full(13, -1)
-    near[[0, 12]] = 4  # surprise of both
-    crossing = CrossDataset(valid_share=0).cross(first, second, near=near)
-    assert set(crossing.train.labels) == set(BASIC)
-    assert crossing.train.labels == crossing.test.labels
-    assert Expression.NEUTRAL not in crossing.train.labels
-    assert len(crossing.train) == 6
-    assert crossing.fold.test.tolist() == [1, 2, 3, 4, 5]
-    assert [leak.kind for leak in crossing.fold.leaks] == ["near-duplicate"]
-    dropped = CrossDataset(valid_share=0, drop_copies=True).cross(first, second, near=near)
-    assert dropped.fold.leaks == ()
-    assert crossing.train.path[dropped.fold.train].tolist() == ["1.png", "2.png", "3.png", "4.png", "5.png"]
-
-
-def test_sets_without_parts_are_trained_and_tested_on_whole() -> None:
-    first, second = table([0, 1, 2, 3]), table([0, 1])
-    crossing = CrossDataset(valid_share=0).cross(first, second)
-    assert crossing.fold.train.tolist() == [0, 1, 2, 3]
-    assert crossing.fold.test.tolist() == [0, 1]
-    with pytest.raises(DataError, match="share 1 classes"):
-        CrossDataset().cross(first, table([0], labels=LabelSet("fear")))
+def test_a_set_that_is_tested_elsewhere_trains_on_its_train_part_or_on_all_of_it() -> None:
+    parted = table([0, 1, 2, 3], split=["train", "train", "valid", "test"])
+    assert [rows.tolist() for rows in parts(CrossDataset().folds(parted)[0])] == [[0, 1], [2], []]
+    (fold,) = CrossDataset(valid_share=0).folds(table([0, 1, 2, 3]))
+    assert [rows.tolist() for rows in parts(fold)] == [[0, 1, 2, 3], [], []]
 
 
 def test_units_are_joined_through_every_column() -> None:
     subject = words(["a", "a", "b", "", "", "c"])
     near = np.array([-1, 2, 2, -1, -1, -1])
-    assert joined(6, [subject, near]).tolist() == [0, 0, 0, 1, 2, 3]
-    assert joined(3, []).tolist() == [0, 1, 2]
+    assert connected_groups(6, [subject, near]).tolist() == [0, 0, 0, 1, 2, 3]
+    assert connected_groups(3, []).tolist() == [0, 1, 2]
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 100))
@@ -280,7 +261,7 @@ def test_dealing_fills_every_part_that_can_be_filled(units: int, bins: int, seed
     rng = np.random.default_rng(seed)
     unit = np.concatenate([np.arange(units), rng.integers(0, units, 30)])
     shares = rng.random(bins) + 0.05
-    part = deal(unit, rng.integers(-1, 7, len(unit)), shares, seed=seed)
+    part = stratified_group_split(unit, rng.integers(-1, 7, len(unit)), shares, seed=seed)
     assert len(set(part.tolist())) == min(units, bins)
     assert all(len(set(part[unit == one].tolist())) == 1 for one in range(units))
 

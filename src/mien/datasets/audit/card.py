@@ -1,4 +1,4 @@
-"""A info in words: the card of a data set (docs/datasets) and the columns of `mien data list`."""
+"""A `DatasetInfo` in words: the card of a data set (docs/datasets) and the columns of `mien data list`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mien.datasets.audit.check import ALL
 from mien.datasets.info import DatasetInfo
 
-FACES = {
+IMAGE_KINDS = {
     "crop": "one face, cut out",
     "aligned": "one face, cut out and aligned",
     "photo": "a scene in which faces must be found",
@@ -20,10 +20,10 @@ def facts(info: DatasetInfo) -> list[str]:
     return [word for word, there in stated.items() if there]
 
 
-def shows(info: DatasetInfo) -> str:
+def image_kinds(info: DatasetInfo) -> str:
     """What an image shows, of the variants that differ as well."""
-    others = [f"{FACES[faces]} (variant {variant})" for variant, faces in info.faces_of.items()]
-    return "; ".join([FACES[info.faces], *others])
+    others = [f"{IMAGE_KINDS[kind]} (variant {variant})" for variant, kind in info.image_kinds.items()]
+    return "; ".join([IMAGE_KINDS[info.image_kind], *others])
 
 
 def class_counts(info: DatasetInfo) -> str:
@@ -90,7 +90,7 @@ def card(info: DatasetInfo) -> str:
         f"| obtain | {_cell(info.obtain)} |",
         f"| splits | {_cell(info.split_rule)} |",
         f"| protocol | {info.protocol} |",
-        f"| an image shows | {shows(info)} |",
+        f"| an image shows | {image_kinds(info)} |",
         f"| states | {', '.join(['labels', *facts(info)])} |",
     ]
     for variant, labels in info.variants.items():

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
+from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import Duplicates, near_duplicates
 from mien.datasets.audit.scan import scan
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Problem, Samples
+from mien.media.work import Progress, no_progress
 
-ALL = "all"  # the class under which a info states only the sum of a split
+ALL = "all"  # the class under which a `DatasetInfo` states only the sum of a split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,18 +26,18 @@ class Count:
 
     split: str
     label: str  # a class, "no label", or "all"
-    found: int
+    images: int
     published: int | None  # None: not known
 
     @property
     def agrees(self) -> bool:
         """As published, or nothing to compare with."""
-        return self.published is None or self.found == self.published
+        return self.published is None or self.images == self.published
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crossing:
-    """What stands on both sides of a border between splits."""
+class SplitOverlap:
+    """Subjects or near-duplicates that two splits share."""
 
     kind: Literal["near-duplicate", "subject"]
     splits: tuple[str, str]
@@ -44,18 +47,18 @@ class Crossing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """What was found in one place that should hold one data set."""
+class DatasetCheck:
+    """What one folder holds that should be one data set."""
 
     name: str
     variant: str
-    place: str
+    folder: str
     images: int
     decoded: bool  # all images were decoded and compared
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]  # what is no fault and good to know
     counts: tuple[Count, ...]
-    crossings: tuple[Crossing, ...] = ()
+    overlaps: tuple[SplitOverlap, ...] = ()
     repeated: int = 0  # images that show the photo of another one of the same split
     contradictions: int = 0  # pairs of near-duplicates with two different labels
     obtain: str = ""
@@ -69,7 +72,7 @@ class Check:
     @property
     def absent(self) -> tuple[str, ...]:
         """Published splits of which nothing is there."""
-        return tuple(count.split for count in self.totals if count.published and not count.found)
+        return tuple(count.split for count in self.totals if count.published and not count.images)
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -87,7 +90,7 @@ class Check:
         """One sentence."""
         what = f"{self.name}{f' ({self.variant})' if self.variant else ''}"
         if not self.images:
-            return f"{what} is not usable: no image of it was found in {self.place}."
+            return f"{what} is not usable: no image of it was found in {self.folder}."
         faults = [f"{len(self.problems):,} problem{'s' * (len(self.problems) != 1)}"] if self.problems else []
         if self.differing:
             faults.append(f"other counts than published{_of(self.differing)}")
@@ -106,44 +109,44 @@ class Check:
 
 
 def check(
-    info: DatasetInfo,
+    dataset: str | DatasetInfo,
     folder: str | os.PathLike[str],
     *,
     variant: str = "",
-    decode: bool = True,
-    jobs: int = 1,
-    watch: Callable[[int, int], None] = lambda count, of: None,
-) -> Check:
-    """Read the set in `folder` (or .zip) and compare it with its info.
+    duplicates: bool = True,
+    workers: int = 1,
+    progress: Progress = no_progress,
+) -> DatasetCheck:
+    """Read a data set from a folder (or .zip) and compare it with what its authors publish.
 
-    `decode=False` opens no image: unreadable and repeated ones are not found. `watch` is told how many more
-    images were opened, of how many. Raises `InputError` where `folder` is no place to read from.
+    `duplicates=False` opens no image: unreadable and repeated ones are not listed. `workers`: processes that decode
+    images, 0 for one per core. Raises `InputError` where `folder` is no place to read from.
     """
+    info = dataset_info(dataset)
     variant = info.variant(variant)
     reading = info.reading(folder, variant=variant)
-    published = info.published(variant, reading.distribution)
     samples, problems = reading.samples, reading.problems
-    crossings = _crossing_subjects(samples)
+    overlaps = _subject_overlaps(samples)
     repeated = contradictions = 0
-    if decode:
-        looked = scan(samples, jobs=jobs, watch=lambda count: watch(count, len(samples)))
-        copies = near_duplicates(looked, apart=samples.group)
-        problems += looked.unreadable
-        crossings += _crossing_copies(samples, copies)
+    if duplicates:
+        scanned = scan(samples, workers=workers, progress=progress)
+        copies = near_duplicates(scanned, apart=samples.group)
+        problems += scanned.unreadable
+        overlaps += _duplicate_overlaps(samples, copies)
         inside = copies.pairs[~copies.across(samples.split)]
         repeated = len(np.unique(inside[:, 1]))
         label = samples.label[copies.pairs]  # (P, 2)
         contradictions = int(((label >= 0).all(axis=1) & (label[:, 0] != label[:, 1])).sum())
-    return Check(
+    return DatasetCheck(
         name=info.name,
         variant=variant,
-        place=str(folder),
+        folder=str(folder),
         images=len(samples),
-        decoded=decode,
+        decoded=duplicates,
         problems=problems,
         notes=reading.notes,
-        counts=compare(samples, published),
-        crossings=crossings,
+        counts=compare(samples, info.published(variant, reading.release)),
+        overlaps=overlaps,
         repeated=repeated,
         contradictions=contradictions,
         obtain=info.obtain,
@@ -152,7 +155,7 @@ def check(
 
 
 def compare(samples: Samples, published: Mapping[str, Mapping[str, int]]) -> tuple[Count, ...]:
-    """Counts per split and class against those of a info; each split ends with its sum.
+    """Counts per split and class against those of a `DatasetInfo`; each split ends with its sum.
 
     Every split has the same classes, in the order of the set.
     """
@@ -166,26 +169,26 @@ def compare(samples: Samples, published: Mapping[str, Mapping[str, int]]) -> tup
         unstated = 0 if theirs and ALL not in theirs else None
         for label in labels:
             expected = theirs.get(label, None if label == "no label" else unstated)
-            counts.append(Count(split=split, label=label, found=mine.get(label, 0), published=expected))
+            counts.append(Count(split=split, label=label, images=mine.get(label, 0), published=expected))
         total = theirs.get(ALL, sum(theirs.values())) if theirs else None
         if ALL not in theirs and "no label" not in theirs and mine.get("no label"):
             total = None  # published are the images with a label only
-        counts.append(Count(split=split, label=ALL, found=sum(mine.values()), published=total))
+        counts.append(Count(split=split, label=ALL, images=sum(mine.values()), published=total))
     return tuple(counts)
 
 
-def _crossing_subjects(samples: Samples) -> tuple[Crossing, ...]:
+def _subject_overlaps(samples: Samples) -> tuple[SplitOverlap, ...]:
     if samples.subject is None:
         return ()
     known = samples.subject != ""
-    found = []
-    for left, right in _borders(samples):
+    overlaps = []
+    for left, right in combinations(samples.splits, 2):
         on = [known & (samples.split == split) for split in (left, right)]
         both = np.intersect1d(*(samples.subject[mask] for mask in on))
         if len(both):
             rows = [int(np.isin(samples.subject[mask], both).sum()) for mask in on]
-            found.append(
-                Crossing(
+            overlaps.append(
+                SplitOverlap(
                     kind="subject",
                     splits=(left, right),
                     count=len(both),
@@ -193,20 +196,20 @@ def _crossing_subjects(samples: Samples) -> tuple[Crossing, ...]:
                     examples=tuple(map(str, both[:3])),
                 )
             )
-    return tuple(found)
+    return tuple(overlaps)
 
 
-def _crossing_copies(samples: Samples, copies: Duplicates) -> tuple[Crossing, ...]:
-    found = []
+def _duplicate_overlaps(samples: Samples, copies: Duplicates) -> tuple[SplitOverlap, ...]:
+    overlaps = []
     splits = samples.split[copies.pairs]  # (P, 2)
-    for left, right in _borders(samples):
+    for left, right in combinations(samples.splits, 2):
         straight = (splits[:, 0] == left) & (splits[:, 1] == right)
         turned = (splits[:, 0] == right) & (splits[:, 1] == left)
         pairs = np.concatenate([copies.pairs[straight], copies.pairs[turned][:, ::-1]])
         if len(pairs):
             examples = [f"{samples.path[a]} = {samples.path[b]}" for a, b in pairs[:3]]
-            found.append(
-                Crossing(
+            overlaps.append(
+                SplitOverlap(
                     kind="near-duplicate",
                     splits=(left, right),
                     count=len(pairs),
@@ -214,15 +217,9 @@ def _crossing_copies(samples: Samples, copies: Duplicates) -> tuple[Crossing, ..
                     examples=tuple(examples),
                 )
             )
-    return tuple(found)
+    return tuple(overlaps)
 
 
 def _of(splits: tuple[str, ...]) -> str:
     named = ", ".join(split for split in splits if split)
     return f" of {named}" if named else ""
-
-
-def _borders(samples: Samples) -> list[tuple[str, str]]:
-    """Every two splits."""
-    splits = samples.splits
-    return [(left, right) for i, left in enumerate(splits) for right in splits[i + 1 :]]

@@ -33,21 +33,21 @@ class Duplicates:
 
     pairs: np.ndarray  # (P, 2) int: rows, the smaller first, in ascending order
     similarity: np.ndarray  # (P,): correlation of the detail, `SIMILARITY` to 1
-    groups: np.ndarray  # (N,) int: rows of one number are linked through pairs; -1: alone
+    groups: np.ndarray  # (N,) int: rows of one number are connected_components through pairs; -1: alone
 
     def across(self, column: np.ndarray) -> np.ndarray:
         """Mask (P,) of the pairs whose rows differ in a column (N,), the split for instance."""
         return column[self.pairs[:, 0]] != column[self.pairs[:, 1]]
 
 
-def near_duplicates(looked: Scan, *, apart: np.ndarray | None = None) -> Duplicates:
+def near_duplicates(scanned: Scan, *, apart: np.ndarray | None = None) -> Duplicates:
     """All pairs of rows with hashes at most `DISTANCE` apart and detail at least `SIMILARITY` alike.
 
     `apart` (N,) str: rows of one value are not compared with each other (frames of one video: `Samples.group`);
     "" stands for no value.
     """
-    grey = looked.grey.astype(np.float32)
-    kept = np.flatnonzero(looked.readable & (grey.std(axis=(1, 2)) >= FLAT_BELOW))
+    grey = scanned.grey.astype(np.float32)
+    kept = np.flatnonzero(scanned.readable & (grey.std(axis=(1, 2)) >= FLAT_BELOW))
     pairs = kept[near_pairs(perceptual_hash(grey[kept]))]
     if apart is not None:
         left, right = apart[pairs[:, 0]], apart[pairs[:, 1]]
@@ -55,12 +55,12 @@ def near_duplicates(looked: Scan, *, apart: np.ndarray | None = None) -> Duplica
     alike = _detail_correlation(grey, pairs)
     sure = alike >= SIMILARITY
     pairs = pairs[sure]
-    return Duplicates(pairs=pairs, similarity=alike[sure], groups=linked(pairs, len(grey)))
+    return Duplicates(pairs=pairs, similarity=alike[sure], groups=connected_components(pairs, len(grey)))
 
 
-def repeats_another_split(samples: Samples, *, jobs: int = 1) -> np.ndarray:
-    """Mask (N,) of the rows with a near-duplicate in another split. Decodes every image; `jobs` as `scan`."""
-    found = near_duplicates(scan(samples, jobs=jobs), apart=samples.group)
+def repeats_another_split(samples: Samples, *, workers: int = 1) -> np.ndarray:
+    """Mask (N,) of the rows with a near-duplicate in another split. Decodes every image; `workers` as `scan`."""
+    found = near_duplicates(scan(samples, workers=workers), apart=samples.group)
     crossing = np.zeros(len(samples), dtype=bool)
     crossing[found.pairs[found.across(samples.split)]] = True
     return crossing
@@ -92,7 +92,7 @@ def near_pairs(bits: np.ndarray, *, distance: int = DISTANCE) -> np.ndarray:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def linked(pairs: np.ndarray, count: int) -> np.ndarray:
+def connected_components(pairs: np.ndarray, count: int) -> np.ndarray:
     """Connected components of `count` rows under pairs (P, 2): a number per row from 0, -1 for those alone."""
     parent = list(range(count))
 

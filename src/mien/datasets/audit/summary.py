@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from mien.datasets import dataset_info
+from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.errors import InputError
 
@@ -78,8 +81,17 @@ class Summary:
         return asdict(self)
 
 
-def summarize(samples: Samples, *, name: str, variant: str = "") -> Summary:
-    """All tables of a set; `SIZES_FROM` images, evenly spaced, are opened for their sizes."""
+def summarize(dataset: str | DatasetInfo, folder: str | os.PathLike[str], *, variant: str = "") -> Summary:
+    """All tables of a data set in a folder (or .zip); `SIZES_FROM` images, evenly spaced, are opened for their sizes.
+
+    Broken rows are left out. Raises `DataError` where the folder holds no image of the set.
+    """
+    info = dataset_info(dataset)
+    return summarize_samples(info.some_samples(folder, variant=variant), info.name, info.variant(variant))
+
+
+def summarize_samples(samples: Samples, name: str, variant: str = "") -> Summary:
+    """`summarize` for rows that were read already."""
     return Summary(
         name=name,
         variant=variant,
@@ -96,8 +108,8 @@ def summarize(samples: Samples, *, name: str, variant: str = "") -> Summary:
 def entropy_bits(votes: np.ndarray) -> np.ndarray:
     """Entropy (N,) of vote distributions (N, classes): 0 where all agree, log2(classes) where nobody does."""
     safe = np.where(votes > 0, votes, 1.0)
-    found: np.ndarray = -(votes * np.log2(safe)).sum(axis=1) + 0.0  # no negative zero
-    return found
+    bits: np.ndarray = -(votes * np.log2(safe)).sum(axis=1) + 0.0  # no negative zero
+    return bits
 
 
 def _votes(samples: Samples) -> Votes | None:
@@ -154,29 +166,29 @@ def _poses(samples: Samples) -> Poses | None:
 
 def _histogram(angle: np.ndarray | None) -> tuple[int, ...]:
     known = np.empty(0) if angle is None else angle[np.isfinite(angle)]
-    place = np.clip(np.floor((known - POSE_DEG[0]) / 15 + 0.5), 0, len(POSE_DEG) - 1).astype(int)
-    return tuple(np.bincount(place, minlength=len(POSE_DEG)).tolist())
+    bins = np.clip(np.floor((known - POSE_DEG[0]) / 15 + 0.5), 0, len(POSE_DEG) - 1).astype(int)
+    return tuple(np.bincount(bins, minlength=len(POSE_DEG)).tolist())
 
 
 def _sizes(samples: Samples) -> Sizes | None:
     if not len(samples):
         return None
     rows = np.unique(np.linspace(0, len(samples) - 1, min(SIZES_FROM, len(samples))).round().astype(int))
-    found = []
+    sizes = []
     for row in rows.tolist():
         try:
             height, width = samples.image(row).shape[:2]
         except InputError:
             continue
-        found.append((width, height))
-    if not found:
+        sizes.append((width, height))
+    if not sizes:
         return None
-    found.sort(key=lambda size: size[0] * size[1])
+    sizes.sort(key=lambda size: size[0] * size[1])
     return Sizes(
         opened=len(rows),
-        unreadable=len(rows) - len(found),
-        least=found[0],
-        median=found[len(found) // 2],
-        most=found[-1],
-        one_size=len(set(found)) == 1,
+        unreadable=len(rows) - len(sizes),
+        least=sizes[0],
+        median=sizes[len(sizes) // 2],
+        most=sizes[-1],
+        one_size=len(set(sizes)) == 1,
     )

@@ -12,17 +12,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Collector, Reading
 from mien.labels import AFF_WILD2, expression_called
 
-SPLITS = {"Train": "train", "Validation": "test"}
+SPLIT_OF_FOLDER = {"Train": "train", "Validation": "test"}
 ANNOTATION = re.compile(r"(?:.*/)?EXPR_\w+/(Train|Validation)_Set/([^/]+)\.txt")
 FRAME = re.compile(r"(?:.*/)?cropped_aligned[^/]*/(?:.*/)?([^/]+)/(\d+)\.jpg")
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """A row per annotated frame that has an image; `group` is the video, `frame` counts from 1."""
     rows = Collector(AFF_WILD2, files)
     lists: list[tuple[str, str, str]] = []  # (name, split, video)
@@ -31,7 +31,7 @@ def read(files: Files, variant: str) -> Reading:
         if found := FRAME.fullmatch(name):
             frames[found[1]][int(found[2])] = name
         elif found := ANNOTATION.fullmatch(name):
-            lists.append((name, SPLITS[found[1]], found[2]))
+            lists.append((name, SPLIT_OF_FOLDER[found[1]], found[2]))
     if not lists:
         what = "no EXPR_Classification_Challenge/Train_Set/*.txt is there"
         rows.problem("missing file", str(files), what, "unpack the annotations of the ABAW competition")
@@ -89,7 +89,7 @@ SET = DatasetInfo(
         "Train_Set is train; Validation_Set, which papers report on because the test labels are kept, is "
         "test; no validation part"
     ),
-    faces="aligned",
+    image_kind="aligned",
     known_faults=(
         "Frames follow each other: keep videos (the column group) together when a part is cut from train.",
         "How many frames are annotated differs between the competitions; say whose annotations were used.",

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Collector, Reading
 from mien.errors import DataError
@@ -40,13 +40,13 @@ KINDS = ("exp", "val", "aro", "lnd")  # the files of one image in the later dist
 READERS = 8  # threads; a local disk gains little, a network disk much
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """Rows with `points` (68, 2), `valence` and `arousal` in -1..1; boxes in the distribution of 2017 only."""
     classes = AFFECTNET_8 if variant == "8" else AFFECTNET_7
     if (root := files.together(*FOLDERS)) is not None and root.holding("annotations"):
         rows = Collector(classes, root)
         _read_folders(rows, root)
-        return rows.done(distribution="folders")
+        return rows.done(release="folders")
     root = files.together(*LISTS, IMAGES)
     rows = Collector(classes, root or files)
     lists = {name: before for name in LISTS if root and (before := root.folder(name)) is not None}
@@ -59,7 +59,7 @@ def read(files: Files, variant: str) -> Reading:
         _read_list(rows, before + name, images, LISTS[name])
     for name in LISTS.keys() - lists.keys():
         rows.note(f"{name} is not there; get it to have the {LISTS[name]} split")
-    return rows.done(distribution="csv")
+    return rows.done(release="csv")
 
 
 def _read_list(rows: Collector, name: str, images: str, split: str) -> None:
@@ -91,7 +91,7 @@ def _label(rows: Collector, expression: str, where: str) -> str | None:
     return None
 
 
-def _read_folders(rows: Collector, root: Files) -> None:
+def _read_folders(rows: Collector, root: Distribution) -> None:
     images: dict[str, str] = {}  # "train_set/images/123" -> with its suffix
     stems: list[tuple[str, str, str]] = []  # ("train_set", "123", split)
     for name in root.names:
@@ -129,7 +129,7 @@ def _read_folders(rows: Collector, root: Files) -> None:
             rows.note(f"no annotation of {folder} is there; unpack it to have the {split} split")
 
 
-def _values(root: Files, stems: Sequence[str]) -> list[list[np.ndarray | None]]:
+def _values(root: Distribution, stems: Sequence[str]) -> list[list[np.ndarray | None]]:
     """The four arrays of each image, float; None for one that is absent or damaged.
 
     A million files: each is opened once, by several threads in runs of neighbours, and headers that repeat are
@@ -146,7 +146,7 @@ def _values(root: Files, stems: Sequence[str]) -> list[list[np.ndarray | None]]:
         return [values for run in threads.map(some, runs) for values in run]
 
 
-def _array(root: Files, name: str, size: int) -> np.ndarray | None:
+def _array(root: Distribution, name: str, size: int) -> np.ndarray | None:
     try:
         data = root.read(name)
         kind, start = _header(data[: 10 + int.from_bytes(data[8:10], "little")])

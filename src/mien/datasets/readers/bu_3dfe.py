@@ -11,18 +11,18 @@ F0001_AN01WH_y+30_p-15.png.
 
 from __future__ import annotations
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
-from mien.datasets.readers.filename_patterns import CODES, SEVEN, code_of, from_filenames
+from mien.datasets.readers.filename_patterns import CODES, code_of, from_filenames
 from mien.datasets.samples import Reading
-from mien.labels import BASIC
+from mien.labels import BASIC, CAER_S
 
 SCAN = r"([FM]\d{4})_([A-Z]{2})(0[0-4])([A-Z]{2})"
 ANCESTRY = "AE AM BL IN LA WH".split()  # as coded in the names
 VIEW = "F0001_AN01WH_y+30_p-15.png"
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """Rendered views, or the F2D images (variants "frontal"), which count as yaw and pitch 0.
 
     The group of a row is its scan, of which there may be many views. Intensity is 0 for neutral.
@@ -64,7 +64,7 @@ SET = DatasetInfo(
     name="bu-3dfe",
     title="BU-3DFE, Binghamton University 3D Facial Expression",
     read=read,
-    variants={"views-6": BASIC, "views-7": SEVEN, "frontal-6": BASIC, "frontal-7": SEVEN},
+    variants={"views-6": BASIC, "views-7": CAER_S, "frontal-6": BASIC, "frontal-7": CAER_S},
     layout=(
         "F0001/F0001_AN01WH_F2D.bmp ... (frontal images; variants frontal-6 and frontal-7)\n"
         "F0001/F0001_AN01WH_F3D.wrl ... (scans, not read: render them)\n"
@@ -79,7 +79,7 @@ SET = DatasetInfo(
     expected={"frontal-6": {"": _FRONTAL}, "frontal-7": {"": {**_FRONTAL, "neutral": 100}}},
     split_rule="none; folds by subject (F0001 to F0056, M0001 to M0044)",
     protocol="subject-folds",
-    faces="photo",
+    image_kind="photo",
     subjects=True,
     poses=True,
     known_faults=(

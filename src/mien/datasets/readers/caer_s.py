@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.class_folders import add_class_folders, is_image, note_absent
 from mien.datasets.samples import Collector, Reading
 from mien.labels import CAER_S
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """Every image of `<split>/<class>/`."""
     root = files.together("train", "test")
     rows = Collector(CAER_S, root or files)
@@ -39,7 +39,7 @@ SET = DatasetInfo(
     # Sums as papers on the set report them, POSTER++ among them.
     expected={"": {"train": {"all": 44996}, "test": {"all": 20987}}},
     split_rule="the folders train and test; no validation part",
-    faces="photo",
+    image_kind="photo",
     known_faults=(
         "An image shows a scene, often with several faces; the label does not say whose it is.",
         "Frames of one clip resemble each other and clips are not named: no part cut from train is independent.",

@@ -19,21 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.filename_patterns import from_filenames
 from mien.datasets.readers.pixel_csv import read_labelled
 from mien.datasets.samples import Collector, Reading
-from mien.labels import CK_PLUS, Expression, LabelSet, expression_called
+from mien.labels import CK_PLUS, CK_PLUS_7, CK_PLUS_48, CK_PLUS_48_CSV, Expression, LabelSet, expression_called
 
-SEVEN = LabelSet("neutral anger disgust fear happiness sadness surprise")
-PEAKS = LabelSet("anger contempt disgust fear happiness sadness surprise")
-KAGGLE = LabelSet("anger disgust fear happiness sadness surprise neutral contempt")  # labels 0 to 7 of TABLE
 TABLE = "ckextended.csv"
 FRAME = r"(S\d{3})_(\d{3})_(\d{8})"
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """Frames of the original sequences, or copies of 48 pixels that go round (variants "48" and "48-csv")."""
     if variant == "48":
         return _read_folders(files)
@@ -42,7 +39,7 @@ def read(files: Files, variant: str) -> Reading:
     return _read_sequences(files, SET.variants[variant])
 
 
-def _read_sequences(files: Files, labels: LabelSet) -> Reading:
+def _read_sequences(files: Distribution, labels: LabelSet) -> Reading:
     rows, named = from_filenames(files, labels, FRAME, form="S005/001/S005_001_00000011.png")
     frames: dict[str, list[tuple[str, str]]] = defaultdict(list)  # sequence -> (number, path) in order
     for path, at in named:
@@ -92,7 +89,7 @@ def _emotion(text: str) -> str | None:
     return CK_PLUS[int(number)] if number in range(len(CK_PLUS)) else None
 
 
-def _points(files: Files, name: str) -> np.ndarray | None:
+def _points(files: Distribution, name: str) -> np.ndarray | None:
     """68 lines of x and y in pixels -> (68, 2); None for anything else."""
     try:
         points = np.array([[float(value) for value in line.split()] for _, line in files.lines(name)])
@@ -101,8 +98,8 @@ def _points(files: Files, name: str) -> np.ndarray | None:
     return points if points.shape == (68, 2) and np.isfinite(points).all() else None
 
 
-def _read_folders(files: Files) -> Reading:
-    rows, named = from_filenames(files, PEAKS, rf"([a-z]+)/{FRAME}", form="anger/S010_004_00000017.png")
+def _read_folders(files: Distribution) -> Reading:
+    rows, named = from_filenames(files, CK_PLUS_48, rf"([a-z]+)/{FRAME}", form="anger/S010_004_00000017.png")
     for path, match in named:
         if (label := expression_called(match[1])) is None:
             rows.label_problem(path, match[1])
@@ -111,9 +108,9 @@ def _read_folders(files: Files) -> Reading:
     return rows.done()
 
 
-def _read_table(files: Files) -> Reading:
+def _read_table(files: Distribution) -> Reading:
     root = files.holding(TABLE)
-    rows = Collector(KAGGLE, root or files)
+    rows = Collector(CK_PLUS_48_CSV, root or files)
     if root is None:
         rows.problem("missing file", str(files), f"{TABLE} is not there", "give its folder")
         return rows.done()
@@ -121,14 +118,14 @@ def _read_table(files: Files) -> Reading:
 
 
 # Sequences per class: Lucey et al., table 3.
-_SEQUENCES = dict(zip(PEAKS, [45, 18, 59, 25, 69, 28, 83], strict=True))
+_SEQUENCES = dict(zip(CK_PLUS_48, [45, 18, 59, 25, 69, 28, 83], strict=True))
 _THREE: dict[str, int] = {label: 3 * count for label, count in _SEQUENCES.items()}
 
 SET = DatasetInfo(
     name="ck+",
     title="CK+, Extended Cohn-Kanade",
     read=read,
-    variants={"8": CK_PLUS, "7": SEVEN, "48": PEAKS, "48-csv": KAGGLE},
+    variants={"8": CK_PLUS, "7": CK_PLUS_7, "48": CK_PLUS_48, "48-csv": CK_PLUS_48_CSV},
     layout=(
         "cohn-kanade-images/S005/001/S005_001_00000001.png ...\n"
         "Emotion/S005/001/S005_001_00000011_emotion.txt ...\n"
@@ -144,7 +141,7 @@ SET = DatasetInfo(
     obtain="https://www.jeffcohn.net/Resources/; the copies of 48 pixels are on Kaggle, put there by others",
     expected={
         "8": {"": {"neutral": 327, **_THREE}},
-        "7": {"": {"neutral": 309, **{label: count for label, count in _THREE.items() if label in SEVEN}}},
+        "7": {"": {"neutral": 309, **{label: count for label, count in _THREE.items() if label in CK_PLUS_7}}},
         "48": {"": _THREE},
     },
     split_rule=(
@@ -152,8 +149,8 @@ SET = DatasetInfo(
         "variant 48-csv: column Usage"
     ),
     protocol="subject-folds",
-    faces="photo",
-    faces_of={"48": "crop", "48-csv": "crop"},
+    image_kind="photo",
+    image_kinds={"48": "crop", "48-csv": "crop"},
     subjects=True,
     known_faults=(
         "The last three frames of a sequence are nearly the same image: keep them in one fold.",

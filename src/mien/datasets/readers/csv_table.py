@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.folder import VARIANTS, class_called, class_remedy, split_called
 from mien.datasets.samples import Collector, Reading
@@ -41,7 +41,7 @@ class _RowError(Exception):
     """One thing wrong with a line or a header: kind, what, remedy."""
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """One row per line of the folder's one table, or of the table that the user points at."""
     labels = VARIANTS[variant]
     tables = [files.chosen] if files.chosen else _uppermost(files)
@@ -51,7 +51,7 @@ def read(files: Files, variant: str) -> Reading:
         rows.problem("missing file", str(files), what, "give the path of the CSV itself")
         return rows.done()
     folder, _, name = tables[0].rpartition("/")
-    rows = Collector(labels, Files(files.root, prefix=files.prefix + (f"{folder}/" if folder else "")))
+    rows = Collector(labels, Distribution(files.root, prefix=files.prefix + (f"{folder}/" if folder else "")))
     try:
         columns, unused = _columns(rows.files, name, variant)
         if unused:
@@ -70,14 +70,14 @@ def read(files: Files, variant: str) -> Reading:
     return rows.done()
 
 
-def _uppermost(files: Files) -> list[str]:
+def _uppermost(files: Distribution) -> list[str]:
     """The tables that lie least deep."""
     tables = [name for name in files.names if name.lower().endswith(".csv")]
     least = min((name.count("/") for name in tables), default=0)
     return [name for name in tables if name.count("/") == least]
 
 
-def _columns(files: Files, name: str, variant: str) -> tuple[Columns, list[str]]:
+def _columns(files: Distribution, name: str, variant: str) -> tuple[Columns, list[str]]:
     """The used columns and the names of the others, from the first line."""
     first = next(iter(files.text(name).splitlines()), "")
     if "," not in first and (other := next((mark for mark in ";\t|" if mark in first), "")):
@@ -137,7 +137,9 @@ def _path(value: str) -> str:
     if "\n" in value:
         raise _RowError("wrong column", "a quotation mark above swallows lines up to here", "close it or remove it")
     if path.startswith(("/", "../")) or path[1:2] == ":":
-        raise _RowError("wrong column", f"{value} is not below the folder of the table", "give paths from that folder")
+        raise _RowError(
+            "wrong column", f"{value} is not below the folder of the table", "give paths from that folder"
+        )
     return path
 
 
@@ -191,5 +193,5 @@ SET = DatasetInfo(
     licence="Yours.",
     obtain="any table with those columns; other classes than those of mien.labels.Expression cannot be taken",
     split_rule="the column split, where there is one",
-    faces="crop",
+    image_kind="crop",
 )

@@ -7,7 +7,7 @@ often with several faces.
 
 from __future__ import annotations
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Collector, Reading
 from mien.labels import FER2013
@@ -16,7 +16,7 @@ LIST = "label.lst"
 PICTURES = "origin"
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """One row per face with its `box`; `group` is the photo, `face` its number there, `face_score` the detector's.
 
     Labels 0 to 6 have the order of FER2013.
@@ -62,7 +62,7 @@ SET = DatasetInfo(
     expected={"": {"": {"all": 91793}}},  # faces, as the authors count them; per class they publish nothing
     split_rule="none published; folds keep the faces of one photo together",
     protocol="group-folds",
-    faces="photo",
+    image_kind="photo",
     known_faults=(
         "Several rows have the same image and differ in their box.",
         "Papers split it at random, each in its own way; their figures do not compare.",

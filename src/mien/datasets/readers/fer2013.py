@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.class_folders import add_class_folders, is_image, note_absent
-from mien.datasets.readers.pixel_csv import SPLITS, find_table, read_labelled
+from mien.datasets.readers.pixel_csv import USAGE_SPLITS, find_table, read_labelled
 from mien.datasets.samples import Collector, Reading
 from mien.labels import FER2013, expression_called
 
@@ -22,7 +22,7 @@ LABELS = "fer2013_labels.csv"
 FOLDERS = {"Train": "train", "Valid": "valid", "Test": "test"}  # of FER+: FER2013Train, ...
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """Whichever of the four distributions lies there; the challenge's own table first."""
     if (table := find_table(files)) is not None:
         return read_labelled(Collector(FER2013, table[0]), table[1])
@@ -39,11 +39,11 @@ def read(files: Files, variant: str) -> Reading:
         )
         return rows.done()
     add_class_folders(rows, ((name, split, {}) for name, split in found))
-    note_absent(rows, SPLITS.values(), {split for _, split in found}, layout="train/angry/*.jpg")
+    note_absent(rows, USAGE_SPLITS.values(), {split for _, split in found}, layout="train/angry/*.jpg")
     return rows.done()
 
 
-def _read_list(root: Files) -> Reading:
+def _read_list(root: Distribution) -> Reading:
     rows = Collector(FER2013, root)
     for number, row in root.rows(LABELS, ["split", "image", "fer2013_label"]):
         where, split = f"{LABELS}:{number}", row["split"]
@@ -57,12 +57,12 @@ def _read_list(root: Files) -> Reading:
     return rows.done()
 
 
-def _folders(files: Files) -> Iterator[tuple[str, str]]:
+def _folders(files: Distribution) -> Iterator[tuple[str, str]]:
     """(name, split) of train/<class>/<image> and test/<class>/<image>."""
     for name in files.names:
         if (found := re.search(r"(?:^|/)(train|test)/[^/]+/([^/]+)$", name)) and is_image(name):
             usage = found[2].partition("_")[0]
-            yield name, SPLITS.get(usage, found[1])
+            yield name, USAGE_SPLITS.get(usage, found[1])
 
 
 def _counts(*figures: int) -> dict[str, int]:

@@ -6,19 +6,19 @@ distribution.
 
 from __future__ import annotations
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
-from mien.datasets.readers.filename_patterns import SEVEN, from_filenames
+from mien.datasets.readers.filename_patterns import from_filenames
 from mien.datasets.samples import Reading
-from mien.labels import expression_called
+from mien.labels import CAER_S, expression_called
 
 CHARACTERS = "aia bonnie jules malcolm mery ray".split()
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """One row per image; its folder says character and expression, and the character is the subject."""
     pattern = rf"({'|'.join(CHARACTERS)})_([a-z]+)/\1_\2_[^/]+"
-    rows, named = from_filenames(files, SEVEN, pattern, form="aia/aia_anger/aia_anger_1.png")
+    rows, named = from_filenames(files, CAER_S, pattern, form="aia/aia_anger/aia_anger_1.png")
     for path, match in named:
         if (label := expression_called(match[2])) is None:
             rows.label_problem(path, match[2])
@@ -31,7 +31,7 @@ SET = DatasetInfo(
     name="ferg",
     title="FERG-DB, Facial Expression Research Group database",
     read=read,
-    variants={"": SEVEN},
+    variants={"": CAER_S},
     layout="FERG_DB_256/<character>/<character>_<expression>/<character>_<expression>_1.png ...",
     citation=(
         "D. Aneja, A. Colburn, G. Faigin, L. Shapiro, B. Mones: Modeling Stylized Character Expressions via "
@@ -39,10 +39,10 @@ SET = DatasetInfo(
     ),
     licence="Non-commercial research; the characters belong to their makers.",
     obtain="https://grail.cs.washington.edu/projects/deepexpr/ferg-2d-db.html, on request",
-    expected={"": {"": dict(zip(SEVEN, [9169, 8571, 7419, 7330, 6939, 7627, 8712], strict=True))}},
+    expected={"": {"": dict(zip(CAER_S, [9169, 8571, 7419, 7330, 6939, 7627, 8712], strict=True))}},
     split_rule="none; hold out whole characters",
     protocol="leave-one-subject-out",
-    faces="crop",
+    image_kind="crop",
     subjects=True,
     known_faults=("Frames of animations: neighbours are nearly the same image, so random splits measure memory.",),
 )

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
-from mien.datasets.readers.pixel_csv import SPLITS, find_table, read_table
+from mien.datasets.readers.pixel_csv import USAGE_SPLITS, find_table, read_table
 from mien.datasets.samples import Collector, Reading
 from mien.labels import FERPLUS
 
@@ -36,7 +36,7 @@ class Line(NamedTuple):
     votes: list[str]
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """Rows with `votes` as Barsoum et al. use them: single votes dropped, then normalised over the eight classes.
 
     The label is the class with most votes, or with more than half of those left when single votes are dropped
@@ -61,7 +61,7 @@ def read(files: Files, variant: str) -> Reading:
     return rows.done()
 
 
-def _read_table(root: Files, table: str, variant: str) -> Reading:
+def _read_table(root: Distribution, table: str, variant: str) -> Reading:
     """Votes and pixels in the same order of rows."""
     rows = Collector(FERPLUS, root)
     if (before := root.folder(LIST)) is None:
@@ -89,7 +89,7 @@ def _read_table(root: Files, table: str, variant: str) -> Reading:
     return rows.done(decode=pixels)
 
 
-def _lines(root: Files) -> Iterator[Line] | None:
+def _lines(root: Distribution) -> Iterator[Line] | None:
     if (before := root.folder(LIST)) is not None:
         return _votes_of(root, before + LIST)
     own = {usage: f"{root.folder(name)}{name}/label.csv" for usage, name in FOLDERS.items()}
@@ -97,12 +97,12 @@ def _lines(root: Files) -> Iterator[Line] | None:
     return _labels_of(root, own) if own else None
 
 
-def _votes_of(root: Files, name: str) -> Iterator[Line]:
+def _votes_of(root: Distribution, name: str) -> Iterator[Line]:
     for number, row in root.rows(name, COLUMNS):
         yield Line(f"{name}:{number}", row["Usage"], row["Image name"], [row[answer] for answer in ANSWERS])
 
 
-def _labels_of(root: Files, own: dict[str, str]) -> Iterator[Line]:
+def _labels_of(root: Distribution, own: dict[str, str]) -> Iterator[Line]:
     """label.csv has no header: image and ten votes; an earlier script wrote a box between them."""
     for usage, name in own.items():
         for number, line in root.lines(name):
@@ -112,7 +112,9 @@ def _labels_of(root: Files, own: dict[str, str]) -> Iterator[Line]:
 
 
 def _wrong_usage(rows: Collector, line: Line) -> None:
-    rows.problem("wrong column", line.where, f"Usage {line.usage!r}", f"it must be one of {', '.join(SPLITS)}")
+    rows.problem(
+        "wrong column", line.where, f"Usage {line.usage!r}", f"it must be one of {', '.join(USAGE_SPLITS)}"
+    )
 
 
 def _add(rows: Collector, path: str, line: Line, variant: str) -> None:
@@ -121,7 +123,7 @@ def _add(rows: Collector, path: str, line: Line, variant: str) -> None:
         rows.problem("wrong column", line.where, f"votes {','.join(line.votes)!r}", remedy)
         return
     label, votes = judged([int(vote) for vote in line.votes], over_half=variant == "over-half")
-    rows.add(path, label, where=line.where, split=SPLITS[line.usage], votes=votes)
+    rows.add(path, label, where=line.where, split=USAGE_SPLITS[line.usage], votes=votes)
 
 
 def judged(counts: list[int], *, over_half: bool = False) -> tuple[str | None, np.ndarray | None]:

@@ -7,19 +7,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.readers.class_folders import is_image
 from mien.datasets.samples import Collector
 from mien.labels import CAER_S, LabelSet
 
-SEVEN = CAER_S  # the same order: that of the codes in the alphabet
-CODES = dict(zip("AN DI FE HA NE SA SU".split(), SEVEN, strict=True))
+CODES = dict(zip("AN DI FE HA NE SA SU".split(), CAER_S, strict=True))  # both in the order of the alphabet
 
 Named = list[tuple[str, re.Match[str]]]
 
 
 def from_filenames(
-    files: Files,
+    files: Distribution,
     labels: LabelSet,
     pattern: str,
     *,
@@ -43,7 +42,7 @@ def from_filenames(
             stem = renamed.get(stem, stem)
             found.append((name, stem, fits.fullmatch(f"{folder}/{stem}")))
     shared = _shared_folder(name for name, _, match in found if match)
-    rows = Collector(labels, Files(files.root, prefix=files.prefix + shared) if shared else files)
+    rows = Collector(labels, Distribution(files.root, prefix=files.prefix + shared) if shared else files)
     named: Named = []
     seen: dict[str, str] = {}
     for name, stem, match in found:

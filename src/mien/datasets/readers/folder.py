@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from difflib import get_close_matches
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.class_folders import is_image
 from mien.datasets.samples import Collector, Reading
@@ -23,7 +23,7 @@ FIRST_NUMBER = {
 }
 """Label sets whose classes have numbers in the set's own files -> the number of the first class."""
 
-SPLITS = {
+SPLIT_WORDS = {
     **dict.fromkeys(["train", "training"], "train"),
     **dict.fromkeys(["valid", "val", "validation", "dev", "publictest"], "valid"),
     **dict.fromkeys(["test", "testing", "privatetest"], "test"),
@@ -56,10 +56,10 @@ def class_remedy(word: str, variant: str) -> str:
 
 def split_called(word: str) -> str | None:
     """ "train", "valid" or "test" for the words that are usual for them; None for others."""
-    return SPLITS.get(word.strip().lower())
+    return SPLIT_WORDS.get(word.strip().lower())
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """One row per image: the innermost folder that is a class counts, and the next above it that is a split."""
     rows = Collector(VARIANTS[variant], files)
     strange: Counter[str] = Counter()
@@ -102,5 +102,5 @@ SET = DatasetInfo(
     licence="Yours.",
     obtain="any tree with one folder per class; other classes than those of mien.labels.Expression cannot be taken",
     split_rule="folders train, val (valid, validation, dev) and test above the classes, where there are such",
-    faces="crop",
+    image_kind="crop",
 )

@@ -9,10 +9,11 @@ A left profile shows the left side of a face, so its nose points to the left edg
 
 from __future__ import annotations
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
-from mien.datasets.readers.filename_patterns import CODES, SEVEN, code_of, from_filenames
+from mien.datasets.readers.filename_patterns import CODES, code_of, from_filenames
 from mien.datasets.samples import Reading
+from mien.labels import CAER_S
 
 EXPRESSIONS = {("AF" if code == "FE" else code): label for code, label in CODES.items()}
 YAW_DEG = {"FL": -90.0, "HL": -45.0, "S": 0.0, "HR": 45.0, "FR": 90.0}
@@ -20,9 +21,9 @@ RENAMED = {"AF31V": "AF31SAHL", "AM31H": "AM31SUHR"}  # names cut short in the d
 NAME = r"([AB])([FM])(0[1-9]|[12]\d|3[0-5])([A-Z]{2})(FL|HL|S|HR|FR)"
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """One row per image. Sessions A and B show the same people: the subject is sex and number."""
-    rows, named = from_filenames(files, SEVEN, NAME, form="AF01ANFL.JPG", skip=["AKDEF"], renamed=RENAMED)
+    rows, named = from_filenames(files, CAER_S, NAME, form="AF01ANFL.JPG", skip=["AKDEF"], renamed=RENAMED)
     for path, match in named:
         session, sex, number, code, angle = match.groups()
         if label := code_of(rows, path, code, EXPRESSIONS):
@@ -42,7 +43,7 @@ SET = DatasetInfo(
     name="kdef",
     title="KDEF, Karolinska Directed Emotional Faces",
     read=read,
-    variants={"": SEVEN},
+    variants={"": CAER_S},
     layout="KDEF/AF01/AF01ANFL.JPG ... (AKDEF/, the averaged faces, is left out)",
     citation=(
         "D. Lundqvist, A. Flykt, A. Öhman: The Karolinska Directed Emotional Faces - KDEF. CD ROM, Department of "
@@ -51,10 +52,10 @@ SET = DatasetInfo(
     licence="Non-commercial research; images may not be passed on.",
     obtain="https://www.kdef.se",
     # 70 people, 2 sessions, 5 angles, each expression once
-    expected={"": {"": dict.fromkeys(SEVEN, 700)}},
+    expected={"": {"": dict.fromkeys(CAER_S, 700)}},
     split_rule="none; folds by person over both sessions",
     protocol="subject-folds",
-    faces="photo",
+    image_kind="photo",
     subjects=True,
     poses=True,
     known_faults=(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import nan
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.filename_patterns import from_filenames
 from mien.datasets.samples import Reading
@@ -36,7 +36,7 @@ YAW_DEG = dict(zip(CAMERAS, range(-90, 91, 15), strict=True))
 RAISED = "081", "191"  # above the others; their angles are not published
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """One row per image of the 15 cameras. A group is one capture: all cameras, all illuminations.
 
     Yaw and pitch are unknown (NaN) for the two raised cameras.
@@ -74,7 +74,7 @@ SET = DatasetInfo(
     obtain="http://www.multipie.org, by agreement with Carnegie Mellon University",
     split_rule="none; folds by subject",
     protocol="subject-folds",
-    faces="photo",
+    image_kind="photo",
     subjects=True,
     poses=True,
     known_faults=(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Collector, Reading
 from mien.labels import FERPLUS, expression_called
@@ -17,7 +17,7 @@ LIST = "legend.csv"
 PERSON = re.compile(r"([A-Z].*)_\d{4}\.\w+")  # Aaron_Eckhart_0001.jpg, as LFW names its images
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """`subject` is the name in the image's name, or "" where none is; `annotator` is who labelled it."""
     root = files.together(LIST, "images")
     rows = Collector(FERPLUS, root or files)

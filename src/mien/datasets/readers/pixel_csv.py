@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Collector, Reading
 from mien.errors import ImageError
 
 TABLES = ("fer2013.csv", "icml_face_data.csv")  # emotion,pixels,Usage and emotion, Usage, pixels
-SPLITS = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+USAGE_SPLITS = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 SIDE_PX = 48
 
 
@@ -26,7 +26,7 @@ class PixelRows:
     starts: np.ndarray  # (rows,) of each row in the file, bytes
     column: int  # that holds the pixels
 
-    def __call__(self, files: Files, path: str) -> np.ndarray:
+    def __call__(self, files: Distribution, path: str) -> np.ndarray:
         """RGB uint8 (48, 48, 3) of `table.csv#row`; raises `ImageError` that names it."""
         table, _, row = path.partition("#")
         with files.open(table) as file:
@@ -42,7 +42,7 @@ class PixelRows:
         return np.repeat(grey.reshape(SIDE_PX, SIDE_PX, 1), 3, axis=2)
 
 
-def find_table(files: Files) -> tuple[Files, str] | None:
+def find_table(files: Distribution) -> tuple[Distribution, str] | None:
     """The part of the distribution that holds such a table, and the table's name."""
     for table in TABLES:
         if (root := files.holding(table)) is not None:
@@ -73,7 +73,7 @@ def read_table(rows: Collector, table: str) -> tuple[PixelRows, list[tuple[int, 
         start = file.tell()
         for number, line in enumerate(file, start=2):
             fields = [field.strip(b'" \r\n').decode("ascii", "replace") for field in line.split(b",")]
-            if len(fields) == len(header) and fields[usage] in SPLITS:
+            if len(fields) == len(header) and fields[usage] in USAGE_SPLITS:
                 found.append((number, fields[emotion], fields[usage]))
                 starts.append(start)
             elif line.strip():
@@ -95,7 +95,9 @@ def read_labelled(rows: Collector, table: str) -> Reading:
         if not usage:
             continue  # already a problem
         if emotion in known:
-            rows.add(f"{table}#{row}", rows.labels[int(emotion)], where=f"{table}:{number}", split=SPLITS[usage])
+            rows.add(
+                f"{table}#{row}", rows.labels[int(emotion)], where=f"{table}:{number}", split=USAGE_SPLITS[usage]
+            )
         else:
             rows.label_problem(f"{table}:{number}", emotion, known)
     return rows.done(decode=pixels)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Collector, Reading
 from mien.labels import RAF_DB
@@ -22,7 +22,7 @@ from mien.labels import RAF_DB
 LIST = "EmoLabel/list_patition_label.txt"
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """`train_00001.jpg 5` is Image/aligned/train_00001_aligned.jpg, or Image/original/train_00001.jpg."""
     root = files.holding(LIST)
     rows = Collector(RAF_DB, root or files)
@@ -90,8 +90,8 @@ SET = DatasetInfo(
     obtain="http://www.whdeld.cn/RAF/model1.html, by e-mail to the authors from an academic address",
     expected={"aligned": COUNTS, "original": COUNTS},
     split_rule="train and test by the prefix of the name; no validation part",
-    faces="aligned",
-    faces_of={"original": "photo"},
+    image_kind="aligned",
+    image_kinds={"original": "photo"},
     known_faults=(
         "Strongly unbalanced: happiness is 17 times as frequent as fear.",
         "Copies aligned anew at 224 pixels go round; figures on them differ from those on the official images.",

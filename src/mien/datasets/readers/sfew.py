@@ -11,34 +11,34 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mien.datasets.distribution import Files
+from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.class_folders import add_class_folders, is_image, note_absent
 from mien.datasets.samples import Collector, Reading
 from mien.labels import CAER_S
 
-SPLITS = {"train": "train", "val": "test"}
+SPLIT_OF_PART = {"train": "train", "val": "test"}
 
 
-def read(files: Files, variant: str) -> Reading:
+def read(files: Distribution, variant: str) -> Reading:
     """Aligned faces or whole frames; `group` is the film."""
     rows = Collector(CAER_S, files)
     placed = []
     for name, part in _images(files, aligned=variant == "aligned"):
-        if part not in SPLITS:
+        if part not in SPLIT_OF_PART:
             rows.leave_out("the test part, whose labels are not published")
             continue
-        split, (folder, file) = SPLITS[part], name.rsplit("/", 2)[1:]
+        split, (folder, file) = SPLIT_OF_PART[part], name.rsplit("/", 2)[1:]
         film = re.fullmatch(r"(.+)_\d+_\d+\.\w+", file)
         more = {"key": f"{part} {folder}/{file}", "group": film[1] if film else ""}
         placed.append((name, split, more))
     add_class_folders(rows, placed)
     layout = "Train/Train_Aligned_Faces/Angry/*.png" if variant == "aligned" else "Train/Angry/*.png"
-    note_absent(rows, SPLITS.values(), {split for _, split, _ in placed}, layout=layout)
+    note_absent(rows, SPLIT_OF_PART.values(), {split for _, split, _ in placed}, layout=layout)
     return rows.done()
 
 
-def _images(files: Files, *, aligned: bool) -> Iterator[tuple[str, str]]:
+def _images(files: Distribution, *, aligned: bool) -> Iterator[tuple[str, str]]:
     """(name, "train", "val" or "test") by the folder nearest to the image that says it."""
     for name in files.names:
         folders = name.lower().split("/")[:-1]
@@ -69,8 +69,8 @@ SET = DatasetInfo(
         "Train is train; Val, which papers report on because the test labels are not public, is test; no "
         "validation part"
     ),
-    faces="aligned",
-    faces_of={"original": "photo"},
+    image_kind="aligned",
+    image_kinds={"original": "photo"},
     known_faults=(
         "The authors' detector missed some faces: there are fewer aligned faces than frames.",
         "Very small: one more image right changes the accuracy by 0.23 points.",

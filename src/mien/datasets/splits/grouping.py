@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mien.datasets.audit.duplicates import linked
+from mien.datasets.audit.duplicates import connected_components
 
 
-def joined(count: int, columns: Sequence[np.ndarray]) -> np.ndarray:
+def connected_groups(count: int, columns: Sequence[np.ndarray]) -> np.ndarray:
     """Units of `count` rows: rows with one value in any of the columns are of one unit, through others as well.
 
     Columns (N,) of names, where "" links nothing, or of numbers, where -1 links nothing. Returns (N,) int from 0,
@@ -21,7 +21,7 @@ def joined(count: int, columns: Sequence[np.ndarray]) -> np.ndarray:
         values = column[rows].astype(str) if column.dtype.kind in "OU" else column[rows]
         _, first, value = np.unique(values, return_index=True, return_inverse=True)
         pairs.append(np.stack([rows[first[value]], rows], axis=1))
-    groups = linked(np.concatenate(pairs), count)
+    groups = connected_components(np.concatenate(pairs), count)
     alone = groups < 0
     groups[alone] = count + np.flatnonzero(alone)
     _, first, unit = np.unique(groups, return_index=True, return_inverse=True)
@@ -31,7 +31,9 @@ def joined(count: int, columns: Sequence[np.ndarray]) -> np.ndarray:
     return found
 
 
-def deal(unit: np.ndarray, label: np.ndarray, shares: Sequence[float], *, seed: int) -> np.ndarray:
+def stratified_group_split(
+    unit: np.ndarray, label: np.ndarray, shares: Sequence[float], *, seed: int
+) -> np.ndarray:
     """Deal whole units to parts of the given shares, each class in proportion -> part (N,) int of each row.
 
     `unit` and `label` (N,) int; label -1 counts as a class of its own. Units go from the largest to the smallest,

@@ -1,4 +1,4 @@
-"""Protocols: which images train, which choose, which test. Nothing crosses without being said.
+"""Protocols: which images are for training, validation and test. What leaks between them is reported.
 
 What must not cross are subjects, groups (one video, one shot from several cameras) and near-duplicates, the last as
 `mien.datasets.audit.duplicates` numbers them. A protocol of folds keeps them together; on an official split they are
@@ -8,15 +8,14 @@ reported in `Fold.leaks`, and the copies in training can be dropped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from mien.datasets.samples import Samples
-from mien.datasets.splits.grouping import deal, joined
+from mien.datasets.splits.grouping import connected_groups, stratified_group_split
 from mien.errors import DataError, OptionError, UnknownNameError
-from mien.labels import LabelSet
 
 Key = Literal["subject", "group"]
 PARTS = (("train", "valid"), ("train", "test"), ("valid", "test"))
@@ -24,10 +23,10 @@ PARTS = (("train", "valid"), ("train", "test"), ("valid", "test"))
 
 @dataclass(frozen=True, kw_only=True)
 class Leak:
-    """What stands on both sides of a fold."""
+    """Subjects, groups or near-duplicates that two parts of a fold share."""
 
     kind: str  # "subject", "group", "near-duplicate"; "unnamed subject", "unnamed group": nobody can tell
-    parts: tuple[str, str]  # "train", "valid" or "test", the side that learns first
+    parts: tuple[str, str]  # "train", "valid" or "test", the training side first
     count: int  # subjects, groups, groups of near-duplicates, or images that name none
     rows: tuple[int, int]  # images concerned on either side
     examples: tuple[str, ...]
@@ -43,13 +42,13 @@ class Leak:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fold:
-    """Rows of a table, ascending: `train` learns, `valid` chooses, `test` is measured once."""
+    """Rows of a table, ascending: training, validation and test set."""
 
     name: str
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
-    leaks: tuple[Leak, ...]  # empty: nothing of what was compared crosses
+    leaks: tuple[Leak, ...]  # empty: nothing that was compared is shared
     compared: tuple[str, ...]  # of "subject", "group", "near-duplicate": what was known
 
 
@@ -80,7 +79,7 @@ class OfficialSplit:
     def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
         """One fold; raises `DataError` where there is no train part or nothing to test on."""
         test_part = _test_part(samples)
-        train = np.flatnonzero((samples.split == "train") & _learnable(samples))
+        train = np.flatnonzero((samples.split == "train") & _trainable(samples))
         if not len(train):
             raise DataError(f"{samples.files} has no train part; protocol subject-folds or group-folds makes one")
         test = np.flatnonzero((samples.split == test_part) & (samples.label >= 0))
@@ -145,80 +144,28 @@ class GroupFolds:
         return _folds(samples, near, "group", self.k, self.valid_share, self.seed)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Crossing:
-    """Two tables in the classes that both know.
-
-    `fold.train` and `fold.valid` are rows of the table `train`, `fold.test` those of the table `test`.
-    """
-
-    train: Samples
-    test: Samples
-    fold: Fold
-
-
 @dataclass(frozen=True, kw_only=True)
 class CrossDataset:
-    """Train on one set, test on another, in the classes that both have by name.
+    """Train on one set and test on any other: one fold without a test part.
 
-    Trained on is the train part of the first (all of it where it has no parts); tested on the test part of the
-    second as `OfficialSplit` understands it (all of it where it has no parts).
+    Trained on is the train part, or all of a set without parts; `valid_share` as in `OfficialSplit`.
     """
 
     valid_share: float = 0.1
     seed: int = 0
-    drop_copies: bool = False  # leave images of the first set out that are near-duplicates of a test image
-
-    def cross(self, first: Samples, second: Samples, *, near: np.ndarray | None = None) -> Crossing:
-        """The two tables and one fold; raises `DataError` where fewer than two classes are shared.
-
-        `near` (len(first) + len(second),) int: groups of near-duplicates over both tables, the first one's rows
-        first (`Scan.followed_by`). Subjects of different sets are taken for different people whatever they are
-        called.
-        """
-        shared = LabelSet(" ".join(name for name in first.labels if name in second.labels))
-        if len(shared) < 2:
-            raise DataError(f"{first.files} and {second.files} share {len(shared)} classes; at least 2 are needed")
-        near_first, near_second = (None, None) if near is None else (near[: len(first)], near[len(first) :])
-        first, near_first = _restricted(first, near_first, shared)
-        second, near_second = _restricted(second, near_second, shared)
-        train, valid = self._learned_from(first, near_first)
-        tested = second.label >= 0
-        if second.splits:
-            tested &= second.split == _test_part(second)
-        test = np.flatnonzero(tested)
-        if near_first is not None and near_second is not None:
-            if self.drop_copies:
-                train, valid = (rows[~_shared(near_first[rows], near_second[test])] for rows in (train, valid))
-                train = train[~_shared(near_first[train], near_first[valid])]
-        elif self.drop_copies:
-            raise OptionError("drop_copies needs to know the near-duplicates of both sets: give near")
-        name = f"{len(shared)} shared classes"
-        inside = _fold(name, first, near_first, train, valid, train[:0])
-        leaks = [*inside.leaks]
-        if near_first is not None and near_second is not None:
-            for side, rows in (("train", train), ("valid", valid)):
-                leaks += _leaks("near-duplicate", (side, "test"), near_first[rows], near_second[test])
-        fold = replace(inside, test=test, leaks=tuple(leaks))
-        return Crossing(train=first, test=second, fold=fold)
 
     def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
-        """The first set alone, in all its classes: one fold without a test part. Any other set may test it."""
-        if self.drop_copies:
-            raise OptionError("drop_copies needs both sets")
-        train, valid = self._learned_from(samples, near)
+        """One fold, in all classes of the set."""
+        part = "train" if "train" in samples.splits else ""
+        train = np.flatnonzero(((samples.split == part) | (part == "")) & _trainable(samples))
+        if "valid" in samples.splits and part:
+            valid = np.flatnonzero((samples.split == "valid") & (samples.label >= 0))
+        else:
+            train, valid = _held_out(samples, train, near, ("subject", "group"), self.valid_share, self.seed)
         return [_fold("tested elsewhere", samples, near, train, valid, train[:0])]
 
-    def _learned_from(self, first: Samples, near: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of train and valid."""
-        part = "train" if "train" in first.splits else ""
-        train = np.flatnonzero(((first.split == part) | (part == "")) & _learnable(first))
-        if "valid" in first.splits and part:
-            return train, np.flatnonzero((first.split == "valid") & (first.label >= 0))
-        return _held_out(first, train, near, ("subject", "group"), self.valid_share, self.seed)
 
-
-PROTOCOLS: dict[str, Any] = {  # the names that infos and recipes use
+PROTOCOLS: dict[str, Any] = {  # the names that `DatasetInfo` and recipes use
     "official": OfficialSplit,
     "subject-folds": SubjectFolds,
     "leave-one-subject-out": LeaveOneSubjectOut,
@@ -239,7 +186,7 @@ def protocol(name: str, **options: Any) -> Any:
 
 
 def _test_part(samples: Samples) -> str:
-    """The part that figures are measured on: test, or valid where test is absent or without labels."""
+    """The part to test on: test, or valid where test is absent or without labels."""
     for part in ("test", "valid"):
         if ((samples.split == part) & (samples.label >= 0)).any():
             return part
@@ -247,7 +194,7 @@ def _test_part(samples: Samples) -> str:
     raise DataError(f"{samples.files} has no labelled test or valid part; it has {there}")
 
 
-def _learnable(samples: Samples) -> np.ndarray:
+def _trainable(samples: Samples) -> np.ndarray:
     """Mask (N,) of the rows that can train: one label, or votes."""
     labelled = samples.label >= 0
     if samples.votes is None:
@@ -265,7 +212,7 @@ def _column(samples: Samples, key: Key) -> np.ndarray:
 
 
 def _units(samples: Samples, near: np.ndarray | None, key: Key) -> np.ndarray:
-    return joined(len(samples), [_column(samples, key), *([] if near is None else [near])])
+    return connected_groups(len(samples), [_column(samples, key), *([] if near is None else [near])])
 
 
 def _folds(
@@ -281,7 +228,7 @@ def _folds(
         together = f" that share no near-duplicate with another {key}" if near is not None else ""
         raise DataError(f"{samples.files} has {units} {key}s{together}, too few for {k} folds; lower k")
     part = np.full(unit.max() + 1, -1)
-    part[unit[tested]] = deal(unit[tested], samples.label[tested], [1] * k, seed=seed)
+    part[unit[tested]] = stratified_group_split(unit[tested], samples.label[tested], [1] * k, seed=seed)
     return [
         _one_of(f"fold {i + 1} of {k}", samples, near, part[unit] == i, (key,), valid_share, seed) for i in range(k)
     ]
@@ -297,7 +244,7 @@ def _one_of(
     seed: int,
 ) -> Fold:
     """The fold that tests on the rows of a mask (N,) and learns from the others."""
-    train = np.flatnonzero(~out & _learnable(samples))
+    train = np.flatnonzero(~out & _trainable(samples))
     train, valid = _held_out(samples, train, near, keys, valid_share, seed)
     return _fold(name, samples, near, train, valid, np.flatnonzero(out & (samples.label >= 0)))
 
@@ -311,10 +258,10 @@ def _held_out(
     if share == 0:
         return train, train[:0]
     columns = [column[train] for key in keys if (column := getattr(samples, key)) is not None]
-    unit = joined(len(train), [*columns, *([] if near is None else [near[train]])])
+    unit = connected_groups(len(train), [*columns, *([] if near is None else [near[train]])])
     if not unit.any():
         raise DataError(f"{samples.files}: all that is left to train on belongs together; set valid_share=0")
-    chosen = deal(unit, samples.label[train], [1 - share, share], seed=seed) == 1
+    chosen = stratified_group_split(unit, samples.label[train], [1 - share, share], seed=seed) == 1
     valid = train[chosen]
     return train[~chosen], valid[samples.label[valid] >= 0]
 
@@ -361,13 +308,3 @@ def _shared(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Mask of the values that occur among the others."""
     wanted = set(others[_names(others)].tolist())
     return np.array([value in wanted for value in values.tolist()], dtype=bool)
-
-
-def _restricted(samples: Samples, near: np.ndarray | None, labels: LabelSet) -> tuple[Samples, np.ndarray | None]:
-    """A table in the shared classes, with the near-duplicates of the rows that stay."""
-    row = np.arange(len(samples))
-    restricted = replace(samples, extra={**samples.extra, "row": row}).restrict(labels)
-    kept = restricted.extra["row"]
-    return replace(restricted, extra={k: v for k, v in restricted.extra.items() if k != "row"}), (
-        None if near is None else near[kept]
-    )
