@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from mien.weights.fill import load_network
 from mien.weights.manifest import shipped_names
 from tests.research.fabricated import prepared
 
-ROOT = Path(__file__).parents[2]
 FOLDER = Path(recipes.__file__).parent
 FILES = sorted(path for path in FOLDER.glob("*/[a-z]*.py") if path.stem != "shared")
 NAMES = [str(path.relative_to(FOLDER).with_suffix("")) for path in FILES]
@@ -102,9 +100,3 @@ def one_step(recipe: Recipe, folder: Path) -> Finished:
     assert network.manifest.labels is not None
     assert load_file(folder / "run/best.safetensors").keys() == network.state_dict().keys()
     return finished
-
-
-def test_the_committed_table_is_what_the_recipes_say() -> None:
-    tool = runpy.run_path(str(ROOT / "tools/recipe_table.py"))
-    there = (ROOT / "docs/reference/recipes.md").read_text(encoding="utf-8")
-    assert there == tool["fresh"](), "python tools/recipe_table.py, then commit recipes/README.md"

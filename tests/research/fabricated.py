@@ -12,11 +12,7 @@ from mien.datasets.samples import Collector
 from tests.datasets.distributions import image
 from tests.prepared.fabricated import store
 
-PARTS = {  # as the sets have them; others have no parts, or train and test
-    "ferplus": ("train", "valid", "test"),
-    "sfew": ("train", "valid"),
-    "aff-wild2": ("train", "valid"),
-}
+PARTS = {"ferplus": ("train", "valid", "test")}  # as the set has them; others have no parts, or train and test
 
 
 def prepared(folder: Path, name: str, variant: str = "") -> Path:
