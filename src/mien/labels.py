@@ -48,6 +48,24 @@ class LabelSet(tuple[str, ...]):
     def __getnewargs__(self) -> tuple[tuple[str, ...]]:
         return (tuple(self),)  # copies and pickles call the constructor
 
+    def indices_in(self, to: LabelSet) -> np.ndarray:
+        """(len(self) + 1,) the index in `to` of each class, -1 for none; the last -1 is that of rows without a label.
+
+        So `labels.indices_in(to)[label]` takes class indices (N,), -1 among them, to those of `to`.
+        """
+        return np.array([*(to.index(label) if label in to else -1 for label in self), -1])
+
+    def redistribute(self, probabilities: np.ndarray, *, to: LabelSet) -> np.ndarray:
+        """Distributions (N, len(self)) -> (N, len(to)), summing to 1 again; 0 for classes that this set lacks.
+
+        A row of nothing but classes that `to` lacks is all 0.
+        """
+        target = self.indices_in(to)[:-1]
+        moved = np.zeros((len(probabilities), len(to)), dtype=probabilities.dtype)
+        moved[:, target[target >= 0]] = probabilities[:, target >= 0]
+        total = moved.sum(axis=1, keepdims=True)
+        return moved / np.where(total > 0, total, 1)
+
     def reorder(self, scores: np.ndarray, *, to: LabelSet) -> np.ndarray:
         """Scores (..., len(self)) in this order -> (..., len(to)) in the order of `to`.
 

@@ -243,6 +243,18 @@ def test_broken_rows_are_left_out_counted_and_listed_or_refused(tmp_path: Path, 
     assert "train_00099_aligned.jpg is not there,left out" in (out / "problems.csv").read_text()
 
 
+def test_classes_of_ones_own_reach_the_store(tmp_path: Path) -> None:
+    for i, name in enumerate(("train/bored/1.png", "train/happy/2.png", "test/bored/3.png")):
+        image(tmp_path / "set" / name, seed=i)
+    prepare("folder", tmp_path / "set", tmp_path / "out", canvas_px=64)
+    store = PreparedStore(tmp_path / "out")
+    assert store.labels == ("happiness", "bored")
+    assert store.of("train").label.tolist() == [1, 0]
+    assert store.header.counts["test"] == {"happiness": 0, "bored": 1, "no label": 0}
+    canvas, target = store[1]
+    assert (canvas.shape, target.tolist()) == ((64, 64, 3), [0, 1])
+
+
 def command(raf: Path, out: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "mien", "data", "prepare", "raf-db", str(raf), "--out", str(out), *more]
 

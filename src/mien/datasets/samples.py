@@ -62,6 +62,9 @@ class Samples:
     def __len__(self) -> int:
         return len(self.path)
 
+    def __repr__(self) -> str:
+        return f"<Samples: {len(self):,} rows of {self.files}, {len(self.labels)} classes>"
+
     def image(self, row: int) -> np.ndarray:
         """The image of one row, RGB uint8 (H, W, 3); raises `InputError` that names it."""
         return self.decode(self.files, str(self.path[row]))
@@ -99,15 +102,10 @@ class Samples:
 
     def restrict(self, to: LabelSet) -> Samples:
         """In another order of classes, by name; rows of classes that `to` lacks are left out."""
-        moves = np.array([to.index(name) if name in to else -2 for name in self.labels] + [-1])
-        label = moves[self.label]
-        votes = self.votes
-        if votes is not None:
-            mine = [self.labels.index(name) if name in self.labels else len(self.labels) for name in to]
-            votes = np.concatenate([votes, np.zeros((len(self), 1))], axis=1)[:, mine]
-            total = votes.sum(axis=1, keepdims=True)
-            votes = votes / np.where(total > 0, total, 1)
-        return replace(self, labels=to, label=label, votes=votes).take(label > -2)
+        known = np.array([label in to for label in self.labels] + [True])[self.label]
+        label = self.labels.indices_in(to)[self.label]
+        votes = None if self.votes is None else self.labels.redistribute(self.votes, to=to)
+        return replace(self, labels=to, label=label, votes=votes).take(known)
 
     def fingerprint(self) -> str:
         """SHA-256 over classes and all columns: the same rows give the same on every machine."""

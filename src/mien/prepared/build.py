@@ -57,6 +57,11 @@ class PreparationReport:
     problems: tuple[Problem, ...] = ()  # rows of the set that were left out
     notes: tuple[str, ...] = ()  # what is no fault of the set and good to know
 
+    def __repr__(self) -> str:
+        return (
+            f"<PreparationReport: {self.now:,} images done now, {self.before:,} before, {self.left_out:,} left out>"
+        )
+
     @property
     def left_out(self) -> int:
         """Images and rows of the set that are not in the store."""

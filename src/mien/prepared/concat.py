@@ -10,7 +10,6 @@ import numpy as np
 
 from mien.datasets.samples import Samples
 from mien.errors import DataError
-from mien.labels import LabelSet
 from mien.prepared.store import PreparedStore
 
 SAME = ("template", "canvas_px", "aligned_px")  # settings without which canvases do not fit each other
@@ -75,29 +74,21 @@ class ConcatStore:
 
     def images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Canvases (B, S, S, `channels`) uint8 of the given rows, in their order."""
-        places = np.asarray(rows, dtype=np.int64)
-        batch = np.empty((len(places), self.canvas_px, self.canvas_px, self.channels), dtype=np.uint8)
-        for i, (store, at) in enumerate(self._shares(places)):
-            batch[at] = store.images(places[at] - self._starts[i])
+        indices = np.asarray(rows, dtype=np.int64)
+        batch = np.empty((len(indices), self.canvas_px, self.canvas_px, self.channels), dtype=np.uint8)
+        for i, (store, at) in enumerate(self._shares(indices)):
+            batch[at] = store.images(indices[at] - self._starts[i])
         return batch
 
     @cached_property
     def label(self) -> np.ndarray:
         """(N,) index into `labels`; -1: no single label, or a class that the first store lacks."""
-        return np.concatenate([self._moves(store.labels)[store.label] for store in self.stores])
+        return np.concatenate([store.labels.indices_in(self.labels)[store.label] for store in self.stores])
 
     @cached_property
     def targets(self) -> np.ndarray:
         """(N, classes) float32, rows that sum to 1; all 0 where nothing is known."""
-        parts = []
-        for store in self.stores:
-            mine = np.zeros((len(store), len(self.labels)), dtype=np.float32)
-            for column, place in enumerate(self._moves(store.labels)[:-1]):
-                if place >= 0:
-                    mine[:, place] = store.targets[:, column]
-            total = mine.sum(axis=1, keepdims=True)
-            parts.append(mine / np.where(total > 0, total, 1))
-        return np.concatenate(parts)
+        return np.concatenate([store.labels.redistribute(store.targets, to=self.labels) for store in self.stores])
 
     @property
     def detected(self) -> np.ndarray:
@@ -118,10 +109,6 @@ class ConcatStore:
         )
 
     def _shares(self, rows: np.ndarray) -> list[tuple[PreparedStore, np.ndarray]]:
-        """Each store with the places in `rows` that are its own."""
+        """Each store with the indices in `rows` that are its own."""
         owner = np.searchsorted(self._starts, rows, side="right") - 1
         return [(store, np.flatnonzero(owner == i)) for i, store in enumerate(self.stores)]
-
-    def _moves(self, labels: LabelSet) -> np.ndarray:
-        """For each class of another set its place here, -1 for none; and a last -1 for rows without a label."""
-        return np.array([*(self.labels.index(name) if name in self.labels else -1 for name in labels), -1])

@@ -124,6 +124,9 @@ class PreparedStore:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_maps": {}, "_columns": {}}
 
+    def __repr__(self) -> str:
+        return f"<PreparedStore {self.folder}: {len(self):,} faces, {len(self.labels)} classes>"
+
     def __len__(self) -> int:
         return int(self._starts[-1]) if self._rows is None else len(self._rows)
 

@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def problems(folder: Path, *lines: str, variant: str = "") -> list[tuple[str, str, str]]:
+def problems(folder: Path, *lines: str, variant: str = "ferplus") -> list[tuple[str, str, str]]:
     text(folder / "labels.csv", *lines)
     return [(p.kind, p.where, p.what) for p in CSV.reading(folder, variant=variant).problems]
 
@@ -82,6 +82,23 @@ def test_votes_are_normalised_and_give_the_label_where_there_is_none(folder: Pat
     assert samples.votes.sum(axis=1).tolist() == [1, 1, 1]
 
 
+def test_other_labels_are_classes_of_ones_own(folder: Path) -> None:
+    text(folder / "labels.csv", "path,label", "images/a.png,sad", "images/b.png, Bored", "images/c.png,3")
+    reading = CSV.reading(folder)
+    assert reading.samples.labels == ("sadness", "bored")
+    assert reading.samples.label.tolist() == [0, 1]
+    assert [problem.where for problem in reading.problems] == ["labels.csv:4"]
+    assert "classes beyond the eight of FER+: bored" in reading.notes
+
+
+def test_soft_labels_of_ones_own_classes_have_columns(folder: Path) -> None:
+    text(folder / "labels.csv", "path,p_happy,p_bored,notes", "images/a.png,0.25,0.75,x", "images/b.png,1,,y")
+    samples = CSV.samples(folder)
+    assert samples.labels == ("happiness", "bored")
+    assert samples.votes.tolist() == [[0.25, 0.75], [1, 0]]
+    assert samples.label.tolist() == [1, 0]
+
+
 def test_the_table_itself_can_be_pointed_at(folder: Path) -> None:
     text(folder / "one.csv", "path,label", "images/a.png,happy")
     text(folder / "two.csv", "path,label", "images/a.png,happy", "images/b.png,sad")
@@ -132,7 +149,7 @@ def test_every_broken_line_is_named_and_the_rest_is_kept(folder: Path) -> None:
         ("unknown label", "labels.csv:15", "there is no label"),
         ("wrong column", "labels.csv:16", "yaw_deg is 'nan'"),
     ]
-    assert len(CSV.samples(folder, skip_broken=True)) == 1
+    assert len(CSV.samples(folder, variant="ferplus", skip_broken=True)) == 1
 
 
 @pytest.mark.parametrize(

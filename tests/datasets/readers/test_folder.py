@@ -51,10 +51,10 @@ def test_numbers_follow_the_order_that_is_named(tmp_path: Path, variant: str, nu
     [
         ("", "3", "numbers need an order of classes: choose the variant aff-wild2, .* raf-db"),
         ("raf-db", "0", "raf-db numbers its classes 1 to 7"),
-        ("", "selfies", "classes are neutral, .*, and no others can be taken"),
-        ("", "sadd", "did you mean 'sad'"),
+        ("ferplus", "selfies", "the classes of ferplus are neutral, .*; without a variant, every name is a class"),
+        ("ferplus", "sadd", "did you mean 'sad'"),
         ("raf-db", "contempt", "the variant raf-db has no contempt; ferplus, affectnet-8, ck.* has"),
-        ("", "scream", "the variant names has no scream; multi-pie has"),
+        ("ferplus", "scream", "the variant ferplus has no scream; multi-pie has"),
     ],
 )
 def test_a_folder_that_is_no_class_is_one_problem(tmp_path: Path, variant: str, folder: str, remedy: str) -> None:
@@ -64,6 +64,32 @@ def test_a_folder_that_is_no_class_is_one_problem(tmp_path: Path, variant: str, 
     assert len(reading.samples) == 1
     with pytest.raises(DataError, match=f"2 images in a folder that is no class; {remedy}"):
         reading.checked()
+
+
+def test_folders_of_other_names_are_classes_of_ones_own(tmp_path: Path) -> None:
+    images(tmp_path, "train/happy/ann/1.jpg", "train/Bored/ben/2.jpg", "test/scream/3.jpg", "test/sadd/4.jpg")
+    reading = FOLDER.reading(tmp_path)
+    assert reading.samples.labels == ("happiness", "bored", "sadd", "scream")
+    assert classes(tmp_path) == ["sadd", "scream", "bored", "happiness"]
+    assert reading.samples.split.tolist() == ["test", "test", "train", "train"]
+    assert reading.problems == ()
+    assert reading.notes == (
+        "classes beyond the eight of FER+: bored, sadd (did you mean 'sad'), scream",
+        "folders that are neither class nor split are ignored, for example train/Bored/ben",
+    )
+
+
+def test_a_set_of_nothing_but_classes_of_ones_own(tmp_path: Path) -> None:
+    images(tmp_path, "data/train/bored/1.jpg", "data/train/confused/2.jpg", "data/val/bored/3.jpg", "data/4.jpg")
+    reading = FOLDER.reading(tmp_path)
+    assert reading.samples.labels == ("bored", "confused")
+    assert reading.samples.split.tolist() == ["train", "train", "valid"]
+    assert [problem.where for problem in reading.problems] == ["data"]
+
+
+def test_splits_stand_above_or_below_the_class_in_their_usual_spellings(tmp_path: Path) -> None:
+    images(tmp_path, "happy/train_set/1.jpg", "happy/Validation/2.jpg", "sad/TEST/3.jpg", "sad/dev-data/4.jpg")
+    assert FOLDER.samples(tmp_path).split.tolist() == ["valid", "train", "test", "valid"]
 
 
 def test_images_outside_of_every_folder_are_named(tmp_path: Path) -> None:

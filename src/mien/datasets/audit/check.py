@@ -103,6 +103,9 @@ class DatasetCheck:
             parts.append("none of them opened")
         return ", ".join(parts) + "."
 
+    def __repr__(self) -> str:
+        return f"<DatasetCheck: {self.verdict}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {**asdict(self), "usable": self.usable, "verdict": self.verdict}

@@ -76,6 +76,9 @@ class Summary:
     poses: Poses | None
     sizes: Sizes | None
 
+    def __repr__(self) -> str:
+        return f"<Summary of {self.name}: {self.images:,} images, {len(self.counts)} splits>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)

@@ -1,7 +1,8 @@
 """A CSV of the user's: one line per face, with a header.
 
-Only the image and a label or votes are needed; `SET.layout` lists the columns. A row that is wrong is a problem
-with its line number, a header that is wrong is the only problem.
+Only the image and a label or soft labels are needed; `SET.layout` lists the columns. Labels beyond the eight of
+FER+ are classes of the user's own. A row that is wrong is a problem with its line number, a header that is wrong is
+the only problem.
 """
 
 from __future__ import annotations
@@ -17,14 +18,22 @@ import numpy as np
 
 from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
-from mien.datasets.readers.folder import VARIANTS, class_called, class_remedy, split_called
+from mien.datasets.readers.own_labels import (
+    VARIANTS,
+    class_called,
+    class_remedy,
+    labels_of,
+    own_note,
+    split_called,
+)
 from mien.datasets.samples import Collector, Reading
-from mien.labels import Expression, LabelSet, expression_called
+from mien.labels import LabelSet, expression_called
 
 PATH = ("path", "image", "file", "filename")
 LABEL = ("label", "emotion", "expression", "class")
 BOX = ("left", "top", "right", "bottom")
 POSE = ("yaw_deg", "pitch_deg")
+SOFT = "p_"  # before a class: its column of soft labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +42,8 @@ class Columns:
 
     path: str
     label: str  # "" where there are only votes
-    votes: dict[str, Expression]
+    votes: dict[str, str]  # in the header -> class
+    labels: LabelSet
     known: dict[str, str]  # split, subject, group, yaw_deg, pitch_deg, left, top, right, bottom -> in the header
 
 
@@ -43,17 +53,20 @@ class _RowError(Exception):
 
 def read(files: Distribution, variant: str) -> Reading:
     """One row per line of the folder's one table, or of the table that the user points at."""
-    labels = VARIANTS[variant]
     tables = [files.chosen] if files.chosen else _uppermost(files)
     if len(tables) != 1:
-        rows = Collector(labels, files)
+        rows = Collector(VARIANTS[variant], files)
         what = f"{len(tables)} tables: {', '.join(tables[:5])}" if tables else "there is no CSV"
         rows.problem("missing file", str(files), what, "give the path of the CSV itself")
         return rows.done()
     folder, _, name = tables[0].rpartition("/")
-    rows = Collector(labels, Distribution(files.root, prefix=files.prefix + (f"{folder}/" if folder else "")))
+    files = Distribution(files.root, prefix=files.prefix + (f"{folder}/" if folder else ""))
+    rows = Collector(VARIANTS[variant], files)
     try:
-        columns, unused = _columns(rows.files, name, variant)
+        columns, unused = _columns(files, name, variant)
+        rows.labels = columns.labels
+        if note := own_note(columns.labels):
+            rows.note(note)
         if unused:
             rows.note(f"columns that are not used: {', '.join(unused)}")
         for number, line in rows.files.rows(name, [columns.path]):
@@ -88,7 +101,8 @@ def _columns(files: Distribution, name: str, variant: str) -> tuple[Columns, lis
         raise _RowError("wrong column", f"two columns are called {twice[0]}", "keep one of them")
     path = next((called[word] for word in PATH if word in called), "")
     word = next((called[word] for word in LABEL if word in called), "")
-    votes = {column: label for column in header if (label := expression_called(column))}
+    labels = VARIANTS[variant] if variant else labels_of(_words(files, name, word, header))
+    votes = {column: label for column in header if (label := _soft_label(column, labels))}
     votes = votes if len(votes) > 1 else {}
     found = f"found {', '.join(header) or 'nothing'}"
     if not path:
@@ -96,15 +110,30 @@ def _columns(files: Distribution, name: str, variant: str) -> tuple[Columns, lis
     if not word and not votes:
         remedy = f"call it {' or '.join(LABEL)}, or have a column of votes for each class"
         raise _RowError("wrong column", f"no column for the class; {found}", remedy)
-    if strange := [column for column, label in votes.items() if label not in VARIANTS[variant]]:
-        raise _RowError("wrong column", f"votes for {strange[0]}", class_remedy(strange[0], variant))
+    if unknown := [column for column, label in votes.items() if label not in labels]:
+        raise _RowError("wrong column", f"votes for {unknown[0]}", class_remedy(unknown[0], variant))
     if len(set(votes.values())) < len(votes):
         raise _RowError("wrong column", f"two columns of votes for one class; {found}", "keep one of them")
     if 0 < len(set(BOX) & set(called)) < len(BOX):
         raise _RowError("wrong column", f"a box needs {', '.join(BOX)}; {found}", "add the others")
     known = {word: called[word] for word in ("split", "subject", "group", *POSE, *BOX) if word in called}
     unused = [column for column in header if column not in {path, word, *votes, *known.values()}]
-    return Columns(path=path, label=word, votes=votes, known=known), unused
+    return Columns(path=path, label=word, votes=votes, labels=labels, known=known), unused
+
+
+def _words(files: Distribution, name: str, label: str, header: list[str]) -> set[str]:
+    """Every word of the label column, and the classes that have a column of soft labels."""
+    columns = {
+        column.removeprefix(SOFT) for column in header if column.startswith(SOFT) or expression_called(column)
+    }
+    words = {line[label] for _, line in files.rows(name, [label]) if "\n" not in line[label]} if label else set()
+    return words | (columns if len(columns) > 1 else set())
+
+
+def _soft_label(column: str, labels: LabelSet) -> str | None:
+    """The class whose soft labels a column holds: called like the class, or p_ and the class."""
+    word = column.removeprefix(SOFT)
+    return expression_called(word) or (word.lower() if word.lower() in labels or word != column else None)
 
 
 def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, str | None, dict[str, Any]]:
@@ -123,7 +152,7 @@ def _row(line: dict[str, str], columns: Columns, variant: str) -> tuple[str, str
         if len(sides) < len(BOX):
             raise _RowError("wrong column", "the box is incomplete", f"fill in {', '.join(BOX)}, or none of them")
         more["box"] = np.array([_number(word, values[word], -1e6, 1e6) for word in BOX])
-    votes = _votes(line, columns, VARIANTS[variant])
+    votes = _votes(line, columns)
     if votes is not None:
         more["votes"] = votes
     return _path(line[columns.path]), _label(line, columns, variant, votes), more
@@ -147,22 +176,22 @@ def _label(line: dict[str, str], columns: Columns, variant: str, votes: np.ndarr
     """The class of the label column; where that is absent or empty, the one most voted for (None for a tie)."""
     word = line[columns.label] if columns.label else ""
     if word:
-        label = class_called(word, variant)
-        if label is None or label not in VARIANTS[variant]:
+        label = class_called(word, columns.labels, variant)
+        if label is None:
             raise _RowError("unknown label", f"label {word!r} is unknown", class_remedy(word, variant))
         return label
     if votes is None:
         raise _RowError("unknown label", "there is no label", "fill it in, or remove the line")
     first = np.flatnonzero(votes == votes.max())
-    return VARIANTS[variant][int(first[0])] if len(first) == 1 else None
+    return columns.labels[int(first[0])] if len(first) == 1 else None
 
 
-def _votes(line: dict[str, str], columns: Columns, labels: LabelSet) -> np.ndarray | None:
+def _votes(line: dict[str, str], columns: Columns) -> np.ndarray | None:
     """Votes (classes,) that sum to 1; None where all are empty or 0."""
-    votes = np.zeros(len(labels))
+    votes = np.zeros(len(columns.labels))
     for column, label in columns.votes.items():
         if line[column]:
-            votes[labels.index(label)] = _number(column, line[column], 0, 1e9)
+            votes[columns.labels.index(label)] = _number(column, line[column], 0, 1e9)
     total = votes.sum()
     return votes / total if total > 0 else None
 
@@ -186,12 +215,12 @@ SET = DatasetInfo(
         "labels.csv with a header; give its path, or its folder if it holds no other\n"
         f"{', '.join(PATH)}: the image, from the folder of the CSV\n"
         f"{', '.join(LABEL)}: a class by name, or by number with the variant of that order\n"
-        "a column per class (two at least): votes\n"
+        "a column per class, called like it or p_bored (two at least): votes or soft labels\n"
         "optional: split, subject, group, yaw_deg, pitch_deg, and left, top, right, bottom of the face in pixels"
     ),
     citation="none",
     licence="Yours.",
-    obtain="any table with those columns; other classes than those of mien.labels.Expression cannot be taken",
+    obtain="any table with those columns; labels beyond the eight of FER+ are classes of your own",
     split_rule="the column split, where there is one",
     image_kind="crop",
 )
