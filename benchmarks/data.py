@@ -38,7 +38,7 @@ from mien.models.poster_v2 import PosterV2
 from mien.prepared.build import prepare
 from mien.prepared.store import PreparedStore
 from mien.preprocess import Preprocess
-from mien.training.sampling import Batches, Shuffle
+from mien.training.sampling import Shuffle
 from predict import EXAMPLES, machine
 
 BATCH = 64
@@ -109,13 +109,14 @@ def usual(paths: list[Path], size_px: int, workers: int) -> Iterator[Tensor]:
 
 def ours(shards: PreparedStore, augmentation: Augmentation, workers: int) -> Iterator[Tensor]:
     """Batches without end."""
-    batches = Batches(sampler=Shuffle(count=len(shards)), size=BATCH)
+    per_epoch = len(shards) // BATCH
     rng = torch.Generator().manual_seed(0)
     targets = torch.from_numpy(shards.targets)
     with ThreadPoolExecutor(workers) as pool:
 
         def batch(step: int, seed: int) -> Tensor:
-            rows = batches.rows(step)
+            epoch, within = divmod(step, per_epoch)
+            rows = Shuffle(count=len(shards)).indices(epoch)[within * BATCH : (within + 1) * BATCH]
             canvases = torch.from_numpy(shards.images(rows)).permute(0, 3, 1, 2)
             return augmentation(canvases, targets[rows], torch.Generator().manual_seed(seed)).images
 

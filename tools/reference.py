@@ -23,9 +23,9 @@ from typing import Any
 import typer
 
 import mien
-from mien import recipes
 from mien.cli.app import app
 from mien.training import losses, recipe, sam, schedule
+from mien.training.recipe_source import read_recipe, shipped_recipes
 
 FOLDER = Path(__file__).parents[1] / "docs/reference"
 NOTE = "<!-- Made by tools/reference.py; edit the {source} instead. -->\n"
@@ -268,13 +268,11 @@ def _default(value: ast.expr) -> str:
 def recipe_page() -> str:
     """The page with the table as the recipes are now."""
     before, _, rest = (FOLDER / "recipes.md").read_text(encoding="utf-8").partition(START)
-    folder = Path(recipes.__file__).parent
     lines = ["| recipe | paper | paper's accuracy | measured |", "|---|---|---:|---|"]
-    for path in sorted(folder.glob("*/[a-z]*.py")):
-        if path.stem != "shared":
-            one = recipe.read_recipe(path)
-            claimed = "-" if one.paper_accuracy is None else f"{100 * one.paper_accuracy:.2f} %"
-            lines.append(_row(f"`{path.parent.name}/{path.stem}`", one.paper, claimed, one.measured))
+    for name in shipped_recipes():
+        one = read_recipe(name)
+        claimed = "-" if one.paper_accuracy is None else f"{100 * one.paper_accuracy:.2f} %"
+        lines.append(_row(f"`{name}`", one.paper, claimed, one.measured))
     return before + START + "\n" + "\n".join(lines) + "\n\n" + END + rest.partition(END)[2]
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from mien.results import Pose as Pose
     from mien.results import Quality as Quality
     from mien.results import Scores as Scores
+    from mien.training.recipe import Recipe as Recipe
+    from mien.training.session import TrainingResult as TrainingResult
+    from mien.training.session import train as train
     from mien.weights.fill import load_network as load_network
 
 _PUBLIC = {
@@ -45,7 +48,9 @@ _PUBLIC = {
     "PreparationReport": "mien.prepared.build",
     "Quality": "mien.results",
     "Recognizer": "mien.pipeline.recognizer",
+    "Recipe": "mien.training.recipe",
     "Scores": "mien.results",
+    "TrainingResult": "mien.training.session",
     "build": "mien.models",
     "check": "mien.datasets.audit.check",
     "load": "mien.pipeline.recognizer",
@@ -53,6 +58,7 @@ _PUBLIC = {
     "predict": "mien.pipeline.recognizer",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
+    "train": "mien.training.session",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -15,7 +15,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import mien
 from mien.cli.app import run
+from mien.training.recipe_source import read_recipe
 from tests.research.fabricated import prepared
 
 TINY = """
@@ -57,12 +59,13 @@ def test_it_trains_and_mien_reads_the_weights(
 ) -> None:
     out = tmp_path / "run"
     text = said(capsys, recipe, "--data", faces, "--out", out, "--accelerator", "cpu", code=0)
-    assert "6 images learn, 1 choose, 7 are left alone" in text
+    assert "6 images for training, 1 for validation, 7 for testing" in text
+    assert "epoch 2: loss" in text
     manifest = json.loads((out / "weights/manifest.json").read_text())
     assert manifest["labels"] == "raf-db"
     assert run(["weights", "verify", str(out / "weights")]) == 0
     again = said(capsys, recipe, "--data", faces, "--out", out, "--set", "seed=1", "--accelerator", "cpu")
-    assert "recipe.seed: 0 there, 1 now" in again
+    assert "recipe.seed was 0, now 1" in again
 
 
 @pytest.mark.parametrize(
@@ -73,13 +76,13 @@ def test_it_trains_and_mien_reads_the_weights(
         ("x = 1\n1 / 0\n", ["tiny.py, line 2 stops with ZeroDivisionError"]),
         ("def broken(:\n", ["stops with SyntaxError"]),
         ("import sys\nsys.exit()\n", ["line 2 stops with SystemExit"]),
-        (TINY.replace("epochs=2", 'epochs="2"'), ["epochs is '2'; it must be a whole number"]),
+        (TINY.replace("epochs=2", 'epochs="2"'), ["Recipe.epochs is '2'; it must be int"]),
         (TINY.replace("epochs=2", "epochs=0"), ["epochs 0", "must be at least 1"]),
         (TINY.replace("epochs=2", "epoch=2"), ["unexpected keyword argument 'epoch'"]),
-        (TINY.replace("epochs=2", 'frozen=("head.")'), ["frozen is 'head.'; it must be a tuple of text"]),
-        (TINY.replace("epochs=2", "optimizer={'rate': 1}"), ["optimizer is {'rate': 1}; it must be a Optimizer"]),
-        (TINY.replace("epochs=2", 'sampler="even"'), ["sampler is 'even'; it must be 'shuffle' or 'balanced'"]),
-        (TINY.replace("epochs=2", 'optimizer=Optimizer(name="lion")'), ["optimizer.name is 'lion'", "'adamw'"]),
+        (TINY.replace("epochs=2", 'frozen=("head.")'), ["frozen is 'head.'; it must be tuple[str, ...]"]),
+        (TINY.replace("epochs=2", "optimizer={'rate': 1}"), ["optimizer is {'rate': 1}; it must be Optimizer"]),
+        (TINY.replace("epochs=2", 'sampler="even"'), ["sampler is 'even'; it must be one of 'shuffle', 'balanced'"]),
+        (TINY.replace("epochs=2", 'optimizer=Optimizer(name="lion")'), ["Optimizer.name is 'lion'", "'adamw'"]),
         (TINY.replace("epochs=2", 'augmentation="strong"'), ["No augmentation called 'strong'"]),
         (TINY.replace("epochs=2", 'protocol="k-fold"'), ["No protocol called 'k-fold'"]),
         (TINY.replace("epochs=2", 'poses="kdf"'), ["No set of pose classes called 'kdf'", "kdef"]),
@@ -103,7 +106,7 @@ def test_it_trains_and_mien_reads_the_weights(
             ["no part called 'backbone'"],
         ),
         (TINY.replace("epochs=2", 'pretrained={"image_backbone": "default"}'), ["default does not fit DenseNet"]),
-        (TINY.replace("batch=2", "batch=64"), ["a batch of 64 is more than the 6 images"]),
+        (TINY.replace("batch=2", "batch=64"), ["batch 64 is larger than the training set of 6 images; set batch to 6 or less (--set batch=6)"]),
         (TINY.replace('"raf-db"', '"ferplus"'), ["holds raf-db, the recipe tiny is for ferplus"]),
         (TINY.replace('"aligned"', '"original"'), ["holds the variant 'aligned'", "--variant original"]),
     ],
@@ -122,11 +125,14 @@ def test_a_recipe_that_cannot_be_run_says_why(
     ("words", "answer"),
     [
         (["--set", "epochs"], "give NAME=VALUE"),
-        (["--set", "epochs=many"], "epochs is a number, not 'many'"),
+        (["--set", "epochs=many"], "epochs is 'many'; it must be int"),
         (["--set", "epoch=3"], "Recipe has no 'epoch'"),
         (["--set", "sampler=even"], "sampler is 'even'; it must be"),
-        (["--set", "pretrained=ir50"], "pretrained cannot be given on the command line"),
+        (["--set", "pretrained=ir50"], "pretrained is 'ir50'; it must be Mapping[str, str]"),
         (["--set", "ema_decay=1.5"], "ema_decay is 1.5"),
+        (["--set", "epochs.most=3"], "epochs has no fields of its own"),
+        (["--set", "model_kwargs.attenton=false"], "phanet has no option 'attenton'"),
+        (["--network", "mypkg.net:Config"], "there is no module mypkg"),
         (["--fold", "3"], "--fold 3: official gives 1 here"),
         (["--devices", "two"], "--devices two"),
         (["--devices", "0"], "--devices 0"),
@@ -138,6 +144,83 @@ def test_options_that_do_not_fit_say_why(
     faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], answer: str
 ) -> None:
     assert answer in said(capsys, recipe, "--data", faces, "--out", tmp_path / "run", *words)
+
+
+def test_a_recipe_is_named_by_name_or_import_path(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = ["--data", faces, "--out", tmp_path / "run", "--accelerator", "cpu"]
+    assert "Did you mean 'poster_v2/light'?" in said(capsys, "poster_v2/ligt", *rest, code=2)
+    assert "has no NOTHING" in said(capsys, "mien.recipes.poster_v2.light:NOTHING", *rest, code=2)
+    assert "holds aligned" not in said(capsys, "comparison/poster", *rest, code=1)
+
+
+def test_fields_of_fields_mappings_and_lists_are_set(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = (
+        "model_kwargs.attention=false", "optimizer.lr=1e-4", "optimizer.lr_multipliers.image_backbone.=0.5",
+        "frozen=head.", "sam.rho=0.1", "pretrained={}", "epochs=1", 'frozen_statistics=[]',
+    )  # fmt: skip
+    sets = [word for change in changes for word in ("--set", change)]
+    said(capsys, recipe, "--data", faces, "--out", tmp_path / "run", "--accelerator", "cpu", *sets, code=0)
+    kept = json.loads((tmp_path / "run/run.json").read_text())["recipe"]
+    assert kept["model_kwargs"] == {"size_px": 32, "poses": 0, "attention": False}
+    assert kept["optimizer"]["lr_multipliers"] == {"image_backbone.": 0.5}
+    assert (kept["sam"], kept["frozen"]) == ({"rho": 0.1}, ["head."])
+
+
+def test_a_finished_run_is_extended_and_says_so(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    options = ["--data", faces, "--out", out, "--accelerator", "cpu"]
+    said(capsys, recipe, *options, "--set", "epochs=1", code=0)
+    text = said(capsys, recipe, *options, "--set", "epochs=3", code=0)
+    assert "finished with 1 epochs, continues to 3" in text
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert json.loads((out / "run.json").read_text())["extended_from"] == [1]
+    assert "epochs was 3, now 2" in said(capsys, recipe, *options, "--set", "epochs=2")
+
+
+def test_a_run_that_failed_before_its_first_epoch_does_not_block_its_folder(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--data", faces, "--out", tmp_path / "run", "--accelerator", "cpu", "--set", "epochs=1"]
+    said(capsys, recipe, *options, "--set", "batch=64")
+    assert (tmp_path / "run/run.json").exists()
+    assert "the run starts over" in said(capsys, recipe, *options, code=0)
+    assert json.loads((tmp_path / "run/run.json").read_text())["recipe"]["batch"] == 2
+
+
+def test_the_python_function_gives_the_same_run(faces: Path, recipe: Path, tmp_path: Path) -> None:
+    steps: list[tuple[int, int | None]] = []
+    result = mien.train(
+        recipe, faces, tmp_path / "run", changes={"epochs": 1}, accelerator="cpu",
+        progress=lambda done, total: steps.append((done, total)),
+    )  # fmt: skip
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert (result.best_epoch, result.weights) == (1, tmp_path / "run/weights/manifest.json")
+    assert result.history[0] == result.best
+    assert result.recipe.epochs == 1
+    assert mien.load_network(result.weights.parent).manifest.name == "tiny"
+
+
+def test_recipes_are_listed_shown_and_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "list"]) == 0
+    assert "poster_v2/light" in capsys.readouterr().out
+    assert run(["recipes", "show", "poster_v2/light"]) == 0
+    shown = capsys.readouterr().out
+    assert "mien train poster_v2/light" in shown
+    assert "optimizer.lr = 0.0005" in shown
+    assert "# learning rate" in shown
+    assert run(["recipes", "copy", "poster_v2/ferplus", str(tmp_path / "own")]) == 0
+    copy = tmp_path / "own/ferplus.py"
+    assert f"mien train {copy} --data" in copy.read_text()
+    assert read_recipe(copy) == read_recipe("poster_v2/ferplus")
+    assert run(["recipes", "copy", "poster_v2/ferplus", str(tmp_path / "own")]) == 1
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_prepared_says_so(

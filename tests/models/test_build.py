@@ -27,8 +27,8 @@ def test_an_unknown_network_is_answered_with_the_nearest_name() -> None:
 def test_every_name_leads_to_a_network_and_its_config() -> None:
     pytest.importorskip("torch")
     for name in NETWORKS:
-        network, config = configure(name)
-        assert network.__init__.__annotations__["config"] == type(config).__name__
+        config = configure(name)
+        assert config.build().__init__.__annotations__["config"] == type(config).__name__
 
 
 def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
@@ -56,7 +56,7 @@ def test_an_unknown_form_size_or_backbone_is_answered_with_the_known_ones() -> N
         ("poster", {"drop_path": 2}, "drop_path is at least 0 and below 1, not 2"),
         ("poster_v2", {"drop_path": (0.0, 0.1, 1.0)}, "drop_path is at least 0 and below 1, not 1.0"),
         ("poster_v2", {"classes": 7.0}, "classes is a whole number from 1 on, not 7.0"),
-        ("poster_v2", {"heads": 4}, "heads are three values, one for each level, not 4"),
+        ("poster_v2", {"heads": 4}, "heads are three, one for each level, not 4"),
         ("poster_v2", {"windows": (5, 6, 6)}, "5 does not divide 24"),
         ("poster_v2", {"vit_heads": 5}, "width is a multiple of 5, the vit_heads; not 192"),
         ("apvit", {"classes": -1}, "classes is a whole number from 1 on, not -1"),
@@ -94,7 +94,7 @@ def test_changes_replace_fields_of_the_config() -> None:
     pytest.importorskip("torch")
     from mien.models.poster import LIGHT, PosterConfig
 
-    assert configure("poster", size="small", token_mix=False, classes=8)[1] == PosterConfig(
+    assert configure("poster", size="small", token_mix=False, classes=8) == PosterConfig(
         size="small", token_mix=False, classes=8
     )
-    assert configure("poster", config_name="light", classes=7)[1] == replace(LIGHT, classes=7)
+    assert configure("poster", config_name="light", classes=7) == replace(LIGHT, classes=7)

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.models import build, configure
-from mien.nn.hooks import capture, hook, is_capturing
+from mien.nn.intermediates import capture, hook, is_capturing
 from mien.weights.convert import convert
 from tests.models.test_networks import NETWORKS, make, noise
 from tests.parity import official
@@ -152,7 +152,7 @@ def test_gradients_reach_what_is_shown(network: Any) -> None:
 
 @torch.no_grad()
 def test_apvit_shows_the_patches_that_the_official_code_keeps() -> None:
-    state = official.state_of(official.FAMILIES["apvit"].layout(configure("apvit")[1]))
+    state = official.state_of(official.FAMILIES["apvit"].layout(configure("apvit")))
     network = build("apvit").eval()
     network.load_state_dict(convert(state).state)
     seen = network.intermediates(official.images(112))

@@ -12,20 +12,19 @@ pytest.importorskip("torch")
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
-from mien import recipes
 from mien.augment.presets import PRESETS
 from mien.datasets import dataset_info
 from mien.models.paper_results import PAPER_RESULTS
-from mien.training.loop import Finished
-from mien.training.recipe import Recipe, read_recipe
-from mien.training.session import plan, train
+from mien.training.plan import make_plan
+from mien.training.recipe import Recipe
+from mien.training.recipe_source import FOLDER, read_recipe, shipped_recipes
+from mien.training.session import TrainingResult, run_plan
 from mien.weights.fill import load_network
 from mien.weights.manifest import shipped_names
 from tests.research.fabricated import prepared
 
-FOLDER = Path(recipes.__file__).parent
-FILES = sorted(path for path in FOLDER.glob("*/[a-z]*.py") if path.stem != "shared")
-NAMES = [str(path.relative_to(FOLDER).with_suffix("")) for path in FILES]
+NAMES = list(shipped_recipes())
+FILES = [FOLDER / f"{name}.py" for name in NAMES]
 SIZES = {"phanet": 96}  # of the light form, where the published preset has another
 
 
@@ -87,14 +86,14 @@ def test_it_trains_one_step_in_the_published_form(name: str, tmp_path: Path) -> 
     one_step(replace(read_recipe(FOLDER / f"{name}.py"), pretrained={}), tmp_path)
 
 
-def one_step(recipe: Recipe, folder: Path) -> Finished:
+def one_step(recipe: Recipe, folder: Path) -> TrainingResult:
     data = recipe.data or "raf-db"
     recipe = replace(
         recipe, folds=min(recipe.folds, 3), validation_fraction=0.4, epochs=1, micro_batch=0, frozen=(), batch=4
     )
-    chosen = plan(recipe, prepared(folder, data, recipe.variant))
+    chosen = make_plan(recipe, prepared(folder, data, recipe.variant))
     whole = replace(chosen, recipe=replace(recipe, batch=len(chosen.fold.train)))
-    finished = train(whole, folder / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    finished = run_plan(whole, folder / "run", fabric=Fabric(accelerator="cpu", devices=1))
     assert 1 <= finished.history[0]["step"] <= 2  # two where the sampler repeats rare classes
     network = load_network(folder / "run/weights")
     assert network.manifest.labels is not None

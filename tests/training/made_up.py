@@ -8,24 +8,23 @@ from torch import Tensor, nn
 
 from mien.labels import LabelSet
 from mien.training.losses import Loss
-from mien.training.objective import Drawn, Expression
+from mien.training.objective import ExpressionObjective, TrainingBatch
 
 
 class MadeUp:
     """Three classes of 8x8 images: their mean colour, under noise."""
 
     labels = LabelSet("neutral fear anger")
-    fingerprint = "made up"
-    learned, judged = 48, 30
+    epoch_size, valid_size = 48, 30
 
     def order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng(epoch).permutation(self.learned)
+        return np.random.default_rng(epoch).permutation(self.epoch_size)
 
-    def learn(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> Drawn:
+    def training_batch(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> TrainingBatch:
         x = self._images(rows) + 0.3 * torch.randn(len(rows), 3, 8, 8, generator=rng)
-        return Drawn(images=x.to(device), targets=torch.eye(3)[torch.from_numpy(rows % 3)].to(device))
+        return TrainingBatch(images=x.to(device), targets=torch.eye(3)[torch.from_numpy(rows % 3)].to(device))
 
-    def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
+    def validation_batch(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
         return self._images(rows + 1000).to(device), (rows + 1000) % 3
 
     def _images(self, rows: np.ndarray) -> Tensor:
@@ -34,8 +33,8 @@ class MadeUp:
         return x + 0.8 * torch.stack(noise)
 
 
-def small_objective() -> Expression:
-    return Expression(small_network(), Loss(), counts=torch.tensor([16, 16, 16]))
+def small_objective() -> ExpressionObjective:
+    return ExpressionObjective(small_network(), Loss())
 
 
 def small_network() -> nn.Module:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mien.errors import OptionError
-from mien.training.losses import Loss, class_weights, distillation
+from mien.training.losses import Loss, distillation
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.0, 0.0]])
 LABELS = torch.tensor([0, 2])
@@ -26,16 +26,6 @@ def test_posters_loss_is_cross_entropy_and_twice_the_smoothed() -> None:
 def test_distributions_are_targets() -> None:
     votes = torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.2, 0.6]])
     torch.testing.assert_close(Loss()(LOGITS, votes), F.cross_entropy(LOGITS, votes))
-
-
-def test_focal_loss_by_hand() -> None:
-    found = Loss(focal=2)(torch.tensor([[math.log(3.0), 0.0]]), torch.tensor([[1.0, 0.0]]))
-    assert found.item() == pytest.approx(-math.log(0.75) * 0.25**2)
-
-
-def test_class_weights_by_hand() -> None:
-    weights = class_weights(torch.tensor([1, 2]), 0.5)  # 1 and 2/3 before scaling
-    torch.testing.assert_close(weights, torch.tensor([1.2, 0.8]))
 
 
 def test_a_student_like_its_teacher_has_nothing_to_learn() -> None:

@@ -6,7 +6,7 @@ import pytest
 from mien.datasets.readers.raf_db import COUNTS
 from mien.errors import DataError, OptionError
 from mien.labels import RAF_DB
-from mien.training.sampling import Balanced, Batches, RepeatFactor, Sampler, Shuffle, Weighted
+from mien.training.sampling import Balanced, RepeatFactor, Sampler, Shuffle, Weighted
 
 RAF_LABELS = np.repeat(np.arange(7), [COUNTS["train"][name] for name in RAF_DB])
 LABELS = np.array([0] * 90 + [1] * 9 + [2] + [-1] * 10)
@@ -64,36 +64,8 @@ def test_weights_by_power_lie_between_even_and_balanced() -> None:
     assert share(1) == pytest.approx(1 / 3, abs=0.02)
 
 
-@pytest.mark.parametrize("drop_last", [True, False])
-@pytest.mark.parametrize("ranks", [1, 2, 3])
-def test_ranks_together_see_what_one_would(ranks: int, drop_last: bool) -> None:
-    sampler = Shuffle(count=50)
-    alone = Batches(sampler=sampler, size=12, drop_last=drop_last)
-    parts = [Batches(sampler=sampler, size=12, rank=r, ranks=ranks, drop_last=drop_last) for r in range(ranks)]
-    assert len(alone) == (4 if drop_last else 5)
-    for step in range(2 * len(alone)):
-        rows = [part.rows(step) for part in parts]
-        assert sorted(np.concatenate(rows)) == sorted(alone.rows(step))
-        assert max(map(len, rows)) - min(map(len, rows)) <= (0 if drop_last else 1)
-    seen = np.concatenate([alone.rows(step) for step in range(len(alone))])
-    assert len(seen) == len(set(seen)) == (48 if drop_last else 50)
-
-
-def test_any_step_can_be_asked_for_first() -> None:
-    one, other = (Batches(sampler=Shuffle(count=50), size=12) for _ in range(2))
-    in_order = [one.rows(step) for step in range(10)]
-    assert np.array_equal(other.rows(9), in_order[9])
-    assert np.array_equal(other.rows(2), in_order[2])
-
-
 def test_what_cannot_be_sampled_is_refused() -> None:
     with pytest.raises(DataError, match="no row has a label"):
         Balanced(labels=np.array([-1, -1])).indices(0)
-    with pytest.raises(DataError, match="too few for a step"):
-        Batches(sampler=Shuffle(count=3), size=4)
-    with pytest.raises(OptionError, match="rank is 2"):
-        Batches(sampler=Shuffle(count=9), size=4, rank=2, ranks=2)
-    with pytest.raises(OptionError, match="cannot be shared"):
-        Batches(sampler=Shuffle(count=9), size=2, rank=0, ranks=3)
     with pytest.raises(OptionError, match=r"0\.\.1"):
         RepeatFactor(labels=LABELS, threshold=15)

@@ -29,5 +29,5 @@ def test_apvits_cosine_moves_once_an_epoch() -> None:
 
 
 def test_an_unknown_curve_is_refused() -> None:
-    with pytest.raises(OptionError, match="no schedule called 'step'"):
+    with pytest.raises(OptionError, match="Schedule.name is 'step'; it must be one of 'cosine'"):
         Schedule(name="step")

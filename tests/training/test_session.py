@@ -18,8 +18,10 @@ from mien.models.apvit import LIGHT as APVIT_LIGHT
 from mien.models.apvit import APViT, APViTConfig
 from mien.models.poster_v2 import LIGHT, PosterV2
 from mien.training.data import TrainingData
+from mien.training.initialize import initialize, load_pretrained
+from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
-from mien.training.session import learn_what_starts_from_nothing, plan, start, train
+from mien.training.session import run_plan
 from mien.weights.convert.apvit import vit_small_shapes
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest, write_manifest
@@ -33,15 +35,15 @@ TINY = Recipe(
 
 def test_across_sets_everything_learns_or_chooses(tmp_path: Path) -> None:
     recipe = replace(TINY, data="kdef", protocol="cross")
-    fold = plan(recipe, prepared(tmp_path, "kdef")).fold
+    fold = make_plan(recipe, prepared(tmp_path, "kdef")).fold
     assert len(fold.test) == 0
     assert sorted([*fold.train, *fold.valid]) == list(range(21))
 
 
 def test_the_test_part_of_a_fold_is_judged_at_the_end(tmp_path: Path) -> None:
     recipe = replace(TINY, data="jaffe", protocol="leave-one-subject-out")
-    chosen = plan(recipe, prepared(tmp_path, "jaffe"), fold=1)
-    train(chosen, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    chosen = make_plan(recipe, prepared(tmp_path, "jaffe"), fold=1)
+    run_plan(chosen, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
     measured = load_manifest(str(tmp_path / "run/weights")).measured
     assert [name.partition(" (")[0] for name in measured] == ["validation", "test"]
     assert 0 <= measured["test (without person 1)"]["accuracy"] <= 1
@@ -49,13 +51,10 @@ def test_the_test_part_of_a_fold_is_judged_at_the_end(tmp_path: Path) -> None:
 
 def test_votes_teach_unless_the_recipe_wants_labels(tmp_path: Path) -> None:
     recipe = replace(TINY, data="ferplus")
-    chosen = plan(recipe, prepared(tmp_path, "ferplus"))
+    chosen = make_plan(recipe, prepared(tmp_path, "ferplus"))
 
     def targets(votes: bool) -> np.ndarray:
-        images = TrainingData(
-            chosen.shards, learn=chosen.fold.train, judge=chosen.fold.valid, test=chosen.fold.test,
-            augmentation=chosen.augmentation, recipe=replace(recipe, soft_labels=votes),
-        )  # fmt: skip
+        images = TrainingData(chosen.store, chosen.fold, replace(recipe, soft_labels=votes), chosen.augmentation)
         return images.targets.numpy()[chosen.fold.train]
 
     np.testing.assert_allclose(targets(True).max(axis=1), 0.825)
@@ -64,8 +63,8 @@ def test_votes_teach_unless_the_recipe_wants_labels(tmp_path: Path) -> None:
 
 def test_a_part_starts_from_a_part_of_shipped_weights() -> None:
     network = PosterV2(LIGHT)
-    start(network, "landmark_backbone", "landmarks68:backbone", Path("weights"))
-    learn_what_starts_from_nothing(network, replace(TINY, pretrained={"landmark_backbone": "landmarks68:backbone"}))
+    recipe = replace(TINY, pretrained={"landmark_backbone": "landmarks68:backbone"})
+    initialize(network, recipe, Path("weights"))
     wanted = load_network("landmarks68").backbone.state_dict()
     assert all(torch.equal(value, wanted[name]) for name, value in network.landmark_backbone.state_dict().items())
     assert not any(parameter.requires_grad for parameter in network.landmark_backbone.parameters())
@@ -73,7 +72,7 @@ def test_a_part_starts_from_a_part_of_shipped_weights() -> None:
 
 def test_a_frozen_part_without_a_start_learns() -> None:
     network = PosterV2(LIGHT)
-    learn_what_starts_from_nothing(network, TINY)
+    initialize(network, TINY, Path("weights"))
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
@@ -88,26 +87,26 @@ def test_apvit_starts_from_a_file_of_its_transformer(tmp_path: Path) -> None:
     write_manifest(manifest)
     network = APViT(APViTConfig())
     before = network.embed.weight.clone()
-    start(network, "", "vit_small.safetensors", tmp_path)
+    load_pretrained(network, "", "vit_small.safetensors", tmp_path)
     assert all(torch.equal(network.state_dict()[name], value) for name, value in state.items())
     assert torch.equal(network.embed.weight, before)
 
 
 def test_a_backbone_of_two_maps_starts_from_one_of_three() -> None:
     network, whole = APViT(APVIT_LIGHT), load_network("default")
-    start(network, "image_backbone", "default:image_backbone", Path("weights"))
+    load_pretrained(network, "image_backbone", "default:image_backbone", Path("weights"))
     for name, value in network.image_backbone.state_dict().items():
         assert torch.equal(value, whole.image_backbone.state_dict()[name])
 
 
 def test_further_sets_teach_but_neither_choose_nor_test(tmp_path: Path) -> None:
     first, second = prepared(tmp_path / "a", "ferplus"), prepared(tmp_path / "b", "raf-db")
-    alone, both = (plan(replace(TINY, data="ferplus"), first, also=also) for also in ((), (second,)))
+    alone, both = (make_plan(replace(TINY, data="ferplus"), first, extra_data=also) for also in ((), (second,)))
     assert set(alone.fold.train) < set(both.fold.train)
     added = sorted(set(both.fold.train) - set(alone.fold.train))
     assert added == [24 + row for row in range(7)]  # the train part of RAF-DB
     np.testing.assert_array_equal(both.fold.valid, alone.fold.valid)
-    train(both, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    run_plan(both, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
     assert load_manifest(str(tmp_path / "run/weights")).source.endswith("on ferplus and raf-db")
 
 
@@ -115,10 +114,10 @@ def test_a_further_set_must_hold_other_images(tmp_path: Path) -> None:
     first, again = prepared(tmp_path / "a", "ferplus"), prepared(tmp_path / "b", "ferplus")
     for also in ((first,), (again,)):
         with pytest.raises(OptionError, match="holds the same images"):
-            plan(replace(TINY, data="ferplus"), first, also=also)
+            make_plan(replace(TINY, data="ferplus"), first, extra_data=also)
 
 
 @pytest.mark.parametrize("change", [{"network": "posterr"}, {"config_name": "lite"}])
 def test_a_network_that_is_not_known_is_refused_with_the_plan(tmp_path: Path, change: dict[str, str]) -> None:
     with pytest.raises(UnknownNameError):
-        plan(replace(TINY, data="ferplus", **change), prepared(tmp_path / "a", "ferplus"))
+        make_plan(replace(TINY, data="ferplus", **change), prepared(tmp_path / "a", "ferplus"))

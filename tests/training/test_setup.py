@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 import mien
 from mien.errors import OptionError
 from mien.training.losses import Loss
-from mien.training.objective import Expression, Joint, Objective
+from mien.training.objective import ExpressionObjective, JointObjective, Objective
 from mien.training.optimizer import build_optimizer, freeze, set_training
 from mien.training.recipe import Optimizer, Recipe
 
@@ -20,7 +20,7 @@ RECIPE = Recipe(name="named", network="phanet", frozen=("image_backbone.",), fro
 
 def objectives() -> list[Objective]:
     network = mien.build("phanet", config_name="small", size_px=32)
-    return [Joint(network), Expression(network, Loss(), counts=torch.ones(7))]
+    return [JointObjective(network), ExpressionObjective(network, Loss())]
 
 
 @pytest.fixture(params=[0, 1], ids=["joint", "expression"])

@@ -14,8 +14,9 @@ from lightning_fabric import Fabric
 from mien.errors import OptionError, WeightsError
 from mien.labels import FERPLUS, RAF_DB
 from mien.training.losses import Loss
+from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
-from mien.training.session import plan, train
+from mien.training.session import run_plan
 from mien.training.teachers import Teachers
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest
@@ -49,8 +50,8 @@ def test_a_teacher_of_other_classes_or_images_is_refused() -> None:
 
 
 def test_a_student_learns_from_its_teachers_alone(tmp_path: Path) -> None:
-    chosen = plan(STUDENT, prepared(tmp_path, "ferplus"))
-    train(chosen, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
+    chosen = make_plan(STUDENT, prepared(tmp_path, "ferplus"))
+    run_plan(chosen, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))
     assert load_manifest(str(tmp_path / "run/weights")).network == "poster_v2"
 
 
@@ -61,6 +62,6 @@ def test_teachers_come_with_a_weight_and_must_be_there(tmp_path: Path) -> None:
         replace(STUDENT, teachers=())
     store = prepared(tmp_path, "ferplus")
     with pytest.raises(WeightsError, match="not there"):
-        plan(replace(STUDENT, teachers=("absent.safetensors",)), store, weights_folder=tmp_path)
+        make_plan(replace(STUDENT, teachers=("absent.safetensors",)), store, weights_folder=tmp_path)
     with pytest.raises(OptionError, match="joint loss"):
-        plan(replace(STUDENT, network="phanet", model_kwargs={}), store)
+        make_plan(replace(STUDENT, network="phanet", model_kwargs={}), store)

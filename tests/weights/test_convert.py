@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor
 
 from mien.errors import WeightsError
-from mien.models import build, configure
+from mien.models import build
 from mien.models.apvit import APViTConfig
 from mien.models.poster import PosterConfig
 from mien.models.poster_v2 import PosterV2Config, relative_positions
@@ -54,7 +54,7 @@ def test_size_variant_and_classes_are_read_from_names_and_shapes(name: str) -> N
     converted = convert(official(family, config))
     assert (converted.network, converted.config) == (family, config)
     with torch.device("meta"):
-        own = configure(family)[0](config).state_dict()
+        own = config.build().state_dict()
     assert {k: v.shape for k, v in converted.state.items()} == {k: v.shape for k, v in own.items()}
 
 

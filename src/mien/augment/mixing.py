@@ -1,7 +1,7 @@
 """Mixing images with each other; their labels become distributions.
 
-mixup: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018). CutMix: Yun et al., "CutMix" (2019).
-Both papers draw one share per batch; here every image has its own.
+mixup: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018). The paper draws one share per batch; here
+every image has its own.
 """
 
 from __future__ import annotations
@@ -21,14 +21,6 @@ class Mixup:
     share: float = 1.0  # of the images
 
 
-@dataclass(frozen=True, kw_only=True)
-class CutMix:
-    """A rectangle of 1 - lambda of the area comes from another image, lambda from Beta(alpha, alpha)."""
-
-    alpha: float = 1.0
-    share: float = 1.0  # of the images
-
-
 @dataclass(frozen=True, slots=True)
 class Mix:
     """What was mixed: image i keeps `own[i]` of itself, the rest is of image `partner[i]`."""
@@ -42,26 +34,13 @@ class Mix:
         return own[:, None] * targets + (1 - own)[:, None] * targets[partner]
 
 
-def mix(x: Tensor, rng: Generator, how: Mixup | CutMix) -> tuple[Tensor, Mix]:
+def mix(x: Tensor, rng: Generator, how: Mixup) -> tuple[Tensor, Mix]:
     """Images (B, C, H, W), mixed, and how."""
-    b, _, height, width = x.shape
+    b = len(x)
     draw = np.random.default_rng(int(torch.randint(2**62, (), generator=rng)))  # torch has no seeded Beta
     own = torch.from_numpy(draw.beta(how.alpha, how.alpha, b)).float()
     own = torch.where(torch.rand(b, generator=rng) < how.share, own, 1.0)
     partner = torch.randperm(b, generator=rng)
     other = x[partner.to(x.device)]
-    if isinstance(how, Mixup):
-        weight = own.to(x.device, x.dtype).view(-1, 1, 1, 1)
-        return other + (x - other) * weight, Mix(own, partner)
-    side = torch.sqrt(1 - own)
-    middle = torch.rand(b, 2, generator=rng)
-    edges = []
-    for full, at in ((height, middle[:, 0]), (width, middle[:, 1])):
-        half, point = (side * full).round() / 2, (at * full).floor()
-        edges += [(point - half).floor().clamp(0, full), (point + half).floor().clamp(0, full)]
-    top, bottom, left, right = edges
-    kept = 1 - (bottom - top) * (right - left) / (height * width)  # what the clipped rectangle really leaves
-    y, z = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
-    top, bottom, left, right = (edge.to(x.device)[:, None] for edge in edges)
-    inside = ((y >= top) & (y < bottom))[:, None, :, None] & ((z >= left) & (z < right))[:, None, None, :]
-    return torch.where(inside, other, x), Mix(kept, partner)
+    weight = own.to(x.device, x.dtype).view(-1, 1, 1, 1)
+    return other + (x - other) * weight, Mix(own, partner)

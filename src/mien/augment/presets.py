@@ -14,9 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from mien import plugins
 from mien.augment import transforms
-from mien.augment.mixing import CutMix, Mix, Mixup, mix
+from mien.augment.mixing import Mix, Mixup, mix
 from mien.augment.transforms import Centre, Erasing, Jitter, Placement, ResizedCrop
+from mien.errors import OptionError
 from mien.preprocess import Preprocess, aligned_side
 
 CHUNK = 600_000  # values at a time on the CPU: 16 images of 112 pixels, 4 of 224
@@ -64,7 +66,7 @@ class Augmentation:
     occlude: float = 0.0  # share
     occlude_area: tuple[float, float] = (0.02, 0.15)
     erase: Erasing | None = None
-    mix: Mixup | CutMix | None = None
+    mix: Mixup | None = None
 
     def __call__(self, canvases: Tensor, targets: Tensor, rng: Generator) -> Augmented:
         """Canvases (B, C, S, S) uint8, C 1 or 3, and distributions (B, K) -> a batch.
@@ -188,3 +190,16 @@ PRESETS: dict[str, Augmentation] = {
     "light-mixed": LIGHT_MIXED,
     "light-small": LIGHT_SMALL,
 }
+
+
+def preset(name: str) -> Augmentation:
+    """An augmentation: one of PRESETS, or your own by its import path, `mypkg.aug:STRONG`.
+
+    Raises `UnknownNameError` with the nearest known name.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    found = plugins.resolve("augmentation", name, dict.fromkeys(PRESETS, ""))
+    if not isinstance(found, Augmentation):
+        raise OptionError(f"augmentation {name} must be a mien.augment.presets.Augmentation, not {type(found).__name__}")
+    return found

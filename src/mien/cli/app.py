@@ -12,6 +12,7 @@ from mien._version import __version__
 from mien.cli.data import data_app
 from mien.cli.evaluate import evaluate
 from mien.cli.predict import predict
+from mien.cli.recipes import recipes_app
 from mien.cli.train import train
 from mien.cli.weights import weights_app
 
@@ -80,4 +81,5 @@ def _main(
 for command in (predict, train, evaluate):
     app.command()(command)
 app.add_typer(weights_app, name="weights")
+app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")

@@ -2,57 +2,60 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 from typing import TYPE_CHECKING, Any
 
-from mien.errors import MienError, MissingPackageError, UnknownNameError
+from mien import plugins
+from mien.errors import MienError, MissingPackageError, OptionError, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import nn
 
-NETWORKS = {  # name -> where its module, its class and its config live
-    "poster": "mien.models.poster:Poster:PosterConfig",
-    "poster_v2": "mien.models.poster_v2:PosterV2:PosterV2Config",
-    "apvit": "mien.models.apvit:APViT:APViTConfig",
-    "phanet": "mien.models.phanet:PhaNet:PhaNetConfig",
-    "landmarks68": "mien.models.landmarks68:Landmarks68:Landmarks68Config",
-    "yunet": "mien.models.yunet:YuNet:YuNetConfig",
+NETWORKS = {  # name -> import path of its config
+    "poster": "mien.models.poster:PosterConfig",
+    "poster_v2": "mien.models.poster_v2:PosterV2Config",
+    "apvit": "mien.models.apvit:APViTConfig",
+    "phanet": "mien.models.phanet:PhaNetConfig",
+    "landmarks68": "mien.models.landmarks68:Landmarks68Config",
+    "yunet": "mien.models.yunet:YuNetConfig",
 }
 
 
 def build(name: str, *, config_name: str = "published", **changes: Any) -> nn.Module:
-    """A network with fresh weights: `build("poster", size="small")`, `build("apvit", config_name="light")`.
+    """A network with random weights: `build("poster", size="small")`, `build("apvit", config_name="light")`.
 
-    `config_name` is "published", the authors' sizes, or "light", ours with MobileFaceNet backbones; PhaNet also has
-    "small", on a small DenseNet. `changes` replace fields of the network's config.
+    `name`: one of NETWORKS, or the import path of a config of your own; see `configure`. `config_name` is
+    "published", the authors' sizes, or "light", ours with MobileFaceNet backbones; PhaNet also has "small", on a
+    small DenseNet. `changes` replace fields of the network's config.
     """
-    network, config = configure(name, config_name=config_name, **changes)
-    built: nn.Module = network(config)
-    return built
+    network: nn.Module = configure(name, config_name=config_name, **changes).build()
+    return network
 
 
-def configure(name: str, *, config_name: str = "published", **changes: Any) -> tuple[type[nn.Module], Any]:
-    """The class of a network and the config that `build` would give it."""
-    from dataclasses import fields, replace
+def configure(name: str, *, config_name: str = "published", **changes: Any) -> Any:
+    """The config of a network, whose `build()` is the network.
 
-    if name not in NETWORKS:
-        raise UnknownNameError("network", name, NETWORKS)
-    path, network, config = NETWORKS[name].split(":")
+    A network of your own is named by the import path of its config, `mypkg.net:Config`: a frozen dataclass with a
+    field `classes` and a method `build()`, which gives a torch module: faces (B, 3, S, S), normalised, to logits
+    (B, classes). "published" is the config with its defaults, "light" what its module calls LIGHT, and so on.
+    """
+    from dataclasses import fields, is_dataclass, replace
+
     try:
-        module = import_module(path)
+        config_class = plugins.resolve("network", name, NETWORKS)
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingPackageError("Building a network", "torch", "train") from error
-    forms = {"published": getattr(module, config)()}
-    forms |= {
-        config_name.lower(): getattr(module, config_name)
-        for config_name in ("LIGHT", "SMALL")
-        if hasattr(module, config_name)
+    if not (isinstance(config_class, type) and is_dataclass(config_class) and hasattr(config_class, "build")):
+        raise OptionError(f"network {name}: its config must be a dataclass with a method build() that gives the module")
+    module = vars(sys.modules[config_class.__module__])
+    configs = {"published": config_class()} | {
+        key.lower(): value for key, value in module.items() if key.isupper() and isinstance(value, config_class)
     }
-    if config_name not in forms:
-        raise UnknownNameError(f"config_name of {name}", config_name, forms)
-    known = [field.name for field in fields(forms[config_name])]
+    if config_name not in configs:
+        raise UnknownNameError(f"config_name of {name}", config_name, configs)
+    known = [field.name for field in fields(config_class)]
     if unknown := sorted(changes.keys() - set(known)):
         raise MienError(f"{name} has no option {', '.join(map(repr, unknown))}; it has {', '.join(known)}.")
-    return getattr(module, network), replace(forms[config_name], **changes)
+    return replace(configs[config_name], **changes)

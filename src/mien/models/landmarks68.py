@@ -14,10 +14,14 @@ from mien.nn.mobilefacenet import ConvBlock, MobileFaceNet, MobileFaceNetConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Landmarks68Config:
-    """Sizes. Defaults: the landmark network that POSTER carries."""
+    """Sizes. Defaults: the published landmark network of POSTER."""
 
     backbone: MobileFaceNetConfig = MobileFaceNetConfig()
     size_px: int = 112  # side of the crop; fixed by the global convolution
+
+    def build(self) -> Landmarks68:
+        """The network, with random weights."""
+        return Landmarks68(self)
 
 
 class GlobalDepthwiseHead(nn.Module):

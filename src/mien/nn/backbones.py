@@ -1,4 +1,4 @@
-"""The first steps of every network here: the pixel grid and the image backbone."""
+"""What every network here begins with: its grid of pixels and its image backbone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of network configs, before a network is built, and of its input."""
+"""What networks ask of their configs, before they are built, and of their input."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From images to predictions."""
+"""From images to answers."""

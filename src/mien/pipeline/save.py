@@ -11,7 +11,6 @@ import numpy as np
 
 from mien.draw.faces import mark_faces
 from mien.errors import OutputError
-from mien.media.atomic import atomic_write
 from mien.media.images import write_image
 from mien.results import Face
 
@@ -60,7 +59,7 @@ class Saver:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_image(mark_faces(image, faces), target)
         text = json.dumps({"source": source, "faces": [face.to_dict() for face in faces]})
-        atomic_write(self._json(source), text.encode() + b"\n")
+        self._json(source).write_text(text + "\n", encoding="utf-8")
 
     def _json(self, source: str) -> Path:
         target = self._targets[source]

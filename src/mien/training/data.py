@@ -1,20 +1,20 @@
-"""Prepared faces as the training loop asks for them."""
+"""Prepared faces as batches: the training, validation and test set of one run."""
 
 from __future__ import annotations
 
 from copy import copy
-from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from mien.augment.presets import Augmentation, plain
+from mien.datasets.splits.protocols import Fold
 from mien.errors import OptionError
 from mien.prepared.concat import ConcatStore
 from mien.prepared.poses import PoseLabels
 from mien.prepared.store import PreparedStore
-from mien.training.objective import Drawn
+from mien.training.objective import TrainingBatch
 from mien.training.recipe import Recipe
 from mien.training.sampling import Balanced, RepeatFactor, Sampler, Shuffle, Weighted
 
@@ -22,97 +22,100 @@ RESIDENT_SHARE = 0.4  # of the GPU's memory that canvases may take: then no step
 
 
 class TrainingData:
-    """Rows of a store that learn, rows that judge, and rows that test at the end."""
+    """Batches of a prepared store, split as a fold says."""
 
     def __init__(
         self,
-        shards: PreparedStore | ConcatStore,
-        *,
-        learn: np.ndarray,
-        judge: np.ndarray,
-        test: np.ndarray,
-        augmentation: Augmentation,
+        store: PreparedStore | ConcatStore,
+        fold: Fold,
         recipe: Recipe,
+        augmentation: Augmentation,
+        *,
         poses: PoseLabels | None = None,
     ) -> None:
-        self.labels, self.shards, self.poses = shards.labels, shards, poses
+        self.labels, self.store, self.poses = store.labels, store, poses
+        self._label = store.label
         targets = (
-            shards.targets
+            store.targets
             if recipe.soft_labels
-            else np.eye(len(self.labels) + 1, dtype=np.float32)[shards.label, :-1]
+            else np.eye(len(self.labels) + 1, dtype=np.float32)[self._label, :-1]
         )
         usable = np.isfinite(targets).all(axis=1) & (targets.sum(axis=1) > 0)
-        self.learning = learn[usable[learn]]
-        self.judging = judge[shards.label[judge] >= 0]
-        self.testing = test[shards.label[test] >= 0]
-        if not len(self.judging):
-            raise OptionError(f"{shards.folder}: no labelled image is left for validation; hold more out")
+        self.train_rows = fold.train[usable[fold.train]]
+        self.valid_rows = fold.valid[self._label[fold.valid] >= 0]
+        self._test_rows = fold.test[self._label[fold.test] >= 0]
+        if not len(self.valid_rows):
+            raise OptionError(
+                f"{store.folder}: no labelled image is left for validation; raise validation_fraction"
+            )
         self.targets = torch.from_numpy(targets)
-        self.counts = np.bincount(targets[self.learning].argmax(axis=1), minlength=len(self.labels))
-        self.sampler = _sampler(recipe, shards.label[self.learning], targets[self.learning])
-        self.learned, self.judged = len(self.sampler), len(self.judging)
-        self.augmentation, self.exact = augmentation, plain(augmentation.inputs)
-        self.fingerprint = shards.take(np.concatenate([self.learning, self.judging])).fingerprint
+        self.sampler = _sampler(recipe, self._label[self.train_rows], targets[self.train_rows])
+        self.augmentation, self._unchanged = augmentation, plain(augmentation.inputs)
+        self.fingerprint = store.take(np.concatenate([self.train_rows, self.valid_rows])).fingerprint
         self._resident: Tensor | None = None
 
+    @property
+    def epoch_size(self) -> int:
+        """Training images of one epoch, repeated ones among them."""
+        return len(self.sampler)
+
+    @property
+    def valid_size(self) -> int:
+        """Images of the validation set."""
+        return len(self.valid_rows)
+
     def order(self, epoch: int) -> np.ndarray:
-        """Positions among the learning rows."""
+        """Positions in the training set, in the order of one epoch."""
         return self.sampler.indices(epoch)
 
-    def learn(self, rows: np.ndarray, rng: Generator, device: torch.device) -> Drawn:
-        """Changed images; distributions are mixed as they are, poses of flipped ones flipped."""
-        places = self.learning[rows]
-        targets = self.targets[torch.from_numpy(places)].to(device)
-        made = self.augmentation(self._canvases(places, device), targets, rng)
+    def training_batch(self, positions: np.ndarray, rng: Generator, device: torch.device) -> TrainingBatch:
+        """Augmented images; targets are mixed as the images are, poses of flipped images are flipped."""
+        rows = self.train_rows[positions]
+        targets = self.targets[torch.from_numpy(rows)].to(device)
+        augmented = self.augmentation(self._canvases(rows, device), targets, rng)
         poses = None
         if self.poses is not None:
             flip = np.array([*self.poses.classes.flip, -1])  # -1 stays
-            known = self.poses.label[places]
-            turned = np.where(made.flipped.numpy(), flip[known], known)
-            poses = torch.from_numpy(turned).to(device)
-        return Drawn(images=made.images, targets=made.targets, poses=poses)
+            known = self.poses.label[rows]
+            flipped = np.where(augmented.flipped.numpy(), flip[known], known)
+            poses = torch.from_numpy(flipped).to(device)
+        return TrainingBatch(images=augmented.images, targets=augmented.targets, poses=poses)
 
-    def judge(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
-        """Unchanged images (B, 3, S, S) and their labels (B,)."""
-        places = self.judging[rows]
-        nothing = torch.zeros(len(places), len(self.labels), device=device)
-        made = self.exact(self._canvases(places, device), nothing, torch.Generator().manual_seed(0))
-        return made.images, self._labels[places]
+    def validation_batch(self, positions: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
+        """Images (B, 3, S, S) without augmentation, and their labels (B,)."""
+        rows = self.valid_rows[positions]
+        no_targets = torch.zeros(len(rows), len(self.labels), device=device)
+        images = self._unchanged(self._canvases(rows, device), no_targets, torch.Generator().manual_seed(0)).images
+        return images, self._label[rows]
 
-    def judged_on_test(self) -> TrainingData:
-        """The same, but the test part judges."""
+    def on_test(self) -> TrainingData:
+        """The same with the test set in the place of the validation set."""
         other = copy(self)
-        other.judging, other.judged = self.testing, len(self.testing)
+        other.valid_rows = self._test_rows
         return other
 
-    @cached_property
-    def _labels(self) -> np.ndarray:
-        return self.shards.label
-
-    def _canvases(self, places: np.ndarray, device: torch.device) -> Tensor:
+    def _canvases(self, rows: np.ndarray, device: torch.device) -> Tensor:
         if device.type != "cuda":
-            return torch.from_numpy(self.shards.images(places)).permute(0, 3, 1, 2)
+            return torch.from_numpy(self.store.images(rows)).permute(0, 3, 1, 2)
         if self._resident is None and self._fits(device):
-            whole = torch.from_numpy(self.shards.images(np.arange(len(self.shards))))
+            whole = torch.from_numpy(self.store.images(np.arange(len(self.store))))
             self._resident = whole.permute(0, 3, 1, 2).contiguous().to(device)
         if self._resident is not None:
-            return self._resident[torch.from_numpy(places).to(device)]
-        canvases = torch.from_numpy(self.shards.images(places)).permute(0, 3, 1, 2)
+            return self._resident[torch.from_numpy(rows).to(device)]
+        canvases = torch.from_numpy(self.store.images(rows)).permute(0, 3, 1, 2)
         return canvases.contiguous().pin_memory().to(device, non_blocking=True)
 
     def _fits(self, device: torch.device) -> bool:
-        needed = len(self.shards) * self.shards.canvas_px**2 * self.shards.channels
+        needed = len(self.store) * self.store.canvas_px**2 * self.store.channels
         return needed < RESIDENT_SHARE * torch.cuda.get_device_properties(device).total_memory
 
 
 def _sampler(recipe: Recipe, labels: np.ndarray, targets: np.ndarray) -> Sampler:
     seed, strength = recipe.seed, recipe.sampler_strength
-    if recipe.sampler == "shuffle":
-        return Shuffle(count=len(labels), seed=seed)
     if recipe.sampler == "balanced":
         return Balanced(labels=labels, seed=seed)
     if recipe.sampler == "repeat-factor":
         return RepeatFactor(labels=labels, threshold=strength, seed=seed)
     if recipe.sampler == "power":
         return Weighted(distributions=targets, power=strength, seed=seed)
-    raise OptionError(f"no sampler called {recipe.sampler!r}; there are shuffle, balanced, repeat-factor and power")
+    return Shuffle(count=len(labels), seed=seed)

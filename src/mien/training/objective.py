@@ -1,4 +1,4 @@
-"""What a batch is judged by while learning: expression alone, or PhaNet's expression, pose and attention."""
+"""What a step minimises: the expression loss alone, or PhaNet's joint loss over expression, pose and attention."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from mien.errors import OptionError
 from mien.models.phanet import PhaNet, PhaNetLoss
-from mien.training.losses import Loss, class_weights
+from mien.training.losses import Loss
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """Changed images of one part of a batch, with what is known of them."""
+class TrainingBatch:
+    """Augmented images of one micro-batch with their targets."""
 
     images: Tensor  # (B, 3, S, S), normalised
     targets: Tensor  # (B, K) distributions
-    poses: Tensor | None = None  # (B,) pose classes, -1: do not know
+    poses: Tensor | None = None  # (B,) pose classes, -1: not known
 
 
 class Objective(Protocol):
-    """A loss with all that it has to learn."""
+    """A loss with everything that is trained by it."""
 
     @property
     def module(self) -> nn.Module:
@@ -32,56 +31,52 @@ class Objective(Protocol):
 
     @property
     def network(self) -> nn.Module:
-        """The part of it that is judged and kept."""
+        """The part of it that is evaluated and kept."""
         ...
 
-    def called(self, name: str) -> str:
-        """What recipes call a parameter or module of `module`: as the network itself does."""
+    def network_name(self, name: str) -> str:
+        """The name that recipes use for a parameter or module of `module`: the network's own."""
         ...
 
-    def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
+    def loss(self, module: nn.Module, batch: TrainingBatch) -> Tensor:
         """The mean over the images; `module` is `self.module`, perhaps wrapped for several processes."""
         ...
 
 
-class Expression:
-    """Logits against distributions, and against the teachers' logits where there are any."""
+class ExpressionObjective:
+    """Logits against label distributions, and against the teachers' logits where there are any."""
 
     def __init__(
-        self, network: nn.Module, loss: Loss, *, counts: Tensor, teachers: Callable[[Tensor], Tensor] | None = None
+        self, network: nn.Module, loss: Loss, *, teachers: Callable[[Tensor], Tensor] | None = None
     ) -> None:
         self.module = self.network = network
         self._loss, self._teachers = loss, teachers
-        self._weights = class_weights(counts, loss.balance) if loss.balance else None
 
-    def called(self, name: str) -> str:
+    def network_name(self, name: str) -> str:
         """The same name."""
         return name
 
-    def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
+    def loss(self, module: nn.Module, batch: TrainingBatch) -> Tensor:
         """`Loss` of the network's logits."""
-        logits = module(drawn.images).float()
-        taught = None if self._teachers is None else self._teachers(drawn.images)
-        weights = None if self._weights is None else self._weights.to(logits.device)
-        return self._loss(logits, drawn.targets, weights=weights, teacher=taught)
+        logits = module(batch.images).float()
+        teacher = None if self._teachers is None else self._teachers(batch.images)
+        return self._loss(logits, batch.targets, teacher=teacher)
 
 
-class Joint:
+class JointObjective:
     """PhaNet's joint loss; its learned weights are part of what is trained."""
 
-    def __init__(self, network: nn.Module) -> None:
-        if not isinstance(network, PhaNet):
-            raise OptionError(f"the joint objective is for phanet, not {type(network).__name__}")
+    def __init__(self, network: PhaNet) -> None:
         self.network = network
         self.module = _JointModule(network)
 
-    def called(self, name: str) -> str:
-        """Without the place of the network beside its loss; the weights of the loss begin with "joint_loss."."""
+    def network_name(self, name: str) -> str:
+        """Without the prefix "network."; the weights of the loss begin with "joint_loss."."""
         return name.removeprefix("network.")
 
-    def loss(self, module: nn.Module, drawn: Drawn) -> Tensor:
-        """`PhaNetLoss` of everything the network says."""
-        return cast(Tensor, module(drawn.images, drawn.targets, drawn.poses))
+    def loss(self, module: nn.Module, batch: TrainingBatch) -> Tensor:
+        """`PhaNetLoss` of all outputs of the network."""
+        return cast(Tensor, module(batch.images, batch.targets, batch.poses))
 
 
 class _JointModule(nn.Module):

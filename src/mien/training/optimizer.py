@@ -1,4 +1,4 @@
-"""What a recipe says of the network and the optimizer, carried out."""
+"""Frozen parts, training mode and the optimizer, as a recipe states them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mien.training.recipe import Recipe
 
 
 def freeze(objective: Objective, recipe: Recipe) -> None:
-    """Take the gradient from what the recipe freezes.
+    """Freeze the parameters that the recipe names.
 
-    Raises `OptionError` for a name that fits nothing: a misspelt one would freeze nothing in silence.
+    Raises `OptionError` for a prefix of nothing: a misspelt one would freeze nothing in silence.
     """
-    for start in recipe.frozen:
-        fitting = [parameter for name, parameter in _parameters(objective) if name.startswith(start)]
+    for prefix in recipe.frozen:
+        fitting = [parameter for name, parameter in _parameters(objective) if name.startswith(prefix)]
         if not fitting:
-            raise OptionError(f"frozen: no parameter of {recipe.network} begins with {start!r}")
+            raise OptionError(f"frozen: no parameter of {recipe.network} begins with {prefix!r}")
         for parameter in fitting:
             parameter.requires_grad_(False)
 
@@ -29,42 +29,40 @@ def freeze(objective: Objective, recipe: Recipe) -> None:
 def set_training(objective: Objective, recipe: Recipe) -> None:
     """Training mode, but for the batch norms whose statistics the recipe freezes. Raises as `freeze`."""
     objective.module.train()
-    modules = [(objective.called(name), module) for name, module in objective.module.named_modules()]
-    for start in recipe.frozen_statistics:
-        norms = [module for name, module in modules if name.startswith(start) and isinstance(module, _BatchNorm)]
+    modules = [(objective.network_name(name), module) for name, module in objective.module.named_modules()]
+    for prefix in recipe.frozen_statistics:
+        norms = [module for name, module in modules if name.startswith(prefix) and isinstance(module, _BatchNorm)]
         if not norms:
-            raise OptionError(f"frozen_statistics: no batch norm of {recipe.network} begins with {start!r}")
+            raise OptionError(f"frozen_statistics: no batch norm of {recipe.network} begins with {prefix!r}")
         for norm in norms:
             norm.eval()
 
 
 def build_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer over what learns, in groups of one rate and decay each."""
-    how = recipe.optimizer
+    """The recipe's optimizer over what is trained, in groups of one learning rate and weight decay each."""
+    config = recipe.optimizer
     names = [name for name, _ in _parameters(objective)]
-    for start in how.lr_multipliers:
-        if not any(name.startswith(start) for name in names):
-            raise OptionError(f"optimizer.lr_multipliers: no parameter of {recipe.network} begins with {start!r}")
+    for prefix in config.lr_multipliers:
+        if not any(name.startswith(prefix) for name in names):
+            raise OptionError(f"optimizer.lr_multipliers: no parameter of {recipe.network} begins with {prefix!r}")
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for full, parameter in objective.module.named_parameters():
         if not parameter.requires_grad:
             continue
-        name = objective.called(full)
-        fits = [start for start in how.lr_multipliers if name.startswith(start)]
-        rate = how.lr * (how.lr_multipliers[max(fits, key=len)] if fits else 1.0)
-        decay = how.weight_decay if how.decay_norm_and_bias or decays(objective.module, full, parameter) else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
+        name = objective.network_name(full)
+        fits = [prefix for prefix in config.lr_multipliers if name.startswith(prefix)]
+        rate = config.lr * (config.lr_multipliers[max(fits, key=len)] if fits else 1.0)
+        decayed = config.decay_norm_and_bias or decays(objective.module, full, parameter)
+        groups.setdefault((rate, config.weight_decay if decayed else 0.0), []).append(parameter)
     if not groups:
         raise OptionError(f"the recipe freezes all of {recipe.network}")
     parameters: list[dict[str, Any]] = [
         {"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()
     ]
-    if how.name == "sgd":
-        return torch.optim.SGD(parameters, lr=how.lr, momentum=how.momentum, nesterov=how.nesterov)
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
-    if how.name not in kinds:
-        raise OptionError(f"no optimizer called {how.name!r}; there are adamw, adam and sgd")
-    return kinds[how.name](parameters, lr=how.lr)
+    if config.name == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=config.lr)
 
 
 def decays(network: nn.Module, name: str, parameter: Tensor) -> bool:
@@ -80,4 +78,4 @@ def decays(network: nn.Module, name: str, parameter: Tensor) -> bool:
 
 def _parameters(objective: Objective) -> list[tuple[str, Tensor]]:
     """Everything that is trained, as recipes call it."""
-    return [(objective.called(name), parameter) for name, parameter in objective.module.named_parameters()]
+    return [(objective.network_name(name), parameter) for name, parameter in objective.module.named_parameters()]

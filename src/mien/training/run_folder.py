@@ -1,16 +1,17 @@
-"""The folder of a run. Everything a reader needs to believe or repeat it, and what the run needs to go on.
+"""The folder of a run: everything needed to believe it, to repeat it and to continue it.
 
-run.json             recipe, versions, data fingerprint, seed, machine, times
+run.json             recipe, versions, data fingerprint, machine, command
 metrics.jsonl        one line per epoch
 tensorboard/         the same for TensorBoard
-last.pt              where to go on
-best.safetensors     the weights of the epoch that was best on validation, or of the last (recipe: best)
-weights/             the same with its manifest, for `mien predict --weights` and `mien evaluate`
+last.pt              the state from which the run continues
+best.safetensors     the weights of the best epoch on the validation set, or of the last (recipe: monitor)
+weights/             the same with their manifest, for `mien predict --weights` and `mien evaluate`
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 from collections.abc import Mapping
@@ -19,17 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mien._version import __version__
 from mien.errors import InputError, OptionError, OutputError
-from mien.media.atomic import atomic_write
+from mien.media.atomic import atomic_open, atomic_write
+from mien.media.resume import differences
 from mien.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
-    """Writes and reads one run's folder. `first`: only one process of a run writes."""
+    """Writes and reads one run's folder. `first`: of the processes of a run only this one writes."""
 
     def __init__(self, folder: Path, *, first: bool = True) -> None:
         self.folder, self.first = folder, first
@@ -39,44 +43,56 @@ class RunFolder:
             except OSError as error:
                 raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another --out") from error
 
-    def begin(self, recipe: Recipe, *, data: str, rows: Mapping[str, int], command: str) -> None:
-        """Write `run.json`, or check that this is the run that stands there already.
+    def begin(self, recipe: Recipe, *, data: str, images: Mapping[str, int], command: str) -> None:
+        """Write `run.json`, or check that the folder holds this run.
 
-        Raises `OptionError` naming every field in which the recipe or the data differ.
+        A finished run may continue to more epochs. A folder without a finished epoch holds no run yet. Raises
+        `OptionError` naming every field in which the recipe or the data differ.
         """
-        path = self.folder / "run.json"
-        now = {"recipe": _plain(recipe.to_dict()), "data": data}
-        if path.exists():
-            before = json.loads(path.read_text(encoding="utf-8"))
-            if differences := _differences({k: before[k] for k in now}, now):
-                listing = "\n  ".join(differences)
+        now: dict[str, Any] = {"recipe": recipe.to_dict(), "data": data}
+        before = self._read_run()
+        if before is not None and (changed := differences({key: before[key] for key in now}, now)):
+            done = len((self.last() or {"history": []})["history"])
+            trained = before["recipe"]["epochs"]
+            if done == 0:
+                log.info("%s: no epoch was finished under another recipe; the run starts over", self.folder)
+                (self.folder / "last.pt").unlink(missing_ok=True)
+                before = None
+            elif len(changed) == 1 and changed[0].startswith("recipe.epochs ") and done == trained < recipe.epochs:
+                log.info(
+                    "%s: finished with %d epochs, continues to %d; the learning rate follows the longer schedule",
+                    self.folder, done, recipe.epochs,
+                )  # fmt: skip
+                now["extended_from"] = [*before.get("extended_from", []), trained]
+            else:
+                listing = "\n  ".join(changed)
                 raise OptionError(
-                    f"{self.folder} holds another run:\n  {listing}\nUse the same recipe and data or another --out."
+                    f"{self.folder} holds another run:\n  {listing}\nUse the same recipe and data, or another "
+                    "--out; a finished run continues with more epochs."
                 )
+        elif before is not None:
             return
-        about = {
+        about = before or {
             "mien": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             "command": command,
-            "rows": dict(rows),
+            "images": dict(images),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self._write("run.json", json.dumps(now | about, indent=1, ensure_ascii=False))
+        self._write("run.json", json.dumps(about | now, indent=1, ensure_ascii=False))
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """`last.pt`, whole or not at all."""
+        """`last.pt`, in one step."""
         if self.first:
-            half = self.folder / "last.pt.half"
             try:
-                torch.save(dict(state), half)
-                half.replace(self.folder / "last.pt")
+                with atomic_open(self.folder / "last.pt") as file:
+                    torch.save(dict(state), file)
             except (OSError, RuntimeError) as error:
-                half.unlink(missing_ok=True)
                 raise OutputError(
-                    f"{self.folder}/last.pt cannot be written ({error}); free some space, the same command goes on"
+                    f"{self.folder}/last.pt cannot be written ({error}); free some space and repeat the command"
                 ) from error
 
     def last(self) -> dict[str, Any] | None:
@@ -87,14 +103,13 @@ class RunFolder:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
-            raise InputError(f"{path} is damaged ({error}); delete it to begin anew") from error
+            raise InputError(f"{path} is damaged ({error}); delete it to start over") from error
 
     def keep_best(self, state: Mapping[str, Tensor]) -> None:
-        """`best.safetensors`, whole or not at all."""
+        """`best.safetensors`, in one step."""
         if self.first:
-            half = self.folder / "best.safetensors.half"
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, half)
-            half.replace(self.folder / "best.safetensors")
+            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+            atomic_write(self.folder / "best.safetensors", save(tensors))
 
     def metrics(self, history: list[dict[str, Any]]) -> None:
         """`metrics.jsonl` and TensorBoard's events, as the history stands."""
@@ -105,26 +120,22 @@ class RunFolder:
     def _tensorboard(self, line: dict[str, Any]) -> None:
         try:
             from tensorboardX import SummaryWriter
-        except ModuleNotFoundError:  # the text says the same
+        except ModuleNotFoundError:  # metrics.jsonl holds the same
             return
         with SummaryWriter(str(self.folder / "tensorboard"), write_to_disk=True) as writer:
             for name, value in line.items():
                 if isinstance(value, (int, float)) and name != "epoch":
                     writer.add_scalar(name, value, line["epoch"])
 
+    def _read_run(self) -> dict[str, Any] | None:
+        path = self.folder / "run.json"
+        if not path.exists():
+            return None
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return {"recipe": values["recipe"], "data": values["data"]} | values
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error}); choose another --out, or delete the folder") from error
+
     def _write(self, name: str, text: str) -> None:
-        if self.first:
-            atomic_write(self.folder / name, text.encode())
-
-
-def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
-    return json.loads(json.dumps(value))
-
-
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """One line for each value that differs."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = [*before, *(key for key in now if key not in before)]
-        return [line for key in keys for line in _differences(before.get(key), now.get(key), f"{name}.{key}")]
-    return [] if before == now else [f"{name[1:]}: {before!r} there, {now!r} now"]
+        atomic_write(self.folder / name, text.encode())

@@ -1,12 +1,12 @@
 """Which images a training epoch sees, and in what order.
 
 A sampler is a small frozen value. `indices(epoch)` follows from its fields, the seed and the epoch alone, so every
-process draws the same and a run can be taken up at any step. `Batches` deals them out to steps and ranks.
+process draws the same and a run can resume at any step.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -131,45 +131,6 @@ class Weighted:
         p = self.distributions.astype(np.float64)
         frequency = p.sum(axis=0) / max(len(self), 1)
         return np.cumsum(p @ np.maximum(frequency, self.floor) ** -self.power)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Batches:
-    """The rows of each step of one rank, steps counted from 0 through all epochs.
-
-    A step takes `size` rows of the epoch's order, over all ranks together; rank r takes every `ranks`-th of them
-    from the r-th on. So all ranks together see exactly what one would, and any step can be asked for first.
-    `drop_last`: leave out an epoch's last rows where they do not fill a step; kept, ranks may differ by one row.
-    """
-
-    sampler: Sampler
-    size: int
-    rank: int = 0
-    ranks: int = 1
-    drop_last: bool = True
-    _epoch: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)  # the last one asked for
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.rank < self.ranks:
-            raise OptionError(f"rank is {self.rank}; it must lie between 0 and {self.ranks - 1}")
-        if self.size < self.ranks:
-            raise OptionError(f"a step of {self.size} images cannot be shared by {self.ranks} ranks")
-        if not len(self):
-            raise DataError(f"an epoch has {len(self.sampler)} images, too few for a step of {self.size}")
-
-    def __len__(self) -> int:
-        """Steps in an epoch."""
-        return len(self.sampler) // self.size if self.drop_last else -(-len(self.sampler) // self.size)
-
-    def rows(self, step: int) -> np.ndarray:
-        """Rows of this rank at one step, (size / ranks,)."""
-        epoch, within = divmod(step, len(self))
-        order = self._epoch.get(epoch)
-        if order is None:
-            order = self.sampler.indices(epoch)
-            self._epoch.clear()
-            self._epoch[epoch] = order
-        return order[within * self.size : (within + 1) * self.size][self.rank :: self.ranks]
 
 
 def _rng(seed: int, epoch: int) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""The learning rate over a run, as a factor of the recipe's rate."""
+"""The learning rate over a run, as a factor of the recipe's `optimizer.lr`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from mien.errors import OptionError
+from mien.training.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Warm-up, then a curve. Steps and epochs are counted as they are trained."""
+class Schedule(Settings):
+    """Linear warm-up, then a curve."""
 
-    name: Literal["cosine", "exponential", "constant"] = "cosine"
-    warmup_epochs: float = 0.0  # linear, from one step's share to the full rate
+    name: Literal["cosine", "exponential", "constant"] = "cosine"  # after the warm-up
+    warmup_epochs: float = 0.0  # linear warm-up to the full learning rate
     gamma: float = 0.98  # of the exponential curve, per epoch
-    per_epoch: bool = False  # the curve moves once per epoch, as in the published runs, not at every step
+    per_epoch: bool = False  # changes once per epoch, as in the published runs, not at every step
     floor: float = 0.0  # the cosine's last factor
 
-    def __post_init__(self) -> None:
-        if self.name not in ("cosine", "exponential", "constant"):
-            raise OptionError(f"no schedule called {self.name!r}; there are cosine, exponential and constant")
-
     def factor(self, step: int, *, per_epoch: int, epochs: int) -> float:
-        """Of the rate at `step` (from 0) in a run of `epochs` epochs of `per_epoch` steps."""
+        """Of the learning rate at `step` (from 0) in a run of `epochs` epochs of `per_epoch` steps."""
         warmup = self.warmup_epochs * per_epoch
         if step < warmup:
             return (step + 1) / warmup

@@ -1,315 +1,191 @@
-"""From a recipe and a prepared folder to a finished run with weights that `mien predict` reads."""
+"""`mien.train`: from a recipe and a prepared set to a finished run with weights that `mien.predict` reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import nn
 
-from mien.augment.mixing import CutMix, Mixup
-from mien.augment.presets import PRESETS, Augmentation
-from mien.datasets.splits.protocols import CrossDataset, Fold, protocol
-from mien.errors import DataError, OptionError, UnknownNameError, WeightsError
-from mien.labels import LABEL_SETS, LabelSet
-from mien.models import configure
-from mien.nn.mobilefacenet import THIRD_MAP, MobileFaceNet
-from mien.prepared import poses as pose_classes
-from mien.prepared.concat import ConcatStore
-from mien.prepared.poses import PoseLabels, pose_labels
-from mien.prepared.store import PreparedStore
+from mien.errors import OptionError
+from mien.media.work import Progress, no_progress
+from mien.models.phanet import PhaNet
 from mien.training.data import TrainingData
-from mien.training.loop import Finished, Progress, fit, judge
-from mien.training.objective import Expression, Joint, Objective
+from mien.training.initialize import initialize, pretrained_manifest
+from mien.training.loop import History, best_epoch, fit, validate
+from mien.training.objective import ExpressionObjective, JointObjective, Objective
+from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
+from mien.training.recipe_source import read_recipe, without_pretrained
 from mien.training.run_folder import RunFolder
 from mien.training.teachers import Teachers
-from mien.weights.fill import fill, read_tensors
-from mien.weights.folds import FoldInfo
 from mien.weights.golden import Golden
-from mien.weights.manifest import WeightsManifest, load_manifest, shipped_names, write_manifest
+from mien.weights.manifest import WeightsManifest, stated_labels, write_manifest
 from mien.weights.verify import torch_answer
 
-POSES = {  # names that a recipe may use
-    "bu-3dfe": pose_classes.BU_3DFE,
-    "multi-pie": pose_classes.MULTI_PIE,
-    "kdef": pose_classes.KDEF,
-    "five-yaws": pose_classes.FIVE_YAWS,
-}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A recipe made concrete on one prepared set."""
+class TrainingResult:
+    """What a run came to."""
 
-    recipe: Recipe
-    shards: PreparedStore | ConcatStore
-    fold: Fold
-    labels: str  # key of LABEL_SETS
-    augmentation: Augmentation
-    poses: PoseLabels | None
-    weights_folder: Path  # where starting weights lie that the package does not ship
-    tested: FoldInfo | None  # what later judges one of several folds; None: the set or the user says what tests
-
-
-def plan(
-    recipe: Recipe,
-    prepared: Path,
-    *,
-    also: Sequence[Path] = (),
-    fold: int = 0,
-    weights_folder: Path = Path("weights"),
-) -> Plan:
-    """Check that recipe and data fit each other, and choose what learns and what judges.
-
-    `also`: further prepared sets to learn from, all of them or their train parts, in the classes of the first;
-    they neither choose nor test. The test part is left alone. Raises `OptionError` or `DataError` where they do not
-    fit, `WeightsError` where starting weights are absent.
-    """
-    for source in (*recipe.pretrained.values(), *recipe.teachers):
-        starting_record(source, weights_folder)
-    shards = PreparedStore(prepared)
-    if recipe.data and shards.header.set != recipe.data:
-        raise OptionError(
-            f"{prepared} holds {shards.header.set}, the recipe {recipe.name} is for {recipe.data}: "
-            "prepare that set, or write a recipe of your own (--set data=NAME changes this one)"
-        )
-    if recipe.variant and shards.header.variant != recipe.variant:
-        raise OptionError(
-            f"{prepared} holds the variant {shards.header.variant!r}, the recipe wants {recipe.variant!r}: "
-            f"mien data prepare {recipe.data} --variant {recipe.variant}"
-        )
-    how = {"seed": recipe.seed, "valid_share": recipe.validation_fraction} | (
-        {"k": recipe.folds} if recipe.folds else {}
-    )
-    configure(
-        recipe.network, config_name=recipe.config_name, **recipe.model_kwargs
-    )  # refused before anything is announced
-    folds = protocol(recipe.protocol, **how).folds(shards.samples)
-    if not 0 <= fold < len(folds):
-        raise OptionError(f"--fold {fold}: {recipe.protocol} gives {len(folds)} here, counted from 0")
-    others = [PreparedStore(folder) for folder in also]
-    _refuse_repeated([shards, *others])
-    chosen, faces = folds[fold], ConcatStore(shards, others) if others else shards
-    if isinstance(faces, ConcatStore):
-        chosen = replace(chosen, train=learned_from(faces, chosen))
-    if recipe.augmentation not in PRESETS:
-        raise UnknownNameError("augmentation", recipe.augmentation, PRESETS)
-    if recipe.teachers and recipe.network == "phanet":
-        raise OptionError(
-            "phanet learns by its joint loss, which asks no teachers; leave teachers and loss.distillation_weight away"
-        )
-    augmentation = PRESETS[recipe.augmentation]
-    inputs = replace(augmentation.inputs, template=shards.header.settings["template"])
-    augmentation = replace(augmentation, inputs=replace(inputs, size_px=recipe.size_px or inputs.size_px))
-    if recipe.mixup and recipe.cutmix:
-        raise OptionError("mixup and cutmix exclude each other; set one of them to 0")
-    if recipe.mixup or recipe.cutmix:
-        mix = Mixup(alpha=recipe.mixup) if recipe.mixup else CutMix(alpha=recipe.cutmix)
-        augmentation = replace(augmentation, mix=mix)
-    poses = None
-    if recipe.poses:
-        if recipe.poses not in POSES:
-            raise UnknownNameError("set of pose classes", recipe.poses, POSES)
-        if augmentation.mix is not None:
-            raise OptionError("a mixed image has no pose: set mixup and cutmix to 0 where poses are learned")
-        poses = pose_labels(faces, POSES[recipe.poses])
-    return Plan(
-        recipe=recipe,
-        shards=faces,
-        fold=chosen,
-        labels=_name_of(shards.labels),
-        augmentation=augmentation,
-        poses=poses,
-        weights_folder=weights_folder,
-        tested=_tested(recipe.protocol, how, shards, folds, fold),
-    )
-
-
-def _refuse_repeated(stores: list[PreparedStore]) -> None:
-    """A set joined with itself would learn from the images that choose and test."""
-    seen: dict[tuple[str, str], Path] = {}
-    for store in stores:
-        key = (store.header.set, store.header.samples)
-        if key in seen:
-            raise OptionError(f"--also {store.folder} holds the same images as {seen[key]}; give another set")
-        seen[key] = store.folder
-
-
-def _tested(name: str, how: dict[str, Any], shards: PreparedStore, folds: list[Fold], fold: int) -> FoldInfo | None:
-    if name in ("official", "cross"):
-        return None
-    row = shards.column("row")
-    if row is None:
-        raise DataError(f"{shards.folder} does not say which rows of the set it holds; prepare the set again")
-    return FoldInfo(
-        set=shards.header.set,
-        variant=shards.header.variant,
-        samples=shards.header.samples,
-        protocol=name,
-        settings=how,
-        fold=fold,
-        folds=len(folds),
-        name=folds[fold].name,
-        test=tuple(row[folds[fold].test].tolist()),
-    )
-
-
-def learned_from(faces: ConcatStore, fold: Fold) -> np.ndarray:
-    """Rows that learn: those of the first set's fold, then the train parts of the others."""
-    rows = [fold.train]
-    for place, store in enumerate(faces.stores[1:], 1):
-        learning = CrossDataset(valid_share=0.0).folds(store.samples)[0].train
-        rows.append(faces.rows_of(place, learning))
-    return np.concatenate(rows)
+    folder: Path
+    weights: Path  # their manifest, for `mien.load` and `mien.evaluate`
+    best_epoch: int  # counted from 1; its weights were kept
+    best: Mapping[str, Any]  # metrics of that epoch
+    history: History = field(repr=False)  # one entry per epoch
+    recipe: Recipe = field(repr=False)
 
 
 def train(
-    chosen: Plan,
-    out: Path,
+    recipe: Recipe | Path | str,
+    data: Path | str,
+    out: Path | str,
     *,
-    fabric: Fabric,
+    extra_data: Sequence[Path | str] = (),
+    changes: Mapping[str, Any] | None = None,
+    weights_folder: Path | str = "weights",
+    from_scratch: bool = False,
+    fold: int = 0,
+    devices: int | str = "auto",
+    nodes: int = 1,
+    accelerator: str = "auto",
     command: str = "",
-    watch: Callable[[Progress], None] = lambda _: None,
-) -> Finished:
-    """Run a plan to its end, or go on with it; `out` then also holds `weights/` with its manifest.
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train a network as a recipe says. An interrupted run resumes when the call is repeated.
 
-    The test part of a protocol of folds is judged once, at the end, with the weights that validation chose; an
-    official test part and another set are left to `mien evaluate`.
+    `recipe`: a name ("poster_v2/light"), a Python file, an import path, or a `Recipe`. `data`, `extra_data`:
+    prepared sets; see `mien.training.plan.make_plan`. `out`: the run's folder. `changes`: other values of the
+    recipe's fields, {"epochs": 5, "optimizer.lr": 1e-4}. `weights_folder`: pretrained weights that the package does
+    not ship. `from_scratch`: none of them. `fold`: which fold of the protocol. `devices`, `nodes`, `accelerator`:
+    those of Lightning Fabric. `command`: kept in `run.json`. `progress` is called after each step; the logger
+    "mien.training" has a line for each epoch.
     """
-    recipe = chosen.recipe
-    torch.manual_seed(recipe.seed)
-    images = TrainingData(
-        chosen.shards,
-        learn=chosen.fold.train,
-        judge=chosen.fold.valid,
-        test=chosen.fold.test,
-        augmentation=chosen.augmentation,
-        recipe=recipe,
-        poses=chosen.poses,
+    chosen = read_recipe(recipe, changes)
+    if from_scratch:
+        chosen = without_pretrained(chosen)
+    fabric = make_fabric(chosen, devices=devices, nodes=nodes, accelerator=accelerator)
+    plan = make_plan(
+        chosen,
+        Path(data),
+        extra_data=[Path(one) for one in extra_data],
+        fold=fold,
+        weights_folder=Path(weights_folder),
     )
-    objective = objective_of(chosen, images)
+    fabric.launch()
+    logging.getLogger("mien.training").disabled = not fabric.is_global_zero
+    return run_plan(plan, Path(out), fabric=fabric, command=command, progress=progress or no_progress)
+
+
+def make_fabric(recipe: Recipe, *, devices: int | str, nodes: int, accelerator: str) -> Fabric:
+    """Lightning Fabric for these devices; raises `OptionError` where they are not there."""
+    if devices != "auto" and not (str(devices).isdigit() and int(devices)):
+        raise OptionError(f"--devices {devices}: give a number from 1 on, or auto")
+    if accelerator not in ("auto", "cpu", "cuda", "mps"):
+        raise OptionError(f"--accelerator {accelerator}: give auto, cpu, cuda or mps")
+    there = torch.cuda.device_count() if accelerator == "cuda" else int(torch.backends.mps.is_available())
+    wanted = int(devices) if devices != "auto" else 1
+    if accelerator in ("cuda", "mps") and there < wanted:
+        raise OptionError(f"--accelerator {accelerator}: {wanted} wanted, torch sees {there} here")
+    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    cpu = accelerator == "cpu" or (accelerator == "auto" and not has_gpu)
+    count: int | str = int(devices) if devices != "auto" else 1 if cpu else "auto"
+    return Fabric(accelerator=accelerator, devices=count, num_nodes=nodes, precision=recipe.precision)
+
+
+def run_plan(
+    plan: Plan, out: Path, *, fabric: Fabric, command: str = "", progress: Progress = no_progress
+) -> TrainingResult:
+    """Train, and write `weights/` with its manifest.
+
+    The test set of a protocol with folds is evaluated once, at the end, with the weights that validation chose; an
+    official test set and other sets are left to `mien.evaluate`.
+    """
+    recipe = plan.recipe
+    torch.manual_seed(recipe.seed)
+    data = TrainingData(plan.store, plan.fold, recipe, plan.augmentation, poses=plan.poses)
+    objective = build_objective(plan)
     run = RunFolder(out, first=fabric.is_global_zero)
-    rows = {"learn": len(images.learning), "judge": len(images.judging)}
+    _announce(plan)
     if fabric.is_global_zero:
-        run.begin(recipe, data=images.fingerprint, rows=rows, command=command)
+        images = {"train": len(data.train_rows), "validation": data.valid_size}
+        run.begin(recipe, data=data.fingerprint, images=images, command=command)
     fabric.barrier()
-    finished = fit(recipe, objective, images, run, fabric=fabric, watch=watch)
+    history = fit(recipe, objective, data, run, fabric=fabric, progress=progress)
+    epoch = best_epoch(history, recipe.monitor)
+    best = history[epoch - 1]
     if fabric.is_global_zero:
         network = objective.network
         network.load_state_dict(load_file(out / "best.safetensors"))
-        chose = "nothing" if recipe.monitor == "last" else "the epoch"
-        measured = {f"validation ({chosen.fold.name}), chose {chose}": dict(finished.best)}
-        if chosen.tested is not None and len(chosen.fold.test):
+        purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
+        measured = {f"validation ({plan.fold.name}), {purpose}": dict(best)}
+        if plan.fold_info is not None and len(plan.fold.test):
             size = max(64, recipe.batch)
-            measured[f"test ({chosen.fold.name})"] = judge(network, images.judged_on_test(), fabric, size=size)
-        write_weights(chosen, network, out, measured)
-    return finished
+            measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
+        write_weights(plan, network, out, measured)
+    return TrainingResult(
+        folder=out,
+        weights=out / "weights/manifest.json",
+        best_epoch=epoch,
+        best=best,
+        history=history,
+        recipe=recipe,
+    )
 
 
-def objective_of(chosen: Plan, images: TrainingData) -> Objective:
-    """The network with its starting weights, and what it is judged by."""
-    recipe = chosen.recipe
-    changes: dict[str, Any] = {"classes": len(chosen.shards.labels), **recipe.model_kwargs}
-    if chosen.poses is not None:
-        changes["poses"] = len(chosen.poses.classes)
-    network_class, config = configure(recipe.network, config_name=recipe.config_name, **changes)
-    network: nn.Module = network_class(config)
-    for part, source in recipe.pretrained.items():
-        start(network, part, source, chosen.weights_folder)
-    learn_what_starts_from_nothing(network, recipe)
+def build_objective(plan: Plan) -> Objective:
+    """The initialised network and its loss."""
+    recipe = plan.recipe
+    network: nn.Module = plan.config.build()
+    initialize(network, recipe, plan.weights_folder)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    if recipe.network == "phanet":
-        return Joint(network)
-    return Expression(network, recipe.loss, counts=torch.from_numpy(images.counts), teachers=_teachers_of(chosen))
+    if isinstance(network, PhaNet):
+        return JointObjective(network)
+    teachers = None
+    if recipe.teachers:
+        manifests = [pretrained_manifest(name, plan.weights_folder) for name in recipe.teachers]
+        teachers = Teachers(manifests, inputs=plan.augmentation.inputs, labels=plan.store.labels)
+    return ExpressionObjective(network, recipe.loss, teachers=teachers)
 
 
-def _teachers_of(chosen: Plan) -> Teachers | None:
-    names = chosen.recipe.teachers
-    if not names:
-        return None
-    manifests = [starting_record(name, chosen.weights_folder) for name in names]
-    return Teachers(manifests, inputs=chosen.augmentation.inputs, labels=chosen.shards.labels)
-
-
-def starting_record(source: str, folder: Path) -> WeightsManifest:
-    """The manifest of starting weights, "name" or "name:part": shipped ones, or a file in the folder."""
-    name = source.partition(":")[0]
-    if name in shipped_names():
-        return load_manifest(name)
-    path = folder / name
-    if not path.exists():
-        raise WeightsError(
-            f"{path}: these starting weights are not there. The recipe says where they come from; convert them by "
-            f"mien weights convert FILE --to {path} and say with --weights-folder where they lie, "
-            "or train without any with --from-scratch (less accurate by far: recipes/README.md)"
-        )
-    return load_manifest(str(path))
-
-
-def start(network: nn.Module, part: str, source: str, folder: Path) -> None:
-    """Fill a part of the network ("" is all of it) from weights by name or path, or a part of them: "name:part"."""
-    name, _, inner = source.partition(":")
-    manifest = starting_record(source, folder)
-    state = read_tensors(manifest)
-    if inner:
-        state = {
-            key.removeprefix(inner + "."): value for key, value in state.items() if key.startswith(inner + ".")
-        }
-        if not state:
-            raise WeightsError(f"weights {name} have no part called {inner!r}")
-    try:
-        target = network.get_submodule(part)
-    except AttributeError:
-        raise OptionError(f"start: {type(network).__name__} has no part called {part!r}") from None
-    if manifest.network == "vit_small":  # blocks, tokens and positions of APViT, which are no module of their own
-        state = target.state_dict() | state
-    if isinstance(target, MobileFaceNet) and target.config.maps == 2:
-        state = {key: value for key, value in state.items() if not key.startswith(THIRD_MAP)}
-    fill(target, state, source=source)
-
-
-def learn_what_starts_from_nothing(network: nn.Module, recipe: Recipe) -> None:
-    """A network may freeze a part as published; random numbers must not stay."""
-    for name, parameter in network.named_parameters():
-        if not any(name.startswith(part) for part in recipe.pretrained):
-            parameter.requires_grad_(True)
-
-
-def write_weights(chosen: Plan, network: nn.Module, out: Path, measured: dict[str, Any]) -> None:
+def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str, Any]) -> None:
     """The best weights with a manifest that prediction and evaluation understand."""
-    folder, recipe = out / "weights", chosen.recipe
+    folder, recipe, inputs = out / "weights", plan.recipe, plan.augmentation.inputs
     folder.mkdir(exist_ok=True)
     (folder / "weights.safetensors").write_bytes((out / "best.safetensors").read_bytes())
-    inputs = chosen.augmentation.inputs
     write_manifest(
         WeightsManifest(
             name=recipe.name,
             network=recipe.network,
-            config=asdict(network.config),  # type: ignore[call-overload]
+            config=asdict(plan.config),
             inputs=inputs,
             files={"weights.safetensors": ""},
             licence="as the training data allows",
-            source=f"trained by the recipe {recipe.name} on {chosen.shards.title}",
-            labels=chosen.labels,
-            priors={"default": (0.0,) * len(chosen.shards.labels)},
+            source=f"trained by the recipe {recipe.name} on {plan.store.title}",
+            labels=stated_labels(plan.store.labels),
+            priors={"default": (0.0,) * len(plan.store.labels)},
             measured=measured,
             golden=Golden.of(torch_answer(network.cpu().eval(), inputs)),
             folder=folder,
         )
     )
-    if chosen.tested is not None:
-        chosen.tested.write(folder)
+    if plan.fold_info is not None:
+        plan.fold_info.write(folder)
 
 
-def _name_of(labels: LabelSet) -> str:
-    for name, known in LABEL_SETS.items():
-        if known == labels:
-            return name
-    raise OptionError(f"no label set has the order {', '.join(labels)}; known ones: {', '.join(LABEL_SETS)}")
+def _announce(plan: Plan) -> None:
+    recipe, fold = plan.recipe, plan.fold
+    log.info(
+        "%s: %s on %s, %s: %d images for training, %d for validation, %d for testing",
+        recipe.name, recipe.network, plan.store.title, fold.name, len(fold.train), len(fold.valid), len(fold.test),
+    )  # fmt: skip
+    for leak in fold.leaks:
+        log.warning("leak: %s", leak)

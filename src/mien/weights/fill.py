@@ -50,8 +50,7 @@ def empty_network(manifest: WeightsManifest) -> nn.Module:
         from mien.nn.densenet import DenseNet, DenseNetConfig
 
         return DenseNet(_config(manifest, DenseNetConfig))
-    network_class, published = configure(manifest.network)
-    network: nn.Module = network_class(_config(manifest, type(published)))
+    network: nn.Module = _config(manifest, type(configure(manifest.network))).build()
     return network
 
 

@@ -4,8 +4,8 @@
     mien train apvit/affectnet_7 --data prepared/affectnet-7 --out runs/apvit-affectnet-7
     mien evaluate affectnet --data DIR --variant 7 --weights runs/apvit-affectnet-7/weights
 
-Starting weights as in raf_db.py. Users could not repeat the figure; the authors answer that alignment matters
-(issue 19).
+Pretrained weights as in raf_db.py. Users could not reproduce the accuracy; the authors answer that alignment
+matters (issue 19).
 """
 
 from dataclasses import replace

@@ -4,7 +4,7 @@
     mien train apvit/ferplus --data prepared/ferplus --out runs/apvit-ferplus
     mien evaluate ferplus --data DIR --weights runs/apvit-ferplus/weights
 
-Starting weights as in raf_db.py. Learns from the class with most votes.
+Pretrained weights as in raf_db.py. Trains on the class with most votes.
 """
 
 from dataclasses import replace

@@ -2,9 +2,9 @@
 
     mien data prepare sfew DIR --out prepared/sfew
     mien train apvit/sfew --data prepared/sfew --out runs/apvit-sfew
-    mien evaluate sfew --data DIR --split valid --weights runs/apvit-sfew/weights
+    mien evaluate sfew --data DIR --weights runs/apvit-sfew/weights
 
-Starting weights as in raf_db.py. The set's validation part is the test, a tenth of train chooses the epoch.
+Pretrained weights as in raf_db.py. The set's validation part is the test set, a tenth of train is for validation.
 """
 
 from dataclasses import replace

@@ -3,9 +3,9 @@
     mien train comparison/apvit --data prepared/ferplus \\
         --weights-folder runs --out runs/comparison-apvit
 
-What all have in common stands in shared.py.
+What all have in common stands in _common.py.
 """
 
-from mien.recipes.comparison.shared import same
+from mien.recipes.comparison._common import same
 
 RECIPE = same("apvit", "apvit", measured="84.2", landmarks=False, keep_patches=52)

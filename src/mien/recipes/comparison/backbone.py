@@ -1,10 +1,10 @@
-"""First leg of the comparison: the plain backbone learns FER+ before any of the four networks is put on it.
+"""First training stage of the comparison: the bare backbone on FER+, from which all four networks start.
 
     mien data prepare ferplus DIR --out prepared/ferplus
     mien train comparison/backbone --data prepared/ferplus --out runs/comparison-backbone
 
-MobileFaceNet, the mean of its last map, a linear head: PhaNet with nothing of PhaNet. Starts from the image backbone
-of the package. What follows stands in shared.py.
+MobileFaceNet, the mean of its last map, a linear head: PhaNet with nothing of PhaNet. Starts from the image
+backbone of the package. The next stage stands in _common.py.
 """
 
 from mien.training.recipe import Optimizer, Recipe

@@ -3,10 +3,10 @@
     mien train comparison/bare_backbone --data prepared/ferplus \\
         --weights-folder runs --out runs/comparison-bare-backbone
 
-What all have in common stands in shared.py.
+What all have in common stands in _common.py.
 """
 
-from mien.recipes.comparison.shared import same
+from mien.recipes.comparison._common import same
 
 RECIPE = same(
     "bare_backbone",

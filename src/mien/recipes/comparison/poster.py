@@ -3,9 +3,9 @@
     mien train comparison/poster --data prepared/ferplus \\
         --weights-folder runs --out runs/comparison-poster
 
-What all have in common stands in shared.py.
+What all have in common stands in _common.py.
 """
 
-from mien.recipes.comparison.shared import same
+from mien.recipes.comparison._common import same
 
 RECIPE = same("poster", "poster", measured="84.9", landmarks=True)

@@ -1,11 +1,11 @@
-"""PhaNet on AffectNet, seven classes, with head poses that were measured and not stated.
+"""PhaNet on AffectNet, seven classes, with measured head poses.
 
     mien data prepare affectnet DIR --variant 7 --out prepared/affectnet-7
     mien train phanet/affectnet --data prepared/affectnet-7 --out runs/phanet-affectnet
     mien evaluate affectnet --data DIR --variant 7 --weights runs/phanet-affectnet/weights
 
-Starting weights and caveats as in kdef.py. Pose classes come from the landmarks, five yaws; a face whose yaw is
-uncertain teaches expression only.
+Pretrained weights and caveats as in kdef.py. Pose classes come from the landmarks, five yaws; a face whose yaw is
+uncertain trains the expression only.
 """
 
 from dataclasses import replace

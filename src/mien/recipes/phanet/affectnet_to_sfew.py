@@ -1,11 +1,11 @@
-"""PhaNet across sets: trained on AffectNet, tested on SFEW 2.0, of which it sees nothing before.
+"""PhaNet across sets: trained on AffectNet, tested on SFEW 2.0.
 
     mien data prepare affectnet DIR --variant 7 --out prepared/affectnet-7
     mien train phanet/affectnet_to_sfew --data prepared/affectnet-7 --out runs/phanet-affectnet-to-sfew
-    mien evaluate sfew --data SFEW --split valid --weights runs/phanet-affectnet-to-sfew/weights
+    mien evaluate sfew --data SFEW --weights runs/phanet-affectnet-to-sfew/weights
 
-Starting weights and caveats as in kdef.py. Any pair goes this way; classes meet by name when judged. The published
-figure is the paper's for SFEW; that it was measured so is our guess.
+Pretrained weights and caveats as in kdef.py. Any pair of sets works alike; classes are matched by name. The
+accuracy is the paper's for SFEW; that it was measured across sets is our guess.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""PhaNet on views of BU-3DFE: six expressions, five yaws, five folds of people.
+"""PhaNet on rendered faces of BU-3DFE: six expressions, five yaws, five folds over subjects.
 
     mien data prepare bu-3dfe DIR --variant views-6 --out prepared/bu-3dfe
     for fold in 0 1 2 3 4; do
@@ -7,8 +7,8 @@
     done
     grep -A 4 '"test (' runs/phanet-bu-3dfe/*/weights/manifest.json
 
-Starting weights and caveats as in kdef.py. All four intensities; which of them the paper takes is unknown. The
-views must be rendered from the scans first (docs/datasets/bu-3dfe.md).
+Pretrained weights and caveats as in kdef.py. All four intensities; which of them the paper takes is unknown. The
+faces must be rendered from the scans first (docs/datasets/bu-3dfe.md).
 """
 
 from dataclasses import replace

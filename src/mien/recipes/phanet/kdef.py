@@ -1,4 +1,4 @@
-"""PhaNet on KDEF: expression and pose together, ten folds of people who are never on both sides.
+"""PhaNet on KDEF: expression and pose together, ten folds over subjects.
 
     mien data prepare kdef DIR --out prepared/kdef
     mien weights convert densenet121-a639ec97.pth --to weights/densenet121.safetensors
@@ -8,7 +8,7 @@
     grep -A 4 '"test (' runs/phanet-kdef/*/weights/manifest.json
 
 The file is torchvision's DenseNet-121. Nothing of the paper's training is published; all settings are ours, and its
-figure is the mean over poses under a protocol we do not know (docs/differences.md).
+accuracy is the mean over poses under a protocol we do not know (docs/differences.md).
 """
 
 from mien.models.paper_results import paper_result

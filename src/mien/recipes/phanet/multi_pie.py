@@ -1,4 +1,4 @@
-"""PhaNet on Multi-PIE: six expressions, seven yaws from -45 to 45 degrees, five folds of people.
+"""PhaNet on Multi-PIE: six expressions, seven yaws from -45 to 45 degrees, five folds over subjects.
 
     mien data prepare multi-pie DIR --out prepared/multi-pie
     for fold in 0 1 2 3 4; do
@@ -7,7 +7,7 @@
     done
     grep -A 4 '"test (' runs/phanet-multi-pie/*/weights/manifest.json
 
-Starting weights and caveats as in kdef.py.
+Pretrained weights and caveats as in kdef.py.
 """
 
 from dataclasses import replace

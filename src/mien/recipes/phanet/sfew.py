@@ -1,11 +1,12 @@
-"""PhaNet on SFEW 2.0, trained on the set itself, with head poses that were measured and not stated.
+"""PhaNet on SFEW 2.0, trained on the set itself, with measured head poses.
 
     mien data prepare sfew DIR --out prepared/sfew
     mien train phanet/sfew --data prepared/sfew --out runs/phanet-sfew
-    mien evaluate sfew --data DIR --split valid --weights runs/phanet-sfew/weights
+    mien evaluate sfew --data DIR --weights runs/phanet-sfew/weights
 
-Starting weights and caveats as in kdef.py. The paper's figure is so low that it was probably reached by training on
-another set: affectnet_to_sfew.py.
+Pretrained weights and caveats as in kdef.py. The paper's accuracy is so low that it was probably reached by
+training on another set: affectnet_to_sfew.py. The set's validation part is the test set, a tenth of train is for
+validation.
 """
 
 from dataclasses import replace

@@ -2,10 +2,10 @@
 
     mien data prepare aff-wild2 DIR --out prepared/aff-wild2
     mien train poster/aff_wild2 --data prepared/aff-wild2 --out runs/poster-aff-wild2
-    mien evaluate aff-wild2 --data DIR --split valid --weights runs/poster-aff-wild2/weights
+    mien evaluate aff-wild2 --data DIR --weights runs/poster-aff-wild2/weights
 
-Starting weights as in raf_db.py. The set's validation videos are the test, whole videos of train choose the epoch.
-The paper reports accuracy; the set's own challenge ranks by macro-F1, which `mien evaluate` prints too.
+Pretrained weights as in raf_db.py. The set's validation videos are the test set, whole videos of train are for
+validation. The paper reports accuracy; the set's own challenge ranks by macro-F1, which `mien evaluate` prints too.
 """
 
 from dataclasses import replace

@@ -4,7 +4,7 @@
     mien train poster/affectnet_7 --data prepared/affectnet-7 --out runs/poster-affectnet-7
     mien evaluate affectnet --data DIR --variant 7 --weights runs/poster-affectnet-7/weights
 
-Starting weights as in raf_db.py. Classes are drawn equally often; blocks without token mixing; images are RGB.
+Pretrained weights as in raf_db.py. Classes are drawn equally often; blocks without token mixing; images are RGB.
 """
 
 from dataclasses import replace

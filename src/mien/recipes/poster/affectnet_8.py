@@ -4,7 +4,8 @@
     mien train poster/affectnet_8 --data prepared/affectnet-8 --out runs/poster-affectnet-8
     mien evaluate affectnet --data DIR --variant 8 --weights runs/poster-affectnet-8/weights
 
-Starting weights as in raf_db.py. The authors' script keeps only weights above 65 %, so it never kept any of these.
+Pretrained weights as in raf_db.py. The authors' script keeps only weights above 65 %, so it never kept any of
+these.
 """
 
 from dataclasses import replace

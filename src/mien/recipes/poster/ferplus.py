@@ -4,7 +4,7 @@
     mien train poster/ferplus --data prepared/ferplus --out runs/poster-ferplus
     mien evaluate ferplus --data DIR --weights runs/poster-ferplus/weights
 
-Starting weights as in raf_db.py. Learns from the class with most votes. Users of the authors' code report 86 %
+Pretrained weights as in raf_db.py. Trains on the class with most votes. Users of the authors' code report 86 %
 (FER_POSTER issue 6).
 """
 

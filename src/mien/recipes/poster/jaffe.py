@@ -6,7 +6,7 @@
     done
     grep -A 4 '"test (' runs/poster-jaffe/*/weights/manifest.json
 
-Starting weights as in raf_db.py. Ten women, each left out once; the paper does not say how it split them.
+Pretrained weights as in raf_db.py. Ten women, each left out once; the paper does not say how it split them.
 Batches are small because 213 images do not fill one of 200.
 """
 

@@ -4,7 +4,7 @@
     mien train poster_v2/affectnet_7 --data prepared/affectnet-7 --out runs/poster_v2-affectnet-7
     mien evaluate affectnet --data DIR --variant 7 --weights runs/poster_v2-affectnet-7/weights
 
-Starting weights as in raf_db.py. Classes are drawn equally often: without that, users stay below 67 % (issue 12).
+Pretrained weights as in raf_db.py. Classes are drawn equally often: without that, users stay below 67 % (issue 12).
 """
 
 from dataclasses import replace

@@ -4,7 +4,7 @@
     mien train poster_v2/affectnet_8 --data prepared/affectnet-8 --out runs/poster_v2-affectnet-8
     mien evaluate affectnet --data DIR --variant 8 --weights runs/poster_v2-affectnet-8/weights
 
-Starting weights as in raf_db.py.
+Pretrained weights as in raf_db.py.
 """
 
 from dataclasses import replace

@@ -4,7 +4,7 @@
     mien train poster_v2/caer_s --data prepared/caer-s --out runs/poster_v2-caer-s
     mien evaluate caer-s --data DIR --weights runs/poster_v2-caer-s/weights
 
-Starting weights as in raf_db.py. The set shows scenes; here the face is searched and aligned.
+Pretrained weights as in raf_db.py. The set shows scenes; here the face is searched and aligned.
 """
 
 from dataclasses import replace

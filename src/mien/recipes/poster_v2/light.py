@@ -1,12 +1,12 @@
-"""POSTER++ in its light form on any prepared set, a folder of your own too, with what the field has learned since.
+"""POSTER++ in its light form on any prepared set, a folder of your own too.
 
     mien data prepare folder DIR --out prepared/mine
     mien train poster_v2/light --data prepared/mine --out runs/mine
     mien predict photo.jpg --weights runs/mine/weights
 
-Needs no file of anybody: both backbones start from the weights in the package. Adam with SAM gives way to AdamW with
-a cosine (one pass a step, not two), labels to votes where the set has them; rare classes are drawn more often,
-images are changed as cameras change them, and an average of the weights is kept. Faces of 96 pixels.
+No further file is needed: both backbones start from the weights in the package. Unlike the published run: AdamW
+with a cosine schedule instead of Adam with SAM, the annotators' votes where the set has them, rare classes drawn
+more often, stronger augmentation, and an exponential moving average of the weights. Faces of 96 pixels.
 """
 
 from mien.training.losses import Loss
@@ -20,7 +20,7 @@ RECIPE = Recipe(
     pretrained={"image_backbone": "default:image_backbone", "landmark_backbone": "landmarks68:backbone"},
     frozen=("landmark_backbone.",),
     frozen_statistics=("landmark_backbone",),
-    protocol="cross",  # a test part is left alone; a set without parts is learned from whole
+    protocol="cross",  # a test part is not touched; a set without parts is used whole
     sampler="power",
     sampler_strength=0.5,
     augmentation="light",

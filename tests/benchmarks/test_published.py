@@ -11,19 +11,18 @@ torch = pytest.importorskip("torch")
 
 from torch import nn
 
-from mien.models import configure
 from mien.weights.convert import convert
-from official.apvit import OfficialAPViT
-from official.poster import OfficialPoster
-from official.poster_v2 import OfficialPosterV2
+from published.apvit import PublishedAPViT
+from published.poster import PublishedPoster
+from published.poster_v2 import PublishedPosterV2
 from tests.parity import official
 
 CASES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
-    "poster_small": (OfficialPoster, {"depth": 4}),
-    "poster_affect_small": (OfficialPoster, {"depth": 4, "token_mix": False}),
-    "poster_base": (OfficialPoster, {"depth": 6}),
-    "poster_v2_7cls": (OfficialPosterV2, {}),
-    "apvit_rafdb_7cls": (OfficialAPViT, {}),
+    "poster_small": (PublishedPoster, {"depth": 4}),
+    "poster_affect_small": (PublishedPoster, {"depth": 4, "token_mix": False}),
+    "poster_base": (PublishedPoster, {"depth": 6}),
+    "poster_v2_7cls": (PublishedPosterV2, {}),
+    "apvit_rafdb_7cls": (PublishedAPViT, {}),
 }
 
 
@@ -40,7 +39,7 @@ def both(request: pytest.FixtureRequest) -> tuple[str, nn.Module, nn.Module]:
     }
     published.load_state_dict(state)
     converted = convert(state)
-    ours = configure(converted.network)[0](converted.config).eval()
+    ours = converted.config.build().eval()
     ours.load_state_dict(converted.state)
     return request.param, published, ours
 

@@ -1,22 +1,21 @@
-"""POSTER++ in its light form on FER+ and muxspace together: first leg of the package's weights.
+"""POSTER++ in its light form on FER+ and muxspace together: first training stage of the package's weights.
 
     mien data prepare ferplus DIR --out prepared/ferplus
     python -m research.default.muxspace_people muxspace.zip --out muxspace
     mien data prepare csv muxspace/people.csv --out prepared/muxspace
     mien train comparison/backbone --data prepared/ferplus --out runs/comparison-backbone
-    mien train poster_v2/ferplus_muxspace --data prepared/ferplus --also prepared/muxspace \\
-        --weights-folder runs --out runs/poster_v2-ferplus-muxspace
+    mien train poster_v2/ferplus_muxspace_stage1 --data prepared/ferplus --extra-data prepared/muxspace \\
+        --weights-folder runs --out runs/poster_v2-ferplus-muxspace-stage1
 
-Goes on from the weights in the package (then those of train_expression.py), its image backbone from one that learned
-FER+ alone at 64 pixels. The validation part of FER+ is looked at and chooses nothing; people of muxspace are kept
-apart.
+Starts from the weights of the previous release, with the image backbone of comparison/backbone. The validation set
+of FER+ is evaluated and chooses nothing. People of muxspace are held out.
 """
 
 from mien.training.recipe import Optimizer, Recipe
 from mien.training.schedule import Schedule
 
 RECIPE = Recipe(
-    name="poster_v2-ferplus-muxspace",
+    name="poster_v2-ferplus-muxspace-stage1",
     network="poster_v2",
     config_name="light",
     pretrained={"": "default", "image_backbone": "comparison-backbone/weights:image_backbone"},
@@ -39,5 +38,5 @@ RECIPE = Recipe(
     monitor="last",
     paper="none: ours, after Mao et al., POSTER++, 2023",
     hardware="one thread of a server CPU: 57 minutes",
-    measured="FER+ validation without repeats 85.8 %, the weights before 85.3 %; on with ferplus_muxspace_2.py",
+    measured="FER+ validation (deduplicated) 85.8 %, previous release 85.3 %; continued by stage 2",
 )

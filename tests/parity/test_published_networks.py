@@ -51,11 +51,11 @@ def case(request: pytest.FixtureRequest) -> Case:
     family, changes = CASES[request.param]
     with np.load(official.HERE / f"{request.param}.npz") as file:
         expected = dict(file)
-    layout = official.FAMILIES[family].layout(configure(family, **changes)[1])
+    layout = official.FAMILIES[family].layout(configure(family, **changes))
     state = official.state_of(layout)
     converted = convert({"state_dict": {f"module.{name}": value for name, value in state.items()}})
     assert converted.network == family
-    network = configure(family)[0](converted.config).eval().requires_grad_(True)
+    network = converted.config.build().eval().requires_grad_(True)
     network.load_state_dict(converted.state)
 
     x = official.images(112 if family == "apvit" else 224)

@@ -1,23 +1,24 @@
-"""Second leg of the package's weights: on from ferplus_muxspace.py, early layers of the image backbone as they are.
+"""Second training stage of the package's weights: early layers of the image backbone are frozen.
 
-    mien train poster_v2/ferplus_muxspace_2 --data prepared/ferplus --also prepared/muxspace \\
-        --weights-folder runs --out runs/poster_v2-ferplus-muxspace-2
-    python -m research.default.export --run runs/poster_v2-ferplus-muxspace-2 --ferplus ferplus.zip --name default
+    mien train poster_v2/ferplus_muxspace_stage2 --data prepared/ferplus --extra-data prepared/muxspace \\
+        --weights-folder runs --out runs/poster_v2-ferplus-muxspace-stage2
+    python -m research.default.export --run runs/poster_v2-ferplus-muxspace-stage2 --ferplus ferplus.zip \\
+        --name default
     python -m research.default.calibrate --ferplus ferplus.zip --muxspace muxspace.zip --record
     python -m research.default.evaluate --ferplus ferplus.zip --muxspace muxspace.zip --record
 """
 
 from dataclasses import replace
 
-from mien.recipes.poster_v2.ferplus_muxspace import RECIPE as FIRST
+from mien.recipes.poster_v2.ferplus_muxspace_stage1 import RECIPE as STAGE_1
 from mien.training.recipe import Optimizer
 
 EARLY = tuple(f"image_backbone.{part}" for part in ("conv1", "conv2_dw", "conv2_pw", "conv_23", "conv_3."))
 
 RECIPE = replace(
-    FIRST,
-    name="poster_v2-ferplus-muxspace-2",
-    pretrained={"": "poster_v2-ferplus-muxspace/weights"},
+    STAGE_1,
+    name="poster_v2-ferplus-muxspace-stage2",
+    pretrained={"": "poster_v2-ferplus-muxspace-stage1/weights"},
     frozen=("landmark_backbone.", *EARLY),
     frozen_statistics=("landmark_backbone", *(part.rstrip(".") for part in EARLY)),
     sampler_strength=0.6,
@@ -27,5 +28,5 @@ RECIPE = replace(
         name="adamw", lr=5e-4, weight_decay=0.05, grad_clip=5.0, lr_multipliers={"image_backbone": 0.5}
     ),
     hardware="one thread of a server CPU: 40 minutes",
-    measured="FER+ validation without repeats 86.0 %: the weights in the package, docs/models/default.md",
+    measured="FER+ validation (deduplicated) 86.0 %: the weights in the package, docs/models/default.md",
 )

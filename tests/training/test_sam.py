@@ -21,24 +21,14 @@ def quadratic() -> tuple[nn.Parameter, object]:
 
 def test_the_gradient_is_that_of_the_worst_neighbour() -> None:
     x, backward = quadratic()
-    loss = SAM([x], SAMConfig(rho=0.5)).gradients(0, backward)
+    loss = SAM([x], SAMConfig(rho=0.5)).gradients(backward)
     assert loss == 6.5  # at the point itself
     torch.testing.assert_close(x.detach(), torch.tensor([3.0, 1.0]))
     torch.testing.assert_close(x.grad, torch.tensor([3.3, 5.6]))  # at (3.3, 1.4)
 
 
-def test_between_two_looks_the_upright_part_is_reused() -> None:
-    x, backward = quadratic()
-    aware = SAM([x], SAMConfig(rho=0.5, every=2, reuse=0.5))
-    aware.gradients(0, backward)
-    direction = aware.state_dict()["direction"][0]
-    assert abs(direction @ torch.tensor([3.0, 4.0])) < 1e-4  # upright on the first gradient
-    aware.gradients(1, backward)
-    torch.testing.assert_close(x.grad, torch.tensor([3.0, 4.0]) + 0.5 * 5 * direction / direction.norm())
-
-
 def test_frozen_parameters_are_not_moved() -> None:
     x, backward = quadratic()
     frozen = nn.Parameter(torch.ones(2), requires_grad=False)
-    SAM([x, frozen], SAMConfig()).gradients(0, backward)
+    SAM([x, frozen], SAMConfig()).gradients(backward)
     assert frozen.tolist() == [1, 1]

@@ -1,8 +1,8 @@
 """What is the same for every network of the comparison (docs/models/comparison.md).
 
-Each stands on the backbone that backbone.py trained, at 64 pixels, sees the same images in the same order, changed in
-the same way, and learns by the same optimizer for the same number of steps. The early layers of the image backbone and
-all of the landmark backbone stay as they are. Other seeds: --set seed=1.
+Each starts from the backbone that backbone.py trained, at 64 pixels, and has the same images in the same order, the
+same augmentation, optimizer and number of steps. The early layers of the image backbone and all of the landmark
+backbone are frozen. Other seeds: --set seed=1.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ STATISTICS = tuple(part.rstrip(".") for part in EARLY)
 def same(
     name: str, network: str, *, landmarks: bool, measured: str, pose_classes: str = "", **changes: Any
 ) -> Recipe:
-    """The recipe of one network; `landmarks`: it has a landmark backbone too; `measured`: its accuracy in percent."""
+    """The recipe of one network; `landmarks`: it has a landmark backbone; `measured`: its accuracy in percent."""
     frozen = ("landmark_backbone.",) if landmarks else ()
     return Recipe(
         name=f"comparison-{name.replace('_', '-')}",
@@ -49,5 +49,5 @@ def same(
         monitor="last",
         paper="none: ours",
         hardware="one thread of a server CPU: 4 to 16 minutes",
-        measured=f"{measured} % on FER+ validation without repeats: docs/models/comparison.md",
+        measured=f"{measured} % on FER+ validation (deduplicated): docs/models/comparison.md",
     )
