@@ -24,6 +24,7 @@ DATASETS = {  # name -> where its `DatasetInfo` stands
     "multi-pie": "mien.datasets.readers.multi_pie:SET",
     "caer-s": "mien.datasets.readers.caer_s:SET",
     "ck+": "mien.datasets.readers.ck_plus:SET",
+    "cfee": "mien.datasets.readers.cfee:SET",
     "expw": "mien.datasets.readers.expw:SET",
     "muxspace": "mien.datasets.readers.muxspace:SET",
     "rendered": "mien.datasets.readers.rendered:SET",

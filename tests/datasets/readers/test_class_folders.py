@@ -6,7 +6,7 @@ import pytest
 
 from mien.datasets import dataset_info
 from mien.errors import InputError
-from tests.datasets.distributions import image
+from tests.datasets.distributions import image, text
 
 CAER_S, SFEW = dataset_info("caer-s"), dataset_info("sfew")
 
@@ -70,6 +70,23 @@ def test_sfew_faces_know_their_film_and_val_is_what_is_reported_on(sfew: Path) -
     assert samples.group.tolist() == ["Airheads", "About_A_Boy"]
     assert [samples.labels[i] for i in samples.label] == ["anger", "happiness"]
     assert reading.notes == ("1 left out: the test part, whose labels are not published",)
+
+
+def test_sfew_faces_in_one_folder_beside_a_table(tmp_path: Path) -> None:
+    names = ("images/train_angry_Airheads_1_2.jpg", "images/val_happy_Babel_1_2.jpg")
+    for seed, name in enumerate(names):
+        image(tmp_path / name, seed=seed)
+    text(
+        tmp_path / "labels.csv",
+        "path,label,subject,split",
+        f"{names[0]},anger,Airheads,train",
+        f"{names[1]},happiness,Babel,val",
+        f"{names[1]},happiness,Babel,film",
+    )
+    reading = SFEW.reading(tmp_path)
+    assert reading.samples.split.tolist() == ["train", "test"]
+    assert reading.samples.group.tolist() == ["Airheads", "Babel"]
+    assert [problem.where for problem in reading.problems] == ["labels.csv:4"]
 
 
 def test_sfew_original_frames_are_another_variant(sfew: Path) -> None:

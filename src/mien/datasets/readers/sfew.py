@@ -2,8 +2,9 @@
 
 Frames of films: `Train/Train_Aligned_Faces/Angry/Airheads_000519240_00000005.png`, and `Val/Val_Aligned_Faces/` or
 `Val_Aligned_Faces_new/`; whole frames in the same class folders without `_Aligned_Faces` (variant original; their
-exact place could not be confirmed: any folder called Train or Val above the class is taken). Labels of the test
-part were never published.
+exact place could not be confirmed: any folder called Train or Val above the class is taken). Aligned faces in one
+folder beside `labels.csv` (path, label, subject: the film, split) are read as well. Labels of the test part were never
+published.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.readers.class_folders import add_class_folders, is_image, note_absent
 from mien.datasets.samples import Collector, Reading
-from mien.labels import CAER_S
+from mien.labels import CAER_S, expression_called
 
 SPLIT_OF_PART = {"train": "train", "val": "test"}
 
 
+TABLE = "labels.csv"
+
+
 def read(files: Distribution, variant: str) -> Reading:
     """Aligned faces or whole frames; `group` is the film."""
+    if variant == "aligned" and (root := files.holding(TABLE)) is not None:
+        return _read_table(root)
     rows = Collector(CAER_S, files)
     placed = []
     for name, part in _images(files, aligned=variant == "aligned"):
@@ -35,6 +41,19 @@ def read(files: Distribution, variant: str) -> Reading:
     add_class_folders(rows, placed)
     layout = "Train/Train_Aligned_Faces/Angry/*.png" if variant == "aligned" else "Train/Angry/*.png"
     note_absent(rows, SPLIT_OF_PART.values(), {split for _, split, _ in placed}, layout=layout)
+    return rows.done()
+
+
+def _read_table(root: Distribution) -> Reading:
+    rows = Collector(CAER_S, root)
+    for number, line in root.rows(TABLE, ("path", "label", "subject", "split")):
+        where = f"{TABLE}:{number}"
+        if (split := SPLIT_OF_PART.get(line["split"].lower())) is None:
+            rows.problem("wrong column", where, f"split {line['split']!r}", "it is train or val")
+        elif (label := expression_called(line["label"])) is None:
+            rows.label_problem(where, line["label"])
+        else:
+            rows.add(line["path"], label, where=where, split=split, group=line["subject"])
     return rows.done()
 
 
@@ -55,6 +74,7 @@ SET = DatasetInfo(
     layout=(
         "Train/Train_Aligned_Faces/Angry/Airheads_000519240_00000005.png ...\n"
         "Val/Val_Aligned_Faces/Angry/ ...\n"
+        "or labels.csv: path,label,subject,split beside images/ (aligned faces)\n"
         "Train/Angry/ ... Val/Angry/ ... (variant original)"
     ),
     citation=(
