@@ -3,7 +3,7 @@
     python benchmarks/networks.py --out benchmarks/results/NAME.json
     python benchmarks/networks.py --quick
 
-`benchmarks/published/` is the baseline: a plain transcription with the same weights. "ours" is the network as
+`benchmarks/official/` is the baseline: a plain transcription with the same weights. "ours" is the network as
 built, "folded" its copy for inference (`mien.nn.fold`). The forms take turns, call by call, so that another
 load on the machine hits all of them alike; figures are medians in milliseconds and ratios of medians,
 published / ours: above 1 we are faster. Peak memory is that of a fresh process for each form. With a CUDA
@@ -32,16 +32,16 @@ from torch import Tensor, nn
 from mien.models import build
 from mien.nn.fold import folded
 from mien.weights.convert import convert
-from published.apvit import PublishedAPViT
-from published.poster import PublishedPoster
-from published.poster_v2 import PublishedPosterV2
+from official.apvit import OfficialAPViT
+from official.poster import OfficialPoster
+from official.poster_v2 import OfficialPosterV2
 from rewrites import rewrites
 from timing import Times, in_turns, table
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # the published form and the side of its input
-    "poster": (PublishedPoster, 224),
-    "poster_v2": (PublishedPosterV2, 224),
-    "apvit": (PublishedAPViT, 112),
+    "poster": (OfficialPoster, 224),
+    "poster_v2": (OfficialPosterV2, 224),
+    "apvit": (OfficialAPViT, 112),
 }
 FORMS = ("published", "ours", "folded")
 TRAINED = FORMS[:2]

@@ -19,11 +19,11 @@ from mien.nn.backbones import nearest
 from mien.nn.fold import folded
 from mien.nn.iresnet import IR50
 from mien.nn.linear import OneDnnLinear, StreamLinear
-from mien.nn.mobilefacenet import PUBLISHED, MobileFaceNet
-from published import apvit as published_apvit
-from published.backbones import LandmarkBackbone
-from published.poster_v2 import WindowAttention
-from published.vectors import in_heads, join_heads
+from mien.nn.mobilefacenet import OFFICIAL, MobileFaceNet
+from official import apvit as official_apvit
+from official.backbones import LandmarkBackbone
+from official.poster_v2 import WindowAttention
+from official.vectors import in_heads, join_heads
 from timing import Times, in_turns
 
 
@@ -58,7 +58,7 @@ def one_slice(batch: int) -> Part:
 
 def dead_head(batch: int) -> Part:
     x = torch.randn(batch, 3, 112, 112)
-    published, ours = LandmarkBackbone().eval(), MobileFaceNet(PUBLISHED).eval()
+    published, ours = LandmarkBackbone().eval(), MobileFaceNet(OFFICIAL).eval()
     return "landmark backbone", {"with its unread head": lambda: published(x), "without": lambda: ours(x)}
 
 
@@ -104,7 +104,7 @@ def stacked_streams(batch: int) -> Part:
 def row_gather(batch: int) -> Part:
     x, scores = torch.randn(batch, 196, 768), torch.randn(batch, 196)
     return "160 of 196 patches of APViT", {
-        "an index for each number": lambda: x.gather(1, published_apvit.strongest(scores, 160)),
+        "an index for each number": lambda: x.gather(1, official_apvit.strongest(scores, 160)),
         "an index for each row": lambda: take_rows(x, strongest(scores, 160)),
     }
 
@@ -132,7 +132,7 @@ def folding_image(batch: int) -> Part:
 
 def folding_landmarks(batch: int) -> Part:
     x = torch.randn(batch, 3, 112, 112)
-    network = MobileFaceNet(PUBLISHED).eval()
+    network = MobileFaceNet(OFFICIAL).eval()
     fast = folded(network)
     return "MobileFaceNet", {"as trained": lambda: network(x), "folded, channels last": lambda: fast(x)}
 

@@ -11,9 +11,9 @@ from mien.geometry import (
     box_onto_square,
     five_points,
     invert,
-    overlap,
+    iou,
+    nms,
     similarity,
-    suppress,
     transform,
 )
 
@@ -71,13 +71,13 @@ def test_a_box_lands_on_its_square() -> None:
 
 def test_overlap_by_hand() -> None:
     others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30.0]])
-    np.testing.assert_allclose(overlap(others[0], others), [1, 50 / 150, 0])
+    np.testing.assert_allclose(iou(others[0], others), [1, 50 / 150, 0])
 
 
 def test_suppression_keeps_the_best_of_each_heap() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60.0]])
-    assert suppress(boxes, np.array([0.6, 0.9, 0.7]), iou=0.3).tolist() == [1, 2]
-    assert suppress(np.zeros((0, 4)), np.zeros(0), iou=0.3).tolist() == []
+    assert nms(boxes, np.array([0.6, 0.9, 0.7]), iou_threshold=0.3).tolist() == [1, 2]
+    assert nms(np.zeros((0, 4)), np.zeros(0), iou_threshold=0.3).tolist() == []
 
 
 def test_flipping_landmarks_twice_changes_nothing() -> None:

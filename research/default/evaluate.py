@@ -3,7 +3,7 @@
     python -m research.default.evaluate --ferplus ferplus.zip --muxspace muxspace.zip --manifest
 
 FER+ validation chose the operating point; the muxspace people chose nothing. Both are read twice: as face
-crops (`--crops`) and with detection, where an image without a face counts as wrong. Intervals: 95 %,
+crops (`--no-detect`) and with detection, where an image without a face counts as wrong. Intervals: 95 %,
 1,000 bootstrap draws of images (FER+) or people (muxspace), seed 0. `--manifest` writes the figures
 into the weights manifest.
 """
@@ -26,11 +26,11 @@ from mien.weights.manifest import load_manifest, write_manifest
 from research.held_out import HeldOutSet, balanced_sample, ferplus_validation, muxspace_people
 
 
-def read(recognizer: mien.Recognizer, kept: HeldOutSet, *, crop: bool) -> np.ndarray:
+def read(recognizer: mien.Recognizer, kept: HeldOutSet, *, detect: bool) -> np.ndarray:
     """Probabilities (N, 8) of the largest face; zeros where none was found."""
     found = np.zeros((len(kept.names), len(FERPLUS)))
     with ThreadPoolExecutor(2) as pool:
-        for i, faces in enumerate(pool.map(partial(recognizer.predict, crop=crop), kept.images())):
+        for i, faces in enumerate(pool.map(partial(recognizer.predict, detect=detect), kept.images())):
             if faces and faces[0].expression is not None:
                 found[i] = faces[0].expression.values
     return found
@@ -101,17 +101,17 @@ def main() -> None:
     }
     for priors in ("default", "natural", "balanced"):
         recognizer = mien.load(options.weights, priors=priors, threads=1)
-        result = report(f"FER+ validation, crops, {priors}:", read(recognizer, ferplus, crop=True), ferplus)
+        result = report(f"FER+ validation, crops, {priors}:", read(recognizer, ferplus, detect=False), ferplus)
         measured[f"ferplus validation, crops, {priors}"] = result
     recognizer = mien.load(options.weights, detector=options.detector, threads=1)
-    found = read(recognizer, ferplus, crop=False)
+    found = read(recognizer, ferplus, detect=True)
     measured["ferplus validation, detected"] = report("FER+ validation, detected:", found, ferplus)
     for title, kept, crop in (
         ("muxspace people, at most 60 of a class, crops", sample, True),
         ("muxspace people, at most 60 of a class, detected", sample, False),
         ("muxspace people, detected", people, False),
     ):
-        measured[title] = report(f"{title}:", read(recognizer, kept, crop=crop), kept)
+        measured[title] = report(f"{title}:", read(recognizer, kept, detect=not crop), kept)
     if options.manifest:
         write_manifest(replace(load_manifest(options.weights), measured=measured))
 

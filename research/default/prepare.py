@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.faces import Landmarker
-from mien.faces.centerface import CenterFace, default_file
+from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.geometry import Box, transform
 from mien.media.images import read_image
 from mien.preprocess import Preprocess, warp
@@ -78,7 +78,7 @@ def _csv(archive: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.TextIOWrapper(archive.open(name), encoding="utf-8-sig")))
 
 
-def first_box(image: np.ndarray, detector: CenterFace) -> tuple[Box, bool]:
+def first_box(image: np.ndarray, detector: CenterFaceDetector) -> tuple[Box, bool]:
     """The best detected face, or the whole image where none is found."""
     height, width = image.shape[:2]
     found = detector.detect(image)
@@ -90,7 +90,7 @@ def first_box(image: np.ndarray, detector: CenterFace) -> tuple[Box, bool]:
 def pack(data: Path, out: Path, teacher: Path | None, rows: list[dict[str, str]], start: int) -> int:
     """Fill the rows from `start` of the arrays in `out`; the work of one process."""
     landmarker = _landmarker(teacher)
-    detector = CenterFace(default_file(), threads=1, threshold=0.4)
+    detector = CenterFaceDetector(default_file(), threads=1, threshold=0.4)
     inputs = Preprocess(size_px=CROP_PX)
     canvases = np.load(out / "canvas.npy", mmap_mode="r+")
     landmarks = np.load(out / "landmarks.npy", mmap_mode="r+")

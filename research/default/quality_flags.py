@@ -36,9 +36,9 @@ from research.held_out import HeldOutSet, ferplus_validation, first_half, muxspa
 
 MEASURES = ("eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped")
 COLUMNS = ("weights", "set", "name", "person", "corrupted", "amount", "right", "confidence", *MEASURES)
-WAYS = {"small": ["smaller"], "turned": [], "blurred": ["blurred", "shaken"], "dark": ["darker"],
+WAYS = {"small": ["smaller"], "off-axis": [], "blurred": ["blurred", "shaken"], "dark": ["darker"],
         "flat": ["foggy"], "overexposed": ["overexposed"]}  # fmt: skip
-HIGH = {"turned", "overexposed"}  # flags of what lies above a limit
+HIGH = {"off-axis", "overexposed"}  # flags of what lies above a limit
 LOSS = 0.10  # of accuracy, at the limit
 SPARED = 0.99  # of the faces as they are, at least
 AHEAD_DEG = 20.0  # faces turned by less look ahead
@@ -69,13 +69,13 @@ def read(
     weights = f"{manifest.name} {next(iter(manifest.files.values()))[:8]}"
     rows = evenly(kept, most)
     for place, (i, image) in enumerate(zip(rows, kept.at(rows), strict=True)):
-        (face,) = recognizer.predict(image, crop=True)
+        (face,) = recognizer.predict(image, detect=False)
         yield row(face, i, "", 0.0)
         eyes = five_points(np.array(face.landmarks))[:2]
         eye = max(1.0, float(np.linalg.norm(eyes[1] - eyes[0])))
         for way, (spoiler, amounts) in SPOILERS.items() if place < spoil else ():
             for amount in amounts:
-                (again,) = recognizer.predict(spoiler(image, amount, eye, rng), crop=True)
+                (again,) = recognizer.predict(spoiler(image, amount, eye, rng), detect=False)
                 yield row(again, i, way, amount)
 
 
@@ -128,7 +128,7 @@ def limit(faces: Faces, flag: str) -> tuple[float, float]:
     before = told["before"].copy()
     for name in np.unique(told["set"]):
         there = told["set"] == name
-        usual = there & (told["off_axis_deg"] < AHEAD_DEG) if flag == "turned" else there
+        usual = there & (told["off_axis_deg"] < AHEAD_DEG) if flag == "off-axis" else there
         before[there] = told["before"][usual].mean()
     weight = np.array([1 / (told["set"] == name).sum() for name in told["set"]])
     fit = IsotonicRegression(increasing=flag not in HIGH)

@@ -76,7 +76,7 @@ def main() -> None:
     ):
         first = None
         for detector in options.detectors:
-            found = read(mien.load(options.weights, detector=detector, threads=1), kept, crop=False)
+            found = read(mien.load(options.weights, detector=detector, threads=1), kept, detect=True)
             numbers = figures(found, kept.truth)
             hits = right(found, kept.truth)
             first = hits if first is None else first

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mien.faces.centerface import CenterFace, default_file
+from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.geometry import five_points
 from mien.media.images import read_image
 from research.default.prepare import ferplus_rows, muxspace_rows
@@ -43,7 +43,7 @@ def surrounded(image: np.ndarray, size_px: int) -> tuple[np.ndarray, float, int]
     return np.pad(large, ((margin, margin), (margin, margin), (0, 0)), mode="edge"), scale, margin
 
 
-def place(image: np.ndarray, teacher: CenterFace) -> tuple[np.ndarray, np.ndarray] | None:
+def place(image: np.ndarray, teacher: CenterFaceDetector) -> tuple[np.ndarray, np.ndarray] | None:
     """Box (4,) and points (5, 2) of the face of a square image, if exactly one is seen."""
     large, scale, margin = surrounded(image, int(np.clip(2 * image.shape[0], 128, 256)))
     found = [face for face in teacher.detect(large) if face.score >= LEAST_SCORE]
@@ -63,7 +63,7 @@ def write(out: Path, name: str, images: list, boxes: list, points: list) -> None
     print(f"{name}: {len(images)} faces", flush=True)
 
 
-def pack_archive(archive: Path, rows: list[dict[str, str]], size_px: int, teacher: CenterFace) -> tuple:
+def pack_archive(archive: Path, rows: list[dict[str, str]], size_px: int, teacher: CenterFaceDetector) -> tuple:
     """Images of this size with their boxes and points."""
     kept: tuple[list, list, list] = ([], [], [])
     with zipfile.ZipFile(archive) as file:
@@ -76,7 +76,7 @@ def pack_archive(archive: Path, rows: list[dict[str, str]], size_px: int, teache
 
 
 def pack_views(
-    folder: Path, split: str, limit: int, teacher: CenterFace, rng: np.random.Generator
+    folder: Path, split: str, limit: int, teacher: CenterFaceDetector, rng: np.random.Generator
 ) -> tuple[tuple[list, list, list], np.ndarray]:
     """Rendered heads with their known points, and how far each is turned in degrees.
 
@@ -98,7 +98,7 @@ def pack_views(
     return kept, np.array(turns)
 
 
-def face_free(folders: list[Path], teacher: CenterFace) -> list[np.ndarray]:
+def face_free(folders: list[Path], teacher: CenterFaceDetector) -> list[np.ndarray]:
     """Images below the folders, each content once, none held out and none with a face."""
     kept, seen = [], set()
     for folder in folders:
@@ -126,7 +126,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    teacher = CenterFace(default_file(), threads=1, threshold=0.25)
+    teacher = CenterFaceDetector(default_file(), threads=1, threshold=0.25)
     for name, archive, size_px, rows_of in (
         ("muxspace", options.muxspace, 200, muxspace_rows),
         ("ferplus", options.ferplus, 48, ferplus_rows),

@@ -27,11 +27,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mien.faces.centerface import CenterFace, default_file
+from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.faces.passes import MultiPassDetector
 from mien.faces.pose import head_pose
 from mien.faces.yunet import YuNetDetector
-from mien.geometry import Box, overlap, suppress
+from mien.geometry import Box, iou, nms
 from mien.media.images import read_image
 from mien.pipeline.detectors import yunet_slim
 from mien.pipeline.recognizer import default_landmarker
@@ -61,7 +61,7 @@ class Case:
 def detector_called(name: str, side_px: int | None) -> MultiPassDetector:
     sides = {} if side_px is None else {"side_px": side_px}
     if name == "centerface":
-        return CenterFace(default_file(), threshold=LOWEST, threads=1)
+        return CenterFaceDetector(default_file(), threshold=LOWEST, threads=1)
     if name == "yunet-slim":
         return yunet_slim(threshold=LOWEST, threads=1, **sides)
     return YuNetDetector(Path(name), threshold=LOWEST, threads=1, **sides)
@@ -137,7 +137,7 @@ def people(archive: Path, split: str, limit: int) -> tuple[Source, np.ndarray]:
 
     The box is CenterFace's of the enlarged image; where it finds none, the middle of the image.
     """
-    landmarker, teacher = default_landmarker(threads=1), CenterFace(default_file(), threads=1)
+    landmarker, teacher = default_landmarker(threads=1), CenterFaceDetector(default_file(), threads=1)
     images, boxes, points, turns = [], [], [], []
     with zipfile.ZipFile(archive) as file:
         rows = [row for row in muxspace_rows(file) if row["split"] == split]
@@ -189,7 +189,7 @@ def passes(detector: MultiPassDetector, image: np.ndarray) -> list[tuple[np.ndar
     """Boxes and scores of every look; at a threshold, `detect` gives those of the first look above it."""
     seen = []
     for boxes, scores, _ in detector.passes(image):
-        picked = suppress(boxes, scores, iou=detector.iou)
+        picked = nms(boxes, scores, iou_threshold=detector.iou_threshold)
         seen.append((boxes[picked], scores[picked]))
         if scores.max(initial=0.0) > THRESHOLDS[-1]:
             break
@@ -235,7 +235,7 @@ def match(boxes: np.ndarray, scores: np.ndarray, case: Case) -> tuple[list[int],
     free = list(range(len(case.boxes)))
     wrong = 0
     for i in np.argsort(-scores):
-        shares = overlap(boxes[i], case.boxes[free]) if free else np.zeros(0)
+        shares = iou(boxes[i], case.boxes[free]) if free else np.zeros(0)
         if len(shares) and shares.max() >= MATCH:
             free.pop(int(shares.argmax()))
         elif not any(inside(boxes[i], place) for place in case.ignored):
@@ -256,7 +256,7 @@ def cost_ms(detectors: dict[str, MultiPassDetector], rounds: int = 15) -> dict[s
     for _ in range(rounds):
         for name, detector in detectors.items():
             started = time.process_time()
-            detector._search(image, Box(0, 0, 640, 640))
+            detector._detect_in(image, Box(0, 0, 640, 640))
             times[name].append(1000 * (time.process_time() - started))
     return {name: float(np.median(values)) for name, values in times.items()}
 
@@ -301,7 +301,7 @@ def cases_of(options: argparse.Namespace) -> list[Case]:
 
 def rendered(folder: Path, limit: int) -> tuple[Source, np.ndarray]:
     """Heads of the test identities with their turn."""
-    teacher = CenterFace(default_file(), threads=1)
+    teacher = CenterFaceDetector(default_file(), threads=1)
     (images, boxes, points), turns = pack_views(folder, "test", limit, teacher, np.random.default_rng(0))
     return Source(np.stack(images), np.array(boxes), np.array(points)), turns
 

@@ -179,7 +179,7 @@ def inside(network: YuNet, x: Tensor) -> list[Tensor]:
         y = stage(F.max_pool2d(y, 2))
         maps.append(y)
     merged = network.pyramid(maps)
-    return [quarter, *maps, *merged, network.answers(merged)]
+    return [quarter, *maps, *merged, network.outputs(merged)]
 
 
 def imitation(ours: list[Tensor], theirs: list[Tensor]) -> dict[str, Tensor]:

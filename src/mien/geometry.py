@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Box:
     """Corners in pixels; right and bottom edges are outside."""
 
@@ -19,6 +19,9 @@ class Box:
     top: float
     right: float
     bottom: float
+
+    def __repr__(self) -> str:
+        return f"Box({self.left:.1f}, {self.top:.1f}, {self.right:.1f}, {self.bottom:.1f})"
 
     @property
     def width(self) -> float:
@@ -32,7 +35,7 @@ class Box:
 
     @property
     def area(self) -> float:
-        """Square pixels; none where the box is turned inside out."""
+        """Square pixels; 0 where right lies before left."""
         return max(self.width, 0.0) * max(self.height, 0.0)
 
     @property
@@ -76,7 +79,7 @@ def rotation_matrix(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.nda
     return yaw @ pitch @ roll
 
 
-def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+def iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Intersection over union of one box (4,) with boxes (N, 4) -> (N,)."""
     width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
     height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
@@ -86,14 +89,14 @@ def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return shared / np.maximum(area + areas - shared, 1e-12)
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, *, iou: float) -> np.ndarray:
+def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float) -> np.ndarray:
     """Greedy non-maximum suppression: boxes (N, 4), scores (N,) -> indices kept, best first."""
     order = np.argsort(-scores, kind="stable")
     kept = []
     while len(order):
         best, order = order[0], order[1:]
         kept.append(best)
-        order = order[overlap(boxes[best], boxes[order]) <= iou]
+        order = order[iou(boxes[best], boxes[order]) <= iou_threshold]
     return np.array(kept, dtype=int)
 
 
@@ -156,36 +159,7 @@ FLIP_68 = [
     *range(26, 16, -1),  # brows
     *range(27, 31),  # nose ridge
     *range(35, 30, -1),  # nostrils
-    45,
-    44,
-    43,
-    42,
-    47,
-    46,
-    39,
-    38,
-    37,
-    36,
-    41,
-    40,  # eyes
-    54,
-    53,
-    52,
-    51,
-    50,
-    49,
-    48,
-    59,
-    58,
-    57,
-    56,
-    55,  # outer lips
-    64,
-    63,
-    62,
-    61,
-    60,
-    67,
-    66,
-    65,  # inner lips
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),  # eyes
+    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),  # outer lips
+    *(64, 63, 62, 61, 60, 67, 66, 65),  # inner lips
 ]

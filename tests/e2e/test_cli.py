@@ -129,9 +129,9 @@ def test_version_and_weights_are_shown() -> None:
 
 
 def test_one_face_is_one_face() -> None:
-    from mien.cli.predict_command import _Tally
+    from mien.cli.predict_table import Summary
 
-    tally = _Tally()
-    assert tally.sentence(None) == "0 faces in 0 images"
-    tally.faces = tally.read = 1
-    assert tally.sentence(None) == "1 face in 1 image"
+    summary = Summary()
+    assert summary.sentence(None) == "0 faces in 0 images"
+    summary.faces = summary.images = 1
+    assert summary.sentence(None) == "1 face in 1 image"

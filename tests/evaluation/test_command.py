@@ -9,7 +9,7 @@ import pytest
 
 from mien.cli.app import run
 from mien.labels import LabelSet
-from mien.pipeline.table import SUFFIXES, Row, schema, write_table
+from mien.pipeline.table import SUFFIXES, TableRow, schema, write_table
 from tests.datasets.distributions import images, text
 
 LABELS = LabelSet("happiness sadness")
@@ -23,9 +23,9 @@ def labelled(tmp_path: Path) -> Path:
 
 
 def answered(folder: Path, name: str, *happiness: float) -> Path:
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for image, share in zip(("a.png", "b.png"), happiness, strict=True):
-        empty: Row = dict.fromkeys(schema(LABELS).names)
+        empty: TableRow = dict.fromkeys(schema(LABELS).names)
         rows.append(
             empty | {"source": f"set/{image}", "frame": 0, "face": 0, "p_happiness": share, "p_sadness": 1 - share}
         )

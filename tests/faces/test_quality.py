@@ -143,7 +143,7 @@ def test_every_flag_follows_from_its_measure() -> None:
     assert good.flags == ()
     bad = {
         "small": replace(good, eye_px=2),
-        "turned": replace(good, off_axis_deg=80),
+        "off-axis": replace(good, off_axis_deg=80),
         "blurred": replace(good, sharpness=0.02),
         "dark": replace(good, light=0.02),
         "flat": replace(good, contrast=0.01),

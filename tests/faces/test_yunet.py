@@ -8,7 +8,7 @@ from PIL import Image
 
 from mien.errors import UnknownNameError, WeightsError
 from mien.faces.yunet import YuNetDetector, decode, grid
-from mien.geometry import Box, overlap
+from mien.geometry import Box, iou
 from mien.pipeline.detectors import detector_called
 from mien.weights.manifest import SHIPPED, load_manifest
 
@@ -26,7 +26,7 @@ def test_the_astronaut_and_the_admiral_have_one_face_each(
     detector: YuNetDetector, astronaut: np.ndarray, hopper: np.ndarray
 ) -> None:
     (face,) = detector.detect(astronaut)
-    assert overlap(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.7
+    assert iou(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.7
     np.testing.assert_allclose(face.points, [[203, 102], [247, 105], [223, 125], [203, 142], [241, 144]], atol=6)
     (face,) = detector.detect(hopper)
     assert face.score > 0.5
@@ -50,7 +50,7 @@ def test_boxes_scale_with_the_image(detector: YuNetDetector, astronaut: np.ndarr
     side = round(512 * scale)
     scaled = np.asarray(Image.fromarray(astronaut).resize((side, side), Image.Resampling.LANCZOS))
     (face,) = detector.detect(scaled)
-    assert overlap(as_array(detector.detect(astronaut)[0].box) * scale, as_array(face.box)[None])[0] > 0.75
+    assert iou(as_array(detector.detect(astronaut)[0].box) * scale, as_array(face.box)[None])[0] > 0.75
 
 
 def test_small_faces_in_a_large_image_are_found_with_tiles(astronaut: np.ndarray) -> None:
@@ -70,7 +70,7 @@ def test_where_nothing_is_found_the_hardier_weights_look(detector: YuNetDetector
     dark = (astronaut * 2**-6.0).astype(np.uint8)
     assert detector.detect(dark) == []
     (face,) = detector_called("yunet-slim", threads=1).detect(dark)
-    assert overlap(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.6
+    assert iou(np.array([182, 58, 270, 178]), as_array(face.box)[None])[0] > 0.6
 
 
 def test_decoding_by_hand() -> None:

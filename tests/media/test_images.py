@@ -204,7 +204,7 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
 
 
 def test_a_name_too_long_for_the_system_is_one_line() -> None:
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(ImageError, match="^x{60}…: is too long for a path; for base64"):
         read_image("x" * 5000 + ".jpg")
     with pytest.raises(ImageError, match="cannot be read"):
         read_image("zero\0byte.jpg")

@@ -56,7 +56,7 @@ def test_an_unknown_form_size_or_backbone_is_answered_with_the_known_ones() -> N
         ("poster", {"drop_path": 2}, "drop_path is at least 0 and below 1, not 2"),
         ("poster_v2", {"drop_path": (0.0, 0.1, 1.0)}, "drop_path is at least 0 and below 1, not 1.0"),
         ("poster_v2", {"classes": 7.0}, "classes is a whole number from 1 on, not 7.0"),
-        ("poster_v2", {"heads": 4}, "heads are three, one for each level, not 4"),
+        ("poster_v2", {"heads": 4}, "heads are three values, one for each level, not 4"),
         ("poster_v2", {"windows": (5, 6, 6)}, "5 does not divide 24"),
         ("poster_v2", {"vit_heads": 5}, "width is a multiple of 5, the vit_heads; not 192"),
         ("apvit", {"classes": -1}, "classes is a whole number from 1 on, not -1"),

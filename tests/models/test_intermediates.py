@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.models import build, configure
-from mien.nn.intermediates import capture, hook, is_capturing
+from mien.nn.hooks import capture, hook, is_capturing
 from mien.weights.convert import convert
 from tests.models.test_networks import NETWORKS, make, noise
 from tests.parity import official

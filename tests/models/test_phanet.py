@@ -16,7 +16,7 @@ from mien.errors import InputError, OptionError, UnknownNameError
 from mien.models import build
 from mien.models.phanet import (
     SMALL,
-    Joint,
+    JointOutput,
     PhaNet,
     PhaNetConfig,
     PhaNetLoss,
@@ -216,8 +216,8 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 # The joint loss.
 
 
-def joint(logits: Tensor, pose: Tensor | None = None, masks: tuple[Tensor, ...] = ()) -> Joint:
-    return Joint(logits, pose, tuple(torch.zeros_like(logits) for _ in masks), masks, None)
+def joint(logits: Tensor, pose: Tensor | None = None, masks: tuple[Tensor, ...] = ()) -> JointOutput:
+    return JointOutput(logits, pose, tuple(torch.zeros_like(logits) for _ in masks), masks, None)
 
 
 def test_a_share_of_the_gradient_goes_on_and_the_value_stays() -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from PIL import Image
 import mien
 from mien.errors import OutputError
 from mien.labels import FERPLUS
-from mien.pipeline import batch
-from mien.pipeline.batch import Batch, Journal, Settings, predict_to, read_all
+from mien.pipeline.batch import images_of
+from mien.pipeline.journal import Journal
 from mien.pipeline.table import read_table
 
 
@@ -36,10 +37,6 @@ def folder(tmp_path: Path, astronaut: np.ndarray) -> Path:
     return folder
 
 
-def batch_of(folder: Path) -> Batch:
-    return Batch.of([folder], Settings())
-
-
 def sources(rows: list[dict[str, object]]) -> list[str]:
     return [Path(str(row["source"])).name for row in rows]
 
@@ -53,7 +50,7 @@ def test_a_bad_file_is_a_row_and_the_rest_goes_on(recognizer: mien.Recognizer, f
 
 
 def test_crops_have_one_row_each(recognizer: mien.Recognizer, folder: Path) -> None:
-    rows = recognizer.predict_folder(folder, crops=True).to_pylist()
+    rows = recognizer.predict_folder(folder, detect=False).to_pylist()
     assert [row["face"] for row in rows] == [0] * 8 + [None, 0]
     assert all(row["detection"] is None for row in rows)
 
@@ -61,76 +58,59 @@ def test_crops_have_one_row_each(recognizer: mien.Recognizer, folder: Path) -> N
 def test_the_order_is_that_of_the_sources_whatever_finishes_first(
     recognizer: mien.Recognizer, folder: Path
 ) -> None:
-    items = Batch.of([folder], Settings()).items
     for workers in (1, 3):
-        done = [rows[0]["source"] for _, rows in read_all(recognizer, items, Settings(workers=workers))]
-        assert done == list(items)
+        done = [result.source for result in recognizer.stream([folder], workers=workers)]
+        assert done == images_of([str(folder)])
 
 
 def test_a_source_named_twice_is_read_once(folder: Path) -> None:
-    assert len(Batch.of([folder, folder / "0.png", folder], Settings()).items) == 10
-
-
-class StopError(Exception):
-    pass
+    assert len(images_of([str(folder), str(folder / "0.png"), str(folder)])) == 10
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_a_stopped_run_is_completed_by_the_next(recognizer: mien.Recognizer, folder: Path, suffix: str) -> None:
     output = folder.parent / f"out{suffix}"
-    seen: list[object] = []
-
-    def stop_after_three(_: object, rows: list[dict[str, object]]) -> None:
-        seen.append(rows[0]["source"])
+    seen: list[str] = []
+    calls: list[tuple[int, int | None]] = []
+    for result in recognizer.stream([folder], output=output):
+        seen.append(result.source)
         if len(seen) == 3:
-            raise StopError
-
-    with pytest.raises(StopError):
-        predict_to(recognizer, batch_of(folder), output, Settings(), stop_after_three)
+            break
     assert not output.exists()
-    predict_to(recognizer, batch_of(folder), output, Settings(), lambda _, rows: seen.append(rows[0]["source"]))
+    results = recognizer.stream([folder], output=output, progress=lambda *call: calls.append(call))
+    seen += [result.source for result in results]
     assert len(seen) == len(set(seen)) == 10
-    assert read_table(output, FERPLUS) == recognizer.predict_folder(folder).to_pylist()
+    assert calls == [(done, 10) for done in range(3, 11)]
+    assert read_table(output, FERPLUS) == recognizer.predict_folder(folder)
     assert not list(output.parent.glob("*.partial"))
 
 
 def test_a_line_cut_by_the_kill_is_read_again(recognizer: mien.Recognizer, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    journal = Journal(output, recognizer, Settings())
-    journal.open()
-    for _, rows in list(read_all(recognizer, batch_of(folder).items[:3], Settings())):
-        journal.add(rows)
-    journal.close()
+    assert len(list(islice(recognizer.stream([folder], output=output), 3))) == 3
     partial = output.with_name("out.csv.partial")
     partial.write_bytes(partial.read_bytes()[:-25])
-    predict_to(recognizer, batch_of(folder), output, Settings())
-    assert read_table(output, FERPLUS) == recognizer.predict_folder(folder).to_pylist()
+    assert recognizer.predict_folder(folder, output=output) == recognizer.predict_folder(folder)
 
 
 def test_new_images_are_added_and_mended_ones_read_again(recognizer: mien.Recognizer, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    predict_to(recognizer, batch_of(folder), output, Settings())
+    recognizer.predict_folder(folder, output=output)
     Image.open(folder / "0.png").save(folder / "bad.png")
     Image.open(folder / "0.png").save(folder / "new.png")
-    seen: list[str] = []
-    predict_to(
-        recognizer, batch_of(folder), output, Settings(), lambda _, rows: seen.append(Path(rows[0]["source"]).name)
-    )
+    seen = [Path(result.source).name for result in recognizer.stream([folder], output=output)]
     assert seen == ["bad.png", "new.png"]
-    rows = read_table(output, FERPLUS)
+    rows = read_table(output, FERPLUS).to_pylist()
     assert sources(rows) == [f"{i}.png" for i in range(8)] + ["bad.png", "new.png", "none.png"]
     assert all(row["error"] is None for row in rows)
 
 
 def test_other_settings_do_not_mix(recognizer: mien.Recognizer, folder: Path) -> None:
     output = folder.parent / "out.csv"
-    journal = Journal(output, recognizer, Settings())
-    journal.open()
-    journal.close()
-    with pytest.raises(OutputError, match="other weights or settings"):
-        predict_to(recognizer, batch_of(folder), output, Settings(crops=True))
-    predict_to(recognizer, batch_of(folder), output, Settings(crops=True, overwrite=True))
-    assert len(read_table(output, FERPLUS)) == 10
+    next(recognizer.stream([folder], output=output))
+    with pytest.raises(OutputError, match=r"other weights or settings \(detect was true, now false\)"):
+        recognizer.predict_folder(folder, output=output, detect=False)
+    assert recognizer.predict_folder(folder, output=output, detect=False, overwrite=True).num_rows == 10
 
 
 def test_a_full_disk_says_so_and_keeps_what_is_done(
@@ -147,12 +127,11 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(
             raise OSError(errno.ENOSPC, "No space left on device")
         add(self, rows)
 
-    monkeypatch.setattr(batch.Journal, "add", fill)
+    monkeypatch.setattr(Journal, "add", fill)
     with pytest.raises(OutputError, match="the disk is full; free some space and run this again"):
-        predict_to(recognizer, batch_of(folder), output, Settings())
+        recognizer.predict_folder(folder, output=output)
     assert len(output.with_name("out.csv.partial").read_text().splitlines()) == 1 + 3
-    predict_to(recognizer, batch_of(folder), output, Settings())
-    assert len(read_table(output, FERPLUS)) == 10
+    assert recognizer.predict_folder(folder, output=output).num_rows == 10
 
 
 def test_an_unreadable_subfolder_is_a_row(
@@ -182,9 +161,8 @@ def test_nasty_names_are_kept_through_journal_and_table(
         Image.fromarray(astronaut[50:190, 160:290]).save(tmp_path / "plain.png")
         (tmp_path / "plain.png").rename(folder / name)
     output = tmp_path / f"out{suffix}"
-    predict_to(recognizer, batch_of(folder), output, Settings())
-    assert predict_to(recognizer, batch_of(folder), output, Settings()) == 0
-    rows = read_table(output, FERPLUS)
+    rows = recognizer.predict_folder(folder, output=output).to_pylist()
+    assert list(recognizer.stream([folder], output=output)) == []
     assert len(rows) == len(NASTY)
     assert all(row["expression"] == "happiness" for row in rows)
     assert any("caf\\xe9" in row["source"] for row in rows)
@@ -196,35 +174,34 @@ def test_damaged_neighbours_of_the_output_are_named(recognizer: mien.Recognizer,
     for text in ("garbage\n", "[1]\n[2]\n", "3\n4\n"):
         partial.write_text(text)
         with pytest.raises(OutputError, match=r"no journal of mien|other weights"):
-            predict_to(recognizer, batch_of(folder), output, Settings())
+            recognizer.predict_folder(folder, output=output)
     partial.unlink()
     output.write_text("source,frame\na\n")
     with pytest.raises(OutputError, match=r"no table of mien|other columns"):
-        predict_to(recognizer, batch_of(folder), output, Settings())
+        recognizer.predict_folder(folder, output=output)
 
 
 def test_saved_images_follow_the_folders_and_resume(recognizer: mien.Recognizer, folder: Path) -> None:
-    settings = Settings(save=folder / "marked")
-    output = folder.parent / "out.csv"
-    predict_to(recognizer, batch_of(folder), output, Settings())
-    assert predict_to(recognizer, Batch.of([folder], settings), output, settings) == 10  # nothing was saved yet
-    assert predict_to(recognizer, Batch.of([folder], settings), output, settings) == 1  # only the broken one again
+    output, marked = folder.parent / "out.csv", folder / "marked"
+    recognizer.predict_folder(folder, output=output)
+    assert len(list(recognizer.stream([folder], output=output, save=marked))) == 10  # nothing was saved yet
+    assert len(list(recognizer.stream([folder], output=output, save=marked))) == 1  # only the broken one again
     assert (folder / "marked" / "0.png").exists()
     assert (folder / "marked" / "0.png.json").exists()
-    assert len(Batch.of([folder], settings).items) == 10  # what was saved is no source
+    assert recognizer.predict_folder(folder, save=marked).num_rows == 10  # what was saved is no source
 
 
-def test_saving_overwrites_neither_a_source_nor_another_image(folder: Path) -> None:
+def test_saving_overwrites_neither_a_source_nor_another_image(recognizer: mien.Recognizer, folder: Path) -> None:
     with pytest.raises(OutputError, match="would be overwritten"):
-        Batch.of([folder / "0.png"], Settings(save=folder))
+        recognizer.stream([folder / "0.png"], save=folder)
     twin = folder.parent / "twin"
     twin.mkdir()
     (twin / "0.png").write_bytes((folder / "0.png").read_bytes())
     out = folder.parent / "marked"
     with pytest.raises(OutputError, match="would both be saved"):
-        Batch.of([folder / "0.png", twin / "0.png"], Settings(save=out))
-    apart = Batch.of([folder, twin], Settings(save=out))
-    assert apart.saver is not None
+        recognizer.stream([folder / "0.png", twin / "0.png"], save=out)
+    next(recognizer.stream([folder, twin], save=out))
+    assert (out / "images" / "0.png").exists()
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def test_path_bytes_array_and_pil_image_give_one_answer(recognizer: mien.Recogni
     (face,) = mien.predict(path)
     assert face.expression is not None
     assert face.expression.top == "happiness"
-    assert mien.predict(path, crop=True)[0].detection is None
+    assert mien.predict(path, detect=False)[0].detection is None
 
 
 def test_no_face_is_an_empty_list(recognizer: mien.Recognizer) -> None:
@@ -63,7 +63,7 @@ def test_a_crop_gives_one_face_with_the_whole_image_as_box(
     recognizer: mien.Recognizer, astronaut: np.ndarray
 ) -> None:
     crop = astronaut[50:190, 160:290]
-    (face,) = recognizer.predict(crop, crop=True)
+    (face,) = recognizer.predict(crop, detect=False)
     assert face.box == Box(0, 0, 130, 140)
     assert face.detection is None
     assert face.expression is not None
@@ -72,7 +72,7 @@ def test_a_crop_gives_one_face_with_the_whole_image_as_box(
 
 def test_crop_and_detection_agree_on_the_same_face(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
     found = recognizer.predict(astronaut)[0].expression
-    cropped = recognizer.predict(astronaut[45:195, 150:300], crop=True)[0].expression
+    cropped = recognizer.predict(astronaut[45:195, 150:300], detect=False)[0].expression
     assert found is not None
     assert cropped is not None
     np.testing.assert_allclose(found.values, cropped.values, atol=0.15)
@@ -125,7 +125,7 @@ def test_other_things_are_refused(recognizer: mien.Recognizer) -> None:
 def test_lists_are_answered_with_the_way_to_read_many(recognizer: mien.Recognizer) -> None:
     with pytest.raises(InputError, match="predict_many"):
         recognizer.predict(["a.jpg", "b.jpg"])
-    with pytest.raises(InputError, match="takes a list"):
+    with pytest.raises(InputError, match="are a list"):
         recognizer.predict_many("a.jpg")
 
 
@@ -150,7 +150,7 @@ def test_a_long_thin_image_needs_little_memory(recognizer: mien.Recognizer) -> N
     image = np.zeros((40, 40_000, 3), np.uint8)
     tracemalloc.start()
     assert recognizer.predict(image) == []
-    recognizer.predict(image, crop=True)
+    recognizer.predict(image, detect=False)
     assert tracemalloc.get_traced_memory()[1] < 60_000_000
     tracemalloc.stop()
 
@@ -171,7 +171,7 @@ def test_a_flipped_face_gets_the_same_answer(recognizer: mien.Recognizer, astron
     crops = astronaut[None, 60 : 60 + 96, 176 : 176 + 96]
     assert recognizer.network.manifest.inputs.size_px == 96
     np.testing.assert_allclose(
-        recognizer.network.read(crops), recognizer.network.read(crops[:, :, ::-1]), atol=1e-4
+        recognizer.network.probabilities(crops), recognizer.network.probabilities(crops[:, :, ::-1]), atol=1e-4
     )
 
 

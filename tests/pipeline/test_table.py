@@ -17,13 +17,12 @@ from mien.labels import FERPLUS, RAF_DB
 from mien.pipeline.table import (
     read_predictions,
     read_table,
-    row_of_error,
     rows_of,
     schema,
     to_arrow,
     write_table,
 )
-from mien.results import Face, Pose, Quality, Scores
+from mien.results import Face, ImageResult, Pose, Quality, Scores
 
 COLUMNS = (
     "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg "
@@ -45,42 +44,43 @@ def test_the_columns_are_the_contract() -> None:
 
 
 def test_a_face_becomes_one_row() -> None:
-    (row,) = rows_of("a.jpg", [FACE], FERPLUS)
+    (row,) = rows_of(ImageResult("a.jpg", (FACE,)), FERPLUS)
     assert list(row) == COLUMNS
     assert (row["source"], row["frame"], row["face"], row["expression"]) == ("a.jpg", 0, 0, "happiness")
     assert (row["left"], row["detection"], row["yaw_deg"]) == (1.23, 0.91, 1.5)
     assert row["p_happiness"] == 0.6
-    assert (row["eye_px"], row["flags"], row["certain"]) == (2.35, "small turned", False)
+    assert (row["eye_px"], row["flags"], row["certain"]) == (2.35, "small off-axis", False)
     assert row["time_s"] is row["track"] is row["error"] is None
 
 
 def test_a_flagged_face_is_never_certain() -> None:
-    (row,) = rows_of("a.jpg", [replace(GOOD, quality=QUALITY)], FERPLUS)
-    assert (row["flags"], row["certain"]) == ("small turned", False)
+    (row,) = rows_of(ImageResult("a.jpg", (replace(GOOD, quality=QUALITY),)), FERPLUS)
+    assert (row["flags"], row["certain"]) == ("small off-axis", False)
 
 
 def test_a_good_face_has_no_flags_and_unstated_certainty_is_null() -> None:
-    (row,) = rows_of("a.jpg", [GOOD], FERPLUS)
+    (row,) = rows_of(ImageResult("a.jpg", (GOOD,)), FERPLUS)
     assert (row["flags"], row["certain"]) == (None, True)
-    (row,) = rows_of("a.jpg", [replace(GOOD, expression=replace(SCORES, confidence_threshold=None))], FERPLUS)
+    unstated = replace(GOOD, expression=replace(SCORES, confidence_threshold=None))
+    (row,) = rows_of(ImageResult("a.jpg", (unstated,)), FERPLUS)
     assert row["certain"] is None
 
 
 def test_no_face_is_one_row_without_face_and_without_error() -> None:
-    (row,) = rows_of("a.jpg", [], FERPLUS)
+    (row,) = rows_of(ImageResult("a.jpg"), FERPLUS)
     assert row["source"] == "a.jpg"
     assert row["face"] is row["error"] is row["expression"] is row["p_anger"] is None
 
 
 def test_an_error_is_one_row_with_nothing_else() -> None:
-    row = row_of_error("a.jpg", "is broken", RAF_DB)
+    (row,) = rows_of(ImageResult("a.jpg", error="is broken"), RAF_DB)
     assert {name for name, value in row.items() if value is not None} == {"source", "error"}
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=8, max_size=8))
 def test_written_probabilities_sum_to_exactly_one(values: list[float]) -> None:
     shares = tuple(value / sum(values) for value in values)
-    (row,) = rows_of("a.jpg", [Face(Box(0, 0, 1, 1), expression=Scores(FERPLUS, shares))], FERPLUS)
+    (row,) = rows_of(ImageResult("a.jpg", (Face(Box(0, 0, 1, 1), expression=Scores(FERPLUS, shares)),)), FERPLUS)
     written = [row[f"p_{label}"] for label in FERPLUS]
     assert sum(round(value * 1_000_000) for value in written) == 1_000_000
     assert row["expression"] == FERPLUS[written.index(max(written))]
@@ -88,26 +88,28 @@ def test_written_probabilities_sum_to_exactly_one(values: list[float]) -> None:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_every_format_reads_back_the_same(tmp_path: Path, suffix: str) -> None:
-    rows = [*rows_of("a, \"b\"\nü.jpg", [FACE, GOOD], FERPLUS), *rows_of("c.jpg", [], FERPLUS),
-            row_of_error("d.jpg", "is broken", FERPLUS)]  # fmt: skip
+    results = [
+        ImageResult('a, "b"\nü.jpg', (FACE, GOOD)), ImageResult("c.jpg"), ImageResult("d.jpg", error="is broken")
+    ]  # fmt: skip
+    rows = [row for result in results for row in rows_of(result, FERPLUS)]
     path = tmp_path / f"table{suffix}"
     write_table(rows, FERPLUS, path)
-    assert read_table(path, FERPLUS) == rows
+    assert read_table(path, FERPLUS).to_pylist() == rows
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_parquet_has_typed_columns_and_pandas_reads_it(tmp_path: Path) -> None:
     pytest.importorskip("pandas")
-    write_table(rows_of("a.jpg", [FACE], FERPLUS), FERPLUS, tmp_path / "t.parquet")
+    write_table(rows_of(ImageResult("a.jpg", (FACE,)), FERPLUS), FERPLUS, tmp_path / "t.parquet")
     table = pq.read_table(tmp_path / "t.parquet")
     assert table.schema.equals(schema(FERPLUS))
     frame = table.to_pandas()
     assert frame.loc[0, "expression"] == "happiness"
-    assert to_arrow(rows_of("a.jpg", [FACE], FERPLUS), FERPLUS).equals(table)
+    assert to_arrow(rows_of(ImageResult("a.jpg", (FACE,)), FERPLUS), FERPLUS).equals(table)
 
 
 def test_json_lines_are_json(tmp_path: Path) -> None:
-    write_table(rows_of("ü.jpg", [FACE], FERPLUS), FERPLUS, tmp_path / "t.jsonl")
+    write_table(rows_of(ImageResult("ü.jpg", (FACE,)), FERPLUS), FERPLUS, tmp_path / "t.jsonl")
     assert json.loads((tmp_path / "t.jsonl").read_text(encoding="utf-8"))["source"] == "ü.jpg"
 
 
@@ -129,7 +131,7 @@ YOUNGER = {"eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped"
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_a_table_from_before_there_were_flags_is_judged_but_not_extended(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"old{suffix}"
-    (row,) = rows_of("a.jpg", [FACE], FERPLUS)
+    (row,) = rows_of(ImageResult("a.jpg", (FACE,)), FERPLUS)
     old = {name: value for name, value in row.items() if name not in YOUNGER}
     if suffix == ".csv":
         with path.open("w", newline="") as file:
@@ -147,7 +149,7 @@ def test_a_table_from_before_there_were_flags_is_judged_but_not_extended(tmp_pat
 
 
 def test_a_table_with_some_of_the_columns_is_no_table_of_ours(tmp_path: Path) -> None:
-    (row,) = rows_of("a.jpg", [FACE], FERPLUS)
+    (row,) = rows_of(ImageResult("a.jpg", (FACE,)), FERPLUS)
     del row["flags"]
     (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(InputError, match="other columns"):

@@ -10,6 +10,11 @@ import typer
 WEIGHTS = "Name of shipped weights, a .safetensors file with its manifest, or a folder with a manifest.json."
 
 Weights = Annotated[str, typer.Option(help=WEIGHTS)]
+Priors = Annotated[str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")]
+Tta = Annotated[
+    bool | None,
+    typer.Option("--tta/--no-tta", help="Average with the horizontal flip. Default: as the manifest says."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every result to this file as JSON.")]

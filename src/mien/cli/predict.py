@@ -2,66 +2,93 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mien.cli.options import Weights
+from mien.cli.options import Overwrite, Priors, Tta, Weights
+from mien.cli.progress import progress
+from mien.errors import InputError
 
 
 def predict(
     sources: Annotated[
-        list[str],
-        typer.Argument(help="Images and folders (searched through all levels).", show_default=False),
+        list[str], typer.Argument(help="Images and folders (with all folders below).", show_default=False)
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output",
-            "-o",
-            help="Write the table here: .csv, .parquet or .jsonl. An interrupted run resumes.",
+            "--output", "-o", help="Write the table here: .csv, .parquet or .jsonl. An interrupted run resumes."
         ),
     ] = None,
     save: Annotated[
         Path | None, typer.Option(help="Folder for annotated images and one .json of faces each.")
     ] = None,
-    crops: Annotated[
-        bool, typer.Option("--crops", help="Every image is one face crop: no detection, one row each.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row read now.")] = False,
-    threshold: Annotated[float, typer.Option(help="Least confidence of a face, 0 to 1.")] = 0.5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
+    detect: Annotated[
+        bool, typer.Option("--detect/--no-detect", help="Detect faces, or take each image as one face.")
+    ] = True,
+    detector: Annotated[
+        str, typer.Option(help="yunet-slim, or centerface (an extra) at ten times its cost.")
+    ] = "yunet-slim",
+    threshold: Annotated[float, typer.Option(help="Least confidence of a detection, 0 to 1.")] = 0.5,
     small_faces: Annotated[
         bool,
-        typer.Option("--small-faces", help="Search large images at full size: faces from about 10 pixels, slower."),
+        typer.Option("--small-faces", help="Detect in large images at full size: faces from 10 pixels; slower."),
     ] = False,
-    detector: Annotated[
-        str, typer.Option(help="Who finds the faces: yunet_slim, or centerface (an extra) at ten times its cost.")
-    ] = "yunet-slim",
+    weights: Weights = "default",
     labels: Annotated[
-        str | None, typer.Option(help="Answer in another label set: raf-db (7 classes), affectnet-8, ...")
+        str | None, typer.Option(help="Label set of the predictions: raf-db (7 classes), affectnet-8, ...")
     ] = None,
-    priors: Annotated[
-        str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
-    ] = "default",
+    priors: Priors = "default",
+    tta: Tta = None,
     min_confidence: Annotated[
         float | None,
-        typer.Option(
-            help="Least probability of a certain answer, 0 to 1. As the weights state.",
-            show_default=False,
-        ),
+        typer.Option(help="Least confidence of a certain prediction, 0 to 1. Default: as the manifest says."),
     ] = None,
-    weights: Weights = "default",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")] = False,
+    overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
-    """Find the faces in images and read their expressions."""
-    from mien.cli.predict_command import Request, predict_command
+    """Detect the faces in images and predict their expressions. 0: done; 1: a file could not be read."""
+    from mien.cli.predict_table import Summary, one_line, print_table
+    from mien.pipeline.recognizer import load
+    from mien.pipeline.table import TableRow, check_suffix, rows_of
 
-    return predict_command(
-        Request(
-            sources=tuple(sources), output=output, save=save, crops=crops, json=as_json, threshold=threshold,
-            small_faces=small_faces, detector=detector, labels=labels, priors=priors,
-            min_confidence=min_confidence, weights=weights, overwrite=overwrite, quiet=quiet,
-        )
+    if output is not None:
+        check_suffix(output)
+    several = len(sources) > 1 or os.path.isdir(sources[0])
+    recognizer = load(
+        weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors,
+        tta=tta, min_confidence=min_confidence, threads=1 if several else 0,
     )  # fmt: skip
+    summary, table = Summary(), list[TableRow]()
+    with progress("predicting", None if several else 1, quiet=quiet) as bar:
+
+        def show(done: int, total: int | None) -> None:
+            summary.total = total or 0
+            bar(done, total)
+
+        results = recognizer.stream(
+            sources, detect=detect, output=output, save=save, overwrite=overwrite, workers=os.cpu_count() or 1,
+            progress=show,
+        )  # fmt: skip
+        for result in results:
+            summary.add(result)
+            if result.error is not None:
+                bar.write(f"mien: {one_line(result.source)}: {result.error}")
+            rows = rows_of(result, recognizer.labels)
+            if as_json:
+                sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
+            elif output is None:
+                table += rows
+    if not summary.total:
+        raise InputError(f"{', '.join(sources)}: no image there; name images or a folder with some")
+    if table:
+        print_table(table, [f"p_{label}" for label in recognizer.labels])
+    if not quiet and (output is not None or save is not None or summary.total > 1):
+        bar.write(summary.sentence(output))
+    return 1 if summary.failed else 0

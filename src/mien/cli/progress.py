@@ -1,4 +1,4 @@
-"""A bar on stderr where a person watches and there is something to wait for."""
+"""A progress bar on stderr where it is a terminal and there is something to wait for."""
 
 from __future__ import annotations
 
@@ -8,22 +8,32 @@ from contextlib import contextmanager
 
 
 class Bar:
-    """Shows nothing but what is said: for files, pipes and --quiet."""
+    """A `Progress` callback that shows nothing: for files, pipes and --quiet."""
 
-    def step(self, done: int = 1, of: int | None = None) -> None:
-        """So many more are done, of so many where that was not known before."""
+    _done = 0
 
-    def reach(self, done: int, of: int | None = None) -> None:
+    def __call__(self, done: int, total: int | None = None) -> None:
         """So many are done in all; what the first call counts was done by an earlier run and is no speed."""
 
+    reach = __call__
+
+    def step(self, done: int = 1, of: int | None = None) -> None:
+        """So many more are done."""
+        self._done += done
+        self(self._done, of)
+
     def say(self, line: str) -> None:
+        """As `write`."""
+        self.write(line)
+
+    def write(self, line: str) -> None:
         """One line on stderr, above the bar."""
         print(line, file=sys.stderr)  # noqa: T201
 
 
 @contextmanager
 def progress(title: str, total: int | None = None, *, quiet: bool) -> Iterator[Bar]:
-    """A bar with count, rate and time left. `total`: None where only the first step tells it."""
+    """A bar with count, rate and time left. `total`: None where only the first call tells it."""
     if quiet or (total is not None and total < 2) or not sys.stderr.isatty():
         yield Bar()
         return
@@ -44,23 +54,23 @@ def progress(title: str, total: int | None = None, *, quiet: bool) -> Iterator[B
             return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(title, total=total)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as rich_progress:
+        task = rich_progress.add_task(title, total=total)
 
         class Shown(Bar):
             begun = False
 
-            def reach(self, done: int, of: int | None = None) -> None:
+            def reach(self, done: int, total: int | None = None) -> None:
+                self(done, total)
+
+            def __call__(self, done: int, total: int | None = None) -> None:
                 if self.begun:
-                    shown.update(task, completed=done)
+                    rich_progress.update(task, completed=done, total=total)
                 else:
-                    shown.reset(task, completed=done, total=of or total)
+                    rich_progress.reset(task, completed=done, total=total)
                 self.begun = True
 
-            def step(self, done: int = 1, of: int | None = None) -> None:
-                shown.update(task, advance=done, total=of or total)
-
-            def say(self, line: str) -> None:
-                shown.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            def write(self, line: str) -> None:
+                rich_progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         yield Shown()

@@ -9,7 +9,7 @@ import numpy as np
 
 from mien.datasets.samples import Samples
 from mien.errors import InputError
-from mien.geometry import Box, overlap
+from mien.geometry import Box, iou
 from mien.pipeline.recognizer import Recognizer
 from mien.results import Face
 
@@ -65,11 +65,11 @@ def labelled_face(
     `box` (4,) in pixels as the set states it, or None; `search` as `answer`.
     """
     given = None if search or box is None else [Box(*box.tolist())]
-    faces = recognizer.predict(image, crop=not search, boxes=given)
+    faces = recognizer.predict(image, detect=search, boxes=given)
     if not faces:
         return None
     if box is None or not search:
         return faces[0]
     sides = np.array([[face.box.left, face.box.top, face.box.right, face.box.bottom] for face in faces])
-    shared = overlap(box, sides)
+    shared = iou(box, sides)
     return faces[int(shared.argmax())] if shared.max() > 0 else None

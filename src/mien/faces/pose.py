@@ -1,4 +1,4 @@
-"""Head rotation from 68 landmarks: the mean face turned until it lies under the points.
+"""Head rotation from 68 landmarks: the mean face rotated until it lies under the points.
 
 Scaled orthographic projection, least squares, then the nearest rotation (Tomasi and Kanade, 1992,
 use the same step). Brows, eyes, nose and mouth corners take part; the jaw does not, because its points
@@ -61,7 +61,7 @@ def head_pose(landmarks: np.ndarray) -> Pose:
     Raises ValueError where the points lie on one line.
     """
     rotation = _rotation(landmarks[_POINTS])
-    ahead = rotation @ [0.0, 0.0, -1.0]  # where the nose points, in camera axes
+    ahead = rotation @ [0.0, 0.0, -1.0]  # the direction of the nose, in camera axes
     yaw, pitch = np.arctan2(ahead[0], -ahead[2]), np.arcsin(np.clip(-ahead[1], -1, 1))
     rest = rotation_matrix(np.rad2deg(yaw), np.rad2deg(pitch), 0.0).T @ rotation
     roll = np.arctan2(rest[1, 0], rest[0, 0])

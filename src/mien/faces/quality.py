@@ -1,4 +1,4 @@
-"""How well a face can be seen: its size, turn, sharpness and light, from the image and its landmarks."""
+"""How well a face can be seen: its size, off-axis angle, sharpness and light, from the image and its landmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATCH = Preprocess(size_px=48)  # blur that matters to an expression shows at t
 _LEAST_PX = 16  # side of the patch of the smallest faces
 _WINDOW = 5  # pixels averaged by the second blur
 _CLIPPED = 0.98  # luminance; what is brighter has lost its detail
-_TURN_MAX = 60.0  # beyond it the eye distance is not stretched further
+_YAW_MAX_DEG = 60.0  # beyond it the eye distance is not stretched further
 
 # The middle of the aligned face, brows to lower lip: rows and columns in sides of the patch. Hair and
 # background are no part of it.
@@ -26,7 +26,7 @@ def face_quality(image: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Qualit
     enlarged, so that being small is not taken for being blurred.
     """
     eyes = five_points(landmarks)[:2]
-    foreshortening = np.cos(np.deg2rad(min(abs(pose.yaw_deg), _TURN_MAX)))
+    foreshortening = np.cos(np.deg2rad(min(abs(pose.yaw_deg), _YAW_MAX_DEG)))
     matrix = _PATCH.matrix(landmarks)
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # patch pixels per image pixel
     side = int(np.clip(round(_PATCH.size_px / max(scale, 1e-9)), _LEAST_PX, _PATCH.size_px))
@@ -39,7 +39,7 @@ def face_quality(image: np.ndarray, landmarks: np.ndarray, pose: Pose) -> Qualit
     darkest, light = np.percentile(middle, [5, 95])
     return Quality(
         eye_px=float(np.hypot(*(eyes[1] - eyes[0])) / foreshortening),
-        off_axis_deg=_turn_deg(pose),
+        off_axis_deg=_off_axis_deg(pose),
         sharpness=sharpness(middle),
         light=float(light),
         contrast=float(light - darkest),
@@ -68,7 +68,7 @@ def _lost(grey: np.ndarray) -> float:
     return float(np.maximum(before - after, 0).sum()) / total if total > 0 else 0.0
 
 
-def _turn_deg(pose: Pose) -> float:
+def _off_axis_deg(pose: Pose) -> float:
     """The angle between the direction of the nose and that of the camera."""
     cosine = np.cos(np.deg2rad(pose.yaw_deg)) * np.cos(np.deg2rad(pose.pitch_deg))
     return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.faces.passes import Found, MultiPassDetector
+from mien.faces.passes import MultiPassDetector, RawDetections
 from mien.nn.onnx_session import open_session
 
 STRIDES = (8, 16, 32)  # side of a cell of each output in input pixels
@@ -21,8 +21,8 @@ SIDE_PX = 640
 class YuNetDetector(MultiPassDetector):
     """Faces of about 10 pixels and more, with five points. Options: `MultiPassDetector`.
 
-    `robust`: weights of the same form that look where the first found nothing: they know dark, noisy, covered and
-    leaning faces, and fewer small ones.
+    `robust`: fallback weights for images in which the first detect nothing, trained on low light, noise, occlusion
+    and roll; their recall on small faces is lower.
     """
 
     name = "yunet"
@@ -32,45 +32,45 @@ class YuNetDetector(MultiPassDetector):
         model: Path,
         *,
         threshold: float = 0.5,
-        iou: float = 0.3,
+        iou_threshold: float = 0.3,
         side_px: int = SIDE_PX,
         tiles: bool = False,
         threads: int = 0,
         robust: Path | None = None,
     ) -> None:
-        super().__init__(threshold=threshold, iou=iou, side_px=side_px, tiles=tiles)
+        super().__init__(threshold=threshold, iou_threshold=iou_threshold, side_px=side_px, tiles=tiles)
         self._session = open_session(model, threads=threads)
-        self._hardier = (
-            None
-            if robust is None
-            else YuNetDetector(robust, threshold=threshold, iou=iou, side_px=side_px, threads=threads)
-        )
+        self._fallback: YuNetDetector | None = None
+        if robust is not None:
+            self._fallback = YuNetDetector(
+                robust, threshold=threshold, iou_threshold=iou_threshold, side_px=side_px, threads=threads
+            )
 
-    def passes(self, image: np.ndarray) -> Iterator[Found]:
-        """As `MultiPassDetector.passes`, then the same by the robust weights."""
+    def passes(self, image: np.ndarray) -> Iterator[RawDetections]:
+        """As `MultiPassDetector.passes`, then the same with the fallback weights."""
         yield from super().passes(image)
-        if self._hardier is not None:
-            yield from self._hardier.passes(image)
+        if self._fallback is not None:
+            yield from self._fallback.passes(image)
 
-    def answer(self, x: np.ndarray) -> Found:
-        """As `MultiPassDetector.answer`."""
+    def infer(self, x: np.ndarray) -> RawDetections:
+        """As `MultiPassDetector.infer`."""
         np.multiply(x, np.float32(1 / 255), out=x)
-        answers = self._session.run(None, {"faces": x})[0]
-        return decode(answers[0], x.shape[2], x.shape[3], threshold=self.threshold)
+        outputs = self._session.run(None, {"faces": x})[0]
+        return decode(outputs[0], x.shape[2], x.shape[3], threshold=self.threshold)
 
 
-def decode(answers: np.ndarray, height: int, width: int, *, threshold: float) -> Found:
-    """The network's answers (16, N) to an image of this size -> boxes (M, 4), scores (M,), points (M, 5, 2).
+def decode(outputs: np.ndarray, height: int, width: int, *, threshold: float) -> RawDetections:
+    """The network's outputs (16, N) to an image of this size -> boxes (M, 4), scores (M,), points (M, 5, 2).
 
     Per cell: the logit of a face and of an object, whose probabilities' geometric mean is the score;
     box centre x and y from the cell's corner in cells; logarithm of width and height in cells; x and y of
     five points from the cell's corner in cells. Boxes and points in input pixels.
     """
-    logits = np.clip(answers[:2], -40, 40)
+    logits = np.clip(outputs[:2], -40, 40)
     scores = 1 / np.sqrt((1 + np.exp(-logits[0])) * (1 + np.exp(-logits[1])))
     cells = np.flatnonzero(scores > threshold)
     corners, strides = grid(height, width)
-    corner, stride, picked = corners[cells], strides[cells, None], answers[:, cells].T.astype(np.float64)
+    corner, stride, picked = corners[cells], strides[cells, None], outputs[:, cells].T.astype(np.float64)
     centre = (corner + picked[:, 2:4]) * stride  # (M, 2)
     half = np.exp(picked[:, 4:6]) * stride / 2
     boxes = np.concatenate([centre - half, centre + half], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -16,41 +17,20 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mien.errors import ImageError, InputError
+from mien.media.atomic import atomic_open
 
 IMAGE_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".tga",
-        ".ico",
-        ".mpo",
-        ".qoi",
-    ]
+    (
+        ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm .jp2 .j2k .avif .heic "
+        ".heif .tga .ico .mpo .qoi"
+    ).split()
 )
-VIDEO_SUFFIXES = frozenset(
-    [".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"]
-)
+VIDEO_SUFFIXES = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp".split())
 MAX_PIXELS = 89_000_000  # 256 MiB as RGB
 MAX_BYTES = 256 * 2**20  # of a file
-MIN_SIDE_PX = 16  # no face can be read in less
+MIN_SIDE_PX = 16  # no face can be recognised in less
+
+ImageSource = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 
 _opening = threading.Lock()  # the warnings filter below is global to the process
 
@@ -62,12 +42,55 @@ def read_image(source: str | os.PathLike[str] | bytes, *, name: str | None = Non
     transparency is laid on white, of an animation the first frame is taken. Raises `ImageError` with
     the reason and the remedy; `name` is what the error calls bytes.
     """
-    label = name or ("bytes" if isinstance(source, bytes) else os.fspath(source))
+    label = name or ("bytes" if isinstance(source, bytes) else os.fsdecode(source))
     image = _decode(source if isinstance(source, bytes) else _bytes_of(source, label), label)
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
     return image
+
+
+def to_rgb(source: ImageSource) -> np.ndarray:
+    """A path, the bytes of a file, a PIL image or an array as RGB uint8 (H, W, 3); `InputError` for others."""
+    if isinstance(source, (str, os.PathLike, bytes)):
+        return read_image(source)
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return rgb_of(source)
+    hint = "; for many images use recognizer.predict_many" if isinstance(source, (list, tuple)) else ""
+    raise InputError(f"an image is a path, bytes, PIL image or array, not {type(source).__name__}{hint}")
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or 0 in array.shape:
+        hint = "; channels come last: x.transpose(1, 2, 0)" if array.ndim == 3 and array.shape[0] in (3, 4) else ""
+        raise InputError(
+            f"the array has shape {array.shape}; give (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey{hint}"
+        )
+    if array.dtype != np.uint8:
+        array = _to_uint8(array)
+    if array.shape[2:] == (3,):
+        return np.ascontiguousarray(array)
+    return rgb_of(Image.fromarray(array))
+
+
+def _to_uint8(array: np.ndarray) -> np.ndarray:
+    """Whole numbers 0..255 of another type; raises `InputError` with the conversion where the range is another."""
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"the array holds {array.dtype}; give uint8 RGB, 0..255")
+    low, high = float(array.min()), float(array.max())
+    if array.dtype.kind in "iu" and low >= 0 and high <= 255:
+        return array.astype(np.uint8)
+    if array.dtype.kind == "f" and low >= 0 and high <= 1:
+        remedy = "(255 * x).round().astype('uint8')"
+    elif array.dtype == np.uint16:
+        remedy = "(x // 257).astype('uint8') where 65535 is white"
+    elif low >= 0 and high <= 255:
+        remedy = "x.round().astype('uint8')"
+    else:
+        remedy = "bring them to 0..255, and x.astype('uint8'); undo a network's normalisation first"
+    raise InputError(f"the array holds {array.dtype} from {low:g} to {high:g}; give uint8 RGB, 0..255: {remedy}")
 
 
 def rgb_of(image: Image.Image) -> np.ndarray:
@@ -96,6 +119,9 @@ def _bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
     except PermissionError:
         raise ImageError(label, "may not be read by this user; check its permissions") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            label = label[:60] + "…"
+            raise ImageError(label, "is too long for a path; for base64 text give base64.b64decode(text)") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(label, f"cannot be read ({reason}); check its name and the disk") from None
 
@@ -167,7 +193,7 @@ def _allow_heif(data: bytes, label: str) -> None:
 
 
 def _what_instead(data: bytes, label: str) -> str:
-    """Why Pillow did not recognise the file, in the words of somebody who passes for the mistake."""
+    """Why Pillow did not recognise the file, as somebody says it who looks for the mistake."""
     head = data.lstrip().lower()
     suffix = Path(label).suffix.lower()
     if suffix in VIDEO_SUFFIXES or data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3":
@@ -202,12 +228,9 @@ def images_in(folder: str) -> Iterator[str | ImageError]:
 
 
 def write_image(image: np.ndarray, path: Path) -> None:
-    """RGB uint8 (H, W, 3) to a file; the suffix chooses the format. Written whole or not at all."""
-    half = path.with_name(f".{path.name}.half{path.suffix}")
-    try:
-        Image.fromarray(image).save(half, quality=92)
-        half.replace(path)
-    except ValueError:
-        raise InputError(f"{path}: images cannot be saved as {path.suffix!r}; use .jpg or .png") from None
-    finally:
-        half.unlink(missing_ok=True)
+    """RGB uint8 (H, W, 3) to a file in one step; the suffix chooses the format."""
+    encoding = Image.registered_extensions().get(path.suffix.lower())
+    if encoding not in Image.SAVE:
+        raise InputError(f"{path}: images cannot be saved as {path.suffix!r}; use .jpg or .png")
+    with atomic_open(path) as file:
+        Image.fromarray(image).save(file, encoding, quality=92)

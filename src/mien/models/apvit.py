@@ -1,13 +1,13 @@
-"""APViT: a transformer on the cells of an image map that drops the cells which say little, twice.
+"""APViT: a transformer on the cells of a feature map, which drops uninformative cells twice.
 
 Source: Xue et al., "Vision transformer with attentive pooling for robust facial expression recognition"
 (2022), figure 2, and the authors' code (youqingxiaozhua/APViT, 9efaf97, PyTorch), whose arithmetic is the
 default here. Differences between paper and code stand in docs/differences.md.
 
-    image -> image backbone -> 196 patches -> the 160 strongest -> 4 blocks -> 4 blocks, each dropping a tenth
-    of its patches -> class token -> class
+    image -> image backbone -> 196 patches -> the 160 strongest -> 4 blocks
+          -> 4 blocks, each dropping a tenth of its patches -> class token -> class
 
-Pooling only chooses; nothing is weighted by a score, and no gradient passes through the choice.
+Attentive pooling only selects: no patch is weighted by its score, and no gradient passes through the selection.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from mien.errors import OptionError, UnknownNameError
 from mien.nn.attention import attend
 from mien.nn.backbones import image_backbone
 from mien.nn.checks import check_faces, check_multiple, check_sizes
-from mien.nn.intermediates import capture, hook, numbered
+from mien.nn.hooks import capture, hook, numbered
 from mien.nn.mlp import Mlp
-from mien.nn.mobilefacenet import LIGHT_BACKBONE, PUBLISHED, MobileFaceNetConfig
+from mien.nn.mobilefacenet import LIGHT_BACKBONE, OFFICIAL, MobileFaceNetConfig
 
 Score = Literal["sum", "sum_abs", "max", "max_abs"]
 
@@ -40,16 +40,16 @@ SCORES: dict[str, Callable[[Tensor], Tensor]] = {  # (B, N, parts) -> (B, N)
 
 @dataclass(frozen=True, kw_only=True)
 class APViTConfig:
-    """Sizes. Defaults: the published network for RAF-DB."""
+    """Sizes. Defaults: the authors' network for RAF-DB."""
 
     classes: int = 7
     size_px: int = 112
     backbone: Literal["ir50", "mobilefacenet"] = "ir50"
-    image: MobileFaceNetConfig = PUBLISHED  # of the light backbone; IR-50 has no options
+    image: MobileFaceNetConfig = OFFICIAL  # of the light backbone; IR-50 has no options
     keep_patches: int = 160  # of 196, before the first block
     patch_score: Score = "sum_abs"  # over the channels of a patch
-    keep_rates: tuple[float, ...] = (1.0,) * 4 + (0.9,) * 4  # after the attention of each block
-    asked_score: Score = "sum"  # over the heads: the class token's question to a patch, before the softmax
+    keep_rates: tuple[float, ...] = (1.0,) * 4 + (0.9,) * 4  # of the patches, after the attention of each block
+    token_score: Score = "sum"  # noqa: S105 - over the heads: the class token's attention logits
     width: int = 768
     heads: int = 8
     mlp_ratio: float = 3.0
@@ -58,13 +58,13 @@ class APViTConfig:
         check_sizes(classes=self.classes, heads=self.heads, keep_patches=self.keep_patches)
         check_multiple("size_px", self.size_px, 8, why="the pixels of a patch")
         check_multiple("width", self.width, self.heads, why="the heads")
-        for score in (self.patch_score, self.asked_score):
+        for score in (self.patch_score, self.token_score):
             if score not in SCORES:
                 raise UnknownNameError("score of APViT", score, SCORES)
         left = self.keep_patches
         if left > self.patches:
             raise OptionError(
-                f"keep_patches is at most {self.patches}, the cells of {self.size_px} pixels; not {left}"
+                f"keep_patches is at most {self.patches}, the cells at {self.size_px} pixels; not {left}"
             )
         for rate in self.keep_rates:
             left = int(left * rate) if 0 < rate <= 1 else 0
@@ -76,7 +76,7 @@ class APViTConfig:
 
     @property
     def patches(self) -> int:
-        """Cells of the image map."""
+        """Cells of the feature map."""
         return (self.size_px // 8) ** 2
 
     def build(self) -> APViT:
@@ -100,7 +100,7 @@ class Block(nn.Module):
         super().__init__()
         width = config.width
         self.heads, self.keep_rate = config.heads, keep_rate
-        self.score = SCORES[config.asked_score]
+        self.score = SCORES[config.token_score]
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.proj = nn.Linear(width, width)
@@ -108,16 +108,16 @@ class Block(nn.Module):
         self.mlp = Mlp(width, round(width * config.mlp_ratio))
 
     def forward(self, x: Tensor, *, class_only: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Class token and patches (B, 1 + N, C) -> the kept ones (B, 1 + M, C) and which they are (B, M).
+        """Class token and patches (B, 1 + N, C) -> the kept ones (B, 1 + M, C) and their indices (B, M).
 
-        The second is None where all stay. `class_only` leaves out all rows but the class token's (B, 1, C).
+        The indices are None where all are kept. `class_only`: only the class token's row (B, 1, C).
         """
         q, k, v = self.qkv(self.norm1(x)).chunk(3, dim=-1)
         kept = None
         if self.keep_rate < 1:
-            asked = q[:, :1].detach().float() * k[:, 1:].detach().float()  # (B, N, C): in full precision
-            asked = asked.unflatten(-1, (self.heads, -1)).sum(dim=-1)  # (B, N, heads)
-            scores = self.score(asked * (q.shape[-1] / self.heads) ** -0.5)  # (B, N)
+            products = q[:, :1].detach().float() * k[:, 1:].detach().float()  # (B, N, C): in full precision
+            products = products.unflatten(-1, (self.heads, -1)).sum(dim=-1)  # (B, N, heads)
+            scores = self.score(products * (q.shape[-1] / self.heads) ** -0.5)  # (B, N)
             hook("token_scores", scores)
             kept = strongest(scores, int(scores.shape[1] * self.keep_rate))
         if class_only:
@@ -145,7 +145,7 @@ class APViT(nn.Module):
         self.blocks = nn.ModuleList(Block(config, keep_rate=rate) for rate in config.keep_rates)
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.head = nn.Linear(width, config.classes)
-        nn.init.zeros_(self.head.weight)  # as published
+        nn.init.zeros_(self.head.weight)  # as the authors do
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,42 +153,46 @@ class APViT(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Aligned face -> the vector (B, width) that the head reads."""
-        return self._read(x)[0]
+        return self._encode(x)[0]
 
     def kept_patches(self, x: Tensor) -> list[Tensor]:
-        """Aligned face -> after each pooling, the cells still there (B, M), ascending, counted in rows."""
-        return self._read(x)[1]
+        """Aligned face -> after each pooling, the indices (B, M) of the cells that are left, ascending."""
+        return self._encode(x)[1]
 
     def intermediates(self, x: Tensor) -> dict[str, Tensor]:
-        """Aligned face -> what `forward` computes on the way, by name.
+        """Aligned face -> intermediate tensors of `forward`, by name.
 
         - "image.1", ...: maps of the image backbone, finest first; the last, (B, C', 14, 14), is cut into patches.
-        - "patch_scores" (B, 196): how strong each cell of the 14 x 14 grid is, in rows; "kept_patches" (B, 160):
+        - "patch_scores" (B, 196): of each cell of the 14 x 14 grid, row by row; "kept_patches" (B, 160): indices of
           the cells that reach the transformer, ascending.
-        - "tokens" (B, 161, C): the class token and these patches, as the transformer reads them.
+        - "tokens" (B, 161, C): the class token and these patches, the input of the transformer.
         - "attention.block0", ...: (B, heads, 1 + N, 1 + N) over the N patches that are left when the block begins;
-          of the last block the class row (B, heads, 1, 1 + N).
-        - for each block that drops patches, such as 4: "token_scores.block4" (B, N), what the class token asked of
-          each patch, in the order of the patches; "kept_tokens.block4" (B, M): the cells left after it, ascending.
-          What the last block would drop changes nothing.
+          of the last block the class token's row (B, heads, 1, 1 + N).
+        - for each block that drops patches, such as 4: "token_scores.block4" (B, N), the class token's attention to
+          each patch before the softmax; "kept_tokens.block4" (B, M): the cells left after it, ascending.
+          What the last block drops changes nothing.
         - "features" (B, C), which the head reads; "logits" (B, classes).
         """
-        with capture() as notes:
-            features, (patches, *kept) = self._read(x)
-        named = numbered("image", notes["image"])
-        named |= {"patch_scores": notes["patch_scores"][0], "kept_patches": patches, "tokens": notes["tokens"][0]}
-        named |= {f"attention.block{i}": weights for i, weights in enumerate(notes["attention"])}
+        with capture() as captured:
+            features, (patches, *kept) = self._encode(x)
+        named = numbered("image", captured["image"])
+        named |= {
+            "patch_scores": captured["patch_scores"][0],
+            "kept_patches": patches,
+            "tokens": captured["tokens"][0],
+        }
+        named |= {f"attention.block{i}": weights for i, weights in enumerate(captured["attention"])}
         pooling = [i for i, rate in enumerate(self.config.keep_rates) if rate < 1]
-        for i, scores, cells in zip(pooling, notes["token_scores"], kept, strict=True):
+        for i, scores, cells in zip(pooling, captured["token_scores"], kept, strict=True):
             named |= {f"token_scores.block{i}": scores, f"kept_tokens.block{i}": cells}
         return named | {"features": features, "logits": self.head(features)}
 
-    def _read(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         check_faces(x, self.config.size_px)
-        images = self.image_backbone(x)
-        patches = self.embed(images[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
+        maps = self.image_backbone(x)
+        patches = self.embed(maps[-1]).flatten(2).transpose(1, 2)  # (B, 196, C)
         scores = SCORES[self.config.patch_score](patches.detach().float())  # (B, 196)
-        hook("image", *images)
+        hook("image", *maps)
         hook("patch_scores", scores)
         cells = strongest(scores, self.config.keep_patches)
         patches = take_rows(patches + self.patch_pos_embed, cells)  # (B, 160, C)
@@ -197,14 +201,14 @@ class APViT(nn.Module):
         hook("tokens", y)
         kept = [cells]
         for i, block in enumerate(self.blocks):
-            y, chosen = block(y, class_only=i == len(self.blocks) - 1)
-            if chosen is not None:
-                kept.append(kept[-1].gather(1, chosen))
+            y, indices = block(y, class_only=i == len(self.blocks) - 1)
+            if indices is not None:
+                kept.append(kept[-1].gather(1, indices))
         return self.norm(y[:, 0]), kept
 
 
 def strongest(scores: Tensor, count: int) -> Tensor:
-    """Where the `count` highest scores (B, N) stand, ascending (B, count)."""
+    """Indices (B, count) of the highest scores (B, N), ascending."""
     return scores.topk(count, dim=1, sorted=False).indices.sort(dim=1).values
 
 

@@ -14,7 +14,7 @@ from mien.nn.mobilefacenet import ConvBlock, MobileFaceNet, MobileFaceNetConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Landmarks68Config:
-    """Sizes. Defaults: the published landmark network of POSTER."""
+    """Sizes. Defaults: the landmark network that POSTER carries."""
 
     backbone: MobileFaceNetConfig = MobileFaceNetConfig()
     size_px: int = 112  # side of the crop; fixed by the global convolution

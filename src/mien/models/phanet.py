@@ -1,9 +1,9 @@
-"""PhaNet (re-derived): expression and head pose in one network that passes where, and at which scale, the pose asks.
+"""PhaNet (re-derived): expression and head pose in one network; the pose decides the weights of the scales.
 
 Source: Liu, Peng, Zeng, Shan, "PhaNet" (ACM MM 2019, arXiv 1905.10059), known to us by its abstract: expression
 and pose learned jointly end to end, attention in hierarchical scales, selection of the most informative scales,
 attention + expression + pose losses with dynamically learned weights. Everything else here, every formula and
-number, is our completion; docs/differences.md draws the line. It makes no claim on the paper's accuracies.
+number, is our completion; docs/differences.md draws the line. The paper's accuracies are not claimed for it.
 
     image -> image backbone -> map of scale 1 -> mask 1 -> vector 1 --\\
                               map of scale 2 -> mask 2 -> vector 2 ---> weighted sum -> expression
@@ -28,19 +28,19 @@ from mien.errors import OptionError
 from mien.nn.backbones import image_backbone
 from mien.nn.checks import check_faces, check_multiple, check_sizes
 from mien.nn.densenet import SMALL_BACKBONE, DenseNetConfig
-from mien.nn.mobilefacenet import LIGHT_BACKBONE, PUBLISHED, MobileFaceNetConfig
+from mien.nn.mobilefacenet import LIGHT_BACKBONE, OFFICIAL, MobileFaceNetConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaNetConfig:
-    """Sizes and switches. Defaults: our completion on DenseNet-121, for a set with five poses."""
+    """Sizes and switches. Defaults: our completion on DenseNet-121, for a data set with five poses."""
 
     classes: int = 7
     poses: int = 5  # 0: no pose task, and nothing that depends on a pose
     size_px: int = 224
     backbone: Literal["densenet", "mobilefacenet", "ir50"] = "densenet"
     dense: DenseNetConfig = DenseNetConfig()  # of a DenseNet
-    image: MobileFaceNetConfig = PUBLISHED  # of a MobileFaceNet; IR-50 has no options
+    image: MobileFaceNetConfig = OFFICIAL  # of a MobileFaceNet; IR-50 has no options
     width: int = 256
     attention: bool = True  # off: plain means instead of masks, and no attention losses
     scale_selection: bool = True  # off: every scale counts the same
@@ -65,14 +65,14 @@ SMALL = PhaNetConfig(classes=8, size_px=96, dense=SMALL_BACKBONE, width=128)  # 
 
 
 class Scale(nn.Module):
-    """One scale: the backbone's map at the common width, and where its mask would look by itself."""
+    """One scale: the backbone's map at the common width, and the mask that it gives by itself."""
 
     def __init__(self, channels: int, width: int, *, attention: bool) -> None:
         super().__init__()
         self.project = nn.Sequential(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
-        self.ask = None
+        self.mask_head = None
         if attention:
-            self.ask = nn.Sequential(
+            self.mask_head = nn.Sequential(
                 nn.Conv2d(width, width // 4, 3, padding=1, bias=False),
                 nn.BatchNorm2d(width // 4),
                 nn.ReLU(),
@@ -82,11 +82,11 @@ class Scale(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Map (B, channels, H, W) -> map (B, width, H, W), and logits of the mask (B, 1, H, W)."""
         x = self.project(x)
-        return x, None if self.ask is None else self.ask(x)
+        return x, None if self.mask_head is None else self.mask_head(x)
 
 
 class ScaleSelection(nn.Module):
-    """How much each scale says about this face under this pose."""
+    """The weights of the scales for a face in its pose."""
 
     def __init__(self, width: int, *, poses: int, scales: int, temperature: float) -> None:
         super().__init__()
@@ -96,14 +96,14 @@ class ScaleSelection(nn.Module):
 
     def forward(self, vectors: Tensor, pose: Tensor | None) -> Tensor:
         """Vectors (B, S, width) and pose probabilities (B, poses) -> weights (B, S) that sum to 1."""
-        seen = self.norm(vectors.mean(dim=1))
+        x = self.norm(vectors.mean(dim=1))
         if pose is not None:
-            seen = torch.cat([seen, pose], dim=1)
-        return (self.gate(seen) / self.temperature).softmax(dim=1)
+            x = torch.cat([x, pose], dim=1)
+        return (self.gate(x) / self.temperature).softmax(dim=1)
 
 
-class Joint(NamedTuple):
-    """What the joint loss reads. Parts that the config turns off are None or empty."""
+class JointOutput(NamedTuple):
+    """What `PhaNetLoss` reads. Parts that the config turns off are None or empty."""
 
     logits: Tensor  # (B, classes)
     pose_logits: Tensor | None  # (B, poses)
@@ -112,8 +112,8 @@ class Joint(NamedTuple):
     scale_weights: Tensor | None  # (B, S)
 
 
-class Seen(NamedTuple):
-    """The way of an image through the network, up to the heads."""
+class Encoding(NamedTuple):
+    """An image up to the heads."""
 
     features: Tensor  # (B, width), what the heads read
     maps: tuple[Tensor, ...]  # of the backbone, (B, C, H, W)
@@ -156,48 +156,50 @@ class PhaNet(nn.Module):
             nn.init.zeros_(self.branches.weight)  # every pose starts from the shared head
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._logits(self._look(x))
+        return self._logits(self._encode(x))
 
     def features(self, x: Tensor) -> Tensor:
         """Face -> the vector (B, width) that the heads read."""
-        return self._look(x).features
+        return self._encode(x).features
 
-    def joint(self, x: Tensor) -> Joint:
-        """Face -> all that `PhaNetLoss` is computed from."""
-        seen = self._look(x)
-        auxiliary = tuple(head(v) for head, v in zip(self.auxiliary, seen.vectors, strict=False))
-        return Joint(self._logits(seen), seen.pose_logits, auxiliary, seen.masks, seen.scale_weights)
+    def joint(self, x: Tensor) -> JointOutput:
+        """Face -> the input of `PhaNetLoss`."""
+        encoding = self._encode(x)
+        auxiliary = tuple(head(v) for head, v in zip(self.auxiliary, encoding.vectors, strict=False))
+        return JointOutput(
+            self._logits(encoding), encoding.pose_logits, auxiliary, encoding.masks, encoding.scale_weights
+        )
 
     def intermediates(self, x: Tensor) -> dict[str, Tensor]:
-        """Face -> everything that can be looked at, by name; S scales, 1 the finest.
+        """Face -> intermediate tensors of `forward`, by name; S scales, 1 the finest.
 
         "logits" (B, classes), "features" (B, width), "maps.1" ... of the backbone (B, C, H, W); and as far as the
         config has them: "pose_logits" and, without gradient, the probabilities "pose" (B, poses), "masks.1" ...
         (B, 1, H, W) in 0..1, "vectors.1" ... (B, width), "scale_weights" (B, S).
         """
-        seen = self._look(x)
-        found = {"logits": self._logits(seen), "features": seen.features}
+        encoding = self._encode(x)
+        named = {"logits": self._logits(encoding), "features": encoding.features}
         for name in ("pose_logits", "pose", "scale_weights"):
-            if (value := getattr(seen, name)) is not None:
-                found[name] = value
+            if (value := getattr(encoding, name)) is not None:
+                named[name] = value
         for name in ("maps", "masks", "vectors"):
-            found |= {f"{name}.{s}": value for s, value in enumerate(getattr(seen, name), 1)}
-        return found
+            named |= {f"{name}.{s}": value for s, value in enumerate(getattr(encoding, name), 1)}
+        return named
 
-    def _look(self, x: Tensor) -> Seen:
+    def _encode(self, x: Tensor) -> Encoding:
         config = self.config
         check_faces(x, config.size_px)
         maps = self.image_backbone(x)
         if config.plain:
-            return Seen(maps[-1].mean(dim=(2, 3)), maps)
-        projected, asked = zip(*(scale(y) for scale, y in zip(self.scales, maps, strict=True)), strict=True)
+            return Encoding(maps[-1].mean(dim=(2, 3)), maps)
+        projected, mask_logits = zip(*(scale(y) for scale, y in zip(self.scales, maps, strict=True)), strict=True)
         pose_logits = pose = None
         if self.pose_head is not None:  # before attention: the pose needs the whole face
             whole = projected[-1].mean(dim=(2, 3))
             pose_logits = self.pose_head(scaled_gradient(whole, config.pose_gradient) if self.training else whole)
             pose = pose_logits.detach().softmax(dim=1)
         if config.attention:
-            masks = tuple(logits.sigmoid() for logits in coarse_to_fine(asked))
+            masks = tuple(logits.sigmoid() for logits in coarse_to_fine(mask_logits))
             vectors = tuple(masked_mean(y, mask) for y, mask in zip(projected, masks, strict=True))
         else:
             masks, vectors = (), tuple(y.mean(dim=(2, 3)) for y in projected)
@@ -209,19 +211,19 @@ class PhaNet(nn.Module):
         if config.select is not None and not self.training:
             weights = strongest_only(weights, config.select)
         features = (weights.unsqueeze(2) * stacked).sum(dim=1)  # (B, width)
-        return Seen(features, maps, pose_logits, pose, masks, vectors, weights)
+        return Encoding(features, maps, pose_logits, pose, masks, vectors, weights)
 
-    def _logits(self, seen: Seen) -> Tensor:
-        z = self.dropout(seen.features)
+    def _logits(self, encoding: Encoding) -> Tensor:
+        z = self.dropout(encoding.features)
         logits = self.head(z)
-        if self.branches is not None and seen.pose is not None:
+        if self.branches is not None and encoding.pose is not None:
             per_pose = self.branches(z).unflatten(1, (self.config.poses, -1))  # (B, poses, classes)
-            logits = logits + (seen.pose.unsqueeze(2) * per_pose).sum(dim=1)
+            logits = logits + (encoding.pose.unsqueeze(2) * per_pose).sum(dim=1)
         return logits
 
 
 class PhaNetLoss(nn.Module):
-    """Expression, pose and attention losses, weighted by what the network learns about their noise.
+    """Expression, pose and attention losses with learned weights.
 
     Each task t has a learned log-variance s_t, and the sum is that of exp(-s_t) L_t + s_t (Kendall et al.,
     "Multi-task learning using uncertainty to weigh losses", 2018). Give `parameters()` to the optimizer
@@ -241,9 +243,9 @@ class PhaNetLoss(nn.Module):
         )
 
     def forward(
-        self, joint: Joint, expression: Tensor, pose: Tensor | None = None
+        self, joint: JointOutput, expression: Tensor, pose: Tensor | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """`PhaNet.joint`'s result and targets -> what to minimise, and each task's loss before its weight.
+        """`PhaNet.joint`'s output and targets -> the loss to minimise, and each task's loss before its weight.
 
         `expression`: classes (B,) or distributions (B, classes). `pose`: classes (B,), -1 where unknown;
         without any known pose its term is left out, log-variance and all.
@@ -268,8 +270,8 @@ class PhaNetLoss(nn.Module):
         s = self.log_variances[task].clamp(-self.LIMIT, self.LIMIT)
         return torch.exp(-s) * loss + s
 
-    def attention(self, joint: Joint, expression: Tensor) -> Tensor:
-        """Mean over the scales: each tells the expression, agrees with the coarser one, and passes at a part."""
+    def attention(self, joint: JointOutput, expression: Tensor) -> Tensor:
+        """Mean over the scales: expression from each vector, consistency and compactness of the masks."""
         total = torch.zeros_like(joint.logits[0, 0])
         for logits, mask in zip(joint.auxiliary, joint.masks, strict=True):
             total = total + F.cross_entropy(logits, expression)
@@ -279,16 +281,16 @@ class PhaNetLoss(nn.Module):
         return total / len(joint.masks)
 
 
-def coarse_to_fine(asked: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def coarse_to_fine(mask_logits: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Logits of each scale (B, 1, H, W), finest first -> the same with those of every coarser scale added."""
-    sums = [asked[-1]]
-    for own in reversed(asked[:-1]):
+    sums = [mask_logits[-1]]
+    for own in reversed(mask_logits[:-1]):
         sums.append(own + F.interpolate(sums[-1], size=own.shape[-2:], mode="bilinear"))
     return tuple(reversed(sums))
 
 
 def scaled_gradient(x: Tensor, share: float) -> Tensor:
-    """`x` itself, of whose gradient only a share goes on."""
+    """`x` itself; only a share of its gradient flows back."""
     return x * share + x.detach() * (1 - share)
 
 
@@ -306,20 +308,20 @@ def strongest_only(weights: Tensor, count: int) -> Tensor:
 
 
 def consistency(fine: Tensor, coarse: Tensor) -> Tensor:
-    """Mean squared distance of a mask, averaged onto the coarser grid, to the coarser mask, which stays."""
+    """Mean squared error of a mask, averaged onto the coarser grid, to the coarser mask, which gets no gradient."""
     h, w = coarse.shape[-2:]
     return F.mse_loss(F.adaptive_avg_pool2d(fine, (h, w)), coarse.detach())
 
 
 def compactness(mask: Tensor, loosest: float) -> Tensor:
-    """Square of what each mask's mean (B, 1, H, W) has above `loosest`; against the mask of all ones."""
+    """Squared excess of each mask's mean (B, 1, H, W) over `loosest`: against the mask of all ones."""
     return F.relu(mask.mean(dim=(1, 2, 3)) - loosest).square().mean()
 
 
 def flipped_poses(poses: Tensor, count: int) -> Tensor:
     """Pose classes (B,) of the flipped images; -1 stays.
 
-    For `count` signed classes in order, such as yaw -60, -30, 0, 30, 60: the first and the last change places.
+    For `count` signed classes in order, such as yaw -60, -30, 0, 30, 60: the first and the last are swapped.
     Unsigned classes (0, 30, 60, 90) do not change under a flip; leave them as they are.
     """
     return torch.where(poses >= 0, count - 1 - poses, poses)
@@ -327,7 +329,7 @@ def flipped_poses(poses: Tensor, count: int) -> Tensor:
 
 def _check(config: PhaNetConfig, *, scales: int) -> None:
     check_sizes(classes=config.classes, size_px=config.size_px)
-    check_multiple("width", config.width, 4, why="as a mask asks at a quarter of it")
+    check_multiple("width", config.width, 4, why="as a mask head has a quarter of it")
     check_sizes(poses=config.poses or 1)
     if config.poses == 1:
         raise OptionError(f"poses is 0, no pose task, or at least 2, not {config.poses}")

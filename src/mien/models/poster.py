@@ -1,4 +1,4 @@
-"""POSTER: two streams ask each other, at three scales of a pyramid.
+"""POSTER: cross-attention between an image and a landmark stream, on three levels of a pyramid.
 
 Source: Zheng et al., "POSTER: A pyramid cross-fusion transformer network for facial expression recognition"
 (2023), figure 2, and the authors' code (zczcwh/POSTER, ba2e3e9), whose arithmetic is the default here.
@@ -8,9 +8,9 @@ Differences between paper and code stand in docs/differences.md.
                                                             pyramid of cross-attention -> image mean -> class
     image -> landmark backbone -> 49 tokens + their mean --/
 
-Letters: B images, N = 50 tokens of a stream (its mean first), C width. "Streams" are (2, B, N, C):
-the image first, then the landmarks. Both have layers of the same shape, so each pair of layers is one
-batched product. Where the authors treat tokens as channels, the streams stand below each other: (B, 2N, C).
+Shapes: B images, N = 50 tokens of a stream (its mean first), C width. "Streams" are (2, B, N, C), the image, then
+the landmarks; both have layers of the same shape, so each pair of layers is one batched product. Where the authors
+treat tokens as channels, the streams are concatenated: (B, 2N, C).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from mien.nn.attention import attend
 from mien.nn.backbones import image_backbone, nearest
 from mien.nn.checks import check_drop, check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
-from mien.nn.intermediates import capture, hook, numbered
+from mien.nn.hooks import capture, hook, numbered
 from mien.nn.linear import StreamLinear
 from mien.nn.mobilefacenet import (
     LIGHT_BACKBONE,
-    PUBLISHED,
+    OFFICIAL,
     MobileFaceNet,
     MobileFaceNetConfig,
 )
@@ -42,15 +42,15 @@ DEPTHS = {"small": 4, "base": 6, "large": 8}  # pyramid blocks
 
 @dataclass(frozen=True, kw_only=True)
 class PosterConfig:
-    """Sizes. Defaults: the published network for RAF-DB."""
+    """Sizes. Defaults: the authors' network for RAF-DB."""
 
     classes: int = 7
     size: Literal["small", "base", "large"] = "large"
-    token_mix: bool = True  # after every block, as for RAF-DB; the AffectNet network does not
-    size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as published
+    token_mix: bool = True  # after every block, as for RAF-DB; the AffectNet network does not mix
+    size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as the authors do
     backbone: Literal["ir50", "mobilefacenet"] = "ir50"
-    image: MobileFaceNetConfig = PUBLISHED  # of the light backbone; IR-50 has no options
-    landmarks: MobileFaceNetConfig = PUBLISHED
+    image: MobileFaceNetConfig = OFFICIAL  # of the light backbone; IR-50 has no options
+    landmarks: MobileFaceNetConfig = OFFICIAL
     width: int = 512  # of the tokens; a half and a quarter of it on the coarser levels
     heads: int = 8  # on every level
     mlp_ratio: float = 2.0
@@ -94,8 +94,8 @@ LIGHT = PosterConfig(
 class ImageTokens(nn.Module):
     """Image map -> one token per cell of the landmark map.
 
-    IR-50's map has four cells where the landmark map has one. The published network does not gather these
-    four: it reads the memory of (256, 14, 14) as 49 rows of 1024 numbers, about five channels each.
+    IR-50's map has four cells where the landmark map has one. The authors' network does not gather these four: it
+    reads the memory of (256, 14, 14) as 49 rows of 1024 numbers, about five channels each.
     """
 
     def __init__(self, config: PosterConfig, channels: int) -> None:
@@ -115,7 +115,7 @@ class ImageTokens(nn.Module):
 
 
 class StreamNorm(nn.Module):
-    """One normalisation of both streams, one affine map for each."""
+    """Layer norm of both streams, with an affine map for each."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -136,9 +136,9 @@ class StreamNorm(nn.Module):
 
 
 class CrossFusion(nn.Module):
-    """Each stream is asked by the other's tokens, then runs its feed-forward net (section 3.2).
+    """Each stream takes its queries from the other one, then runs its feed-forward net (section 3.2).
 
-    Queries are the other stream's normalised tokens themselves, under the asked stream's norm.
+    The queries are the other stream's normalised tokens, under the affine map of this stream's norm.
     """
 
     def __init__(self, config: PosterConfig, *, width: int, drop_path: float) -> None:
@@ -157,11 +157,11 @@ class CrossFusion(nn.Module):
     def forward(self, x: Tensor, *, summary_only: bool = False) -> Tensor:
         """(B, 2N, C) -> (B, 2N, C), or the image's mean (B, 1, C) where nothing else is read."""
         own = x.unflatten(1, (2, -1)).transpose(0, 1)  # (2, B, N, C)
-        asked = self.norm1.normalise(own)
-        asking = asked.flip(0)
-        if summary_only and self.mix is None:  # without mixing, the landmarks' answers lead nowhere
-            own, asked, asking = own[:1, :, :1], asked[:1], asking[:1, :, :1]
-        y = own + self.drop_path(self._attend(self.norm1.affine(asking), self.norm1.affine(asked)))
+        normed = self.norm1.normalise(own)
+        other = normed.flip(0)
+        if summary_only and self.mix is None:  # without mixing, the output of the landmark stream is not used
+            own, normed, other = own[:1, :, :1], normed[:1], other[:1, :, :1]
+        y = own + self.drop_path(self._attend(self.norm1.affine(other), self.norm1.affine(normed)))
         y = y + self.drop_path(self.fc2(F.gelu(self.fc1(self.norm2(y)))))
         y = y.transpose(0, 1).flatten(1, 2)  # (B, 2N, C)
         if self.mix is None:
@@ -169,14 +169,15 @@ class CrossFusion(nn.Module):
         rows = 1 if summary_only else y.shape[1]
         return F.conv1d(y, self.mix.weight[:rows], self.mix.bias[:rows])  # type: ignore[index]
 
-    def _attend(self, asking: Tensor, asked: Tensor) -> Tensor:
-        k, v = self.kv(asked).chunk(2, dim=-1)
-        streams = (part.flatten(0, 1) for part in (asking, k, v))  # (2B, N, C)
-        return self.proj(attend(*streams, heads=self.heads).view(asking.shape))
+    def _attend(self, query: Tensor, context: Tensor) -> Tensor:
+        """(S, B, M, C) attends to (S, B, N, C) -> (S, B, M, C)."""
+        key, value = self.kv(context).chunk(2, dim=-1)
+        streams = (part.flatten(0, 1) for part in (query, key, value))  # (2B, N, C)
+        return self.proj(attend(*streams, heads=self.heads).view(query.shape))
 
 
 class PyramidBlock(nn.Module):
-    """Cross-fusion on three levels; then each finer level adds the coarser one, stretched."""
+    """Cross-fusion on three levels; then each finer level adds the coarser one, upsampled."""
 
     def __init__(self, config: PosterConfig, *, drop_path: float) -> None:
         super().__init__()
@@ -190,11 +191,11 @@ class PyramidBlock(nn.Module):
     def forward(
         self, fine: Tensor, middle: Tensor, coarse: Tensor, *, summary_only: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 2N, C), (B, 2N, C/2), (B, 2N, C/4) -> the same, or of the first only the image's mean."""
+        """(B, 2N, C), (B, 2N, C/2), (B, 2N, C/4) -> the same shapes, or of the first only the image's mean."""
         fine = self.fine(fine, summary_only=summary_only)
         coarse = self.coarse(coarse)
         middle = self.middle(middle) + self.coarse_to_middle(coarse)
-        rows = fine.shape[1]  # tokens are channels here: only the wanted ones are computed
+        rows = fine.shape[1]  # tokens are channels here: only those that are read are computed
         weight, bias = self.middle_to_fine.weight[:, :rows], self.middle_to_fine.bias[:rows]  # type: ignore[index]
         fine = fine + F.conv_transpose1d(middle, weight, bias, stride=2)
         return fine, middle, coarse
@@ -208,7 +209,7 @@ class Poster(nn.Module):
         self.config = config
         width, tokens = config.width, 2 * (config.cells + 1)
         self.image_backbone = image_backbone(config.backbone, config.image)
-        self.landmark_backbone = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
+        self.landmark_backbone = MobileFaceNet(config.landmarks).requires_grad_(False)  # as the authors do
         self.image_tokens = ImageTokens(config, self.image_backbone.out_channels[2])
         features = self.landmark_backbone.out_channels[2]
         self.landmark_tokens = nn.Identity() if features == width else nn.Linear(features, width)
@@ -228,12 +229,12 @@ class Poster(nn.Module):
         """Aligned face -> the vector (B, width) that the head reads."""
         check_faces(x, self.config.size_px, larger=True)
         x = nearest(x, self.config.size_px)
-        images, landmarks = self.image_backbone(x), self.landmark_backbone(x)
-        hook("image", *images)
-        hook("landmarks", *landmarks)
-        asked = with_mean(self.image_tokens(images[2])) + self.pos_embed  # (B, N, C)
-        asking = with_mean(self.landmark_tokens(landmarks[2].flatten(2).transpose(1, 2)))  # (B, N, C)
-        fine = torch.cat([asked, asking], dim=1)  # (B, 2N, C)
+        image_maps, landmark_maps = self.image_backbone(x), self.landmark_backbone(x)
+        hook("image", *image_maps)
+        hook("landmarks", *landmark_maps)
+        image = with_mean(self.image_tokens(image_maps[2])) + self.pos_embed  # (B, N, C)
+        landmarks = with_mean(self.landmark_tokens(landmark_maps[2].flatten(2).transpose(1, 2)))  # (B, N, C)
+        fine = torch.cat([image, landmarks], dim=1)  # (B, 2N, C)
         middle, coarse = self.fine_to_middle(fine), self.fine_to_coarse(fine)  # (B, 2N, C/2), (B, 2N, C/4)
         for i, block in enumerate(self.blocks):
             hook("tokens", fine)
@@ -241,31 +242,31 @@ class Poster(nn.Module):
         return self.se_block(self.norm(fine[:, 0]))
 
     def intermediates(self, x: Tensor) -> dict[str, Tensor]:
-        """Aligned face -> what `forward` computes on the way, by name.
+        """Aligned face -> intermediate tensors of `forward`, by name.
 
-        - "image.1" to "image.3": maps of the image backbone, finest first. IR-50: (B, 64, 56, 56), (B, 128, 28, 28),
-          (B, 256, 14, 14); MobileFaceNet: as the landmarks.
+        - "image.1" to "image.3": maps of the image backbone, finest first. IR-50: (B, 64, 56, 56),
+          (B, 128, 28, 28), (B, 256, 14, 14); MobileFaceNet: as the landmarks.
         - "landmarks.1" to "landmarks.3": (B, 64, 28, 28), (B, 128, 14, 14), (B, 512, 7, 7).
-        - "tokens.0", ...: what each pyramid block reads on its finest level (B, 2N, C): the image's mean and its
-          cells, the landmarks' mean and its cells.
-        - "attention.block0.fine.image", ... for each block, level (fine, middle, coarse) and asked stream (image,
-          landmarks): (B, heads, N, N), rows are the other stream's tokens, which ask. On the finest level of the
-          last block without `token_mix` only the landmarks' mean asks the image: (B, heads, 1, N).
+        - "tokens.0", ...: the input of each pyramid block on its finest level (B, 2N, C): the mean of the image map
+          and its cells, then those of the landmark map.
+        - "attention.block0.fine.image", ... for each block, level (fine, middle, coarse) and stream (image,
+          landmarks): (B, heads, N, N), rows are the queries, from the other stream. On the finest level of the last
+          block without `token_mix`, the only query is the landmarks' mean, to the image: (B, heads, 1, N).
         - "features" (B, C), which the head reads; "logits" (B, classes).
         """
-        with capture() as notes:
+        with capture() as captured:
             features = self.features(x)
-        named = numbered("image", notes["image"]) | numbered("landmarks", notes["landmarks"])
-        named |= {f"tokens.{i}": tokens for i, tokens in enumerate(notes["tokens"])}
+        named = numbered("image", captured["image"]) | numbered("landmarks", captured["landmarks"])
+        named |= {f"tokens.{i}": tokens for i, tokens in enumerate(captured["tokens"])}
         levels = [f"block{i}.{level}" for i in range(len(self.blocks)) for level in ("fine", "coarse", "middle")]
-        for level, weights in zip(levels, notes["attention"], strict=True):
+        for level, weights in zip(levels, captured["attention"], strict=True):
             alone = level == f"block{len(self.blocks) - 1}.fine" and not self.config.token_mix
-            asked = ("image",) if alone else ("image", "landmarks")
-            streams = weights.chunk(len(asked))
-            named |= {f"attention.{level}.{name}": w for name, w in zip(asked, streams, strict=True)}
+            streams = ("image",) if alone else ("image", "landmarks")
+            parts = zip(streams, weights.chunk(len(streams)), strict=True)
+            named |= {f"attention.{level}.{stream}": part for stream, part in parts}
         return named | {"features": features, "logits": self.head(features)}
 
 
 def with_mean(tokens: Tensor) -> Tensor:
-    """Put the mean of the tokens (B, N, C) before them -> (B, N + 1, C)."""
+    """Prepend the mean of the tokens (B, N, C) -> (B, N + 1, C)."""
     return torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)

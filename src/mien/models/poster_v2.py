@@ -1,4 +1,4 @@
-"""POSTER++ (POSTER V2): landmark features ask, image features answer, at three scales; then a small ViT.
+"""POSTER++ (POSTER V2): cross-attention from landmark to image features on three levels, then a small ViT.
 
 Source: Mao et al., "POSTER++: A simpler and stronger facial expression recognition network" (2023), figure 2,
 and the authors' code (Talented-Q/POSTER_V2, 18de559), whose arithmetic is the default here. Differences
@@ -22,11 +22,11 @@ from mien.nn.attention import attend
 from mien.nn.backbones import image_backbone, nearest
 from mien.nn.checks import check_drop, check_faces, check_multiple, check_sizes
 from mien.nn.drop_path import DropPath
-from mien.nn.intermediates import capture, hook, numbered
+from mien.nn.hooks import capture, hook, numbered
 from mien.nn.mlp import Mlp
 from mien.nn.mobilefacenet import (
     LIGHT_BACKBONE,
-    PUBLISHED,
+    OFFICIAL,
     MobileFaceNet,
     MobileFaceNetConfig,
 )
@@ -35,16 +35,16 @@ from mien.nn.squeeze_excite import SqueezeExcite
 
 @dataclass(frozen=True, kw_only=True)
 class PosterV2Config:
-    """Sizes. Defaults: the published network for RAF-DB."""
+    """Sizes. Defaults: the authors' network for RAF-DB."""
 
     classes: int = 7
-    size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as published
+    size_px: int = 112  # a 224-pixel input is halved by taking every second pixel, as the authors do
     backbone: Literal["ir50", "mobilefacenet"] = "ir50"
-    image: MobileFaceNetConfig = PUBLISHED  # of the light backbone; IR-50 has no options
-    landmarks: MobileFaceNetConfig = PUBLISHED
+    image: MobileFaceNetConfig = OFFICIAL  # of the light backbone; IR-50 has no options
+    landmarks: MobileFaceNetConfig = OFFICIAL
     channels: tuple[int, int, int] = (64, 128, 256)  # of the three levels
     heads: tuple[int, int, int] = (2, 4, 8)
-    windows: tuple[int, int, int] = (28, 14, 7)  # the published windows span the whole grid
+    windows: tuple[int, int, int] = (28, 14, 7)  # the authors' windows span the whole grid
     drop_path: tuple[float, float, float] = (0.0, 0.125, 0.25)
     layer_scale: float = 1e-5
     level_mlp_ratio: float = 4.0
@@ -52,13 +52,13 @@ class PosterV2Config:
     depth: int = 2
     vit_heads: int = 8
     vit_mlp_ratio: float = 4.0
-    linear_std: float | None = 0.01  # of the transformer's initial weights; None: torch's own initialisation
+    linear_std: float | None = 0.01  # of the transformer's initial weights; None: torch's initialisation
     mean_class_token: bool = False  # add the mean of the coarsest tokens to the class token, as POSTER does
 
     def __post_init__(self) -> None:
         for name in ("channels", "heads", "windows", "drop_path"):
             if not isinstance(getattr(self, name), (tuple, list)) or len(getattr(self, name)) != 3:
-                raise OptionError(f"{name} are three, one for each level, not {getattr(self, name)!r}")
+                raise OptionError(f"{name} are three values, one for each level, not {getattr(self, name)!r}")
         check_sizes(classes=self.classes, depth=self.depth, vit_heads=self.vit_heads)
         for rate in self.drop_path:
             check_drop("drop_path", rate)
@@ -101,13 +101,13 @@ LIGHT = PosterV2Config(
 
 
 class WindowCrossAttention(nn.Module):
-    """Landmark features ask, image features of the same window answer (section 3.2).
+    """Landmark features attend to the image features of the same window (section 3.2).
 
     The queries are the landmark features themselves; keys and values come from the normalised image
     features; a bias is learned for every relative position (Swin).
     """
 
-    relative_position_index: Tensor  # (N, N), not stored: it follows from the window
+    relative_position_index: Tensor  # (N, N), not stored: it follows from the window size
 
     def __init__(self, channels: int, *, heads: int, window: int) -> None:
         super().__init__()
@@ -117,18 +117,18 @@ class WindowCrossAttention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.register_buffer("relative_position_index", relative_positions(window), persistent=False)
-        self._bias: tuple[Tensor, int, Tensor] | None = None  # table, its version, what was gathered from it
+        self._bias: tuple[Tensor, int, Tensor] | None = None  # table, its version, the bias gathered from it
 
     def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
-        """Image and landmark features (B, H, W, C) -> answers (B, H, W, C)."""
+        """Image and landmark features (B, H, W, C) -> context (B, H, W, C)."""
         h, w = image.shape[1:3]
-        q = windows(landmarks, self.window).contiguous()  # (B', N, C); fused attention wants its rows whole
+        q = windows(landmarks, self.window).contiguous()  # (B', N, C); fused attention needs contiguous rows
         k, v = self.kv(windows(image, self.window)).chunk(2, dim=-1)
-        answer = self.proj(attend(q, k, v, heads=self.heads, bias=self._relative_bias()))  # (B', N, C)
-        return unwindows(answer, self.window, h, w)
+        context = self.proj(attend(q, k, v, heads=self.heads, bias=self._relative_bias()))  # (B', N, C)
+        return unwindows(context, self.window, h, w)
 
     def _relative_bias(self) -> Tensor:
-        """What each query adds for each key (1, heads, N, N); gathered once while the table stays."""
+        """The bias of each query and key (1, heads, N, N); gathered once while the table does not change."""
         table = self.relative_position_bias_table
         if torch.compiler.is_compiling() or torch.is_grad_enabled() or self.training or table.is_inference():
             return self._gather(table)
@@ -149,7 +149,7 @@ class WindowCrossAttention(nn.Module):
 
 
 class Level(nn.Module):
-    """Cross-attention and a feed-forward net at one scale; residuals start from the normalised image."""
+    """Cross-attention and a feed-forward net on one level; residuals start from the normalised image features."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class PosterV2(nn.Module):
         self.config = config
         light = config.backbone == "mobilefacenet"
         self.image_backbone = image_backbone(config.backbone, config.image)
-        self.landmark_backbone = MobileFaceNet(config.landmarks).requires_grad_(False)  # as published
+        self.landmark_backbone = MobileFaceNet(config.landmarks).requires_grad_(False)  # as the authors do
         # IR-50's maps are twice as fine as the levels: its convolutions stride; the light backbone's fit.
         kernel, stride, padding = (1, 1, 0) if light else (3, 2, 1)
         self.image_convs = nn.ModuleList(
@@ -266,11 +266,11 @@ class PosterV2(nn.Module):
         """Aligned face -> the vector (B, width) that the head reads."""
         check_faces(x, self.config.size_px, larger=True)
         x = nearest(x, self.config.size_px)
-        images = [conv(y) for conv, y in zip(self.image_convs, self.image_backbone(x), strict=True)]
-        asked = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_backbone(x), strict=True)]
-        fused = [level(*maps) for level, *maps in zip(self.levels, images, asked, strict=True)]
-        hook("image", *images)
-        hook("landmarks", *asked)
+        image = [conv(y) for conv, y in zip(self.image_convs, self.image_backbone(x), strict=True)]
+        landmarks = [conv(y) for conv, y in zip(self.landmark_convs, self.landmark_backbone(x), strict=True)]
+        fused = [level(*maps) for level, *maps in zip(self.levels, image, landmarks, strict=True)]
+        hook("image", *image)
+        hook("landmarks", *landmarks)
         hook("fused", *fused)
         tokens = [embed(y).flatten(2).transpose(1, 2) for embed, y in zip(self.embed, fused, strict=True)]
         cls = self.cls_token.expand(x.shape[0], -1, -1)
@@ -283,31 +283,30 @@ class PosterV2(nn.Module):
         return self.se_block(self.norm(y[:, 0]))
 
     def intermediates(self, x: Tensor) -> dict[str, Tensor]:
-        """Aligned face -> what `forward` computes on the way, by name. Level 1 is the finest.
+        """Aligned face -> intermediate tensors of `forward`, by name. Level 1 is the finest; sizes of the defaults.
 
-        - "image.1" to "image.3": image features as the levels read them; "landmarks.1" to "landmarks.3" the
-          landmark features; "fused.1" to "fused.3" the answers. All (B, C, H, W); published: (B, 64, 28, 28),
-          (B, 128, 14, 14), (B, 256, 7, 7).
-        - "attention.level1" to "attention.level3": (B, windows, heads, n, n), rows are landmark cells, which ask,
-          columns image cells, both in reading order of their window. Published: one window, n = 784, 196, 49.
-        - "tokens" (B, 1 + T, width): the class token and the cells of the three levels, as the transformer reads
-          them; published: T = 3 * 49.
+        - "image.1" to "image.3", "landmarks.1" to "landmarks.3": the inputs of the levels; "fused.1" to "fused.3":
+          their outputs. All (B, 64, 28, 28), (B, 128, 14, 14), (B, 256, 7, 7).
+        - "attention.level1" to "attention.level3": (B, windows, heads, n, n), rows are landmark cells, the queries,
+          columns image cells, the keys, each row by row within its window. One window, n = 784, 196, 49.
+        - "tokens" (B, 1 + T, width): the class token and the T = 3 * 49 cells of the three levels, the input of the
+          transformer.
         - "attention.block0", ...: (B, heads, 1 + T, 1 + T); of the last block the class row (B, heads, 1, 1 + T).
         - "features" (B, width), which the head reads; "logits" (B, classes).
         """
-        with capture() as notes:
+        with capture() as captured:
             features = self.features(x)
-        levels, blocks = notes["attention"][:3], notes["attention"][3:]
+        levels, blocks = captured["attention"][:3], captured["attention"][3:]
         named: dict[str, Tensor] = {}
         for part in ("image", "landmarks", "fused"):
-            named |= numbered(part, notes[part])
-        cut = [(grid // side) ** 2 for grid, side in zip(self.config.grids, self.config.windows, strict=True)]
+            named |= numbered(part, captured[part])
+        counts = [(grid // side) ** 2 for grid, side in zip(self.config.grids, self.config.windows, strict=True)]
         named |= {
             f"attention.level{i}": w.unflatten(0, (x.shape[0], n))
-            for i, (w, n) in enumerate(zip(levels, cut, strict=True), 1)
+            for i, (w, n) in enumerate(zip(levels, counts, strict=True), 1)
         }
         named |= {f"attention.block{i}": weights for i, weights in enumerate(blocks)}
-        return named | {"tokens": notes["tokens"][0], "features": features, "logits": self.head(features)}
+        return named | {"tokens": captured["tokens"][0], "features": features, "logits": self.head(features)}
 
 
 def windows(x: Tensor, side: int) -> Tensor:

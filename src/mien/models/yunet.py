@@ -1,8 +1,8 @@
 """YuNet: faces with five points at three strides, by separable convolutions.
 
 Source: Wu et al., "YuNet: A Tiny Millisecond-level Face Detector" (2023); code: libfacedetection.train.
-The batch norms of the published file are folded into its convolutions, so there are none here, and
-its four heads per stride are one convolution of 16 channels: the same function.
+The authors' file has its batch norms folded into the convolutions, so there are none here. The four heads of a
+stride are one convolution with 16 output channels: the same function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 STRIDES = (8, 16, 32)  # side of a cell of each output in input pixels
-ANSWERS = 16  # per cell: class logit, object logit, box (4), five points (10)
+OUTPUTS = 16  # per cell: class logit, object logit, box (4), five points (10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ def unit(*channels: int) -> nn.Sequential:
 
 
 class YuNet(nn.Module):
-    """Images (B, 3, H, W) RGB 0..1, H and W multiples of 32 -> answers (B, 16, N) for N cells.
+    """Images (B, 3, H, W) RGB 0..1, H and W multiples of 32 -> outputs (B, 16, N) for N cells.
 
-    The cells of strides 8, 16 and 32 stand after one another, each stride row by row. `mien.faces.yunet.decode`
+    The cells of strides 8, 16 and 32 follow one another, each stride row by row. `mien.faces.yunet.decode`
     says what the 16 numbers of a cell mean.
     """
 
@@ -65,7 +65,7 @@ class YuNet(nn.Module):
         )
         self.lateral = nn.ModuleList([unit(width, width) for _ in STRIDES])
         self.shared = nn.ModuleList([unit(width, width) for _ in STRIDES])
-        self.heads = nn.ModuleList([Separable(width, ANSWERS) for _ in STRIDES])
+        self.heads = nn.ModuleList([Separable(width, OUTPUTS) for _ in STRIDES])
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.max_pool2d(self.at_half(F.relu(self.stem(x))), 2)  # (B, stem, H/4, W/4)
@@ -74,16 +74,16 @@ class YuNet(nn.Module):
         for stage in self.stages:
             x = stage(F.max_pool2d(x, 2))
             maps.append(x)
-        return self.answers(self.pyramid(maps))
+        return self.outputs(self.pyramid(maps))
 
     def pyramid(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Adds the coarser maps to the finer: three (B, width, h, w), finest first -> the same shapes."""
+        """Add the coarser maps to the finer: three (B, width, h, w), finest first -> the same shapes."""
         merged: list[Tensor] = []
         for lateral, x in zip(reversed(self.lateral), reversed(maps), strict=True):
             merged.append(lateral(x + F.interpolate(merged[-1], scale_factor=2.0) if merged else x))
         return merged[::-1]
 
-    def answers(self, maps: Sequence[Tensor]) -> Tensor:
+    def outputs(self, maps: Sequence[Tensor]) -> Tensor:
         """Three maps -> (B, 16, N)."""
-        found = [head(shared(x)).flatten(2) for head, shared, x in zip(self.heads, self.shared, maps, strict=True)]
-        return torch.cat(found, dim=2)
+        heads = zip(self.heads, self.shared, maps, strict=True)
+        return torch.cat([head(shared(x)).flatten(2) for head, shared, x in heads], dim=2)

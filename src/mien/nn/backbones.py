@@ -1,4 +1,4 @@
-"""What every network here begins with: its grid of pixels and its image backbone."""
+"""The first steps of every network here: the pixel grid and the image backbone."""
 
 from __future__ import annotations
 

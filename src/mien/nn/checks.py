@@ -1,4 +1,4 @@
-"""What networks ask of their configs, before they are built, and of their input."""
+"""Checks of network configs, before a network is built, and of its input."""
 
 from __future__ import annotations
 

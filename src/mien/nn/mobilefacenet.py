@@ -20,16 +20,16 @@ class MobileFaceNetConfig:
     width: float = 1.0  # multiplies every channel count
     activation: str = "prelu"  # "relu6" in the MobileNetV2-style face-identity network
     stem_pointwise: bool = False  # the face-identity network follows conv2_dw by a 1x1 convolution
-    feature_channels: int = 512  # conv_6_sep, what POSTER calls the landmark feature
+    feature_channels: int = 512  # of conv_6_sep, which POSTER calls the landmark feature
     maps: int = 3  # two: only the maps at 1/4 and 1/8 are built
 
     def channels(self, base: int) -> int:
-        """`base` channels of the published network at this width, a multiple of 8."""
+        """`base` channels of the original network at this width, a multiple of 8."""
         return max(8, int(base * self.width / 8 + 0.5) * 8)
 
 
-PUBLISHED = MobileFaceNetConfig()
-THIRD_MAP = ("conv_45.", "conv_5.", "conv_6_sep.")  # starts of the keys that a backbone of two maps does without
+OFFICIAL = MobileFaceNetConfig()
+THIRD_MAP = ("conv_45.", "conv_5.", "conv_6_sep.")  # prefixes of the keys that a backbone of two maps lacks
 LIGHT_BACKBONE = MobileFaceNetConfig(activation="relu6", stem_pointwise=True)  # as the face-identity network
 
 

@@ -1,1 +1,1 @@
-"""From images to answers."""
+"""From images to predictions."""

@@ -1,40 +1,41 @@
-"""Many images into one table: in parallel, past bad files, and resumable after a kill.
-
-While a table is being made, its finished rows stand in a journal beside it, one line per image. A run that
-finds a journal keeps its whole lines and goes on; the table itself is written once, at the end.
-"""
+"""Many images: in parallel, past bad files, into one table, resumable after a kill (`mien.pipeline.journal`)."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypedDict
 
-from mien.errors import ImageError, OutputError
+from mien.errors import ImageError, OptionError
 from mien.labels import LabelSet
 from mien.media.disk import DISK_FULL, plain_disk_errors
 from mien.media.images import images_in, read_image
+from mien.media.work import Progress, map_bounded, no_progress
+from mien.pipeline.journal import Journal
 from mien.pipeline.save import Saver
-from mien.pipeline.table import (
-    Row,
-    check_suffix,
-    read_table,
-    row_of_error,
-    rows_of,
-    schema,
-    to_arrow,
-    write_table,
-)
-from mien.results import Face
+from mien.pipeline.table import check_suffix, rows_of, write_table
+from mien.results import Face, ImageResult
 
-if TYPE_CHECKING:
-    import pyarrow
+
+class BatchOptions(TypedDict, total=False):
+    """How many images are predicted.
+
+    `detect`: False where each image is one face already.
+    `output`: the table as .parquet, .csv or .jsonl; an interrupted run is taken up where it stopped.
+    `save`: a folder for annotated images and one .json of faces each.
+    `overwrite`: start over instead of resuming.
+    `workers`: images at a time; with more than one, `mien.load(threads=1)` is fastest.
+    `progress`: called as progress(done, total) before the first and after each image.
+    """
+
+    detect: bool
+    output: str | os.PathLike[str] | None
+    save: str | os.PathLike[str] | None
+    overwrite: bool
+    workers: int
+    progress: Progress
 
 
 class Predictor(Protocol):
@@ -42,59 +43,69 @@ class Predictor(Protocol):
 
     @property
     def labels(self) -> LabelSet:
-        """The classes of the answers."""
+        """The classes of the predictions."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Everything that decides the answers, as plain values."""
+        """Everything that decides the predictions, as plain values."""
         ...
 
-    def predict(self, source: Any, *, crop: bool = False) -> list[Face]:
+    def predict(self, source: Any, *, detect: bool = True) -> list[Face]:
         """The faces of one image."""
         ...
 
 
-class Watcher(Protocol):
-    """Told about every image as it is finished, in order: for progress bars and printed lines."""
+def stream(
+    recognizer: Predictor,
+    sources: Iterable[str | os.PathLike[str]],
+    *,
+    detect: bool = True,
+    output: str | os.PathLike[str] | None = None,
+    save: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    workers: int = 2,
+    progress: Progress = no_progress,
+) -> Iterator[ImageResult]:
+    """The results that no earlier run has left in `output`, as they come; options: `BatchOptions`.
 
-    def __call__(self, faces: list[Face] | None, rows: list[Row]) -> None:
-        """`faces` is None where the source could not be read."""
-        ...
+    Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other settings.
+    """
+    if not isinstance(workers, int) or workers < 1:
+        raise OptionError(f"workers is {workers!r}; give a whole number from 1 on")
+    names = [os.fsdecode(source) for source in sources]
+    table, folder = (None if path is None else Path(path) for path in (output, save))
+    if table is not None:
+        check_suffix(table)
+    items = images_of(names, leave_out=folder)
+    saver = Saver(folder, names, [item for item in items if isinstance(item, str)]) if folder else None
+    read = partial(_read, recognizer=recognizer, detect=detect, saver=saver)
+    if table is None:
+        return _counted(map_bounded(read, items, workers=workers), 0, len(items), progress)
+    settings = recognizer.describe() | {"detect": detect}
+    with plain_disk_errors(table, option="--output"):
+        journal = Journal(table, settings, recognizer.labels, overwrite=overwrite)
+    remaining = [item for item in items if not (name_of(item) in journal.sources and _saved(item, saver))]
+    results = _counted(
+        map_bounded(read, remaining, workers=workers), len(items) - len(remaining), len(items), progress
+    )
+    return _written(results, journal, table, order=[name_of(item) for item in items])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a batch is run."""
+def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[str | ImageError]:
+    """The images as given and those in folders, each once; unreadable folders as their errors.
 
-    crops: bool = False  # every image is one face crop
-    overwrite: bool = False  # start over instead of resuming
-    workers: int = 2  # images at once
-    save: Path | None = None  # folder for annotated images
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What is read: the sources as given, folders opened, each once; unreadable folders as their errors."""
-
-    items: tuple[str | ImageError, ...]
-    saver: Saver | None = None
-
-    @classmethod
-    def of(cls, given: Iterable[str | os.PathLike[str]], settings: Settings) -> Batch:
-        """Identity into folders, and make sure that nothing will be overwritten."""
-        names = [os.fspath(source) for source in given]
-        saved = os.path.abspath(settings.save) + os.sep if settings.save else None
-        found: dict[str, str | ImageError] = {}
-        for name in names:
-            inside = os.path.isdir(name)
-            for item in images_in(name) if inside else (name,):
-                if isinstance(item, ImageError):
-                    found.setdefault(item.source, item)
-                elif not (inside and saved and os.path.abspath(item).startswith(saved)):
-                    found.setdefault(item, item)
-        sources = [item for item in found.values() if isinstance(item, str)]
-        saver = Saver(settings.save, names, sources) if settings.save else None
-        return cls(tuple(found.values()), saver)
+    Folders are left without what lies below `leave_out`.
+    """
+    below = os.path.abspath(leave_out) + os.sep if leave_out else None
+    items: dict[str, str | ImageError] = {}
+    for name in names:
+        folder = os.path.isdir(name)
+        for item in images_in(name) if folder else (name,):
+            if isinstance(item, ImageError):
+                items.setdefault(item.source, item)
+            elif not (folder and below and os.path.abspath(item).startswith(below)):
+                items.setdefault(item, item)
+    return list(items.values())
 
 
 def name_of(item: str | ImageError) -> str:
@@ -103,192 +114,52 @@ def name_of(item: str | ImageError) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def collect(
-    recognizer: Predictor, given: Iterable[str | os.PathLike[str]], *, output: Path | None, settings: Settings
-) -> pyarrow.Table:
-    """The whole table in memory, and in `output` if given."""
-    batch = Batch.of(given, settings)
-    if output is None:
-        rows = [row for _, part in read_all(recognizer, batch.items, settings, batch.saver) for row in part]
-    else:
-        predict_to(recognizer, batch, output, settings)
-        rows = read_table(output, recognizer.labels)
-    return to_arrow(rows, recognizer.labels)
+def _saved(item: str | ImageError, saver: Saver | None) -> bool:
+    return saver is None or isinstance(item, ImageError) or saver.done(item)
 
 
-def read_all(
-    recognizer: Predictor, items: Iterable[str | ImageError], settings: Settings, saver: Saver | None = None
-) -> Iterator[tuple[list[Face] | None, list[Row]]]:
-    """(faces or None, rows) of each item, in order, several images at a time, in bounded memory."""
-
-    def read(item: str | ImageError) -> tuple[list[Face] | None, list[Row]]:
-        name = name_of(item)
-        try:
-            if isinstance(item, ImageError):
-                raise item
-            image = read_image(item)
-            faces = recognizer.predict(image, crop=settings.crops)
-            rows = rows_of(name, faces, recognizer.labels)
-            if saver is not None:
-                saver.save(item, image, faces)
-        except ImageError as error:
-            return None, [row_of_error(name, error.reason, recognizer.labels)]
-        except OSError as error:
-            if error.errno in DISK_FULL:
-                raise
-            reason = f"its annotated image cannot be saved ({error.strerror or error}); save elsewhere"
-            return None, [row_of_error(name, reason, recognizer.labels)]
-        except Exception as error:  # one strange image must not end the run
-            reason = " ".join(f"could not be read ({type(error).__name__}: {error}); please report it".split())
-            return None, [row_of_error(name, reason, recognizer.labels)]
-        return faces, rows
-
-    waiting: deque[Future[tuple[list[Face] | None, list[Row]]]] = deque()
-    with ThreadPoolExecutor(settings.workers) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(read, item))
-                if len(waiting) > 2 * settings.workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def predict_to(
-    recognizer: Predictor, batch: Batch, output: Path, settings: Settings, watch: Watcher | None = None
-) -> int:
-    """Write the table `output`; rows it or its journal already hold are kept. Returns the sources read now.
-
-    Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other
-    settings.
-    """
-    check_suffix(output)
-    with plain_disk_errors(output, option="--output"):
-        journal = Journal(output, recognizer, settings)
-        todo = [item for item in batch.items if not journal.holds(item, batch.saver)]
-        journal.open()
+def _read(item: str | ImageError, *, recognizer: Predictor, detect: bool, saver: Saver | None) -> ImageResult:
+    """One image; what goes wrong with it is its `error`, but for a full disk."""
+    name = name_of(item)
     try:
-        results = read_all(recognizer, todo, settings, batch.saver)
+        if isinstance(item, ImageError):
+            raise item
+        image = read_image(item)
+        faces = recognizer.predict(image, detect=detect)
+        if saver is not None:
+            saver.save(item, image, faces)
+    except ImageError as error:
+        return ImageResult(name, error=error.reason)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        reason = f"its annotated image cannot be saved ({error.strerror or error}); save elsewhere"
+        return ImageResult(name, error=reason)
+    except Exception as error:  # one strange image must not end the run
+        reason = f"could not be read ({type(error).__name__}: {error}); please report it"
+        return ImageResult(name, error=" ".join(reason.split()))
+    return ImageResult(name, tuple(faces))
+
+
+def _counted(results: Iterator[ImageResult], before: int, total: int, progress: Progress) -> Iterator[ImageResult]:
+    progress(before, total)
+    for done, result in enumerate(results, before + 1):
+        yield result
+        progress(done, total)
+
+
+def _written(
+    results: Iterator[ImageResult], journal: Journal, output: Path, *, order: list[str]
+) -> Iterator[ImageResult]:
+    """The results, each after its rows are in the journal; the table at the end."""
+    with journal:
         while True:
             with plain_disk_errors(output, option="--output"):
                 result = next(results, None)
                 if result is None:
                     break
-                journal.add(result[1])
-            if watch is not None:
-                watch(*result)
-    finally:
-        journal.close()
+                journal.add(rows_of(result, journal.labels))
+            yield result
     with plain_disk_errors(output, option="--output"):
-        order = {name_of(item): i for i, item in enumerate(batch.items)}
-        write_table(journal.rows(order), recognizer.labels, output)
+        write_table(journal.rows(order), journal.labels, output)
         journal.remove()
-    return len(todo)
-
-
-class Journal:
-    """Finished rows beside the output, `NAME.partial`: a line of settings, then one line per source.
-
-    A line cut off by a kill is dropped when the journal is opened again.
-    """
-
-    def __init__(self, output: Path, recognizer: Predictor, settings: Settings) -> None:
-        self.path = output.with_name(output.name + ".partial")
-        self.labels: LabelSet = recognizer.labels
-        columns = schema(recognizer.labels).names
-        self._header = recognizer.describe() | {"crops": settings.crops, "columns": columns}
-        self.sources: set[str] = set()
-        self._file: IO[str] | None = None
-        if settings.overwrite:
-            self.path.unlink(missing_ok=True)
-        elif self.path.exists():
-            self._keep_whole_lines()
-        elif output.exists():
-            self._start(read_table(output, recognizer.labels))
-
-    def _keep_whole_lines(self) -> None:
-        whole = 0
-        header: object = None
-        groups: list[list[Row]] = []
-        try:
-            with self.path.open("rb") as file:
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    value = json.loads(line)
-                    if header is None:
-                        header = value
-                    else:
-                        groups.append([{key: value[0][key] for key in ("source", "error")}])
-                    whole += len(line)
-        except (ValueError, LookupError, TypeError):
-            raise OutputError(f"{self.path} is no journal of mien; remove it, or choose another output") from None
-        if header is not None and header != self._header:
-            raise OutputError(
-                f"{self.path} was begun with other weights or settings; use --overwrite, or another output"
-            )
-        os.truncate(self.path, whole)
-        self._know(groups)
-
-    def holds(self, item: str | ImageError, saver: Saver | None) -> bool:
-        """Whether the rows of a source, and its annotated image if wanted, are there."""
-        known = name_of(item) in self.sources
-        return known and (saver is None or isinstance(item, ImageError) or saver.done(item))
-
-    def _know(self, groups: Iterable[list[Row]]) -> None:
-        """Sources with an answer are done; those with an error are tried again."""
-        self.sources = {rows[0]["source"] for rows in groups if rows[0]["error"] is None}
-
-    def _start(self, rows: list[Row]) -> None:
-        """Take over a finished table, so that new images can be added to it."""
-        by_source: dict[str, list[Row]] = {}
-        for row in rows:
-            by_source.setdefault(row["source"], []).append(row)
-        half = self.path.with_name(self.path.name + ".half")
-        with half.open("w", encoding="utf-8") as file:
-            for value in (self._header, *by_source.values()):
-                file.write(json.dumps(value) + "\n")
-        half.replace(self.path)
-        self._know(by_source.values())
-
-    def open(self) -> None:
-        """Begin or go on writing."""
-        self._file = self.path.open("a", encoding="utf-8")
-        if self._file.tell() == 0:
-            self._write(self._header)
-
-    def close(self) -> None:
-        """Stop writing; on a full disk the lines before stay whole."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
-
-    def add(self, rows: list[Row]) -> None:
-        """Write the rows of one source."""
-        self._write(rows)
-
-    def _write(self, value: object) -> None:
-        if self._file is None:
-            raise RuntimeError("the journal is not open")
-        self._file.write(json.dumps(value) + "\n")
-        self._file.flush()
-
-    def rows(self, order: dict[str, int]) -> Iterator[Row]:
-        """All rows: sources in the given order first, then those of earlier runs; of a source its last line."""
-        offsets: dict[str, int] = {}
-        with self.path.open("rb") as file:
-            offset = len(file.readline())
-            for line in file:
-                offsets[json.loads(line)[0]["source"]] = offset
-                offset += len(line)
-            for source in sorted(offsets, key=lambda source: order.get(source, len(order))):
-                file.seek(offsets[source])
-                yield from json.loads(file.readline())
-
-    def remove(self) -> None:
-        """The table is written; the journal has done its work."""
-        self.path.unlink(missing_ok=True)

@@ -9,15 +9,15 @@ from mien.labels import LabelSet
 from mien.pipeline.backend import open_backend
 from mien.weights.manifest import WeightsManifest
 
-BATCH = 16  # faces per run: more costs memory and gains nothing on a CPU
+BATCH_SIZE = 16  # faces per run: more costs memory and gains nothing on a CPU
 
 
 class ExpressionNetwork:
     """Network, calibration and class prior of one weights manifest.
 
     `priors`: which of the manifest's priors the probabilities assume; "default" is the documented operating
-    point. `labels`: a label set to answer in; classes it lacks are left out and the rest sums to 1 again.
-    `min_confidence`: least probability of an answer that is certain, 0..1; None: what the manifest states for the
+    point. `labels`: the label set of the predictions; classes it lacks are left out and the rest sums to 1 again.
+    `min_confidence`: least confidence of a certain prediction, 0..1; None: what the manifest states for the
     priors, if anything.
     """
 
@@ -40,16 +40,16 @@ class ExpressionNetwork:
         self._bias = np.asarray(manifest.priors[priors], dtype=np.float64)
         self._run = open_backend(manifest, threads=threads)
 
-    def read(self, crops: np.ndarray) -> np.ndarray:
+    def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""
         if not len(crops):
             return np.zeros((0, len(self.labels)))
-        logits = np.concatenate([self.logits(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)])
+        logits = np.concatenate([self.logits(crops[i : i + BATCH_SIZE]) for i in range(0, len(crops), BATCH_SIZE)])
         probabilities = calibrated(logits, self.manifest.temperature, self._bias)
         return self.manifest.label_set.restrict(probabilities, to=self.labels)
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
-        """A batch of faces (N, S, S, 3) uint8 RGB -> the network's plain answers (N, K)."""
+        """A batch of faces (N, S, S, 3) uint8 RGB -> the network's outputs (N, K)."""
         x = self.manifest.inputs.normalise(crops)
         if not self.manifest.tta:
             return self._run(x)

@@ -1,9 +1,9 @@
-"""The face detectors that can be asked for by name."""
+"""The face detectors by name."""
 
 from __future__ import annotations
 
 from mien.errors import UnknownNameError
-from mien.faces.centerface import CenterFace, default_file
+from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.faces.passes import MultiPassDetector
 from mien.faces.yunet import SIDE_PX, YuNetDetector
 from mien.weights.manifest import load_manifest
@@ -23,18 +23,18 @@ def detector_called(
     tiles: bool = False,
     threads: int = 0,
 ) -> MultiPassDetector:
-    """A key of `DETECTORS`, ready. `tiles`: also search large images at full resolution."""
+    """A key of `DETECTORS`, ready. `tiles`: also detect in large images at full resolution."""
     if name == "yunet-slim":
         return yunet_slim(threshold=threshold, tiles=tiles, threads=threads)
     if name == "centerface":
-        return CenterFace(default_file(), threshold=threshold, tiles=tiles, threads=threads)
+        return CenterFaceDetector(default_file(), threshold=threshold, tiles=tiles, threads=threads)
     raise UnknownNameError("detector", name, DETECTORS)
 
 
 def yunet_slim(
     *, threshold: float = DETECTION_THRESHOLD, side_px: int = SIDE_PX, tiles: bool = False, threads: int = 0
 ) -> YuNetDetector:
-    """Our detector, with the robust weights for images in which it finds nothing."""
+    """Our detector, with fallback weights for images in which it detects nothing."""
     return YuNetDetector(
         load_manifest("yunet-slim").file(".onnx"),
         threshold=threshold,

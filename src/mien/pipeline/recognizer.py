@@ -1,15 +1,18 @@
-"""One image to its faces: found, aligned, read."""
+"""One image to its faces: detected, aligned, classified."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-from PIL import Image
 
 from mien._version import __version__
 from mien.errors import InputError, OptionError
@@ -19,38 +22,46 @@ from mien.faces.pose import head_pose
 from mien.faces.quality import face_quality
 from mien.geometry import Box
 from mien.labels import LabelSet, label_set
-from mien.media.images import read_image, rgb_of
-from mien.pipeline.batch import Settings, collect
+from mien.media.images import ImageSource, to_rgb
+from mien.pipeline.batch import BatchOptions, stream
 from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
-from mien.results import Face, Scores
+from mien.pipeline.table import read_table, rows_of, to_arrow
+from mien.results import Face, ImageResult, Scores
 from mien.weights.manifest import load_manifest
 
 if TYPE_CHECKING:
     import pyarrow
 
+KEPT_LOADED = 4  # recognizers that `predict` keeps for its next call
+
 
 class Recognizer:
-    """Reads the expression of every face. Made once by `mien.load`, used for many images; thread-safe.
+    """Predicts the expression of every face. Made once by `mien.load`, used for many images; thread-safe.
 
-    Each part can be the user's own: anything with the methods of `mien.faces.Detector` and `Landmarker`.
+    Each part can be the user's own: anything with the methods of `mien.Detector` and `mien.Landmarker`.
     """
 
     def __init__(self, *, detector: Detector, landmarker: Landmarker, network: ExpressionNetwork) -> None:
         self.detector, self.landmarker, self.network = detector, landmarker, network
 
+    def __repr__(self) -> str:
+        detector = getattr(self.detector, "name", type(self.detector).__name__)
+        return f"Recognizer({self.network.manifest.name!r}, detector={detector!r}, classes={len(self.labels)})"
+
     @property
     def labels(self) -> LabelSet:
-        """The classes of the answers, in the order of the table's columns."""
+        """The classes of the predictions, in the order of the table's columns."""
         return self.network.labels
 
     def describe(self) -> dict[str, Any]:
-        """Everything that decides the answers, as plain values; kept with tables that are being made."""
+        """Everything that decides the predictions, as plain values; kept with tables that are being made."""
         manifest = self.network.manifest
         return {
             "weights": manifest.name,
             "files": manifest.files,
             "inputs": manifest.inputs.to_dict(),
+            "tta": manifest.tta,
             "priors": self.network.priors,
             "labels": list(self.labels),
             "confidence_threshold": self.network.confidence_threshold,
@@ -58,162 +69,195 @@ class Recognizer:
             "detector": getattr(self.detector, "settings", type(self.detector).__name__),
         }
 
-    def predict(self, source: Any, *, crop: bool = False, boxes: Sequence[Box] | None = None) -> list[Face]:
+    def predict(
+        self, source: ImageSource, *, detect: bool = True, boxes: Sequence[Box] | None = None
+    ) -> list[Face]:
         """The faces of one image, largest first; no face: an empty list.
 
-        `source`: a path, the bytes of an image file, a PIL image, or an array (H, W), (H, W, 3) RGB
-        or (H, W, 4) RGBA of uint8. `crop`: the image is one face already; nothing is searched and one face
-        comes back. `boxes`: where the faces are; nothing is searched and they come back in this order.
-        Raises `ImageError` for a file that gives no pixels.
+        `source`: a path, the bytes of an image file, a PIL image, or an array (H, W), (H, W, 3) RGB or
+        (H, W, 4) RGBA of whole numbers 0..255. `detect`: False where the image is one face already; one face comes
+        back. `boxes`: where the faces are, instead of detection; they come back in this order. Raises `ImageError`
+        for a file that gives no pixels, `InputError` for another source.
         """
-        image = as_image(source)
+        image = to_rgb(source)
         height, width = image.shape[:2]
-        if boxes is None and crop:
+        if boxes is None and not detect:
             boxes = [Box(0, 0, width, height)]
         if boxes is not None:
-            found = [Detection(box, 1.0) for box in boxes]
+            detections = [Detection(_box(box), 1.0) for box in boxes]
         else:
-            found = sorted(self.detector.detect(image), key=lambda face: -face.box.area)
-        if not found:
+            detections = sorted(self.detector.detect(image), key=lambda face: -face.box.area)
+        if not detections:
             return []
-        points = self.landmarker.locate(image, [face.box for face in found])
-        crops = np.stack([self.network.manifest.inputs.crop(image, place) for place in points])
-        poses = [head_pose(place) for place in points]
+        landmarks = self.landmarker.locate(image, [face.box for face in detections])
+        poses = [head_pose(points) for points in landmarks]
+        crops = np.stack([self.network.manifest.inputs.crop(image, points) for points in landmarks])
+        probabilities = self.network.probabilities(crops)
         return [
             Face(
                 box=face.box,
                 detection=None if boxes is not None else face.score,
-                landmarks=tuple((float(x), float(y)) for x, y in place),
+                landmarks=tuple((float(x), float(y)) for x, y in points),
                 pose=pose,
-                quality=face_quality(image, place, pose),
+                quality=face_quality(image, points, pose),
                 expression=Scores(self.labels, tuple(row.tolist()), self.network.confidence_threshold),
             )
-            for face, place, pose, row in zip(found, points, poses, self.network.read(crops), strict=True)
+            for face, points, pose, row in zip(detections, landmarks, poses, probabilities, strict=True)
         ]
 
-    def predict_folder(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        output: str | os.PathLike[str] | None = None,
-        save: str | os.PathLike[str] | None = None,
-        crops: bool = False,
-        overwrite: bool = False,
-    ) -> pyarrow.Table:
-        """Every image below a folder as one table (columns: docs/reference/table.md).
+    def stream(
+        self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]
+    ) -> Iterator[ImageResult]:
+        """The result of each image as soon as it is there, in order and in bounded memory.
 
-        With `output` (.parquet, .csv, .jsonl) the table is also written, and a run that was interrupted is
-        taken up where it stopped unless `overwrite`. With `save` annotated images go to that folder.
+        Options: `BatchOptions`. The table `output` is written when the last result has been taken; a run that is
+        left earlier is resumed by the next.
         """
-        return self.predict_many([folder], output=output, save=save, crops=crops, overwrite=overwrite)
+        if isinstance(sources, (str, os.PathLike)):
+            raise InputError("sources are a list of images and folders; for one, use predict or predict_folder")
+        return stream(self, sources, **options)
 
     def predict_many(
-        self,
-        sources: Iterable[str | os.PathLike[str]],
-        *,
-        output: str | os.PathLike[str] | None = None,
-        save: str | os.PathLike[str] | None = None,
-        crops: bool = False,
-        overwrite: bool = False,
+        self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]
     ) -> pyarrow.Table:
-        """Images and folders as one table; a file that cannot be read is a row with its `error`."""
-        if isinstance(sources, (str, os.PathLike)):
-            raise InputError(
-                "predict_many takes a list of images and folders; for one, use predict or predict_folder"
-            )
-        settings = Settings(crops=crops, overwrite=overwrite, save=None if save is None else Path(save))
-        return collect(self, sources, output=None if output is None else Path(output), settings=settings)
+        """Images and folders as one table (columns: docs/reference/table.md). Options: `BatchOptions`.
+
+        A file that cannot be read is a row with its `error`.
+        """
+        results, output = self.stream(sources, **options), options.get("output")
+        if output is None:
+            return to_arrow((row for result in results for row in rows_of(result, self.labels)), self.labels)
+        deque(results, maxlen=0)
+        return read_table(Path(output), self.labels)
+
+    def predict_folder(self, folder: str | os.PathLike[str], **options: Unpack[BatchOptions]) -> pyarrow.Table:
+        """Every image below a folder as one table. Options: `BatchOptions`."""
+        return self.predict_many([folder], **options)
 
 
 def load(
     weights: str | os.PathLike[str] = "default",
     *,
+    detector: str | Detector = DEFAULT_DETECTOR,
     threshold: float = DETECTION_THRESHOLD,
     small_faces: bool = False,
-    detector: str = DEFAULT_DETECTOR,
-    labels: str | LabelSet | None = None,
+    labels: str | Sequence[str] | None = None,
     priors: str = "default",
     tta: bool | None = None,
     min_confidence: float | None = None,
     threads: int = 0,
 ) -> Recognizer:
-    """A recognizer from the weights in the package by name, or from a path: a converted or trained .safetensors file
-    with its manifest beside it, or a folder with a `manifest.json`.
+    """A recognizer, to keep for many images.
 
-    `threshold`: least confidence of a face, 0..1. `small_faces`: also search large images tile by tile
-    at full resolution, several times slower. `detector`: a key of
-    `mien.pipeline.detectors.DETECTORS`. `labels`: a label set to answer in, by name: "raf-db" has no
-    contempt. `priors`: the class frequencies to assume: "default", or others of the manifest.
+    `weights`: the name of weights in the package, a converted or trained .safetensors file with its manifest beside
+    it, or a folder with a manifest.json.
+    `detector`: "yunet-slim", "centerface" (an extra), or an object of your own (`mien.Detector`).
+    `threshold`: least confidence of a detection, 0 to 1.
+    `small_faces`: also detect in large images tile by tile at full resolution, several times slower.
+    `labels`: the label set of the predictions, by name or as classes; "raf-db" has no contempt.
+    `priors`: the class frequencies to assume: "default", or others of the manifest.
     `tta`: average the logits of a face and of its horizontal flip; None: as the manifest says.
-    `min_confidence`: least probability of a `certain` answer, 0..1; None: as the manifest states.
+    `min_confidence`: least confidence of a `certain` prediction, 0 to 1; None: as the manifest says.
     `threads`: per network; 0 takes every core.
+
+    Raises `OptionError` for a value that cannot be, `WeightsError` for weights that cannot be used.
     """
+    _check_option("weights", weights, str | os.PathLike, "a name or a path")
+    _check_option("threshold", threshold, Real, "a number between 0 and 1")
     if not 0 < threshold < 1:
         raise OptionError(f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})")
+    _check_option("min_confidence", min_confidence, Real | None, "a probability, 0 to 1, or None")
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise OptionError(f"min_confidence is {min_confidence}; it is a probability, 0 to 1")
-    if isinstance(labels, str):
-        labels = label_set(labels)
+    _check_option("priors", priors, str, "a name")
+    _check_option("tta", tta, bool | None, "True, False or None")
+    _check_option("threads", threads, int, "a whole number; 0 takes every core")
+    if isinstance(detector, str):
+        detector = detector_called(detector, threshold=threshold, tiles=small_faces, threads=threads)
+    elif not callable(getattr(detector, "detect", None)):
+        raise OptionError(f"detector is {detector!r}; give a name, or an object with the method detect(image)")
     manifest = load_manifest(os.fspath(weights))
-    if tta is not None:
-        manifest = replace(manifest, tta=tta)
-    return Recognizer(
-        detector=detector_called(detector, threshold=threshold, tiles=small_faces, threads=threads),
-        landmarker=default_landmarker(threads=threads),
-        network=ExpressionNetwork(
-            manifest, priors=priors, labels=labels, min_confidence=min_confidence, threads=threads
-        ),
+    network = ExpressionNetwork(
+        manifest if tta is None else replace(manifest, tta=tta),
+        priors=priors,
+        labels=_labels(labels),
+        min_confidence=min_confidence,
+        threads=threads,
     )
+    return Recognizer(detector=detector, landmarker=default_landmarker(threads=threads), network=network)
 
 
 def predict(
-    source: Any,
+    source: ImageSource,
     *,
-    crop: bool = False,
+    detect: bool = True,
+    boxes: Sequence[Box] | None = None,
     weights: str | os.PathLike[str] = "default",
+    detector: str | Detector = DEFAULT_DETECTOR,
     threshold: float = DETECTION_THRESHOLD,
     small_faces: bool = False,
-    labels: str | LabelSet | None = None,
+    labels: str | Sequence[str] | None = None,
     priors: str = "default",
+    tta: bool | None = None,
     min_confidence: float | None = None,
 ) -> list[Face]:
-    """The faces of one image, largest first. Options as `load`; for many images keep a recognizer."""
-    recognizer = load(
-        weights,
-        threshold=threshold,
-        small_faces=small_faces,
-        labels=labels,
-        priors=priors,
-        min_confidence=min_confidence,
-    )
-    return recognizer.predict(source, crop=crop)
+    """The faces of one image, largest first: `load(...).predict(source, detect=..., boxes=...)`.
+
+    Networks stay loaded from one call to the next, for the last four combinations of options; weights whose
+    manifest was written anew are loaded anew. May be called from several threads.
+    """
+    options = {
+        "threshold": threshold, "small_faces": small_faces, "labels": _labels(labels), "priors": priors, "tta": tta,
+        "min_confidence": min_confidence,
+    }  # fmt: skip
+    own = None if isinstance(detector, str) else detector
+    recognizer = _loaded(weights, **options, detector=DEFAULT_DETECTOR if own else detector)
+    if own:
+        recognizer = Recognizer(detector=own, landmarker=recognizer.landmarker, network=recognizer.network)
+    return recognizer.predict(source, detect=detect, boxes=boxes)
+
+
+_loading = threading.Lock()
+
+
+def _loaded(weights: str | os.PathLike[str], **options: Any) -> Recognizer:
+    """`load`, or what it gave to the same options before."""
+    _check_option("weights", weights, str | os.PathLike, "a name or a path")
+    manifest = load_manifest(os.fspath(weights)).path
+    state = manifest.stat()
+    try:
+        with _loading:  # two threads would load twice
+            return _load_cached(manifest, state.st_mtime_ns, state.st_size, **options)
+    except TypeError:  # an option that cannot be part of a key is of the wrong type, which `load` says
+        return load(manifest, **options)
+
+
+@lru_cache(maxsize=KEPT_LOADED)
+def _load_cached(manifest: Path, _changed_ns: int, _size: int, **options: Any) -> Recognizer:
+    return load(manifest, **options)
+
+
+def _check_option(name: str, value: object, kind: Any, wanted: str) -> None:
+    if not isinstance(value, kind):
+        raise OptionError(f"{name} is {value!r}; give {wanted}")
+
+
+def _labels(labels: str | Sequence[str] | None) -> LabelSet | None:
+    try:
+        return None if labels is None else label_set(labels)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"labels are {labels!r}; give the name of a label set, or classes ({error})") from error
+
+
+def _box(box: Box) -> Box:
+    if not isinstance(box, Box):
+        raise OptionError(f"boxes holds {box!r}; give mien.Box(left, top, right, bottom) in pixels")
+    if not (box.width > 0 and box.height > 0):
+        raise OptionError(f"boxes holds {box!r}, which has no area; right and bottom lie beyond left and top")
+    return box
 
 
 def default_landmarker(*, threads: int = 0) -> Landmarks68Onnx:
     """The 68-point network of the package."""
     manifest = load_manifest("landmarks68")
     return Landmarks68Onnx(manifest.file(".onnx"), manifest.inputs, threads=threads)
-
-
-def as_image(source: Any) -> np.ndarray:
-    """A path, bytes, PIL image or array as RGB uint8 (H, W, 3)."""
-    if isinstance(source, (str, os.PathLike, bytes)):
-        return read_image(source)
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if isinstance(source, Image.Image):
-        return rgb_of(source)
-    hint = "; for many images use recognizer.predict_many" if isinstance(source, (list, tuple)) else ""
-    raise InputError(f"an image is a path, bytes, PIL image or array, not {type(source).__name__}{hint}")
-
-
-def _from_array(array: np.ndarray) -> np.ndarray:
-    if array.dtype != np.uint8:
-        raise InputError(
-            f"the array holds {array.dtype}; give uint8 RGB, 0..255 (floats: (255 * x).astype('uint8'))"
-        )
-    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or 0 in array.shape:
-        raise InputError(f"the array has shape {array.shape}; give (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey")
-    if array.shape[2:] == (3,):
-        return np.ascontiguousarray(array)
-    return rgb_of(Image.fromarray(array))

@@ -11,6 +11,7 @@ import numpy as np
 
 from mien.draw.faces import mark_faces
 from mien.errors import OutputError
+from mien.media.atomic import atomic_write
 from mien.media.images import write_image
 from mien.results import Face
 
@@ -59,7 +60,7 @@ class Saver:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_image(mark_faces(image, faces), target)
         text = json.dumps({"source": source, "faces": [face.to_dict() for face in faces]})
-        self._json(source).write_text(text + "\n", encoding="utf-8")
+        atomic_write(self._json(source), text.encode() + b"\n")
 
     def _json(self, source: str) -> Path:
         target = self._targets[source]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 from mien.datasets.audit.check import ALL
@@ -100,7 +101,7 @@ def card(info: DatasetInfo) -> str:
         lines += ["", f"## {title}", ""]
         lines += [_row(header), _row(["---", *["---:"] * (len(header) - 1)]), *map(_row, rows)]
     if info.known_faults:
-        lines += ["", "## Known faults", "", *(f"- {_cell(fault)}" for fault in info.known_faults)]
+        lines += ["", "## Known faults", "", *map(_item, info.known_faults)]
     option = f" --variant {list(info.variants)[1]}" if len(info.variants) > 1 else ""
     lines += ["", "## Check yours", "", "```", f"mien data check {info.name} DIR", "```"]
     if option:
@@ -110,6 +111,11 @@ def card(info: DatasetInfo) -> str:
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _item(text: str) -> str:
+    """An entry of a list, wrapped."""
+    return textwrap.fill(f"- {_cell(text)}", 116, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _cell(text: str) -> str:

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from published.backbones import LandmarkBackbone, stage, stem, unused_identity_head
-from published.vectors import DropPath, Head, Mlp, SqueezeExcite, in_heads, join_heads
+from official.backbones import LandmarkBackbone, stage, stem, unused_identity_head
+from official.vectors import DropPath, Head, Mlp, SqueezeExcite, in_heads, join_heads
 
 TOKENS, WIDTH, HEADS = 49, 512, 8
 
@@ -116,7 +116,7 @@ class PyramidFusion(nn.Module):
         return self.norm(large)[:, 0]
 
 
-class PublishedPoster(nn.Module):
+class OfficialPoster(nn.Module):
     """Face (B, 3, 224, 224) -> logits (B, classes)."""
 
     def __init__(self, *, depth: int = 8, token_mix: bool = True, classes: int = 7) -> None:

@@ -1,7 +1,7 @@
-"""Intermediates on request: layers hook what they compute, and only within `capture` does anyone listen.
+"""Hooks for intermediate tensors: a layer hands over what it computes, and it is kept only within `capture`.
 
-A hook costs a tenth of a microsecond otherwise, holds no tensor, and is absent from compiled and exported graphs.
-Threads do not hear each other.
+Otherwise a hook costs a tenth of a microsecond and holds no tensor; compiled and exported graphs have none.
+Each thread captures for itself.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ _captured: ContextVar[defaultdict[str, list[Tensor]] | None] = ContextVar("_capt
 
 @contextmanager
 def capture() -> Iterator[dict[str, list[Tensor]]]:
-    """What is noted under each name within the block, in order."""
-    notes: defaultdict[str, list[Tensor]] = defaultdict(list)
-    token = _captured.set(notes)
+    """The tensors of every hook that runs within the block: name -> tensors, in order."""
+    captured: defaultdict[str, list[Tensor]] = defaultdict(list)
+    token = _captured.set(captured)
     try:
-        yield notes
+        yield captured
     finally:
         _captured.reset(token)
 
 
 def is_capturing() -> bool:
-    """Whether a hook would be heard. Never in a graph that is being compiled or exported."""
+    """Whether a hook would keep a tensor. Never in a graph that is being compiled or exported."""
     return not torch.compiler.is_compiling() and _captured.get() is not None
 
 
 def hook(name: str, *values: Tensor) -> None:
-    """Append values under a name."""
-    if not torch.compiler.is_compiling() and (notes := _captured.get()) is not None:
-        notes[name].extend(values)
+    """Hand over tensors under a name."""
+    if not torch.compiler.is_compiling() and (captured := _captured.get()) is not None:
+        captured[name].extend(values)
 
 
 def numbered(name: str, values: list[Tensor]) -> dict[str, Tensor]:

@@ -12,17 +12,17 @@ torch = pytest.importorskip("torch")
 from torch import nn
 
 from mien.weights.convert import convert
-from published.apvit import PublishedAPViT
-from published.poster import PublishedPoster
-from published.poster_v2 import PublishedPosterV2
+from official.apvit import OfficialAPViT
+from official.poster import OfficialPoster
+from official.poster_v2 import OfficialPosterV2
 from tests.parity import official
 
 CASES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
-    "poster_small": (PublishedPoster, {"depth": 4}),
-    "poster_affect_small": (PublishedPoster, {"depth": 4, "token_mix": False}),
-    "poster_base": (PublishedPoster, {"depth": 6}),
-    "poster_v2_7cls": (PublishedPosterV2, {}),
-    "apvit_rafdb_7cls": (PublishedAPViT, {}),
+    "poster_small": (OfficialPoster, {"depth": 4}),
+    "poster_affect_small": (OfficialPoster, {"depth": 4, "token_mix": False}),
+    "poster_base": (OfficialPoster, {"depth": 6}),
+    "poster_v2_7cls": (OfficialPosterV2, {}),
+    "apvit_rafdb_7cls": (OfficialAPViT, {}),
 }
 
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from published.backbones import LandmarkBackbone, stage, stem, unused_identity_head
-from published.vectors import DropPath, Head, Mlp, SqueezeExcite, in_heads, join_heads
+from official.backbones import LandmarkBackbone, stage, stem, unused_identity_head
+from official.vectors import DropPath, Head, Mlp, SqueezeExcite, in_heads, join_heads
 
 WIDTH, TOKENS, VIT_HEADS = 768, 3 * 49 + 1, 8
 LEVELS = ((64, 28, 2, 0.0), (128, 14, 4, 0.125), (256, 7, 8, 0.25))  # channels, side, heads, drop path
@@ -154,7 +154,7 @@ class Vit(nn.Module):
         return self.head(self.se_block(x))
 
 
-class PublishedPosterV2(nn.Module):
+class OfficialPosterV2(nn.Module):
     """Face (B, 3, 224, 224) -> logits (B, classes)."""
 
     def __init__(self, *, classes: int = 7) -> None:

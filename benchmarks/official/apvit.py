@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from published.backbones import stage, stem
-from published.vectors import Head, Mlp, join_heads
+from official.backbones import stage, stem
+from official.vectors import Head, Mlp, join_heads
 
 WIDTH, HEADS, CELLS, KEPT = 768, 8, 196, 160
 RATES = (1.0,) * 4 + (0.9,) * 4
@@ -90,7 +90,7 @@ class PoolingVit(nn.Module):
         return self.norm(x)[:, 0]
 
 
-class PublishedAPViT(nn.Module):
+class OfficialAPViT(nn.Module):
     """Face (B, 3, 112, 112) -> logits (B, classes)."""
 
     def __init__(self, *, classes: int = 7) -> None:
