@@ -1,12 +1,12 @@
 """Facial expression recognition: from a photo to the expression of every face in it.
 
     import mien
-    faces = mien.predict("photo.jpg")      # list of Face: box, 68 points, head pose, quality, expression
-    reader = mien.load("default")          # keep it for many images
-    table = reader.predict_folder("holiday/")
-    net = mien.build("poster_v2", classes=7)    # a torch module; needs mien[train]
+    faces = mien.predict("photo.jpg")           # list of Face: box, 68 landmarks, head pose, quality, expression
+    recognizer = mien.load("default")           # to keep for many images
+    table = recognizer.predict_folder("holiday/")
+    network = mien.build("poster_v2", classes=7)   # a torch module; needs mien[train]
 
-Importing does nothing: every name is loaded on first use, and torch only by what trains.
+Importing loads nothing: each name is loaded on first use, and torch only by what trains.
 """
 
 from importlib import import_module
@@ -17,18 +17,31 @@ from mien._version import __version__ as __version__
 if TYPE_CHECKING:
     from mien.datasets.audit.check import DatasetCheck as DatasetCheck
     from mien.datasets.audit.check import check as check
+    from mien.errors import DataError as DataError
+    from mien.errors import ImageError as ImageError
+    from mien.errors import InputError as InputError
     from mien.errors import MienError as MienError
+    from mien.errors import MissingPackageError as MissingPackageError
+    from mien.errors import OptionError as OptionError
+    from mien.errors import OutputError as OutputError
+    from mien.errors import UnknownNameError as UnknownNameError
+    from mien.errors import WeightsError as WeightsError
+    from mien.faces import Detection as Detection
+    from mien.faces import Detector as Detector
+    from mien.faces import Landmarker as Landmarker
     from mien.geometry import Box as Box
     from mien.labels import Expression as Expression
     from mien.labels import LabelSet as LabelSet
     from mien.media.images import read_image as read_image
     from mien.models import build as build
+    from mien.pipeline.batch import BatchOptions as BatchOptions
     from mien.pipeline.recognizer import Recognizer as Recognizer
     from mien.pipeline.recognizer import load as load
     from mien.pipeline.recognizer import predict as predict
     from mien.prepared.build import PreparationReport as PreparationReport
     from mien.prepared.build import prepare as prepare
     from mien.results import Face as Face
+    from mien.results import ImageResult as ImageResult
     from mien.results import Pose as Pose
     from mien.results import Quality as Quality
     from mien.results import Scores as Scores
@@ -38,19 +51,32 @@ if TYPE_CHECKING:
     from mien.weights.fill import load_network as load_network
 
 _PUBLIC = {
+    "BatchOptions": "mien.pipeline.batch",
     "Box": "mien.geometry",
+    "DataError": "mien.errors",
     "DatasetCheck": "mien.datasets.audit.check",
+    "Detection": "mien.faces",
+    "Detector": "mien.faces",
     "Expression": "mien.labels",
     "Face": "mien.results",
+    "ImageError": "mien.errors",
+    "ImageResult": "mien.results",
+    "InputError": "mien.errors",
     "LabelSet": "mien.labels",
+    "Landmarker": "mien.faces",
     "MienError": "mien.errors",
+    "MissingPackageError": "mien.errors",
+    "OptionError": "mien.errors",
+    "OutputError": "mien.errors",
     "Pose": "mien.results",
     "PreparationReport": "mien.prepared.build",
     "Quality": "mien.results",
-    "Recognizer": "mien.pipeline.recognizer",
     "Recipe": "mien.training.recipe",
+    "Recognizer": "mien.pipeline.recognizer",
     "Scores": "mien.results",
     "TrainingResult": "mien.training.session",
+    "UnknownNameError": "mien.errors",
+    "WeightsError": "mien.errors",
     "build": "mien.models",
     "check": "mien.datasets.audit.check",
     "load": "mien.pipeline.recognizer",

@@ -68,4 +68,4 @@ def test_what_is_no_table_is_refused_by_its_name(
 ) -> None:
     text(labelled / name, content)
     assert judge(labelled, "--predictions", labelled / name) == 1
-    assert f"{name} is no whole table that mien predict wrote" in capsys.readouterr().err
+    assert f"{name} is no complete table that mien predict wrote" in capsys.readouterr().err

@@ -1,21 +1,30 @@
 from __future__ import annotations
 
+import base64
+import copy
+import dataclasses
 import io
+import pickle
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import mien
-from mien.errors import InputError, OptionError, UnknownNameError
+from mien.errors import ImageError, InputError, OptionError, UnknownNameError
 from mien.faces import Detection
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
+from mien.pipeline import recognizer as module
 from mien.pipeline.classifier import ExpressionNetwork, calibrated
 from mien.pipeline.recognizer import Recognizer
-from mien.weights.manifest import ConfidenceThreshold
+from mien.weights.manifest import SHIPPED, ConfidenceThreshold
 from tests.conftest import EXAMPLES
 
 
@@ -95,6 +104,79 @@ def test_priors_shift_the_answer_and_are_named(astronaut: np.ndarray) -> None:
         mien.load(priors="flat")
 
 
+WRONG: list[dict[str, Any]] = [
+    {"weights": 5}, {"weights": None}, {"threshold": "0.5"}, {"threshold": float("nan")}, {"detector": 3},
+    {"labels": 3}, {"labels": ["anger", "anger"]}, {"labels": ["bored"]}, {"priors": 3}, {"priors": ["natural"]},
+    {"tta": "yes"}, {"min_confidence": "0.5"}, {"small_faces": "no"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", WRONG, ids=str)
+def test_options_of_the_wrong_type_are_refused_in_our_words(options: dict[str, Any]) -> None:
+    for function in (mien.load, partial(mien.predict, EXAMPLES / "astronaut.jpg")):
+        with pytest.raises(OptionError) as error:
+            function(**options)
+        assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("boxes", [[(1, 2, 3, 4)], [Box(5, 5, 5, 9)], [None], 3, "abcd"])
+def test_boxes_of_the_wrong_kind_are_refused(
+    recognizer: mien.Recognizer, astronaut: np.ndarray, boxes: Any
+) -> None:
+    with pytest.raises(OptionError, match="mien.Box|no area"):
+        recognizer.predict(astronaut, boxes=boxes)
+
+
+def test_given_boxes_keep_their_order_and_carry_no_detection(
+    recognizer: mien.Recognizer, astronaut: np.ndarray
+) -> None:
+    boxes = [Box(0, 0, 60, 60), Box(182, 58, 270, 178)]
+    faces = mien.predict(astronaut, boxes=boxes)
+    assert [face.box for face in faces] == boxes
+    assert [face.detection for face in faces] == [None, None]
+    assert recognizer.predict(astronaut, boxes=[]) == []
+
+
+def test_networks_stay_loaded_between_calls(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    loads: list[dict[str, Any]] = []
+    load = module.load
+    module._load_cached.cache_clear()
+    monkeypatch.setattr(module, "load", lambda *given, **options: loads.append(options) or load(*given, **options))
+    weights = tmp_path / "weights"
+    shutil.copytree(SHIPPED / "default", weights)
+    with ThreadPoolExecutor(4) as pool:
+        faces = list(pool.map(lambda _: mien.predict(astronaut, weights=weights), range(4)))
+    assert all(each == faces[0] for each in faces)
+    assert mien.predict(astronaut, weights=weights / "default.onnx") == faces[0]
+    assert len(loads) == 1
+    mien.predict(astronaut, weights=weights, labels=["happiness", "anger"])
+    mien.predict(astronaut, weights=weights, labels=["happiness", "anger"])
+    assert len(loads) == 2
+    manifest = weights / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    mien.predict(astronaut, weights=weights)
+    assert len(loads) == 3
+    for least in np.linspace(0.1, 0.9, 9):
+        mien.predict(astronaut, weights=weights, min_confidence=float(least))
+    assert module._load_cached.cache_info().currsize == module.KEPT_LOADED
+
+
+def test_results_are_plain_values_with_a_short_repr(recognizer: mien.Recognizer) -> None:
+    (result,) = recognizer.stream([EXAMPLES / "astronaut.jpg"])
+    (face,) = result.faces
+    for value in (recognizer, result, face, face.box, face.pose, face.quality, face.expression):
+        assert len(repr(value)) <= 116
+        assert "\n" not in repr(value)
+    for value in (result, face, face.box, face.pose, face.quality, face.expression):
+        assert copy.deepcopy(value) == value
+        assert pickle.loads(pickle.dumps(value)) == value
+        assert len(dataclasses.asdict(value)) == len(dataclasses.astuple(value))
+    assert face.expression is not None
+    assert repr(face).startswith("Face('happiness', confidence=1.00")
+
+
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(OptionError, match="between 0 and 1"):
         mien.load(threshold=50)
@@ -110,11 +192,32 @@ def test_wrong_settings_are_refused() -> None:
         (np.zeros((5, 5, 3)), "float64"),
         (np.zeros((5,), np.uint8), "shape"),
         (np.zeros((5, 5, 2), np.uint8), "shape"),
+        (np.zeros((3, 5, 5), np.uint8), "channels come last"),
+        (np.ones((5, 5, 3), np.float32), "255"),
+        (np.full((5, 5, 3), 200.0), "round"),
+        (np.full((5, 5, 3), -2.0), "normalisation"),
+        (np.full((5, 5, 3), np.nan), "0..255"),
+        (np.full((5, 5), 3000, np.uint16), "257"),
+        (np.full((5, 5), True), "bool"),
+        (np.full((5, 5), "a"), "uint8"),
     ],
 )
 def test_arrays_of_the_wrong_kind_are_refused(recognizer: mien.Recognizer, array: np.ndarray, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         recognizer.predict(array)
+
+
+def test_whole_numbers_of_any_type_are_the_same_image(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    faces = recognizer.predict(astronaut)
+    for kind in (np.int16, np.uint16, np.int64):
+        assert recognizer.predict(astronaut.astype(kind)) == faces
+
+
+def test_base64_text_is_named_and_not_repeated(recognizer: mien.Recognizer) -> None:
+    text = base64.b64encode((EXAMPLES / "astronaut.jpg").read_bytes()).decode()
+    with pytest.raises(ImageError, match="b64decode") as error:
+        recognizer.predict(text)
+    assert len(str(error.value)) < 200
 
 
 def test_other_things_are_refused(recognizer: mien.Recognizer) -> None:

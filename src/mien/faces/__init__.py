@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Detection:
     points: tuple[tuple[float, float], ...] = ()  # eyes, nose, mouth corners as (x, y), or none
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Anything that detects faces."""
 
@@ -28,6 +29,7 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
 class Landmarker(Protocol):
     """Anything that places the 68 points of 300-W / Multi-PIE."""
 

@@ -79,6 +79,8 @@ class Recognizer:
         back. `boxes`: where the faces are, instead of detection; they come back in this order. Raises `ImageError`
         for a file that gives no pixels, `InputError` for another source.
         """
+        _check_option("detect", detect, bool, "True or False")
+        _check_option("boxes", boxes, Iterable | None, "a list of mien.Box, or None")
         image = to_rgb(source)
         height, width = image.shape[:2]
         if boxes is None and not detect:
@@ -172,10 +174,10 @@ def load(
     _check_option("priors", priors, str, "a name")
     _check_option("tta", tta, bool | None, "True, False or None")
     _check_option("threads", threads, int, "a whole number; 0 takes every core")
+    _check_option("small_faces", small_faces, bool, "True or False")
+    _check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     if isinstance(detector, str):
         detector = detector_called(detector, threshold=threshold, tiles=small_faces, threads=threads)
-    elif not callable(getattr(detector, "detect", None)):
-        raise OptionError(f"detector is {detector!r}; give a name, or an object with the method detect(image)")
     manifest = load_manifest(os.fspath(weights))
     network = ExpressionNetwork(
         manifest if tta is None else replace(manifest, tta=tta),
@@ -210,6 +212,7 @@ def predict(
         "threshold": threshold, "small_faces": small_faces, "labels": _labels(labels), "priors": priors, "tta": tta,
         "min_confidence": min_confidence,
     }  # fmt: skip
+    _check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     own = None if isinstance(detector, str) else detector
     recognizer = _loaded(weights, **options, detector=DEFAULT_DETECTOR if own else detector)
     if own:
