@@ -45,6 +45,9 @@ class LabelSet(tuple[str, ...]):
             raise ValueError("a label has no name")
         return labels
 
+    def __repr__(self) -> str:
+        return f"LabelSet({' '.join(self)!r})"
+
     def __getnewargs__(self) -> tuple[tuple[str, ...]]:
         return (tuple(self),)  # copies and pickles call the constructor
 
