@@ -15,7 +15,7 @@ from tests.docs.commands import DOCUMENTS, SCRIPTS, Command, in_blocks, in_sente
 
 SHOWN = [command for path in [*DOCUMENTS, *SCRIPTS] for command in in_blocks(path)]
 MENTIONED = [command for path in DOCUMENTS for command in in_sentences(path)]
-SPLITS = {"csv": {"train", "valid", "test"}, "aff-wild2": {"train", "test"}}  # of sets that publish no counts of them
+SPLITS = {"csv": {"train", "valid", "test"}, "aff-wild2": {"train", "test"}}  # of sets that publish no counts
 RECIPES = Path(recipes.__file__).parent
 
 

@@ -1,0 +1,114 @@
+"""What README and how-tos show runs as written, on fabricated copies of the data sets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+pytest.importorskip("matplotlib")
+
+from mien.cli.app import run
+from mien.labels import FERPLUS, RAF_DB
+from tests.conftest import EXAMPLES
+from tests.datasets.distributions import image, text
+from tests.docs.commands import ROOT, Command, in_blocks
+
+PAGES = ["README.md", *(f"docs/how-to/{name}-data.md" for name in ("check", "prepare")), "docs/how-to/train.md",
+         "docs/how-to/evaluate.md"]  # fmt: skip
+SHORTER = {  # what a test adds, so that it ends soon
+    "train": ("--set", "epochs=1", "--set", "batch=4", "--accelerator", "cpu", "--devices", "1"),
+    "evaluate": ("--limit", "6"),
+}
+NOT_RUN = {  # a word of a command -> why it stays out
+    "rafdb_best.pth": "an official file",
+    "poster.safetensors": "an official file",
+    "broken/": "its result is what the page shows",
+    "recipe.py": "ten trainings",
+    "runs/fold{fold}/weights": "ten trainings",
+    "runs/before/weights": "an earlier training of the reader's",
+}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the pages point at."""
+    top = tmp_path_factory.mktemp("documents")
+    for name in ("photo.jpg", "crowd.jpg", "holiday/a.jpg", "holiday/b.jpg", "crops/a.jpg"):
+        (top / name).parent.mkdir(exist_ok=True)
+        shutil.copy(EXAMPLES / "astronaut.jpg", top / name)
+    raf_db(top / "DIR")
+    shutil.copytree(top / "DIR", top / "RAF-DB")
+    ferplus(top / "FER")
+    shutil.make_archive(str(top / "ferplus"), "zip", top / "FER")
+    for k, label in enumerate(RAF_DB):
+        for i, split in enumerate(["train", "train", "test"]):
+            image(top / f"my-faces/{split}/{label}/{i}.png", seed=10 * k + i)
+    return top
+
+
+def raf_db(top: Path) -> None:
+    """Every class three times in train and once in test."""
+    names = [f"{split}_{i:05d}" for split, count in (("train", 21), ("test", 7)) for i in range(1, count + 1)]
+    text(top / "EmoLabel/list_patition_label.txt", *(f"{name}.jpg {i % 7 + 1}" for i, name in enumerate(names)))
+    for seed, name in enumerate(names):
+        image(top / f"Image/aligned/{name}_aligned.jpg", seed=seed, side=100)
+
+
+def ferplus(top: Path) -> None:
+    """Every class once in each split."""
+    rows = ["Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"]
+    parts = (("Training", "Train"), ("PublicTest", "Valid"), ("PrivateTest", "Test"))
+    for i, (usage, folder) in enumerate(parts):
+        for k in range(len(FERPLUS)):
+            name = f"fer{10 * i + k:07d}.png"
+            rows.append(f"{usage},{name},{','.join(map(str, (10 * np.eye(8, dtype=int))[k]))},0,0")
+            image(top / f"data/FER2013{folder}/{name}", seed=10 * i + k, grey=True)
+    text(top / "fer2013new.csv", *rows)
+
+
+def shown() -> Iterator[Command]:
+    for page in PAGES:
+        yield from in_blocks(ROOT / page)
+
+
+@pytest.mark.slow
+def test_what_the_pages_show_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    ran = 0
+    for command in shown():
+        if set(command.words) & set(NOT_RUN):
+            continue
+        code = run([*command.words, *SHORTER.get(command.words[0], ())])
+        assert code == (1 if command.words[:2] == ("data", "check") else 0), str(
+            command
+        )  # counts are not published
+        ran += 1
+    assert ran > 20
+
+
+def test_the_python_of_the_readme_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    names: dict[str, object] = {}
+    exec(readme_python(), names)
+    assert names["table"].num_rows == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_type_checkers_accept_the_python_of_the_readme(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    (tmp_path / "readme.py").write_text(readme_python())
+    output, _, code = api.run(
+        ["--strict", "--config-file", str(ROOT / "pyproject.toml"), str(tmp_path / "readme.py")]
+    )
+    assert code == 0, output
+
+
+def readme_python() -> str:
+    """The first Python block of the README."""
+    return (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
