@@ -254,7 +254,7 @@ def _fields(module: types.ModuleType, name: str) -> Iterator[tuple[str, str, str
             texts.append(str(after.value.value))
         meaning = " ".join(" ".join(texts).split())
         if not meaning:
-            print(f"{module.__name__}.{name}.{node.target.id} says nothing; put a comment at its end")
+            raise SystemExit(f"{module.__name__}.{name}.{node.target.id} says nothing; put a comment at its end")
         default = "required" if node.value is None else f"`{_default(node.value)}`"
         yield node.target.id, f"`{ast.unparse(node.annotation)}`", default, meaning
 
