@@ -1,99 +1,115 @@
-"""Images no network of the package was trained on, with their labels.
+"""Labelled images that no network of the package was trained on.
 
-FER+ validation decides (epochs, operating point, temperature); the muxspace people of the splits
-"valid" and "test" of `prepare_faces.py` decide nothing.
+FER+ validation is used to choose: its first half chooses operating points, temperature and thresholds, the other
+half measures them. The people of muxspace in the splits "valid" and "test" (`muxspace`) choose nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import repeats_another_split
+from mien.datasets.samples import Samples
+from mien.errors import InputError
+from mien.evaluation.predict import answer
 from mien.geometry import Box
 from mien.labels import FERPLUS, Expression
-from mien.media.images import read_image
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.recognizer import Recognizer, default_landmarker
 from mien.preprocess import Preprocess
-from research.default.prepare import VOTES, ferplus_rows, muxspace_rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOutSet:
-    """Names inside a zip file and their classes, as indices of FERPLUS."""
+    """Images with one label each, as indices of FERPLUS."""
 
-    archive: Path
-    names: tuple[str, ...]
-    truth: np.ndarray
-    groups: tuple[str, ...]  # who is in the image, where known: bootstrap draws them together
+    title: str
+    samples: Samples
+    clusters: np.ndarray  # (N,) str: the person seen, or the image where people are not known
 
-    def images(self):
-        """RGB uint8 arrays, one after the other."""
-        return self.at(range(len(self.names)))
+    def __len__(self) -> int:
+        return len(self.samples)
 
-    def at(self, rows):
-        """RGB uint8 arrays of some rows, in their order."""
-        with zipfile.ZipFile(self.archive) as archive:
-            for row in rows:
-                yield read_image(archive.read(self.names[row]))
+    @property
+    def truth(self) -> np.ndarray:
+        """(N,) int."""
+        return self.samples.label
+
+    def images(self) -> Iterator[np.ndarray]:
+        """RGB uint8 (H, W, 3), one after the other."""
+        return map(self.samples.image, range(len(self)))
+
+    def take(self, rows: np.ndarray) -> HeldOutSet:
+        """Some rows, by index or mask."""
+        return replace(self, samples=self.samples.take(rows), clusters=self.clusters[rows])
 
 
-def ferplus_validation(archive: Path) -> HeldOutSet:
-    """The 3,396 images of FER2013Valid whose largest vote is one of the eight classes and not tied."""
-    with zipfile.ZipFile(archive) as file:
-        rows = [row for row in ferplus_rows(file) if row["split"] == "valid"]
-    votes = np.array([[int(row[name]) for name in VOTES] for row in rows])
-    top = votes.max(axis=1, keepdims=True)
-    kept = np.flatnonzero(((votes == top).sum(axis=1) == 1) & (votes.argmax(axis=1) < 8))
-    names = tuple(rows[i]["name"] for i in kept)
-    return HeldOutSet(archive, names, votes.argmax(axis=1)[kept], names)
+def ferplus_validation(archive: Path, *, deduplicated: bool = False) -> HeldOutSet:
+    """The 3,396 validation images with one label; `deduplicated`: the 2,965 that repeat no training image."""
+    samples = dataset_info("ferplus").samples(archive)
+    kept = (samples.split == "valid") & (samples.label >= 0)
+    if deduplicated:
+        kept &= ~repeats_another_split(samples)
+    samples = samples.take(kept)
+    return HeldOutSet(title="FER+ validation", samples=samples, clusters=samples.path)
+
+
+def muxspace(archive: Path) -> Samples:
+    """All images, each person in one split by a hash of the name, so that people once held out stay so."""
+    samples = dataset_info("muxspace").samples(archive)
+    people = [person_of(path) for path in samples.path.tolist()]
+    split = np.array([_split_of(person) for person in people], dtype=object)
+    return replace(samples, subject=np.array(people, dtype=object), split=split)
 
 
 def muxspace_people(archive: Path) -> HeldOutSet:
-    """All images of the people held out; the two labelled contempt are too few to judge and left out."""
-    with zipfile.ZipFile(archive) as file:
-        rows = [row for row in muxspace_rows(file) if row["split"] in ("valid", "test")]
-    rows = [row for row in rows if row["label"] != "contempt"]
-    truth = np.array([FERPLUS.index(Expression(row["label"])) for row in rows])
-    return HeldOutSet(archive, tuple(row["name"] for row in rows), truth, tuple(row["person"] for row in rows))
+    """The 4,062 images of held-out people; two labelled contempt are too few to measure and left out."""
+    samples = muxspace(archive)
+    kept = (samples.split != "train") & (samples.label != FERPLUS.index(Expression.CONTEMPT))
+    samples = samples.take(kept)
+    assert samples.subject is not None
+    return HeldOutSet(title="muxspace people", samples=samples, clusters=samples.subject)
 
 
-def without_repeats(kept: HeldOutSet, archive: Path) -> np.ndarray:
-    """Mask (N,) of the FER+ images that have no near-duplicate in the training part."""
-    samples = dataset_info("ferplus").samples(archive)
-    repeats = set(samples.path[repeats_another_split(samples)].tolist())
-    return np.array([name not in repeats for name in kept.names])
+def person_of(path: str) -> str:
+    """The name in an image's name: Aaron_Eckhart of images/Aaron_Eckhart_0001.jpg."""
+    return path.rpartition("/")[2].rpartition(".")[0].rstrip("0123456789").rstrip("_-")
 
 
-def aligned(kept: HeldOutSet, inputs: Preprocess) -> np.ndarray:
-    """Every image as prediction with `--crops` sees it (N, S, S, 3) uint8."""
+def _split_of(person: str) -> str:
+    share = int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) / 16**8
+    return "test" if share < 0.25 else "valid" if share < 0.35 else "train"
+
+
+def first_half(clusters: np.ndarray) -> np.ndarray:
+    """Mask (N,) of half of the clusters by a hash of their names: the same on every machine."""
+    return np.array([hashlib.sha256(f"half {name}".encode()).digest()[0] < 128 for name in clusters.tolist()])
+
+
+def by_class(held_out: HeldOutSet, *, seed: int = 0) -> list[np.ndarray]:
+    """The rows of each class in random order."""
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(np.flatnonzero(held_out.truth == label)) for label in range(len(FERPLUS))]
+
+
+def aligned(held_out: HeldOutSet, inputs: Preprocess) -> np.ndarray:
+    """Every image as prediction without detection sees it (N, S, S, 3) uint8."""
     landmarker = default_landmarker(threads=1)
     crops = []
-    for image in kept.images():
-        whole = Box(0, 0, image.shape[1], image.shape[0])
-        crops.append(inputs.crop(image, landmarker.locate(image, [whole])[0]))
+    for image in held_out.images():
+        box = Box(0, 0, image.shape[1], image.shape[0])
+        crops.append(inputs.crop(image, landmarker.locate(image, [box])[0]))
     return np.stack(crops)
 
 
-def first_half(groups: tuple[str, ...]) -> np.ndarray:
-    """Mask (N,) of half of the groups, by a hash of their names: the same on every machine, and for every set."""
-    return np.array([hashlib.sha256(f"half {group}".encode()).digest()[0] < 128 for group in groups])
-
-
-def balanced_sample(kept: HeldOutSet, per_class: int, seed: int) -> HeldOutSet:
-    """At most `per_class` images of each class, drawn with a seed."""
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate(
-        [rng.permutation(np.flatnonzero(kept.truth == label))[:per_class] for label in range(len(FERPLUS))]
-    )
-    return HeldOutSet(
-        kept.archive,
-        tuple(kept.names[i] for i in rows),
-        kept.truth[rows],
-        tuple(kept.groups[i] for i in rows),
-    )
+def probabilities(recognizer: Recognizer, held_out: HeldOutSet, *, detect: bool) -> np.ndarray:
+    """(N, classes); zeros where no face was detected, which counts as wrong."""
+    predicted, unread = answer(recognizer, held_out.samples, search=detect)
+    if unread:
+        raise InputError(f"{held_out.title}: {len(unread)} images cannot be read, the first: {unread[0]}")
+    return predicted

@@ -1,120 +1,101 @@
-"""The table of the comparison: every network of recipes/comparison on FER+ validation, with intervals and cost.
+"""The table of the comparison: every network of the recipes `comparison/*` on FER+ validation, with cost.
 
-    python -m research.experiments.compare_networks --ferplus ferplus.zip --runs runs
+    PYTHONPATH=benchmarks python -m research.experiments.compare_networks --ferplus ferplus.zip --runs runs
 
 Reads runs/comparison-NETWORK-SEED/weights, one or more seeds each, and writes the table of
-docs/models/comparison.md. Images as prediction sees them with `--crops`, without those that repeat one of
-training. Plain network output, no horizontally flipped image, no priors. Metrics are means over the seeds; intervals, 95 %, draw
-images 1,000 times, and differences to the plain backbone are paired. The cost is CPU time of one thread, a face at a
-time, of the folded networks in turns.
+docs/models/comparison.md. Images as prediction without detection sees them, deduplicated; no test-time
+augmentation, no priors. Metrics are means over the seeds; intervals: 95 %, 1,000 bootstrap resamples of images;
+differences to the bare backbone are paired. The cost is CPU time of one thread per face, of the folded networks in
+turns.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
+from mien.metrics import bootstrap
+from mien.metrics.resampling import Interval
 from mien.nn.fold import folded
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest
-from research.held_out import aligned, ferplus_validation, without_repeats
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from research.held_out import aligned, ferplus_validation
 from timing import in_turns
 
-PAGE = Path(__file__).parents[1] / "docs/models/comparison.md"
+PAGE = Path(__file__).parents[2] / "docs/models/comparison.md"
 START, END = "<!-- made by research/experiments/compare_networks.py -->\n", "<!-- end -->\n"
 NETWORKS = {
-    "plain": "plain backbone",
+    "bare-backbone": "bare backbone",
     "apvit": "APViT",
     "phanet": "PhaNet",
     "poster": "POSTER",
-    "poster_v2": "POSTER++",
+    "poster-v2": "POSTER++",
 }
-DRAWS = 1000
+HEADER = (
+    "network", "seeds", "accuracy", "balanced accuracy", "accuracy to bare backbone",
+    "balanced accuracy to bare backbone", "accuracy of each seed", "parameters", "ms a face",
+)  # fmt: skip
 
 
 @torch.inference_mode()
-def answers(network: torch.nn.Module, x: torch.Tensor) -> np.ndarray:
-    """The most probable classes (N,)."""
+def predicted_classes(network: nn.Module, x: torch.Tensor) -> np.ndarray:
+    """(N,)."""
     return torch.cat([network(part).argmax(dim=1) for part in x.split(128)]).numpy()
 
 
-def figures(hits: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and balanced accuracy (D,) of draws: counts of hits and of images per class (D, K)."""
-    shown = truth > 0
-    recall = np.where(shown, hits / np.where(shown, truth, 1), 0).sum(axis=1) / shown.sum(axis=1)
-    return hits.sum(axis=1) / truth.sum(axis=1), recall
+def accuracies(correct: np.ndarray, truth: np.ndarray) -> tuple[Interval, Interval]:
+    """Accuracy and balanced accuracy, or their difference: `correct` (N,), the mean over seeds, or a difference."""
+    shown = np.eye(truth.max() + 1)[truth]  # (N, K)
+    columns = shown * correct[:, None], shown
+    return (
+        bootstrap(lambda right, images: right.sum(axis=1) / images.sum(axis=1), *columns, resamples=1000),
+        bootstrap(lambda right, images: np.nanmean(right / images, axis=1), *columns, resamples=1000),
+    )
 
 
-def of_draws(right: np.ndarray, truth: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and balanced accuracy (D,) of `right` (N,), the mean over seeds of being right, in draws (D, N)."""
-    classes = np.eye(truth.max() + 1)[truth]  # (N, K)
-    return figures(draws @ (classes * right[:, None]), draws @ classes)
+def cells(correct: dict[str, np.ndarray], name: str, truth: np.ndarray) -> list[str]:
+    """Both accuracies of a network and their differences to the bare backbone."""
+    own = [f"{i.value:.1%} ({i.low:.1%} to {i.high:.1%})" for i in accuracies(correct[name].mean(axis=0), truth)]
+    if name == "bare-backbone":
+        return [*own, "", ""]
+    gain = correct[name].mean(axis=0) - correct["bare-backbone"].mean(axis=0)
+    differences = accuracies(gain, truth)
+    return [*own, *(f"{100 * i.value:+.1f} ({100 * i.low:+.1f} to {100 * i.high:+.1f})" for i in differences)]
 
 
-def row(title: str, folders: list[Path], right: np.ndarray, plain: np.ndarray, truth: np.ndarray) -> list[str]:
-    """Cells of one network."""
-    rng = np.random.default_rng(0)
-    draws = rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=DRAWS).astype(float)
-    once = np.ones((1, len(truth)))
-    cells = [title, str(len(folders))]
-    points, drawn, of_plain = (of_draws(*args) for args in
-                               ((right, truth, once), (right, truth, draws), (plain, truth, draws)))  # fmt: skip
-    base = of_draws(plain, truth, once)
-    for now, many in zip(points, drawn, strict=True):
-        low, high = np.percentile(many, [2.5, 97.5])
-        cells.append(f"{now[0]:.1%} ({low:.1%} to {high:.1%})")
-    for now, before, many, many_before in zip(points, base, drawn, of_plain, strict=True):
-        low, high = np.percentile(many - many_before, [2.5, 97.5])
-        same = right is plain
-        cells.append("" if same else f"{100 * (now - before)[0]:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
-    return cells
-
-
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferplus", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-
-    found = {name: sorted(options.runs.glob(f"comparison-{name}-*/weights")) for name in NETWORKS}
-    inputs = load_manifest(str(found["plain"][0])).inputs
-    kept = ferplus_validation(options.ferplus)
-    alone = without_repeats(kept, options.ferplus)
-    x, truth = torch.from_numpy(inputs.normalise(aligned(kept, inputs)[alone])), kept.truth[alone]
-    right, calls, parameters, spread = {}, {}, {}, {}
-    for name, folders in found.items():
-        hits = []
-        for folder in folders:
-            network = folded(load_network(str(folder)).eval())
-            hits.append(answers(network, x) == truth)
-        right[name] = np.mean(hits, axis=0)
-        spread[name] = [float(one.mean()) for one in hits]
-        parameters[name] = sum(value.numel() for value in load_network(str(found[name][0])).parameters())
-        calls[name] = lambda network=network: network(x[:1])
+    folders = {name: sorted(options.runs.glob(f"comparison-{name}-*/weights")) for name in NETWORKS}
+    networks = {name: [folded(load_network(folder)) for folder in paths] for name, paths in folders.items()}
+    inputs = load_manifest(str(folders["bare-backbone"][0])).inputs
+    held_out = ferplus_validation(options.ferplus, deduplicated=True)
+    x, truth = torch.from_numpy(inputs.normalise(aligned(held_out, inputs))), held_out.truth
+    correct = {
+        name: np.stack([predicted_classes(network, x) == truth for network in of_seeds])
+        for name, of_seeds in networks.items()
+    }  # (seeds, N)
+    calls = {name: lambda network=of_seeds[0]: network(x[:1]) for name, of_seeds in networks.items()}
     with torch.inference_mode():
         cost = in_turns(calls, rounds=30, clock=time.process_time)
-    header = [
-        "network", "seeds", "accuracy", "balanced accuracy", "accuracy to plain", "recall to plain",
-        "accuracy of each seed", "parameters", "ms a face",
-    ]  # fmt: skip
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
     for name, title in NETWORKS.items():
-        cells = row(title, found[name], right[name], right["plain"], truth)
-        cells += [", ".join(f"{one:.1%}" for one in spread[name])]
-        cells += [f"{parameters[name] / 1e6:.1f} M", f"{cost[name]:.1f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    made = "\n".join(lines)
+        parameters = sum(value.numel() for value in load_network(folders[name][0]).parameters())
+        row = [title, str(len(correct[name])), *cells(correct, name, truth)]
+        row += [", ".join(f"{accuracy:.1%}" for accuracy in correct[name].mean(axis=1))]
+        lines.append("| " + " | ".join([*row, f"{parameters / 1e6:.1f} M", f"{cost[name]:.1f}"]) + " |")
+    table = "\n".join(lines)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    PAGE.write_text(f"{before}{START}\n{made}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-    print(made)
+    PAGE.write_text(f"{before}{START}\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    print(table)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What expressions are worth when different detectors find the faces, and who still finds them in worse images.
+"""What face detectors are worth to expressions, and how many corrupted faces they still detect.
 
-    python -m research.yunet_slim.compare --ferplus ferplus.zip --muxspace muxspace.zip --detectors centerface yunet_slim
+    python -m research.yunet_slim.compare --ferplus ferplus.zip --muxspace muxspace.zip
 
-Through the whole pipeline; an image without a face counts as wrong. The difference to the first detector: 95 %,
-1,000 bootstrap draws of images (FER+) or people (muxspace), seed 0, the same for both. Worse images: those of
-`mien evaluate --under all`, of some muxspace people, placed by the first detector: in how many a face is found.
+Expressions through the whole pipeline; an image without a detection counts as wrong. Differences to the first
+detector: 95 %, 1,000 paired bootstrap resamples of images (FER+) or people (muxspace), seed 0. Corruptions: those
+of `mien evaluate --corruptions all`, on some muxspace people, with the face region of the first detector.
 """
 
 from __future__ import annotations
@@ -16,75 +16,57 @@ import numpy as np
 
 import mien
 from mien.evaluation.corruptions import FaceRegion, corrupt, select_corruptions, with_severities
+from mien.metrics import classification_metrics, paired_differences
 from mien.pipeline.detectors import detector_called
 from mien.pipeline.recognizer import default_landmarker
-from research.default.evaluate import figures, read
-from research.held_out import HeldOutSet, ferplus_validation, muxspace_people
+from research.held_out import HeldOutSet, ferplus_validation, muxspace_people, probabilities
 
 
-def right(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mask (N,) of the images whose expression was called by its name."""
-    return (probabilities.sum(axis=1) > 0) & (probabilities.argmax(axis=1) == truth)
-
-
-def gain(ours: np.ndarray, theirs: np.ndarray, kept: HeldOutSet) -> tuple[float, float, float]:
-    """Difference of two accuracies and its interval, drawing whole groups."""
-    names, members = np.unique(kept.groups, return_inverse=True)
-    sums = np.bincount(members, ours.astype(float) - theirs, minlength=len(names))
-    sizes = np.bincount(members, minlength=len(names))
-    picked = np.random.default_rng(0).integers(len(names), size=(1000, len(names)))
-    low, high = np.percentile(sums[picked].sum(axis=1) / sizes[picked].sum(axis=1), [2.5, 97.5])
-    return float(ours.mean() - theirs.mean()), float(low), float(high)
-
-
-def found_under(detectors: list[str], kept: HeldOutSet, count: int) -> None:
-    """Print the share of images in which each detector finds a face, under everything that can happen to them."""
-    rows = np.random.default_rng(2).choice(len(kept.names), count, replace=False)
-    images, names = list(kept.at(rows)), [kept.names[row] for row in rows]
-    finders = [detector_called(name, threads=1) for name in detectors]
-    landmarker = default_landmarker(threads=1)
-    places = []
+def print_detection_rates(detectors: list[str], held_out: HeldOutSet) -> None:
+    """The share of images in which each detector detects a face, for every corruption and severity."""
+    networks, landmarker = [detector_called(name, threads=1) for name in detectors], default_landmarker(threads=1)
+    images, names, regions = list(held_out.images()), held_out.samples.path.tolist(), []
     for image in images:
-        faces = finders[0].detect(image)
-        places.append(FaceRegion.of(image, landmarker.locate(image, [faces[0].box])[0] if faces else None))
-    shares = []
+        faces = networks[0].detect(image)
+        regions.append(FaceRegion.of(image, landmarker.locate(image, [faces[0].box])[0] if faces else None))
+    rates = []
     for corruption, severity in with_severities(select_corruptions("all")):
         worse = [
-            corrupt(image, corruption, severity, region=place, name=name)
-            for image, place, name in zip(images, places, names, strict=True)
+            corrupt(image, corruption, severity, region=region, name=name)
+            for image, region, name in zip(images, regions, names, strict=True)
         ]
-        shares.append([np.mean([len(finder.detect(image)) > 0 for image in worse]) for finder in finders])
-        print(f"{corruption.name}, {severity}:", *(f"{share:.1%}" for share in shares[-1]), flush=True)
-    print(f"mean over {len(shares)} versions:", *(f"{share:.1%}" for share in np.mean(shares, axis=0)), flush=True)
+        rates.append([np.mean([len(network.detect(image)) > 0 for image in worse]) for network in networks])
+        print(f"{corruption.name}, {severity}:", *(f"{rate:.1%}" for rate in rates[-1]), flush=True)
+    print(f"mean over {len(rates)} severities:", *(f"{rate:.1%}" for rate in np.mean(rates, axis=0)), flush=True)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferplus", type=Path, required=True)
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--detectors", nargs="+", default=["centerface", "yunet-slim"])
     parser.add_argument("--weights", default="default")
-    parser.add_argument("--worse", type=int, default=240, help="images of muxspace people to make worse")
-    parser.add_argument("--only-worse", action="store_true", help="no expressions")
-    options = parser.parse_args()
-    found_under(options.detectors, muxspace_people(options.muxspace), options.worse)
-    if options.only_worse:
-        return
-    for title, kept in (
-        ("FER+ validation", ferplus_validation(options.ferplus)),
-        ("muxspace people", muxspace_people(options.muxspace)),
-    ):
+    parser.add_argument("--corrupted", type=int, default=240, help="images of muxspace people to corrupt")
+    parser.add_argument("--only-corrupted", action="store_true", help="no expressions")
+    options = parser.parse_args(arguments)
+    people = muxspace_people(options.muxspace)
+    rows = np.random.default_rng(2).choice(len(people), options.corrupted, replace=False)
+    print_detection_rates(options.detectors, people.take(rows))
+    for held_out in () if options.only_corrupted else (ferplus_validation(options.ferplus), people):
         first = None
         for detector in options.detectors:
-            found = read(mien.load(options.weights, detector=detector, threads=1), kept, detect=True)
-            numbers = figures(found, kept.truth)
-            hits = right(found, kept.truth)
-            first = hits if first is None else first
-            more, low, high = gain(hits, first, kept)
+            recognizer = mien.load(options.weights, detector=detector, threads=1)
+            predicted = probabilities(recognizer, held_out, detect=True)
+            first = predicted if first is None else first
+            metrics = classification_metrics(held_out.truth, predicted)
+            difference = paired_differences(
+                held_out.truth, predicted, first, clusters=held_out.clusters, resamples=1000
+            )["accuracy"]
             print(
-                f"{title}, {len(kept.truth)} images, {detector}: found {numbers['found']:.2%}, "
-                f"accuracy {numbers['accuracy']:.2%}, balanced accuracy {numbers['balanced_accuracy']:.2%}; "
-                f"accuracy to {options.detectors[0]}'s {100 * more:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})",
+                f"{held_out.title}, {metrics.images} images, {detector}: detected "
+                f"{metrics.predicted / metrics.images:.2%}, accuracy {metrics.accuracy:.2%}, balanced accuracy "
+                f"{metrics.balanced_accuracy:.2%}; accuracy against {options.detectors[0]} "
+                f"{100 * difference.value:+.2f} ({100 * difference.low:+.2f} to {100 * difference.high:+.2f})",
                 flush=True,
             )
 

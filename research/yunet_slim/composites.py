@@ -1,7 +1,7 @@
-"""Composites of faces on backgrounds, for training the detector and for judging it.
+"""Composites: faces pasted on backgrounds, to train and to evaluate detectors.
 
-Each face is drawn from its own image at a random size and turn; box and points go along, so the truth about a
-face of ten pixels is what was seen at two hundred.
+Each face is pasted at a random size and roll, its box and points with it, so that a face of ten pixels has the
+labels that were made at two hundred.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-STEEPEST_DEG = 75
-LEAST_PX = 7.0  # root of the box's area; smaller faces are not asked for
+MAX_ROLL_DEG = 75
+SMALLEST_PX = 7.0  # root of the box's area; a detector need not detect smaller faces
 CROWDS = ((0.45, (8, 36), (10, 26)), (0.35, (14, 150), (4, 12)), (0.2, (110, 420), (1, 3)))  # share, sizes, counts
-SKIN = np.array([1.0, 0.82, 0.72])  # grey faces are tinted on coloured backgrounds
+SKIN = np.array([1.0, 0.82, 0.72])  # tints grey faces on coloured backgrounds
 
 
 @dataclass(frozen=True)
 class Source:
-    """Faces with their truth: images (N, S, S, 3) uint8, boxes (N, 4), points (N, 5, 2) in their pixels."""
+    """Labelled faces: images (N, S, S, 3) uint8, boxes (N, 4), points (N, 5, 2) in their pixels."""
 
     images: np.ndarray
     boxes: np.ndarray
@@ -52,44 +52,44 @@ class CompositeMaker:
         shares = np.array([source.share for source in sources])
         self._shares = shares / shares.sum()
 
-    def make(self, rng: np.random.Generator, *, steep: bool = False) -> Composite:
+    def make(self, rng: np.random.Generator, *, rolled: bool = False) -> Composite:
         """A crowd of small faces, some middling ones, or one to three large ones.
 
-        `steep`: no crowds, none below 24 px, and heads leaning up to 75 degrees.
+        `rolled`: no crowds, no face below 24 px, and heads rolled by up to 75 degrees.
         """
-        crowds = CROWDS[1:] if steep else CROWDS
+        crowds = CROWDS[1:] if rolled else CROWDS
         shares = np.array([crowd[0] for crowd in crowds])
         _, sizes, counts = crowds[rng.choice(len(crowds), p=shares / shares.sum())]
         count = int(rng.integers(counts[0], counts[1] + 1))
-        smallest, largest = max(sizes[0], 24) if steep else sizes[0], min(sizes[1], 0.7 * self.size_px)
-        wanted = np.exp(rng.uniform(np.log(smallest), np.log(largest), count))
-        return self.compose(rng, np.sort(wanted)[::-1], steep=steep)
+        smallest, largest = max(sizes[0], 24) if rolled else sizes[0], min(sizes[1], 0.7 * self.size_px)
+        drawn = np.exp(rng.uniform(np.log(smallest), np.log(largest), count))
+        return self.compose(rng, np.sort(drawn)[::-1], rolled=rolled)
 
-    def compose(self, rng: np.random.Generator, wanted: np.ndarray, *, steep: bool = False) -> Composite:
+    def compose(self, rng: np.random.Generator, sizes: np.ndarray, *, rolled: bool = False) -> Composite:
         """Faces of these sizes (root of the box's area in pixels), where there is room for them."""
         canvas = self._background(rng)
         if rng.random() < 0.6:
-            self._distract(canvas, rng)
+            self._paste_distractors(canvas, rng)
         taken: list[np.ndarray] = []
         boxes, points, rows = [], [], []
-        for size in wanted:
+        for size in sizes:
             which = int(rng.choice(len(self.sources), p=self._shares))
             row = int(rng.integers(len(self.sources[which].images)))
-            removed = size > 28 and rng.random() < 0.12
-            turn = float(np.clip(rng.normal(0, 14), -45, 45)) if rng.random() < 0.7 else 0.0
-            turn = float(rng.uniform(-STEEPEST_DEG, STEEPEST_DEG)) if steep else turn
-            patch, mask, box, five = self._patch(self.sources[which], row, size, turn, rng, removed=removed)
-            spot = self._room(box, taken, rng)
-            if spot is None:
+            faceless = size > 28 and rng.random() < 0.12
+            roll_deg = float(np.clip(rng.normal(0, 14), -45, 45)) if rng.random() < 0.7 else 0.0
+            roll_deg = float(rng.uniform(-MAX_ROLL_DEG, MAX_ROLL_DEG)) if rolled else roll_deg
+            patch, mask, box, five = self._patch(self.sources[which], row, size, roll_deg, rng, faceless=faceless)
+            corner_px = self._free_corner(box, taken, rng)
+            if corner_px is None:
                 continue
-            self._paste(canvas, patch, mask, spot)
-            box = box + np.tile(spot, 2)
+            self._paste(canvas, patch, mask, corner_px)
+            box = box + np.tile(corner_px, 2)
             taken.append(box)
-            if not removed:
+            if not faceless:
                 boxes.append(box)
-                points.append(five + spot)
+                points.append(five + corner_px)
                 rows.append((which, row))
-        image = spoil(canvas, rng)
+        image = camera(canvas, rng)
         return Composite(
             image,
             np.array(boxes, np.float32).reshape(-1, 4),
@@ -111,8 +111,8 @@ class CompositeMaker:
         canvas = np.array(pil)
         return np.ascontiguousarray(canvas[:, ::-1]) if rng.random() < 0.5 else canvas
 
-    def _distract(self, canvas: np.ndarray, rng: np.random.Generator) -> None:
-        """Pieces of other images, so that a pasted edge says nothing."""
+    def _paste_distractors(self, canvas: np.ndarray, rng: np.random.Generator) -> None:
+        """Pieces of other images, so that a pasted edge is no sign of a face."""
         for _ in range(rng.integers(1, 8)):
             side = int(np.exp(rng.uniform(np.log(10), np.log(0.45 * self.size_px))))
             image = self.backgrounds[rng.integers(len(self.backgrounds))]
@@ -125,7 +125,7 @@ class CompositeMaker:
             self._paste(canvas, np.array(piece), mask, rng.integers(-side // 2, self.size_px - side // 2, 2))
 
     def _patch(
-        self, source: Source, row: int, size: float, turn: float, rng: np.random.Generator, *, removed: bool
+        self, source: Source, row: int, size: float, roll_deg: float, rng: np.random.Generator, *, faceless: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Patch (s, s, 3), mask (s, s) 0..1, box (4,) and points (5, 2) in the patch."""
         image, box, five = source.images[row], source.boxes[row], source.points[row]
@@ -142,27 +142,27 @@ class CompositeMaker:
             Image.Resampling.LANCZOS,
         )
         pil = Image.fromarray(image)
-        if removed:
-            pil = faceless(pil, box, rng)
-        if turn and scale < 0.5:  # turned before it is small
-            pil = pil.rotate(turn, Image.Resampling.BILINEAR)
+        if faceless:
+            pil = without_face(pil, box, rng)
+        if roll_deg and scale < 0.5:  # rolled before it is small
+            pil = pil.rotate(roll_deg, Image.Resampling.BILINEAR)
         patch = pil.resize((side, side), filters[rng.integers(len(filters))])
-        if turn and scale >= 0.5:
-            patch = patch.rotate(turn, Image.Resampling.BILINEAR)
-        box, five = turned(box * scale, five * scale, turn, side / 2)
-        mask = self._mask(side, box, turn, rng)
+        if roll_deg and scale >= 0.5:
+            patch = patch.rotate(roll_deg, Image.Resampling.BILINEAR)
+        box, five = rolled_face(box * scale, five * scale, roll_deg, side / 2)
+        mask = self._mask(side, box, roll_deg, rng)
         return tint(np.asarray(patch), rng), mask, box, five
 
-    def _mask(self, side: int, box: np.ndarray, turn: float, rng: np.random.Generator) -> np.ndarray:
-        """All of the patch, or an oval around the head."""
-        if turn == 0 and rng.random() < 0.5:
+    def _mask(self, side: int, box: np.ndarray, roll_deg: float, rng: np.random.Generator) -> np.ndarray:
+        """All of the patch, or an ellipse around the head."""
+        if roll_deg == 0 and rng.random() < 0.5:
             return np.ones((side, side))
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         half = (box[2:] - box[:2]) / 2 * rng.uniform(1.15, 1.9)
         return ellipse(side, np.array([x - half[0], y - 1.15 * half[1], x + half[0], y + half[1]]))
 
-    def _room(self, box: np.ndarray, taken: list[np.ndarray], rng: np.random.Generator) -> np.ndarray | None:
-        """Where the patch's corner goes, so that its face meets no other; most faces lie wholly inside."""
+    def _free_corner(self, box: np.ndarray, taken: list[np.ndarray], rng: np.random.Generator) -> np.ndarray | None:
+        """A corner of the patch at which its face meets no other; most faces lie fully inside the image."""
         span = box[2:] - box[:2]
         slack = 0.25 * span if rng.random() < 0.12 else 0.0
         low, high = -slack * np.ones(2), self.size_px - span + slack
@@ -191,15 +191,15 @@ class CompositeMaker:
 
 
 def flipped(image: np.ndarray, box: np.ndarray, five: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A face seen in a flip."""
+    """A face flipped left to right."""
     side = image.shape[1]
     points = five[[1, 0, 2, 4, 3]] * [-1, 1] + [side, 0]
     return image[:, ::-1], np.array([side - box[2], box[1], side - box[0], box[3]]), points
 
 
-def turned(box: np.ndarray, five: np.ndarray, off_axis_deg: float, centre: float) -> tuple[np.ndarray, np.ndarray]:
-    """Box and points after a turn against the clock; the new box bounds the oval inside the old one."""
-    angle = np.deg2rad(off_axis_deg)
+def rolled_face(box: np.ndarray, five: np.ndarray, roll_deg: float, centre: float) -> tuple[np.ndarray, np.ndarray]:
+    """Box and points after a counter-clockwise roll; the new box bounds the ellipse inside the old one."""
+    angle = np.deg2rad(roll_deg)
     cos, sin = np.cos(angle), np.sin(angle)
     matrix = np.array([[cos, sin], [-sin, cos]])
     middle = matrix @ ((box[:2] + box[2:]) / 2 - centre) + centre
@@ -209,15 +209,15 @@ def turned(box: np.ndarray, five: np.ndarray, off_axis_deg: float, centre: float
 
 
 def ellipse(side: int, box: np.ndarray) -> np.ndarray:
-    """(side, side): one inside the oval of the box, falling to nothing at its rim."""
+    """(side, side): 1 inside the ellipse of the box, falling to 0 at its edge."""
     y, x = np.ogrid[0.5 : side + 0.5, 0.5 : side + 0.5]
     centre, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2, 1)
     away = ((x - centre[0]) / half[0]) ** 2 + ((y - centre[1]) / half[1]) ** 2
     return np.clip((1 - away) * 3, 0, 1)
 
 
-def faceless(image: Image.Image, box: np.ndarray, rng: np.random.Generator) -> Image.Image:
-    """The image with its face smeared out or covered: hair, ears and collar stay."""
+def without_face(image: Image.Image, box: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    """The image with its face blurred or covered: hair, ears and collar stay."""
     pixels = np.array(image)
     side = len(pixels)
     mask = ellipse(side, box + np.array([-0.1, -0.05, 0.1, 0.1]) * np.tile(box[2:] - box[:2], 2))[..., None]
@@ -229,7 +229,7 @@ def faceless(image: Image.Image, box: np.ndarray, rng: np.random.Generator) -> I
 
 
 def tint(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light of its own, and skin's colour for grey faces."""
+    """Its own brightness, and the colour of skin for grey faces."""
     gain = np.full(3, np.exp(rng.normal(0, 0.2)))
     sample = patch[:: max(1, len(patch) // 8), :: max(1, len(patch) // 8)].astype(int)
     if np.abs(sample[..., 0] - sample[..., 2]).max() < 12 and rng.random() < 0.7:
@@ -252,8 +252,8 @@ def texture(side: int, rng: np.random.Generator) -> np.ndarray:
     return ((canvas - low) / max(high - low, 1) * span + floor).astype(np.uint8)
 
 
-def spoil(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What cameras and compression do to the whole image."""
+def camera(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The whole image after a camera's blur, noise, tone curve and compression."""
     image = Image.fromarray(canvas)
     if rng.random() < 0.25:
         image = image.convert("L").convert("RGB")
@@ -273,14 +273,17 @@ def spoil(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pixels
 
 
-def harder(composite: Composite, rng: np.random.Generator) -> np.ndarray:
-    """The composite's image as a bad camera sees it, with things before the faces, which stay where they are."""
+def corrupt(composite: Composite, rng: np.random.Generator) -> np.ndarray:
+    """The composite's image under strong blur, darkness or noise, with occluded faces; labels stay as they are.
+
+    Not the corruptions of evaluation: severities are drawn, and every face of an image is occluded on its own.
+    """
     image = Image.fromarray(composite.image)
     draw = ImageDraw.Draw(image)
     if rng.random() < 0.6:
         for box, five in zip(composite.boxes, composite.points, strict=True):
             if rng.random() < 0.6:
-                cover(draw, box, five, rng)
+                occlude(draw, box, five, rng)
     if rng.random() < 0.3:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.7, 3.0)))
     pixels = np.asarray(image).astype(np.float32)
@@ -292,8 +295,8 @@ def harder(composite: Composite, rng: np.random.Generator) -> np.ndarray:
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def cover(draw: ImageDraw.ImageDraw, box: np.ndarray, five: np.ndarray, rng: np.random.Generator) -> None:
-    """Dark glasses, a mask, or anything, before one face."""
+def occlude(draw: ImageDraw.ImageDraw, box: np.ndarray, five: np.ndarray, rng: np.random.Generator) -> None:
+    """Sunglasses, a mask or a rectangle on one face."""
     eyes, mouth = five[:2], five[3:].mean(axis=0)
     across, middle = eyes[1] - eyes[0], eyes.mean(axis=0)
     down = mouth - middle

@@ -1,9 +1,9 @@
 """Put a trained detector into the package: safetensors, ONNX, manifest.
 
-    python -m research.yunet_slim.export --weights runs/detector/detector.safetensors --shift -1.3
+    python -m research.yunet_slim.export --weights runs/detector-3/weights.safetensors --shift -1.3
 
 `--shift` is added to the class and object logits, so that the usual threshold of 0.5 gives the wanted number of
-false alarms (`evaluate_detector.py --calibrate`).
+false positives (`evaluate --calibrate`).
 """
 
 from __future__ import annotations
@@ -13,55 +13,38 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from mien.models.yunet import YuNet
 from mien.preprocess import Preprocess
-from mien.weights.export import export_onnx
-from mien.weights.golden import Golden
-from mien.weights.manifest import SHIPPED, WeightsManifest, write_manifest
-from mien.weights.verify import torch_answer
-from research.yunet_slim.train import CONFIG
-
-INPUTS = Preprocess(size_px=320, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+from mien.weights.manifest import WeightsManifest
+from research.ship import ship
+from research.yunet_slim.slimming import CONFIG
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--shift", type=float, default=0.0)
-    parser.add_argument("--measured", type=Path, help="JSON of evaluate_detector.py --out")
-    parser.add_argument("--name", default="yunet-slim", help="yunet_slim or yunet-slim-robust")
-    parser.add_argument("--out", type=Path, help="else into the package")
-    options = parser.parse_args()
-    folder = options.out or SHIPPED / options.name
-    folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--measured", type=Path, help="JSON of research.yunet_slim.evaluate --out")
+    parser.add_argument("--name", default="yunet-slim", help="yunet-slim or yunet-slim-robust")
+    parser.add_argument("--out", type=Path, help="folder; else the package")
+    options = parser.parse_args(arguments)
     state = load_file(options.weights)
     for name in state:
         if name.startswith("heads.") and name.endswith(".1.bias"):
             state[name][:2] += options.shift
-    save_file(state, folder / f"{options.name}.safetensors")
-    network = YuNet(CONFIG).eval()
-    network.load_state_dict(state)
-    difference = export_onnx(
-        network, folder / f"{options.name}.onnx", size_px=INPUTS.size_px, output="answers", multiple_px=32
+    manifest = WeightsManifest(
+        name=options.name,
+        network="yunet",
+        config=asdict(CONFIG),
+        inputs=Preprocess(size_px=320, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        files={f"{options.name}.safetensors": ""},
+        licence="Apache-2.0",
+        source="YuNet's weights (Apache-2.0; OpenCV model zoo, Shiqi Yu's libfacedetection), slimmed and distilled "
+        "from YuNet itself on composites of muxspace, FER2013 and rendered faces: research/yunet_slim/train.py",
+        measured=json.loads(options.measured.read_text(encoding="utf-8")) if options.measured else {},
     )
-    print(f"ONNX differs from torch by {difference:.1e}")
-    write_manifest(
-        WeightsManifest(
-            name=options.name,
-            network="yunet",
-            config=asdict(CONFIG),
-            inputs=INPUTS,
-            files=dict.fromkeys((f"{options.name}.onnx", f"{options.name}.safetensors"), ""),
-            licence="Apache-2.0",
-            source="YuNet's weights (Apache-2.0; OpenCV model zoo, Shiqi Yu's libfacedetection), slimmed and "
-            "taught by YuNet itself on composites of muxspace, FER2013 and rendered faces: research/yunet_slim/train.py",
-            measured=json.loads(options.measured.read_text()) if options.measured else {},
-            golden=Golden.of(torch_answer(network, INPUTS)),
-            folder=folder,
-        )
-    )
+    ship(manifest, state, output="outputs", half=False, multiple_px=32, out=options.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A published face-identity MobileFaceNet under the names of our backbone.
+"""A published face-identity MobileFaceNet as initialisation of our backbone.
 
 foamliu/MobileFaceNet (Apache-2.0), ArcFace on refined MS-Celeb-1M.
 """
