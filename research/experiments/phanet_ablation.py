@@ -6,7 +6,7 @@
 
 Trains every configuration with every seed by the library's training loop: same images, steps and augmentation, the
 epoch chosen on validation identities, and evaluates it once on the test identities. Finished runs are not repeated,
-interrupted ones resume. Pose classes are five bins of the stated yaw.
+interrupted ones resume. Pose classes are five bins of the stated yaw, as those of KDEF.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
+import mien
 from mien.augment.presets import plain
-from mien.prepared.poses import FIVE_YAWS
+from mien.prepared.poses import KDEF
 from mien.prepared.store import PreparedStore
 from mien.training.recipe import Optimizer, Recipe
 from mien.training.schedule import Schedule
-from mien.training.session import train
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest
 
@@ -45,7 +45,7 @@ def recipe(configuration: str, seed: int, **changes: Any) -> Recipe:
     fields: dict[str, Any] = {
         "model_kwargs": {"size_px": 64, **parts},
         "pretrained": {"image_backbone": "default:image_backbone"},
-        "poses": "" if "poses" in parts else "five-yaws",
+        "poses": "" if "poses" in parts else "kdef",
         "augmentation": "phanet",
         "size_px": 64,
         "epochs": 8,
@@ -76,7 +76,7 @@ def accuracy_table(run: Path, test: PreparedStore) -> np.ndarray:
     correct = torch.cat(predicted).numpy() == test.label
     yaw = test.column("yaw_deg")
     assert yaw is not None
-    pose = FIVE_YAWS.of(yaw)
+    pose = KDEF.of(yaw)
     table = np.full((len(YAWS_DEG), len(test.labels)), np.nan)
     for i, k in np.ndindex(table.shape):
         if (cell := (pose == i) & (test.label == k)).any():
@@ -89,10 +89,10 @@ def markdown(tables: Tables, classes: tuple[str, ...]) -> str:
     lines = ["| configuration | mean over poses |" + "".join(f" {yaw}° |" for yaw in YAWS_DEG)]
     lines.append("|---|" + "---|" * (1 + len(YAWS_DEG)))
     for name, of_seeds in tables.items():
-        per_pose = 100 * np.nanmean(of_seeds, axis=2)  # (seeds, yaws)
-        means = np.nanmean(per_pose, axis=1)
+        per_pose = 100 * np.ma.masked_invalid(of_seeds).mean(axis=2)  # (seeds, yaws)
+        means = per_pose.mean(axis=1)
         spread = f" ± {means.std(ddof=1):.1f}" if len(means) > 1 else ""
-        cells = [f"{means.mean():.1f}{spread}", *(f"{value:.1f}" for value in per_pose.mean(axis=0))]
+        cells = [f"{means.mean():.1f}{spread}", *(f"{value:.1f}" for value in per_pose.mean(axis=0).filled(np.nan))]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", "| yaw | " + " | ".join(classes) + " |", "|---|" + "---|" * len(classes)]
     for yaw, row in zip(YAWS_DEG, 100 * np.mean(tables["full"], axis=0), strict=True):
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     for seed in range(options.seeds):
         for name in CONFIGURATIONS:
             run = options.out / f"{name}-{seed}"
-            train(recipe(name, seed, epochs=options.epochs, batch=options.batch), options.data, run)
+            mien.train(recipe(name, seed, epochs=options.epochs, batch=options.batch), options.data, run)
             tables[name].append(accuracy_table(run, test))
     print(markdown(tables, test.labels))
 

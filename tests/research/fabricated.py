@@ -12,7 +12,8 @@ from mien.datasets.samples import Collector
 from tests.datasets.distributions import image
 from tests.prepared.fabricated import store
 
-PARTS = {"ferplus": ("train", "valid", "test")}  # as the set has them; others have no parts, or train and test
+ALL = ("train", "valid", "test")
+PARTS = {"ferplus": ALL, "rendered": ALL}  # as the sets have them; others have no parts, or train and test
 
 
 def prepared(folder: Path, name: str, variant: str = "") -> Path:

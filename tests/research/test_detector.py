@@ -9,14 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load_file, save_file
-
-from mien.faces.yunet import grid
-from mien.models.yunet import YuNet, YuNetConfig
 from research.yunet_slim.export import main as export
 from research.yunet_slim.losses import assign, box_loss, distillation, intermediates, iou
 from research.yunet_slim.slimming import CONFIG, slimmed
 from research.yunet_slim.train import SHARES, main
+from safetensors.torch import load_file, save_file
+
+from mien.faces.yunet import grid
+from mien.models.yunet import YuNet, YuNetConfig
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_the_cells_of_a_face_are_assigned_to_it() -> None:
     assert ((centres > 8) & (centres < 40)).all()
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
 def test_a_network_trains_and_is_exported(data: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     start, out = tmp_path / "start.safetensors", tmp_path / "run"

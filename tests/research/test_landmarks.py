@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load_file, save_file
-
-from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from research.landmarks68.evaluate import normalised_error
 from research.landmarks68.teacher import Faces, Teacher
 from research.landmarks68.train import main, wing
+from safetensors.torch import load_file, save_file
+
+from mien.geometry import Box
+from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from tests.research.fabricated import prepared
 
 
@@ -41,18 +43,28 @@ def test_the_wing_loss_is_logarithmic_near_zero_and_linear_far_away() -> None:
 
 def test_points_of_the_teacher_are_located_once(teacher: Path, tmp_path: Path) -> None:
     store = prepared(tmp_path / "ferplus", "ferplus")
-    faces = Faces(store, tmp_path / "points", Teacher(teacher))
+    located = Faces(store, tmp_path / "points", Teacher(teacher))
     again = Faces(store, tmp_path / "points", None)  # type: ignore[arg-type]  # not needed
-    assert torch.equal(faces.points, again.points)
+    assert torch.equal(located.points, again.points)
+
+
+def test_the_error_is_measured_in_crops_of_the_aligned_face(tmp_path: Path) -> None:
+    class Fixed(Teacher):
+        def __init__(self) -> None:
+            pass
+
+        def locate(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+            return np.random.default_rng(0).uniform(10, 38, (len(boxes), 68, 2))
+
+    faces = Faces(prepared(tmp_path / "ferplus", "ferplus"), tmp_path / "points", Fixed())
     canvas, points = faces.take(faces.rows("train")[:2])
     assert canvas.shape == (2, 3, 48, 48)
     assert points.shape == (2, 68, 2)
 
     class Exact(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return faces.points[faces.rows("valid")] * (96 / faces.store.aligned_px) / 96 - self.shift
-
-        shift = (48 - faces.store.aligned_px) / 2 / faces.store.aligned_px
+            margin_px = (faces.store.canvas_px - faces.store.aligned_px) / 2
+            return (faces.points[faces.rows("valid")] - margin_px) / faces.store.aligned_px
 
     assert normalised_error(Exact(), faces, "valid").max() < 1e-4
 

@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from research.run import Run
 from safetensors.torch import load_file
 
 from mien.errors import OptionError
-from research.run import Run
 
 
 def begin(out: Path, **options: Any) -> Run:
