@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from mien.models import build
 from mien.nn.fold import folded
-from mien.weights.convert import convert
+from mien.weights.official import convert_state
 from official.apvit import OfficialAPViT
 from official.poster import OfficialPoster
 from official.poster_v2 import OfficialPosterV2
@@ -52,7 +52,7 @@ def forms(name: str) -> dict[str, nn.Module]:
     torch.manual_seed(0)
     published = NETWORKS[name][0]().eval()
     ours = build(name).eval()
-    ours.load_state_dict(convert(published.state_dict()).state)
+    ours.load_state_dict(convert_state(published.state_dict()).state)
     return {"published": published, "ours": ours, "folded": folded(ours)}
 
 

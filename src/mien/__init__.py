@@ -48,7 +48,12 @@ if TYPE_CHECKING:
     from mien.training.recipe import Recipe as Recipe
     from mien.training.session import TrainingResult as TrainingResult
     from mien.training.session import train as train
+    from mien.weights.convert import convert as convert
+    from mien.weights.export import export as export
     from mien.weights.fill import load_network as load_network
+    from mien.weights.manifest import WeightsManifest as WeightsManifest
+    from mien.weights.verify import WeightsCheck as WeightsCheck
+    from mien.weights.verify import verify as verify
 
 _PUBLIC = {
     "BatchOptions": "mien.pipeline.batch",
@@ -76,15 +81,20 @@ _PUBLIC = {
     "Scores": "mien.results",
     "TrainingResult": "mien.training.session",
     "UnknownNameError": "mien.errors",
+    "WeightsCheck": "mien.weights.verify",
     "WeightsError": "mien.errors",
+    "WeightsManifest": "mien.weights.manifest",
     "build": "mien.models",
     "check": "mien.datasets.audit.check",
+    "convert": "mien.weights.convert",
+    "export": "mien.weights.export",
     "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",
     "predict": "mien.pipeline.recognizer",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
     "train": "mien.training.session",
+    "verify": "mien.weights.verify",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn
 
-from mien.weights.convert import convert
+from mien.weights.official import convert_state
 from official.apvit import OfficialAPViT
 from official.poster import OfficialPoster
 from official.poster_v2 import OfficialPosterV2
@@ -38,7 +38,7 @@ def both(request: pytest.FixtureRequest) -> tuple[str, nn.Module, nn.Module]:
         for name, value in published.state_dict().items()
     }
     published.load_state_dict(state)
-    converted = convert(state)
+    converted = convert_state(state)
     ours = converted.config.build().eval()
     ours.load_state_dict(converted.state)
     return request.param, published, ours

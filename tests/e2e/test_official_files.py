@@ -22,8 +22,8 @@ from mien.models.apvit import APViTConfig
 from mien.models.poster import PosterConfig
 from mien.models.poster_v2 import PosterV2Config
 from mien.preprocess import TEMPLATES, warp
-from mien.weights.convert import convert_file
 from mien.weights.manifest import load_manifest, write_manifest
+from mien.weights.official import convert_file
 from tests.conftest import EXAMPLES
 from tests.parity.official import FAMILIES, state_of
 

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from mien.models import build, configure
 from mien.nn.hooks import capture, hook, is_capturing
-from mien.weights.convert import convert
+from mien.weights.official import convert_state
 from tests.models.test_networks import NETWORKS, make, noise
 from tests.parity import official
 
@@ -154,7 +154,7 @@ def test_gradients_reach_what_is_shown(network: Any) -> None:
 def test_apvit_shows_the_patches_that_the_official_code_keeps() -> None:
     state = official.state_of(official.FAMILIES["apvit"].layout(configure("apvit")))
     network = build("apvit").eval()
-    network.load_state_dict(convert(state).state)
+    network.load_state_dict(convert_state(state).state)
     seen = network.intermediates(official.images(112))
     shown = [seen["kept_patches"], *(seen[f"kept_tokens.block{i}"] for i in range(4, 8))]
     with np.load(official.HERE / "apvit_rafdb_7cls.npz") as file:

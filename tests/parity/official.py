@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from mien.models.poster_v2 import relative_positions
-from mien.weights.convert import apvit, poster, poster_v2
-from mien.weights.convert.layout import Layout
+from mien.weights.official import apvit, poster, poster_v2
+from mien.weights.official.layout import Layout
 
 FAMILIES = {"poster": poster, "poster_v2": poster_v2, "apvit": apvit}
 HERE = Path(__file__).parent

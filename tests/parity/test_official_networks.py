@@ -18,8 +18,8 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn
 
 from mien.models import configure
-from mien.weights.convert import convert
-from mien.weights.convert.layout import Layout
+from mien.weights.official import convert_state
+from mien.weights.official.layout import Layout
 from tests.parity import official
 
 CASES = {
@@ -53,7 +53,7 @@ def case(request: pytest.FixtureRequest) -> Case:
         expected = dict(file)
     layout = official.FAMILIES[family].layout(configure(family, **changes))
     state = official.state_of(layout)
-    converted = convert({"state_dict": {f"module.{name}": value for name, value in state.items()}})
+    converted = convert_state({"state_dict": {f"module.{name}": value for name, value in state.items()}})
     assert converted.network == family
     network = converted.config.build().eval().requires_grad_(True)
     network.load_state_dict(converted.state)

@@ -22,9 +22,9 @@ from mien.training.initialize import initialize, load_pretrained
 from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
 from mien.training.session import run_plan
-from mien.weights.convert.apvit import vit_small_shapes
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest, write_manifest
+from mien.weights.official.apvit import vit_small_shapes
 from tests.research.fabricated import prepared
 
 TINY = Recipe(

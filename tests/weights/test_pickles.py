@@ -15,8 +15,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.errors import WeightsError
-from mien.weights.convert import convert_file
-from mien.weights.pickles import Unread, read
+from mien.weights.official import convert_file
+from mien.weights.official.pickles import Unread, read
 
 
 class Recorder:

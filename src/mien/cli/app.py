@@ -14,7 +14,7 @@ from mien.cli.evaluate import evaluate
 from mien.cli.predict import predict
 from mien.cli.recipes import recipes_app
 from mien.cli.train import train
-from mien.cli.weights import weights_app
+from mien.cli.weights import export_command, weights_app
 
 app = typer.Typer(
     name="mien",
@@ -80,6 +80,7 @@ def _main(
 
 for command in (predict, train, evaluate):
     app.command()(command)
+app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")

@@ -1,4 +1,4 @@
-"""`mien weights`."""
+"""`mien weights` and `mien export`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.options import WEIGHTS
-from mien.errors import MienError, MissingPackageError, OptionError, UnknownNameError
+from mien.errors import OptionError
 
 if TYPE_CHECKING:
     from mien.weights.manifest import WeightsManifest
@@ -18,22 +18,22 @@ weights_app = typer.Typer(help="Weights: those of the package, official files an
 
 @weights_app.command("list")
 def list_weights() -> None:
-    """The weights in the package, with what was measured on them."""
+    """The weights in the package and their accuracy on held-out data."""
     from rich.console import Console
     from rich.table import Table
 
     from mien.weights.manifest import load_manifest, shipped_names
 
-    table = Table("name", "network", "input", "classes", "licence", "measured")
+    table = Table("name", "network", "input", "classes", "licence", "accuracy")
     for name in shipped_names():
         manifest = load_manifest(name)
         table.add_row(
             name,
             manifest.network,
             f"{manifest.inputs.size_px} px {manifest.inputs.channels}",
-            manifest.labels if isinstance(manifest.labels, str) else ", ".join(manifest.labels or ["-"]),
+            _classes(manifest) or "-",
             manifest.licence,
-            "\n".join(f"{key}: {value}" for key, value in manifest.measured.items() if not isinstance(value, dict)),
+            "\n".join(f"{accuracy:.1%} on {title}" for title, accuracy in manifest.accuracies.items()) or "-",
         )
     Console().print(table)
 
@@ -52,7 +52,7 @@ def show(name: Annotated[str, typer.Argument(help=WEIGHTS)] = "default") -> None
 
 
 @weights_app.command("convert")
-def convert(
+def convert_command(
     file: Annotated[
         Path,
         typer.Argument(help="Official checkpoint: POSTER, POSTER++, APViT, or a backbone that they start from."),
@@ -73,70 +73,73 @@ def convert(
         str | None, typer.Option(help="APViT: share of patches that each block keeps, as 1,1,1,1,1,1,0.9,0.9.")
     ] = None,
     onnx: Annotated[
-        bool, typer.Option("--onnx", help="Also write OUT.onnx: faster, and prediction needs no torch. Minutes.")
+        bool,
+        typer.Option("--onnx", help="Also export to OUT.onnx: faster, and prediction needs no torch. Minutes."),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """An official checkpoint into safetensors and a manifest; nothing in it is run."""
-    try:
-        from mien.weights.convert.write import convert_to
-        from mien.weights.export import add_onnx, check_exporter
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("Converting a checkpoint", error.name or "torch", "train") from error
-    if channels not in {None, "rgb", "bgr"}:
-        raise OptionError(f"--channels {channels}: colours are in the order rgb or bgr")
+    from mien.weights.convert import convert
+
     try:
         rates = None if keep_rates is None else [float(rate) for rate in keep_rates.split(",")]
     except ValueError as error:
         raise OptionError(f"--keep-rates {keep_rates}: give numbers with commas between, 1,1,0.9") from error
-    if onnx:
-        check_exporter()
-    written = convert_to(file, to, labels=labels, channels=channels, keep_rates=rates, force=force)
-    manifest = add_onnx(written.manifest) if onnx else written.manifest
-    _say(f"{file.name} is {written.title}")
-    _describe(manifest)
+    _describe(convert(file, to, labels=labels, channels=channels, keep_rates=rates, onnx=onnx, overwrite=overwrite))
 
 
 @weights_app.command("verify")
-def verify(
+def verify_command(
     names: Annotated[list[str] | None, typer.Argument(help=f"{WEIGHTS} Default: all of the package.")] = None,
 ) -> int:
-    """Whether files are whole, fit their network and answer as they should; one line per check."""
-    from mien.weights.manifest import load_manifest, shipped_names
-    from mien.weights.verify import verify as checks_of
+    """Whether files are whole, fit their network and give the golden output; one line per check."""
+    from mien.weights.manifest import shipped_names
+    from mien.weights.verify import verify
 
     failed = False
     for name in names or shipped_names():
-        try:
-            manifest = load_manifest(name)
-            for check in checks_of(manifest):
-                word = "ok" if check.passed else "skipped" if check.passed is None else "FAILED"
-                _say(f"{word:8}{manifest.name}: {check.finding}")
-                failed |= check.passed is False
-        except UnknownNameError:
-            raise
-        except MienError as error:
-            _say(f"{'FAILED':8}{name}: {error}")
-            failed = True
+        for check in verify(name):
+            word = "ok" if check.passed else "skipped" if check.passed is None else "FAILED"
+            typer.echo(f"{word:8}{check.weights}: {check.message}")
+            failed |= check.passed is False
     return int(failed)
 
 
+def export_command(
+    weights: Annotated[str, typer.Argument(help=f"Folder of a training run. {WEIGHTS}")],
+    to: Annotated[str, typer.Option("--to", help="The format: onnx.")] = "onnx",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="OUT.onnx; its manifest OUT.json. Default: beside the weights."),
+    ] = None,
+) -> None:
+    """Weights as ONNX, checked against torch: prediction then needs no torch."""
+    from mien.weights.export import export
+
+    _describe(export(weights, to=to, out=out))
+
+
 def _describe(manifest: WeightsManifest) -> None:
-    for file in manifest.files:
-        _say(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.0f} MB")
-    _say(f"  {manifest.path}: its manifest")
     inputs = manifest.inputs
-    _say(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
+    typer.echo(manifest.source)
+    for file in manifest.files:
+        typer.echo(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.0f} MB")
+    typer.echo(f"  {manifest.path}: its manifest")
+    typer.echo(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
     if manifest.labels is not None:
-        _say(f"  classes: {' '.join(manifest.label_set)}")
+        typer.echo(f"  classes: {' '.join(manifest.label_set)} ({_classes(manifest)})")
     if manifest.paper:
-        claimed = f"{manifest.paper['accuracy']:.2%} on {manifest.paper['images']}"
-        _say(f"  claimed by its authors: {claimed}; not measured by us")
-    for hook in manifest.notes:
-        _say(f"  hook: {hook}")
+        paper = f"{manifest.paper['accuracy']:.2%} on {manifest.paper['dataset']}"
+        typer.echo(f"  the paper reports {paper}; not measured by us")
+    for note in manifest.notes:
+        typer.echo(f"  note: {note}")
     if manifest.labels is not None:
-        _say(f"  use: mien predict photo.jpg --weights {manifest.folder / manifest.name}.safetensors")
+        weights = manifest.folder if manifest.filename == "manifest.json" else manifest.path
+        typer.echo(f"  use: mien predict photo.jpg --weights {weights}")
 
 
-def _say(line: str) -> None:
-    print(line)  # noqa: T201
+def _classes(manifest: WeightsManifest) -> str:
+    """The name of the label set, or the number of own classes; "" for a network without classes."""
+    if manifest.labels is None or isinstance(manifest.labels, str):
+        return manifest.labels or ""
+    return f"{len(manifest.labels)} own classes"

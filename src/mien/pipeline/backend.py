@@ -37,7 +37,7 @@ def _torch(manifest: WeightsManifest, threads: int) -> Backend:
         import torch
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            f"Weights {manifest.name!r} have no ONNX file (mien weights convert --onnx makes one). Running them",
+            f"Weights {manifest.name!r} have no ONNX file (mien export makes one). Running them",
             "torch",
             "train",
         ) from error

@@ -1,29 +1,69 @@
-"""A torch network as ONNX, checked against itself before the file is kept."""
+"""Torch networks as ONNX: prediction then needs no torch. A file is written only if it gives torch's outputs."""
 
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from mien.errors import MienError, MissingPackageError, OptionError, OutputError
+from mien.errors import MissingPackageError, OptionError, OutputError, UnknownNameError, WeightsError
 from mien.media.atomic import atomic_write
+from mien.media.work import Progress, no_progress
 from mien.nn.onnx_session import open_session
 from mien.weights.fill import network_of
-from mien.weights.manifest import PARTS, WeightsManifest, write_manifest
+from mien.weights.manifest import PARTS, SHIPPED, WeightsManifest, load_manifest, write_manifest
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-class ExportError(MienError):
-    """The exported file does not compute what the network computes."""
+def export(
+    weights: str | os.PathLike[str],
+    *,
+    to: str = "onnx",
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> WeightsManifest:
+    """Export weights to ONNX; returns the manifest that names the new file.
+
+    `weights`: the folder of a training run, or whatever `load_network` takes. Without `out` the ONNX file is
+    written beside the safetensors file and added to its manifest; with it, to `out`, NAME.onnx, with a manifest
+    NAME.json of its own. `progress` counts three steps: load, export, check. Raises `WeightsError` where ONNX
+    Runtime does not give torch's outputs, `OptionError` for weights that cannot be exported, `OutputError` where
+    nothing can be written.
+    """
+    if to != "onnx":
+        raise UnknownNameError("export format", to, ["onnx"])
+    progress = progress or no_progress
+    manifest = load_manifest(os.fspath(weights))
+    if manifest.network in PARTS:
+        raise OptionError(f"weights {manifest.name!r} are {PARTS[manifest.network]}; parts have no ONNX form")
+    path = _target(manifest, out)
+    check_exporter()
+    network = network_of(manifest)
+    progress(1, 3)
+    export_onnx(
+        network,
+        path,
+        size_px=manifest.inputs.size_px,
+        output="logits" if manifest.labels is not None else "points",
+        multiple_px=32 if manifest.network == "yunet" else None,
+        progress=lambda done, total: progress(1 + done, 3),
+    )
+    if out is None:
+        return write_manifest(replace(manifest, files=manifest.files | {path.name: ""}))
+    target = path.with_suffix(".json")
+    return write_manifest(
+        replace(manifest, name=path.stem, files={path.name: ""}, folder=target.parent, filename=target.name)
+    )
 
 
 def export_onnx(
@@ -34,91 +74,98 @@ def export_onnx(
     output: str,
     multiple_px: int | None = None,
     tolerance: float = 1e-4,
+    progress: Progress = no_progress,
 ) -> float:
     """Write `network` as ONNX with any batch size: input "faces" (B, 3, S, S) float32, one output.
 
-    With `multiple_px` height and width are open too, each a multiple of it (at least two).
-    The file is run by ONNX Runtime on random faces, two batch sizes; returns the largest difference to
-    torch and raises `ExportError`, leaving no file, where it exceeds `tolerance`.
+    With `multiple_px` height and width vary too, each a multiple of it (at least two). ONNX Runtime runs the file
+    on random faces in two batch sizes; returns the largest difference to torch. Raises `WeightsError`, and writes
+    nothing, where it exceeds `tolerance`.
     """
+    import torch
+
     network = network.eval().cpu()
-    example = torch.zeros(2, 3, size_px, size_px)
     shapes: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=4096)}
     if multiple_px:
-        shapes |= {
-            axis: multiple_px * torch.export.Dim(name, min=2, max=512) for axis, name in ((2, "h"), (3, "w"))
-        }
-    program = torch.onnx.export(
-        network,
-        (example,),
-        dynamo=True,
-        input_names=["faces"],
-        output_names=[output],
-        dynamic_shapes=(shapes,),
-        verbose=False,
-    )
+        sides = ((2, "h"), (3, "w"))
+        shapes |= {axis: multiple_px * torch.export.Dim(name, min=2, max=512) for axis, name in sides}
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, size_px, size_px),),
+            dynamo=True,
+            input_names=["faces"],
+            output_names=[output],
+            dynamic_shapes=(shapes,),
+            verbose=False,
+        )
     if program is None:
-        raise ExportError(f"{path}: torch gave no ONNX program; not kept")
+        raise WeightsError(f"{path}: torch gave no ONNX program; nothing is written")
     data = _without_traces(program.model_proto).SerializeToString()
+    progress(1, 2)
     session = open_session(data, threads=1)
     difference = 0.0
     generator = torch.Generator().manual_seed(0)
     for count in (1, 5):
-        wide = size_px + (multiple_px or 0) * count
-        x = torch.randn(count, 3, size_px, wide, generator=generator)
+        width = size_px + (multiple_px or 0) * count
+        x = torch.randn(count, 3, size_px, width, generator=generator)
         with torch.inference_mode():
-            wanted = network(x).numpy()
-        found = session.run(None, {"faces": x.numpy()})[0]
-        difference = max(difference, float(np.abs(found - wanted).max()))
+            expected = network(x).numpy()
+        outputs = session.run(None, {"faces": x.numpy()})[0]
+        difference = max(difference, float(np.abs(outputs - expected).max()))
     if not difference <= tolerance:
-        raise ExportError(
-            f"{path}: ONNX differs from torch by {difference:.2g}, more than {tolerance:.2g}; not kept"
+        raise WeightsError(
+            f"{path}: ONNX differs from torch by {difference:.2g}, more than {tolerance:.2g}; nothing is written"
         )
-    atomic_write(path, data)
+    try:
+        atomic_write(path, data)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    progress(2, 2)
     return difference
 
 
 def check_exporter() -> None:
     """Raise `MissingPackageError` where torch's exporter would not find what it needs."""
-    if find_spec("onnxscript") is None:
-        raise MissingPackageError("Writing ONNX", "onnxscript", "train")
+    for package in ("torch", "onnxscript"):
+        if find_spec(package) is None:
+            raise MissingPackageError("Writing ONNX", package, "train")
 
 
-def add_onnx(manifest: WeightsManifest) -> WeightsManifest:
-    """Write the ONNX form of a converted manifest beside its safetensors file, and the manifest with it.
-
-    Prediction then needs no torch. Raises `ExportError` where ONNX Runtime does not give torch's answer.
-    """
-    check_exporter()
-    path = manifest.path.with_suffix(".onnx")
-    output = "logits" if manifest.labels is not None else "points"
-    if manifest.network in PARTS:
-        raise OptionError(f"weights {manifest.name!r} are {PARTS[manifest.network]}; parts have no ONNX form")
-    with _quiet():
-        try:
-            export_onnx(network_of(manifest), path, size_px=manifest.inputs.size_px, output=output)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return write_manifest(replace(manifest, files=manifest.files | {path.name: ""}))
+def _target(manifest: WeightsManifest, out: str | os.PathLike[str] | None) -> Path:
+    """Where the ONNX file goes; refused before the work where it cannot be written."""
+    if out is None:
+        if SHIPPED in manifest.path.parents:
+            raise OptionError(f"weights {manifest.name!r} are in the package; name another file with out (--out)")
+        return manifest.file(".safetensors").with_suffix(".onnx")
+    path = Path(out)
+    if path.suffix != ".onnx":
+        raise OptionError(f"{path}: the name must end in .onnx")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if there := [str(file) for file in (path, path.with_suffix(".json")) if file.exists()]:
+        raise OutputError(f"{', '.join(there)}: there already; choose another name")
+    return path
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on packages we do not use."""
-    log = logging.getLogger("torch.onnx")
-    before = log.level
-    log.setLevel(logging.ERROR)
+    """Without the exporter's remarks on packages that we do not use."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(before)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _without_traces(model: Any) -> Any:
-    """The model without the exporter's notes, which hold file paths and stack traces of this machine."""
+    """The model without the exporter's metadata: file paths and stack traces of this machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("metadata_props")

@@ -1,4 +1,4 @@
-"""Weights files into torch networks. The only place that does so; it is strict."""
+"""Weights files into torch networks, strictly: everything fits, or nothing is loaded."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def empty_network(manifest: WeightsManifest) -> nn.Module:
 
 
 def read_tensors(manifest: WeightsManifest) -> dict[str, Tensor]:
-    """The tensors of a manifest's safetensors file, whose hash is checked; halves become floats."""
+    """The tensors of a manifest's safetensors file, whose hash is checked; half precision becomes float32."""
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -92,5 +92,5 @@ def _config(manifest: WeightsManifest, config_class: type[T]) -> T:
         return convert(manifest.config, config_class)
     except ValueError as error:
         raise WeightsError(
-            f"{manifest.path}: its config does not fit {config_class.__name__}: {error}; see docs/concepts/weights.md"
+            f"{manifest.path}: config does not fit {config_class.__name__}: {error}; see docs/concepts/weights.md"
         ) from error

@@ -1,4 +1,4 @@
-"""A generated image and what a network answers to it: shows that file, code and machine agree."""
+"""A generated image and a network's output for it: shows that file, code and machine agree."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 
 from mien.errors import WeightsError
 
-KEPT = 32  # numbers of the answer at most
+KEPT = 32  # values of the output at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """What the network answered when the manifest was made."""
+    """The network's output for `pattern` when the manifest was made."""
 
-    outputs: tuple[float, ...]  # of `pattern`: all, or evenly spaced ones
+    outputs: tuple[float, ...]  # all values, or evenly spaced ones
     tolerance: float  # absolute, for another machine, another version or ONNX Runtime
 
     @classmethod
-    def of(cls, answer: np.ndarray) -> Golden:
-        """From the network's whole answer. Raises `WeightsError` where it is not finite."""
-        kept = spaced(answer)
+    def of(cls, output: np.ndarray) -> Golden:
+        """From the network's whole output. Raises `WeightsError` where it is not finite."""
+        kept = spaced(output)
         if not np.isfinite(kept).all():
-            raise WeightsError("the network answers with NaN or infinity: its weights are broken")
+            raise WeightsError("the network gives NaN or infinity: its weights are broken")
         largest = max(1.0, float(np.abs(kept).max()))
         return cls(outputs=tuple(float(f"{x:.6g}") for x in kept), tolerance=float(f"{1e-3 * largest:.1g}"))
 
-    def difference(self, answer: np.ndarray) -> float:
-        """The largest absolute difference to the whole answer of a network; infinite where the count differs."""
-        kept = spaced(answer)
+    def difference(self, output: np.ndarray) -> float:
+        """The largest absolute difference to a network's whole output; infinite where the count differs."""
+        kept = spaced(output)
         if len(kept) != len(self.outputs):
             return float("inf")
         return float(np.abs(kept - self.outputs).max())
@@ -42,7 +42,7 @@ def pattern(size_px: int) -> np.ndarray:
     return np.abs(wave - 255).astype(np.uint8)
 
 
-def spaced(answer: np.ndarray) -> np.ndarray:
-    """At most `KEPT` numbers of an array, evenly spaced, in double precision."""
-    flat = answer.astype(np.float64).ravel()
+def spaced(output: np.ndarray) -> np.ndarray:
+    """At most `KEPT` values of an array, evenly spaced, in double precision."""
+    flat = output.astype(np.float64).ravel()
     return flat[:: -(-flat.size // KEPT)]

@@ -1,4 +1,4 @@
-"""A weights file is a manifest: network, sizes, input recipe, classes, hashes, licence, numbers."""
+"""Weights manifests: network, sizes, inputs, classes, file hashes, licence, metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTS = {  # "network" of manifests that only start a training
 
 @dataclass(frozen=True, kw_only=True)
 class ConfidenceThreshold:
-    """The least probability of a certain prediction, and its coverage and accuracy on images that did not choose it."""
+    """The least probability of a certain prediction, and its metrics on images that did not choose it."""
 
     threshold: Annotated[float, Meta(ge=0, le=1)]  # the most probable class of a certain prediction reaches it
     rule: str  # how it was chosen, on which images
@@ -77,6 +77,13 @@ class WeightsManifest:
     def identity(self) -> str:
         """Twelve hexadecimal digits that stand for these weights, whichever of their files is used."""
         return hashlib.sha256("".join(sorted(self.files.values())).encode()).hexdigest()[:12]
+
+    @property
+    def accuracies(self) -> dict[str, float]:
+        """Measured accuracy of the first entry of each data set, by the entry's title."""
+        entries = {title: of for title, of in self.measured.items() if isinstance(of, dict) and "accuracy" in of}
+        first = {title.split(",")[0]: title for title in reversed(entries)}
+        return {title: of["accuracy"] for title, of in entries.items() if title in first.values()}
 
     @property
     def label_set(self) -> LabelSet:
@@ -131,7 +138,7 @@ def shipped_names() -> list[str]:
 
 
 def load_manifest(place: str) -> WeightsManifest:
-    """The manifest of shipped weights by name, of a folder with a `manifest.json`, or of one file.
+    """The manifest of shipped weights by name, of the folder of a training run or of its weights, or of one file.
 
     A file is `NAME.safetensors` or `NAME.onnx` with its manifest `NAME.json` beside it, or the manifest itself.
     Raises `UnknownNameError` for a name, and `WeightsError` for a path that leads to no manifest.
@@ -140,9 +147,10 @@ def load_manifest(place: str) -> WeightsManifest:
         return read_manifest(SHIPPED / place / "manifest.json")
     path = Path(place)
     if path.is_dir():
-        if not (path / "manifest.json").is_file():
-            raise WeightsError(f"{path} holds no manifest.json; name a weights file, or a folder with a manifest")
-        return read_manifest(path / "manifest.json")
+        for file in (path / "manifest.json", path / "weights" / "manifest.json"):
+            if file.is_file():
+                return read_manifest(file)
+        raise WeightsError(f"{path} holds no manifest.json; name a weights file, or a folder with a manifest")
     if not path.is_file():
         if not path.suffix and path.name == place:
             raise UnknownNameError("weights", place, shipped_names())

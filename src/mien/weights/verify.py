@@ -1,114 +1,127 @@
-"""Whether the files of a manifest are whole, fit their network and answer as they did when the manifest was made."""
+"""Whether the files of a manifest are complete, fit their network and give the golden output."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.errors import MienError, MissingPackageError, WeightsError
+from mien.errors import MienError, MissingPackageError, UnknownNameError, WeightsError
 from mien.nn.onnx_session import open_session
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of, read_tensors
 from mien.weights.golden import pattern
-from mien.weights.manifest import WeightsManifest
+from mien.weights.manifest import WeightsManifest, load_manifest, shipped_names
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that was looked at."""
+class WeightsCheck:
+    """One check of some weights."""
 
-    passed: bool | None  # None: left out, `finding` says why
-    finding: str
+    weights: str  # the name in their manifest, or the path that leads to none
+    passed: bool | None  # None: skipped, `message` says why
+    message: str
 
 
-def verify(manifest: WeightsManifest) -> Iterator[Check]:
-    """Every check of one manifest, in order: hashes, fit, golden output by torch and by ONNX Runtime."""
-    whole = {}
-    for name in manifest.files:
-        check = _of_hash(manifest, name)
-        whole[name] = check.passed
-        yield check
-    if manifest.has(".safetensors"):
-        if all(passed for name, passed in whole.items() if name.endswith(".safetensors")):
-            yield from _with_torch(manifest)
-        else:
-            yield Check(passed=None, finding="fit and torch's answer left out: the safetensors file is not whole")
-    if manifest.has(".onnx"):
-        if all(passed for name, passed in whole.items() if name.endswith(".onnx")):
-            yield _with_onnx(manifest)
-        else:
-            yield Check(passed=None, finding="ONNX Runtime's answer left out: the ONNX file is not whole")
+def verify(weights: str | os.PathLike[str] | WeightsManifest | None = None) -> tuple[WeightsCheck, ...]:
+    """Check hashes, fit and golden output, by torch and by ONNX Runtime; None: of all weights in the package.
+
+    Weights that cannot be read are a failed check. Raises `UnknownNameError` for a name that no weights have.
+    """
+    if weights is None:
+        return tuple(check for name in shipped_names() for check in verify(name))
+    try:
+        manifest = weights if isinstance(weights, WeightsManifest) else load_manifest(os.fspath(weights))
+    except UnknownNameError:
+        raise
+    except MienError as error:
+        return (WeightsCheck(weights=os.fspath(weights), passed=False, message=str(error)),)  # type: ignore[arg-type]
+    return tuple(
+        WeightsCheck(weights=manifest.name, passed=passed, message=message) for passed, message in _checks(manifest)
+    )
 
 
 def torch_answer(network: nn.Module, inputs: Preprocess) -> np.ndarray:
-    """What a network in eval mode answers to the golden pattern; of several maps the last."""
+    """Output of a network in eval mode for the golden pattern; of several maps the last."""
     import torch
 
     with torch.inference_mode():
-        answer = network(torch.from_numpy(inputs.normalise(pattern(inputs.size_px)[None])))
-    last = answer[-1] if isinstance(answer, tuple) else answer
-    found: np.ndarray = last.numpy()
-    return found
+        output = network(torch.from_numpy(inputs.normalise(pattern(inputs.size_px)[None])))
+    last: np.ndarray = (output[-1] if isinstance(output, tuple) else output).numpy()
+    return last
 
 
-def _of_hash(manifest: WeightsManifest, name: str) -> Check:
-    try:
-        manifest.file(name)
-    except WeightsError as error:
-        return Check(passed=False, finding=str(error))
-    return Check(passed=True, finding=f"{name} has its SHA-256")
+Outcome = tuple[bool | None, str]
 
 
-def _with_torch(manifest: WeightsManifest) -> Iterator[Check]:
+def _checks(manifest: WeightsManifest) -> Iterator[Outcome]:
+    complete = {}
+    for name in manifest.files:
+        try:
+            manifest.file(name)
+            complete[name] = True
+            yield True, f"{name} has its SHA-256"
+        except WeightsError as error:
+            complete[name] = False
+            yield False, str(error)
+    for suffix, checks, skipped in (
+        (".safetensors", _with_torch, "fit and torch's output skipped: the safetensors file is not complete"),
+        (".onnx", _with_onnx, "ONNX Runtime's output skipped: the ONNX file is not complete"),
+    ):
+        if manifest.has(suffix):
+            if all(passed for name, passed in complete.items() if name.endswith(suffix)):
+                yield from checks(manifest)
+            else:
+                yield None, skipped
+
+
+def _with_torch(manifest: WeightsManifest) -> Iterator[Outcome]:
     try:
         if manifest.network == "vit_small":
-            yield _of_vit_small(manifest)
+            yield _fit_of_vit_small(manifest)
             return
         network = network_of(manifest)
     except MissingPackageError as error:
-        yield Check(passed=None, finding=f"fit and torch's answer left out: {error}")
+        yield None, f"fit and torch's output skipped: {error}"
         return
     except MienError as error:
-        yield Check(passed=False, finding=str(error))
+        yield False, str(error)
         return
-    count = len(network.state_dict())
-    yield Check(passed=True, finding=f"its {count} tensors fit {type(network).__name__}")
-    yield _of_answer(manifest, "torch", torch_answer(network, manifest.inputs))
+    yield True, f"its {len(network.state_dict())} tensors fit {type(network).__name__}"
+    yield _golden(manifest, "torch", torch_answer(network, manifest.inputs))
 
 
-def _of_vit_small(manifest: WeightsManifest) -> Check:
+def _fit_of_vit_small(manifest: WeightsManifest) -> Outcome:
     state = read_tensors(manifest)
-    from mien.weights.convert.apvit import vit_small_shapes
+    from mien.weights.official.apvit import vit_small_shapes
 
-    wanted = {key: value.shape for key, value in vit_small_shapes().items()}
-    if wanted != {key: value.shape for key, value in state.items()}:
-        return Check(passed=False, finding="its tensors are not those of APViT's transformer")
-    return Check(passed=True, finding=f"its {len(wanted)} tensors fit the transformer of APViT")
+    expected = {key: value.shape for key, value in vit_small_shapes().items()}
+    if expected != {key: value.shape for key, value in state.items()}:
+        return False, "its tensors are not those of APViT's transformer"
+    return True, f"its {len(expected)} tensors fit the transformer of APViT"
 
 
-def _with_onnx(manifest: WeightsManifest) -> Check:
+def _with_onnx(manifest: WeightsManifest) -> Iterator[Outcome]:
     faces = manifest.inputs.normalise(pattern(manifest.inputs.size_px)[None])
     try:
-        answer = open_session(manifest.file(".onnx")).run(None, {"faces": faces})[0]
+        output = open_session(manifest.file(".onnx")).run(None, {"faces": faces})[0]
     except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
         reason = str(error).strip().split("\n")[0]
-        return Check(passed=False, finding=f"ONNX Runtime cannot run the ONNX file: {reason}")
-    return _of_answer(manifest, "ONNX Runtime", answer)
+        yield False, f"ONNX Runtime cannot run the ONNX file: {reason}"
+    else:
+        yield _golden(manifest, "ONNX Runtime", output)
 
 
-def _of_answer(manifest: WeightsManifest, runner: str, answer: np.ndarray) -> Check:
+def _golden(manifest: WeightsManifest, runner: str, output: np.ndarray) -> Outcome:
     if manifest.golden is None:
-        return Check(passed=None, finding=f"{runner}'s answer left out: the manifest holds no golden output")
-    difference, tolerance = manifest.golden.difference(answer), manifest.golden.tolerance
-    return Check(
-        passed=difference <= tolerance,
-        finding=f"{runner} gives the golden output: largest difference {difference:.1e}, allowed {tolerance:.0e}"
-        if difference <= tolerance
-        else f"{runner} differs from the golden output by {difference:.1e}, allowed {tolerance:.0e}",
-    )
+        return None, f"{runner}'s output skipped: the manifest has no golden output"
+    difference, tolerance = manifest.golden.difference(output), manifest.golden.tolerance
+    passed = difference <= tolerance
+    relation = "gives the golden output: largest difference" if passed else "differs from the golden output by"
+    return passed, f"{runner} {relation} {difference:.1e}, allowed {tolerance:.0e}"

@@ -14,7 +14,7 @@ from mien.errors import OptionError
 from mien.labels import LABEL_SETS, label_set
 from mien.models.paper_results import find_paper_result
 from mien.preprocess import BOX, Preprocess
-from mien.weights.convert import Converted
+from mien.weights.official import Converted
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, of the first, second and third channel
 
@@ -81,7 +81,7 @@ def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
         labels=labels,
         inputs=_imagenet(224, _framing(labels), channels),
         licence="code of zczcwh/POSTER: MIT; nothing is stated about the weights",
-        paper=_claim("poster", labels) if config.size == "large" else {},
+        paper=_paper("poster", labels) if config.size == "large" else {},
         notes=(_framing_note(labels),),
     )
 
@@ -96,7 +96,7 @@ def _poster_v2(config: Any, labels: str | None, channels: str | None) -> Facts:
         labels=labels,
         inputs=_imagenet(224, _framing(labels), channels or "rgb"),
         licence="code of Talented-Q/POSTER_V2: MIT; nothing is stated about the weights",
-        paper=_claim("poster_v2", labels),
+        paper=_paper("poster_v2", labels),
         notes=(
             "classes stand in the order of the sorted names of the training folders; taken here to be the numbers "
             "that the data set gives its classes (caer-s: the English names)",
@@ -117,7 +117,7 @@ def _apvit(config: Any, labels: str | None, channels: str | None) -> Facts:
         labels=own,
         inputs=_imagenet(112, "arcface", channels or "rgb"),
         licence="project youqingxiaozhua/APViT: Apache-2.0",
-        paper=_claim("apvit", trained_on),
+        paper=_paper("apvit", trained_on),
         notes=(
             "the authors' code puts the classes of every data set into one order of its own; so do the outputs",
         ),
@@ -230,8 +230,8 @@ def _framing_note(labels: str) -> str:
     return _FACE_NOTE if labels == "raf-db" else _BOX_NOTE
 
 
-def _claim(network: str, labels: str | None) -> dict[str, Any]:
+def _paper(network: str, labels: str | None) -> dict[str, Any]:
     if labels is None:
         return {}
     known = find_paper_result(network, labels.removesuffix("-7").removesuffix("-8"), len(label_set(labels)))
-    return {} if known is None else {"accuracy": known.accuracy, "images": labels, "source": known.source}
+    return {} if known is None else {"accuracy": known.accuracy, "dataset": labels, "source": known.source}

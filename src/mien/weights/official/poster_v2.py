@@ -10,8 +10,8 @@ import torch
 
 from mien.errors import WeightsError
 from mien.models.poster_v2 import PosterV2, PosterV2Config, relative_positions
-from mien.weights.convert.backbones import ir50_head, ir50_staged, landmark_head
-from mien.weights.convert.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
+from mien.weights.official.backbones import ir50_head, ir50_staged, landmark_head
+from mien.weights.official.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
 
 _RULES = (  # ours -> theirs, the first that fits; {n} is our counter plus one
     (r"image_backbone\.", "ir_back."),

@@ -8,8 +8,8 @@ from typing import Any
 
 from mien.errors import WeightsError
 from mien.models.poster import DEPTHS, Poster, PosterConfig
-from mien.weights.convert.backbones import ir50_flat, ir50_head, landmark_head
-from mien.weights.convert.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
+from mien.weights.official.backbones import ir50_flat, ir50_head, landmark_head
+from mien.weights.official.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
 
 _LEVELS = {"fine": "block_l", "middle": "block_m", "coarse": "block_s"}
 _STREAMS = {  # ours holds both streams: image, landmarks

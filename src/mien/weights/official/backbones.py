@@ -1,4 +1,4 @@
-"""Official files of the backbones: IR-50 of face.evoLVe or POSTER++, the 68-point MobileFaceNet, ImageNet DenseNets.
+"""Official backbones: IR-50 of face.evoLVe or POSTER++, the 68-landmark MobileFaceNet, ImageNet DenseNets.
 
 Names of the first two appear again, under a prefix, in the files of the networks that carry them.
 """
@@ -15,7 +15,7 @@ from mien.errors import WeightsError
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.densenet import DenseNet, DenseNetConfig
 from mien.nn.iresnet import IR50, STAGES
-from mien.weights.convert.layout import Shapes, State, classes_in, layout_of, move, shapes_of
+from mien.weights.official.layout import Shapes, State, classes_in, layout_of, move, shapes_of
 
 _UNITS_BEFORE = [sum(units for _, units in STAGES[:i]) for i in range(len(STAGES))]  # 0, 3, 7
 _BODY = re.compile(r"body\.(\d+)\.(\d+)\.")  # ours: stage, unit

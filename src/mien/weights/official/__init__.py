@@ -1,4 +1,4 @@
-"""Official checkpoints -> our names. One file per family; the family is recognised from names and shapes."""
+"""Official checkpoints under our names. One file per family, which is recognised from names and shapes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import WeightsError
-from mien.weights.convert import apvit, backbones, poster, poster_v2
-from mien.weights.convert.layout import State, unwrap
-from mien.weights.pickles import read
+from mien.weights.official import apvit, backbones, poster, poster_v2
+from mien.weights.official.layout import State, unwrap
+from mien.weights.official.pickles import read
 
 # name -> is it one of these?, the conversion. The first that recognises a file converts it.
 FAMILIES: dict[str, tuple[Callable[..., bool], Callable[..., tuple[State, Any]]]] = {
@@ -38,7 +38,7 @@ class Converted:
     config: Any
 
 
-def convert(saved: Mapping[str, Any], *, source: str = "this checkpoint") -> Converted:
+def convert_state(saved: Mapping[str, Any], *, source: str = "this checkpoint") -> Converted:
     """What a training script saved -> a filled state dict, or `WeightsError` with every reason why not."""
     state = unwrap(saved, source=source)
     for network, (recognises, move) in FAMILIES.items():
@@ -54,4 +54,4 @@ def convert(saved: Mapping[str, Any], *, source: str = "this checkpoint") -> Con
 
 def convert_file(path: Path) -> Converted:
     """An official checkpoint file, read without running anything in it."""
-    return convert(read(path), source=str(path))
+    return convert_state(read(path), source=str(path))

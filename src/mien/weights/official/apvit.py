@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from mien.models.apvit import APViT, APViTConfig
-from mien.weights.convert.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
+from mien.weights.official.layout import Layout, Shapes, State, classes_in, layout_of, move, shapes_of
 
 _RULES = (  # ours -> theirs, the first that fits
     (r"image_backbone\.", "extractor."),

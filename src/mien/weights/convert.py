@@ -1,0 +1,116 @@
+"""An official checkpoint into a safetensors file and its manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.errors import MissingPackageError, OptionError, OutputError, WeightsError
+from mien.labels import label_set
+from mien.media.atomic import atomic_write
+from mien.weights.export import check_exporter, export
+from mien.weights.fill import empty_network, fill
+from mien.weights.golden import Golden
+from mien.weights.manifest import WeightsManifest, sha256, write_manifest
+from mien.weights.verify import torch_answer
+
+if TYPE_CHECKING:
+    from mien.weights.official import Converted
+    from mien.weights.official.facts import Facts
+
+
+def convert(
+    file: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    labels: str | None = None,
+    channels: str | None = None,
+    keep_rates: Sequence[float] | None = None,
+    onnx: bool = False,
+    overwrite: bool = False,
+) -> WeightsManifest:
+    """Convert an official checkpoint to a .safetensors file with its manifest beside it; returns the manifest.
+
+    `labels`: the label set of the data it was trained on, where the file cannot tell. `channels`: "rgb" or "bgr",
+    where it is not the order of the authors' code. `keep_rates`: of APViT's blocks, where they differ from the
+    authors'. `onnx`: export to ONNX too. Nothing is written unless everything fits: raises `OptionError` for what
+    has to be said or does not fit, `WeightsError` for the file, `OutputError` where it cannot be written.
+    """
+    try:
+        from safetensors.torch import save
+
+        from mien.weights.official import convert_file
+        from mien.weights.official.facts import facts
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("Converting a checkpoint", error.name or "torch", "train") from error
+    file, to = Path(file), Path(to)
+    _check_target(file, to, overwrite=overwrite)
+    if channels not in {None, "rgb", "bgr"}:
+        raise OptionError(f"channels are {channels!r}; they can be 'rgb' or 'bgr'")
+    if onnx:
+        check_exporter()
+    converted = convert_file(file)
+    if keep_rates is not None:
+        converted = _with_keep_rates(converted, tuple(keep_rates))
+    known = facts(converted, labels=labels, channels=channels, source=str(file))
+    if broken := [name for name, value in converted.state.items() if not value.isfinite().all()]:
+        raise WeightsError(f"{file} holds NaN or infinity in {len(broken)} tensors, {broken[0]} first")
+    manifest = _manifest(converted, known, file, to)
+    if manifest.network != "vit_small":
+        network = empty_network(manifest)
+        fill(network, converted.state, source=str(file))
+        manifest = replace(manifest, golden=Golden.of(torch_answer(network.eval(), manifest.inputs)))
+    to.with_suffix(".onnx").unlink(missing_ok=True)
+    try:
+        atomic_write(to, save({key: value.clone() for key, value in converted.state.items()}))  # no shared memory
+    except OSError as error:
+        raise OutputError(f"{to} cannot be written: {error}; free some space, or choose another folder") from error
+    manifest = write_manifest(manifest)
+    return export(to) if onnx else manifest
+
+
+def _check_target(file: Path, to: Path, *, overwrite: bool) -> None:
+    """Raise what would otherwise only show after the work."""
+    if to.suffix != ".safetensors":
+        raise OptionError(f"{to}: the name must end in .safetensors")
+    if file.suffix == ".safetensors":
+        raise OptionError(f"{file} is safetensors already; official checkpoints are .pth or .pth.tar files")
+    if not to.parent.is_dir():
+        raise OutputError(f"{to}: the folder {to.parent} does not exist; make it first")
+    if not os.access(to.parent, os.W_OK):
+        raise OutputError(f"{to}: the folder {to.parent} cannot be written to; choose another")
+    there = [str(path) for path in (to, *map(to.with_suffix, (".json", ".onnx"))) if path.exists()]
+    if there and not overwrite:
+        raise OutputError(f"{', '.join(there)}: there already; overwrite (--overwrite), or choose another name")
+
+
+def _manifest(converted: Converted, known: Facts, file: Path, to: Path) -> WeightsManifest:
+    classes = len(label_set(known.labels)) if known.labels is not None else 0
+    return WeightsManifest(
+        name=to.stem,
+        network=converted.network,
+        config=asdict(converted.config) if converted.config is not None else {},
+        inputs=known.inputs,
+        files={to.name: ""},
+        labels=known.labels,
+        priors={"default": (0.0,) * classes} if classes else {},
+        licence=known.licence,
+        source=f"{known.title}, converted from {file.name}, SHA-256 {sha256(file)}",
+        paper=known.paper,
+        notes=known.notes,
+        folder=to.parent,
+        filename=to.with_suffix(".json").name,
+    )
+
+
+def _with_keep_rates(converted: Converted, rates: tuple[float, ...]) -> Converted:
+    if converted.network != "apvit":
+        raise OptionError(f"keep_rates belong to APViT; this is {converted.network}")
+    blocks = len(converted.config.keep_rates)
+    if len(rates) != blocks or not all(0 < rate <= 1 for rate in rates):
+        raise OptionError(f"keep_rates must be {blocks} numbers above 0 and up to 1, one for each block")
+    config = replace(converted.config, keep_rates=rates)
+    return replace(converted, config=config)

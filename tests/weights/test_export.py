@@ -1,0 +1,92 @@
+"""Weights become an ONNX file that gives torch's outputs, or nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxscript")
+
+from safetensors.torch import save_file
+
+import mien
+from mien.cli.app import run
+from mien.errors import OptionError, OutputError, UnknownNameError, WeightsError
+from mien.models.landmarks68 import Landmarks68, Landmarks68Config
+from mien.nn.mobilefacenet import MobileFaceNetConfig
+from mien.nn.onnx_session import open_session
+from mien.preprocess import Preprocess
+from mien.weights import export as module
+from mien.weights.golden import Golden
+from mien.weights.manifest import WeightsManifest, load_manifest, write_manifest
+from mien.weights.verify import torch_answer
+
+CONFIG = Landmarks68Config(size_px=32, backbone=MobileFaceNetConfig(width=0.125, feature_channels=16))
+INPUTS = Preprocess(size_px=32)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """A run's folder with small weights, as training leaves it."""
+    torch.manual_seed(0)
+    network = Landmarks68(CONFIG).eval()
+    folder = tmp_path / "run" / "weights"
+    folder.mkdir(parents=True)
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    write_manifest(
+        WeightsManifest(
+            name="small", network="landmarks68", config=asdict(CONFIG), inputs=INPUTS, licence="", source="a test",
+            files={"weights.safetensors": ""}, golden=Golden.of(torch_answer(network, INPUTS)), folder=folder,
+        )
+    )  # fmt: skip
+    return tmp_path / "run"
+
+
+def test_a_run_is_exported_in_silence(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    steps: list[tuple[int, int | None]] = []
+    manifest = mien.export(trained, progress=lambda done, total: steps.append((done, total)))
+    assert capfd.readouterr() == ("", "")
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert manifest == load_manifest(str(trained))
+    assert sorted(manifest.files) == ["weights.onnx", "weights.safetensors"]
+    assert [check.passed for check in mien.verify(trained)] == [True] * 5
+    x = np.random.default_rng(0).normal(size=(3, 3, 32, 32)).astype(np.float32)
+    with torch.inference_mode():
+        expected = mien.load_network(trained)(torch.from_numpy(x)).numpy()
+    outputs = open_session(manifest.file(".onnx")).run(None, {"faces": x})[0]
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+    assert run(["export", str(trained), "--to", "onnx", "--out", str(tmp_path / "other.onnx")]) == 0
+    assert f"{tmp_path}/other.json: its manifest" in capfd.readouterr().out
+    assert load_manifest(str(tmp_path / "other.onnx")).files == {"other.onnx": manifest.files["weights.onnx"]}
+    with pytest.raises(OutputError, match="there already"):
+        mien.export(trained, out=tmp_path / "other.onnx")
+
+
+def test_a_file_that_differs_from_torch_is_not_written(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ones:
+        def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [np.ones((len(inputs["faces"]), 68, 2), dtype=np.float32)]
+
+    monkeypatch.setattr(module, "open_session", lambda data, threads: Ones())
+    with pytest.raises(WeightsError, match=r"ONNX differs from torch by .* nothing is written"):
+        mien.export(trained)
+    assert [path.name for path in sorted((trained / "weights").iterdir())] == [
+        "manifest.json",
+        "weights.safetensors",
+    ]
+
+
+def test_what_cannot_be_exported_is_refused_before_the_work(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="export format"):
+        mien.export(trained, to="tflite")
+    with pytest.raises(OptionError, match="are in the package"):
+        mien.export("default")
+    with pytest.raises(OptionError, match=r"must end in \.onnx"):
+        mien.export(trained, out=tmp_path / "x.pt")
+    with pytest.raises(OutputError, match="does not exist"):
+        mien.export(trained, out=tmp_path / "absent" / "x.onnx")
