@@ -32,7 +32,7 @@ def check_command(
 ) -> int:
     """0: as published; 1: not."""
     with progress("opening images", quiet=quiet) as bar:
-        result = check(name, folder, variant=variant, duplicates=duplicates, workers=workers, progress=bar.reach)
+        result = check(name, folder, variant=variant, duplicates=duplicates, workers=workers, progress=bar)
     if json_file is not None:
         write_json(result.to_dict(), json_file)
     console = Console(highlight=False)

@@ -15,7 +15,7 @@ from mien.prepared.build import PROBLEMS, PreparationReport, prepare
 def prepare_command(name: str, folder: Path, out: Path, *, quiet: bool, **options: Any) -> int:
     """0: everything is stored; 1: images or rows were left out. `options` as `prepare` takes them."""
     with progress("preparing", quiet=quiet) as bar:
-        report = prepare(name, folder, out, progress=bar.reach, **options)
+        report = prepare(name, folder, out, progress=bar, **options)
     if not quiet:
         for line in _lines(name, out, report):
             print(line, file=sys.stderr)  # noqa: T201

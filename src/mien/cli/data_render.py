@@ -21,7 +21,7 @@ def render_command(
         raise OptionError(f"--yaws {yaws!r}: give angles with commas between, like --yaws=-45,0,45") from None
     wanted = RenderSettings(yaws=angles, **settings)
     with progress("rendering", len(wanted), quiet=quiet) as bar:
-        now = render_faces(model, out, wanted, workers=workers, overwrite=overwrite, progress=bar.reach)
+        now = render_faces(model, out, wanted, workers=workers, overwrite=overwrite, progress=bar)
     if not quiet:
         before = f", {len(wanted) - now} done before" if now < len(wanted) else ""
         print(f"{now} faces rendered{before}; table: {out / TABLE}", file=sys.stderr)  # noqa: T201

@@ -72,7 +72,7 @@ def train(
         result = session.train(
             recipe, data, out, extra_data=extra_data or (), changes=values, weights_folder=weights_folder,
             from_scratch=from_scratch, fold=fold, devices=devices, nodes=nodes, accelerator=accelerator,
-            command="mien " + shlex.join(sys.argv[1:]), progress=bar.reach,
+            command="mien " + shlex.join(sys.argv[1:]), progress=bar,
         )  # fmt: skip
         monitor = result.recipe.monitor
         logging.getLogger("mien.training").info(
@@ -88,7 +88,7 @@ def _log_to(bar: Bar, *, quiet: bool) -> None:
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            bar.say(record.getMessage())
+            bar.write(record.getMessage())
 
     logger = logging.getLogger("mien.training")
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
