@@ -34,8 +34,8 @@ def test_a_large_face_is_averaged_not_sampled() -> None:
     assert abs(crop.astype(int) - 127).max() <= 2
 
 
-def test_aligned_points_land_on_the_template(reader: mien.Recognizer, astronaut: np.ndarray) -> None:
-    face = reader.predict(astronaut)[0]
+def test_aligned_points_land_on_the_template(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    face = recognizer.predict(astronaut)[0]
     inputs = Preprocess(size_px=112)
     landed = transform(inputs.matrix(np.array(face.landmarks)), five_points(np.array(face.landmarks)))
     # a similarity cannot fit five points exactly; the eyes of a smiling face come within three pixels
@@ -75,11 +75,11 @@ def test_bgr_weights_get_swapped_channels() -> None:
     assert bgr[0, :, 0, 0].tolist() == [0, 0, 1]
 
 
-def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, reader: mien.Recognizer) -> None:
+def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, recognizer: mien.Recognizer) -> None:
     torch = pytest.importorskip("torch")
     from mien.augment.transforms import Placement, place
 
-    points = np.array(reader.predict(astronaut)[0].landmarks)
+    points = np.array(recognizer.predict(astronaut)[0].landmarks)
     inputs = Preprocess(size_px=112)
     predicted = inputs.crop(astronaut, points)
     wider = inputs.matrix(points)

@@ -1,14 +1,14 @@
-"""What can go wrong, as one family. Every message says what was found and what to do.
+"""What can go wrong, as one family. Every message states the problem and what to do.
 
 MienError
-├── OptionError          a setting has a value it cannot have
-│   └── UnknownNameError      a network, weights file or label set that is not in our tables
-├── InputError           something the user handed in cannot be read
-│   ├── ImageError     an image file that gives no pixels
-│   └── DataError        a data set's folder is not as its authors publish it
-├── OutputError          a result cannot be written
-├── WeightsError         a weights file is absent, altered, or does not fit its network
-└── MissingPackageError       a part of the package that this install does not have
+├── OptionError              an option has a value it cannot have
+│   └── UnknownNameError     a network, weights or label set that does not exist
+├── InputError               something the user handed in cannot be read
+│   ├── ImageError           an image file that gives no pixels
+│   └── DataError            a data set's folder is not as its authors publish it
+├── OutputError              a result cannot be written
+├── WeightsError             a weights file is absent, altered, or does not fit its network
+└── MissingPackageError      a part of the package that this install does not have
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class MienError(Exception):
 
 
 class OptionError(MienError):
-    """A setting has a value it cannot have."""
+    """An option has a value it cannot have."""
 
 
 class UnknownNameError(OptionError, KeyError):
-    """A name that is not in our tables. Raised with the nearest known name."""
+    """A name that does not exist. The message gives the nearest one that does."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         from difflib import get_close_matches
@@ -54,7 +54,7 @@ class ImageError(InputError):
 
 
 class DataError(InputError):
-    """A data set's folder is not as its authors publish it. The message lists what was found."""
+    """A data set's folder is not as its authors publish it. The message lists the problems."""
 
 
 class OutputError(MienError):

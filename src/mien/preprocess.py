@@ -26,7 +26,7 @@ TEMPLATES: dict[str, np.ndarray] = {
 }
 
 # "box" is the upright square around all 68 points and the forehead: what sets that cut out a detector's box show.
-# Made from the points, so that it does not depend on which detector found the face.
+# Made from the points, so that it does not depend on the detector.
 BOX = "box"
 FOREHEAD = 0.3  # above the brows, in heights of the points: CenterFace's boxes of our example photos, 0.16 to 0.31
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 import mien
+from mien.cli.predict import predict
 from tests.conftest import EXAMPLES
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
@@ -43,6 +45,24 @@ def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(tmp_path: Pat
     done = mien_command("predict", PHOTO, "--min-confidence", "0", "--json")
     assert json.loads(done.stdout)["certain"] is True
     assert mien_command("predict", PHOTO, "--min-confidence", "60").returncode == 2
+
+
+def test_the_command_has_the_options_of_the_library_with_the_same_defaults() -> None:
+    command, load, once = (inspect.signature(one).parameters for one in (predict, mien.load, mien.predict))
+    options = {*load} - {"threads"}
+    assert options | {*mien.BatchOptions.__annotations__} - {"workers", "progress"} <= {*command}
+    assert options == {*once} - {"source", "detect", "boxes"}
+    assert all(command[name].default == load[name].default == once[name].default for name in options)
+
+
+def test_images_of_one_face_each_and_the_flip_can_be_chosen() -> None:
+    done = mien_command("predict", PHOTO, "--no-detect", "--no-tta", "--labels", "raf-db", "--json")
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (row["detection"], row["left"], row["right"]) == (None, 0, 512)
+    (face,) = mien.predict(PHOTO, detect=False, tta=False, labels="raf-db")
+    assert face.expression is not None
+    assert row["p_fear"] == pytest.approx(face.expression["fear"], abs=1e-6)
+    assert "p_contempt" not in row
 
 
 def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> None:

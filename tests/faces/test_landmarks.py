@@ -30,14 +30,14 @@ def test_points_turn_with_the_image(
 ) -> None:
     face = Box(170, 60, 280, 180)
     upright = recognizer.landmarker.locate(astronaut, [face])[0]
-    turned = np.asarray(
+    rotated = np.asarray(
         Image.fromarray(astronaut).rotate(off_axis_deg, Image.Resampling.BILINEAR, center=(225, 120))
     )
     c, s = np.cos(np.deg2rad(off_axis_deg)), np.sin(np.deg2rad(off_axis_deg))
     wanted = (upright - [225, 120]) @ np.array([[c, -s], [s, c]]) + [225, 120]
-    found = recognizer.landmarker.locate(turned, [face])[0]
+    points = recognizer.landmarker.locate(rotated, [face])[0]
     eyes = np.linalg.norm(upright[36] - upright[45])
-    assert np.linalg.norm(found - wanted, axis=1).mean() < 0.05 * eyes
+    assert np.linalg.norm(points - wanted, axis=1).mean() < 0.05 * eyes
 
 
 def test_a_loose_or_shifted_box_gives_nearly_the_same_points(

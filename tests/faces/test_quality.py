@@ -56,7 +56,7 @@ def test_an_image_without_variation_has_no_sharpness() -> None:
 def test_more_blur_is_never_sharper(portraits: list[tuple[np.ndarray, Face]], sigma: float, factor: float) -> None:
     for image, face in portraits:
         less, more = (quality_of(gaussian(image, s), face).sharpness for s in (sigma, factor * sigma))
-        assert more <= max(less, 0.1) + 0.01  # levels are whole numbers: below 0.1 their steps are what is left
+        assert more <= max(less, 0.1) + 0.01  # levels are full numbers: below 0.1 their steps are what is left
 
 
 @settings(max_examples=25, deadline=None)
@@ -75,7 +75,7 @@ def test_small_is_not_taken_for_blurred(portraits: list[tuple[np.ndarray, Face]]
     for image, face in portraits:
         pil = Image.fromarray(image)
         size = round(pil.width * scale), round(pil.height * scale)
-        whole, points = (
+        full, points = (
             quality_of(image, face),
             np.array(face.landmarks)
             * [
@@ -85,9 +85,9 @@ def test_small_is_not_taken_for_blurred(portraits: list[tuple[np.ndarray, Face]]
         )
         smaller = np.asarray(pil.resize(size, Image.Resampling.LANCZOS))
         assert face.pose is not None
-        found = face_quality(smaller, points, face.pose)
-        assert found.eye_px == pytest.approx(whole.eye_px * scale, rel=0.02)
-        assert found.sharpness > whole.sharpness - 0.05
+        quality = face_quality(smaller, points, face.pose)
+        assert quality.eye_px == pytest.approx(full.eye_px * scale, rel=0.02)
+        assert quality.sharpness > full.sharpness - 0.05
 
 
 def test_an_enlarged_face_is_no_sharper(portraits: list[tuple[np.ndarray, Face]]) -> None:
@@ -134,8 +134,10 @@ def test_faces_at_the_edge_and_of_few_pixels_are_measured(portraits: list[tuple[
     image, face = portraits[0]
     points = np.array(face.landmarks)
     for moved in (points - 300, points * 0.02, points * 5, points + np.array([1000, 0])):
-        found = face_quality(image, moved, AHEAD)
-        assert all(np.isfinite(value) for value in (found.eye_px, found.sharpness, found.light, found.contrast))
+        quality = face_quality(image, moved, AHEAD)
+        assert all(
+            np.isfinite(value) for value in (quality.eye_px, quality.sharpness, quality.light, quality.contrast)
+        )
 
 
 def test_every_flag_follows_from_its_measure() -> None:

@@ -41,7 +41,7 @@ def test_a_texture_has_no_face(detector: YuNetDetector) -> None:
 
 
 @pytest.mark.parametrize("size", [(17, 16), (640, 16), (33, 999), (1, 1)])
-def test_any_size_is_searched(detector: YuNetDetector, size: tuple[int, int]) -> None:
+def test_any_size_is_accepted(detector: YuNetDetector, size: tuple[int, int]) -> None:
     assert detector.detect(np.zeros((*size, 3), np.uint8)) == []
 
 
@@ -53,20 +53,20 @@ def test_boxes_scale_with_the_image(detector: YuNetDetector, astronaut: np.ndarr
     assert iou(as_array(detector.detect(astronaut)[0].box) * scale, as_array(face.box)[None])[0] > 0.75
 
 
-def test_small_faces_in_a_large_image_are_found_with_tiles(astronaut: np.ndarray) -> None:
+def test_small_faces_in_a_large_image_are_detected_with_tiles(astronaut: np.ndarray) -> None:
     small = np.asarray(Image.fromarray(astronaut).resize((140, 140), Image.Resampling.LANCZOS))  # face 24 px wide
     image = np.full((1080, 1920, 3), 128, np.uint8)
     corners = [(40, 30), (1000, 500), (1740, 860), (620, 300)]
     for x, y in corners:
         image[y : y + 140, x : x + 140] = small
-    found = detector_called("yunet-slim", tiles=True, threads=1).detect(image)
-    centres = np.array([face.box.centre for face in found])
+    detections = detector_called("yunet-slim", tiles=True, threads=1).detect(image)
+    centres = np.array([face.box.centre for face in detections])
     for x, y in corners:
         assert np.abs(centres - np.array([x + 226 * 140 / 512, y + 118 * 140 / 512])).max(axis=1).min() < 8
-    assert len(found) == len(corners)
+    assert len(detections) == len(corners)
 
 
-def test_where_nothing_is_found_the_hardier_weights_look(detector: YuNetDetector, astronaut: np.ndarray) -> None:
+def test_where_nothing_is_detected_the_fallback_weights_run(detector: YuNetDetector, astronaut: np.ndarray) -> None:
     dark = (astronaut * 2**-6.0).astype(np.uint8)
     assert detector.detect(dark) == []
     (face,) = detector_called("yunet-slim", threads=1).detect(dark)
@@ -74,11 +74,11 @@ def test_where_nothing_is_found_the_hardier_weights_look(detector: YuNetDetector
 
 
 def test_decoding_by_hand() -> None:
-    answers = np.zeros((16, 64 * 32 // 64 + 8 + 2), np.float32)  # an image 64 wide and 32 high
-    answers[:2] = -20
+    outputs = np.zeros((16, 64 * 32 // 64 + 8 + 2), np.float32)  # an image 64 wide and 32 high
+    outputs[:2] = -20
     cell = 1 * 8 + 3  # stride 8: second row, fourth column
-    answers[:, cell] = [np.log(4), np.log(4), 0.5, 0.25, np.log(2), np.log(3), *([1.0, -1.0] * 5)]
-    boxes, scores, points = decode(answers, 32, 64, threshold=0.5)
+    outputs[:, cell] = [np.log(4), np.log(4), 0.5, 0.25, np.log(2), np.log(3), *([1.0, -1.0] * 5)]
+    boxes, scores, points = decode(outputs, 32, 64, threshold=0.5)
     # centre (3.5 * 8, 1.25 * 8) = (28, 10); 16 wide, 24 high; both probabilities 0.8
     np.testing.assert_allclose(boxes, [[20, -2, 36, 22]], rtol=1e-6)
     np.testing.assert_allclose(scores, [0.8], rtol=1e-6)

@@ -217,8 +217,8 @@ def test_damaged_files_of_any_kind_raise_nothing_but_image_errors(seed: int) -> 
     kinds = ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"]
     Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(file, kinds[seed % len(kinds)])
     data = bytearray(file.getvalue())
-    for place in rng.integers(0, len(data), 12):
-        data[place] = int(rng.integers(0, 256))
+    for offset in rng.integers(0, len(data), 12):
+        data[offset] = int(rng.integers(0, 256))
     with contextlib.suppress(ImageError):
         read_image(bytes(data))
 
@@ -229,13 +229,13 @@ def test_bytes_are_read_too() -> None:
         read_image(b"", name="upload")
 
 
-def test_folders_are_searched_in_order_without_hidden_or_foreign_files(tmp_path: Path) -> None:
+def test_folders_are_listed_in_order_without_hidden_or_foreign_files(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "notes.txt", "deep/er/c.webp", ".hidden/d.png", ".e.png"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    found = [os.path.relpath(str(path), tmp_path) for path in images_in(str(tmp_path))]
-    assert found == ["a.png", "b.JPG", os.path.join("deep", "er", "c.webp")]
+    names = [os.path.relpath(str(path), tmp_path) for path in images_in(str(tmp_path))]
+    assert names == ["a.png", "b.JPG", os.path.join("deep", "er", "c.webp")]
 
 
 def test_a_written_image_reads_back(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def test_grace_hopper_does_not_smile(recognizer: mien.Recognizer, hopper: np.nda
 def test_path_bytes_array_and_pil_image_give_one_answer(recognizer: mien.Recognizer) -> None:
     path = EXAMPLES / "astronaut.jpg"
     image = Image.open(path)
-    answers = [recognizer.predict(x) for x in (path, str(path), path.read_bytes(), image, np.asarray(image))]
-    assert all(answer == answers[0] for answer in answers)
+    predictions = [recognizer.predict(x) for x in (path, str(path), path.read_bytes(), image, np.asarray(image))]
+    assert all(faces == predictions[0] for faces in predictions)
     (face,) = mien.predict(path)
     assert face.expression is not None
     assert face.expression.top == "happiness"
@@ -80,11 +80,11 @@ def test_a_crop_gives_one_face_with_the_whole_image_as_box(
 
 
 def test_crop_and_detection_agree_on_the_same_face(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
-    found = recognizer.predict(astronaut)[0].expression
+    detected = recognizer.predict(astronaut)[0].expression
     cropped = recognizer.predict(astronaut[45:195, 150:300], detect=False)[0].expression
-    assert found is not None
+    assert detected is not None
     assert cropped is not None
-    np.testing.assert_allclose(found.values, cropped.values, atol=0.15)
+    np.testing.assert_allclose(detected.values, cropped.values, atol=0.15)
 
 
 def test_seven_classes_have_no_contempt(astronaut: np.ndarray) -> None:

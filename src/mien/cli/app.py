@@ -1,4 +1,4 @@
-"""The commands and their options; what they do is loaded only when they run."""
+"""The command line: commands and options are declared in their modules, which load what they call when they run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mien.cli.weights import export_command, weights_app
 
 app = typer.Typer(
     name="mien",
-    help="Read facial expressions from images, offline.",
+    help="Facial expression recognition, offline.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,7 +27,7 @@ app = typer.Typer(
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; errors of ours become one line on stderr. 0 done, 1 failed, 2 wrong usage."""
+    """Run one command; a `MienError` becomes one line on stderr. 0 done, 1 failed, 2 wrong usage."""
     from mien.errors import MienError, OptionError
 
     for stream in (sys.stdout, sys.stderr):
@@ -36,30 +36,30 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments, standalone_mode=False)
     except MienError as error:
-        _say(str(error))
+        _print_error(str(error))
         return 2 if isinstance(error, OptionError) else 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except typer.Exit as stop:
         code = stop.exit_code
-    except BrokenPipeError:  # `mien ... | head`: nobody reads on
+    except BrokenPipeError:  # `mien ... | head`
         sys.stderr.close()
         return 1
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
-        error.show()  # wrong usage, in the words of the command line library
+        error.show()  # wrong usage, in Typer's words
         return int(error.exit_code)
     if code == _INTERRUPTED:
-        _say("stopped; what was begun with --output or --out is kept, the same command goes on with it")
+        _print_error("interrupted; what is finished is kept, repeat the command to resume")
         return 1
     return code if isinstance(code, int) else 0
 
 
-_INTERRUPTED = 130  # what the command line library makes of Ctrl-C
+_INTERRUPTED = 130  # Typer's code for Ctrl-C
 
 
-def _say(line: str) -> None:
+def _print_error(line: str) -> None:
     print(f"mien: {line}", file=sys.stderr)  # noqa: T201
 
 

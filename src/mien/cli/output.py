@@ -13,7 +13,7 @@ from mien.media.atomic import atomic_write
 
 
 def check_place(*paths: Path | None) -> None:
-    """Say before the work what would fail after it; raises `OutputError`."""
+    """Raises `OutputError` before the work for what would fail after it."""
     for path in paths:
         if path is not None and path.is_dir():
             raise OutputError(f"{path} is a folder; name a file in it")
@@ -31,7 +31,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_text(text: str, path: Path) -> None:
-    """A file that appears whole or not at all."""
+    """A file in one step."""
     with writing(path):
         atomic_write(path, text.encode())
 

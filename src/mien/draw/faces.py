@@ -35,7 +35,7 @@ def colour_of(label: str) -> str:
 def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     """A copy of the image (H, W, 3) uint8 RGB with every face marked; largest faces are drawn last.
 
-    An uncertain answer has a dashed box, a grey label and a question mark.
+    An uncertain prediction has a dashed box, a grey label and a question mark.
     """
     pil = Image.fromarray(image)
     draw = ImageDraw.Draw(pil, "RGBA")

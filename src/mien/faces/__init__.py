@@ -11,13 +11,16 @@ import numpy as np
 from mien.geometry import Box
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Detection:
     """One face detected in an image."""
 
     box: Box
     score: float  # 0..1
     points: tuple[tuple[float, float], ...] = ()  # eyes, nose, mouth corners as (x, y), or none
+
+    def __repr__(self) -> str:
+        return f"Detection({self.box}, score={self.score:.2f})"
 
 
 @runtime_checkable
@@ -31,7 +34,7 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Landmarker(Protocol):
-    """Anything that places the 68 points of 300-W / Multi-PIE."""
+    """Anything that locates the 68 landmarks of 300-W / Multi-PIE."""
 
     def locate(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in image pixels."""

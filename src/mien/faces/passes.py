@@ -120,7 +120,7 @@ class MultiPassDetector(ABC):
 
 def tiles(width: int, height: int, side_px: int) -> list[Box]:
     """Squares of `side_px` that cover an image and overlap by a quarter, so that a face no larger than that
-    lies whole in one of them."""
+    lies completely in one of them."""
 
     def starts(length: int) -> np.ndarray:
         if length <= side_px:

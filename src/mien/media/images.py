@@ -102,16 +102,16 @@ def rgb_of(image: Image.Image) -> np.ndarray:
 
 def _bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
     try:
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
             raise ImageError(label, "is a folder, not an image")
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise ImageError(label, "is a device or a pipe, not a file; save it as a file first")
         with open(path, "rb") as file:
-            if found.st_size > MAX_BYTES:
+            if status.st_size > MAX_BYTES:
                 reason = _what_instead(file.read(512), label)
                 if "video" not in reason:
-                    reason = f"has {found.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read: make it smaller"
+                    reason = f"has {status.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read: make it smaller"
                 raise ImageError(label, reason)
             return file.read()
     except FileNotFoundError:
@@ -193,7 +193,7 @@ def _allow_heif(data: bytes, label: str) -> None:
 
 
 def _what_instead(data: bytes, label: str) -> str:
-    """Why Pillow did not recognise the file, as somebody says it who looks for the mistake."""
+    """Why Pillow did not recognise the file, and what to do instead."""
     head = data.lstrip().lower()
     suffix = Path(label).suffix.lower()
     if suffix in VIDEO_SUFFIXES or data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3":

@@ -231,7 +231,7 @@ def _loaded(weights: str | os.PathLike[str], **options: Any) -> Recognizer:
     try:
         with _loading:  # two threads would load twice
             return _load_cached(manifest, state.st_mtime_ns, state.st_size, **options)
-    except TypeError:  # an option that cannot be part of a key is of the wrong type, which `load` says
+    except TypeError:  # an option that cannot be part of a key is of the wrong type: `load` raises the right error
         return load(manifest, **options)
 
 

@@ -19,8 +19,8 @@ from mien.results import Face
 class Saver:
     """Saves below `folder`: `NAME.jpg` (or .png) with the faces marked, and `NAME.jpg.json`.
 
-    Images below a folder that was given keep their place below it; where several folders or files were
-    given, each keeps the name of its folder. Raises `OutputError` before anything is read where a
+    Images below a folder that was given keep their path below it; where several folders or files were
+    given, each keeps the name of its folder. Raises `OutputError` before anything is read where an
     image would be overwritten or two would get one name.
     """
 
