@@ -147,13 +147,15 @@ def _is_method(value: Any) -> bool:
 
 def _method(value: Any, name: str) -> list[str]:
     if isinstance(value, property):
-        return [f"- `.{name}`: {_first_line(value.fget)}", ""]
+        return [_item(f"`.{name}`", value.fget), ""]
     function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-    return [f"- `.{name}()`: {_first_line(function)}", ""]
+    return [_item(f"`.{name}()`", function), ""]
 
 
-def _first_line(one: Any) -> str:
-    return paragraph((inspect.getdoc(one) or "").split("\n\n")[0], indent="  ").strip()
+def _item(name: str, one: Any) -> str:
+    """A member with the first paragraph of its docstring."""
+    text, _, _ = (inspect.getdoc(one) or "").partition("\n\n")
+    return paragraph(f"- {name}: {text}", indent="  ")
 
 
 def _docstring(one: Any) -> str:
@@ -204,7 +206,9 @@ def _parameter(parameter: inspect.Parameter) -> str:
     if parameter.annotation is not inspect.Parameter.empty:
         text += f": {_name(parameter.annotation)}"
     if parameter.default is not inspect.Parameter.empty:
-        default = "..." if "<" in repr(parameter.default) else repr(parameter.default)
+        default = repr(parameter.default)
+        if "<" in default or "(" in default:  # an object; a class of fields has its own page
+            default = f"{type(parameter.default).__name__}()" if "(" in default else "..."
         text += f" = {default}"
     return text
 
@@ -244,8 +248,10 @@ def _fields(module: types.ModuleType, name: str) -> Iterator[tuple[str, str, str
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.COMMENT
     }
-    found = next(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
-    for node, after in zip(found.body, [*found.body[1:], None], strict=True):
+    class_node = next(
+        node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    for node, after in zip(class_node.body, [*class_node.body[1:], None], strict=True):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
         lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
@@ -285,8 +291,7 @@ def _row(*cells: str) -> str:
 
 def paragraph(text: str, indent: str = "") -> str:
     """Text wrapped at the width of the documents."""
-    width = WIDTH - 2
-    return textwrap.fill(" ".join(text.split()), width, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(" ".join(text.split()), WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,6 @@ def test_mypy_accepts_the_readme(tmp_path: Path) -> None:
     assert blocks
     for i, block in enumerate(blocks):
         (tmp_path / f"block{i}.py").write_text(block, encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml")]
+    done = subprocess.run([*mypy, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr

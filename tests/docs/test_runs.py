@@ -99,16 +99,6 @@ def test_the_python_of_the_readme_runs(workplace: Path, monkeypatch: pytest.Monk
     assert names["table"].num_rows == 2  # type: ignore[attr-defined]
 
 
-@pytest.mark.slow
-def test_type_checkers_accept_the_python_of_the_readme(tmp_path: Path) -> None:
-    api = pytest.importorskip("mypy.api")
-    (tmp_path / "readme.py").write_text(readme_python())
-    output, _, code = api.run(
-        ["--strict", "--config-file", str(ROOT / "pyproject.toml"), str(tmp_path / "readme.py")]
-    )
-    assert code == 0, output
-
-
 def readme_python() -> str:
     """The first Python block of the README."""
     return (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
