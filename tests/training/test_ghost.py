@@ -13,7 +13,7 @@ def test_running_statistics_are_the_mean_over_the_parts() -> None:
     ghost.begin()
     for part in parts:
         norm(part)
-        ghost.next_part()
+        ghost.next_micro_batch()
     ghost.end(lambda total: total, 3)
     torch.testing.assert_close(norm.running_mean, 0.5 * parts.mean(dim=(0, 1)))
     torch.testing.assert_close(norm.running_var, 0.5 + 0.5 * parts.var(dim=1).mean(dim=0))
@@ -27,7 +27,7 @@ def test_two_processes_end_as_one() -> None:
         ghost.begin()
         for i in shares:
             norm(parts[i])
-            ghost.next_part()
+            ghost.next_micro_batch()
         return ghost
 
     norm = one = nn.BatchNorm1d(2)
@@ -44,6 +44,6 @@ def test_norms_that_do_not_train_are_left_alone() -> None:
     norm = nn.BatchNorm1d(2).eval()
     ghost = GhostStatistics(norm)
     ghost.begin()
-    ghost.next_part()
+    ghost.next_micro_batch()
     ghost.end(lambda total: total, 1)
     assert norm.running_mean.tolist() == [0, 0]

@@ -28,8 +28,8 @@ from mien.weights.official.apvit import vit_small_shapes
 from tests.research.fabricated import prepared
 
 TINY = Recipe(
-    name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, size_px=32, epochs=1, batch=2,
-    validation_fraction=0.4,
+    name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, size_px=32,
+    epochs=1, batch=2, validation_fraction=0.4,
 )  # fmt: skip
 
 

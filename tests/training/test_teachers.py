@@ -23,8 +23,9 @@ from mien.weights.manifest import load_manifest
 from tests.research.fabricated import prepared
 
 STUDENT = Recipe(
-    name="student", network="poster_v2", config_name="light", model_kwargs={"size_px": 64, "windows": (4, 4, 4)}, size_px=64,
-    epochs=1, batch=8, data="ferplus", validation_fraction=0.4, teachers=("default",), loss=Loss(ce_weight=0.0, distillation_weight=1.0),
+    name="student", network="poster_v2", config_name="light", model_kwargs={"size_px": 64, "windows": (4, 4, 4)},
+    size_px=64, epochs=1, batch=8, data="ferplus", validation_fraction=0.4, teachers=("default",),
+    loss=Loss(ce_weight=0.0, distillation_weight=1.0),
 )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def test_the_mean_of_what_each_says_of_images_in_its_own_size() -> None:
 
 def test_a_teacher_of_other_classes_or_images_is_refused() -> None:
     manifest = load_manifest("default")
-    with pytest.raises(OptionError, match=r"teacher 'default' knows ferplus.*the same classes"):
+    with pytest.raises(OptionError, match=r"teacher 'default' has the classes ferplus.*the same classes"):
         Teachers([manifest], inputs=manifest.inputs, labels=RAF_DB)
     with pytest.raises(OptionError, match="nothing but size_px may differ"):
         Teachers([manifest], inputs=replace(manifest.inputs, channels="bgr"), labels=FERPLUS)

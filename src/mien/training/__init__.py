@@ -1,1 +1,1 @@
-"""Training: a plain loop on Lightning Fabric, its parts, and the folder a run leaves."""
+"""Training: recipes, a loop on Lightning Fabric, and the folder of a run."""

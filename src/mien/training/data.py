@@ -89,7 +89,7 @@ class TrainingData:
         return images, self._label[rows]
 
     def on_test(self) -> TrainingData:
-        """The same with the test set in the place of the validation set."""
+        """The same with the test set instead of the validation set."""
         other = copy(self)
         other.valid_rows = self._test_rows
         return other

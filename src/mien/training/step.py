@@ -76,7 +76,7 @@ class Step:
                 self.fabric.backward(loss / len(batches))
             total += loss.detach() / self.micro_batches
             if self.ghost is not None:
-                self.ghost.next_part()
+                self.ghost.next_micro_batch()
         if self.ghost is not None:
             if second and not self.recipe.sam_second_pass_statistics:
                 self.ghost.restore()

@@ -1,6 +1,6 @@
-"""Trained networks whose answers a student learns (Hinton et al., "Distilling the Knowledge ...", 2015).
+"""The teachers of knowledge distillation (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
 
-The teachers see exactly what the student sees, changed and mixed alike, as Beyer et al. found best ("Knowledge
+They get the student's images with the same augmentation and mixup, as Beyer et al. recommend ("Knowledge
 distillation: A good teacher is patient and consistent", 2022).
 """
 
@@ -21,7 +21,7 @@ from mien.weights.manifest import WeightsManifest
 
 
 class Teachers:
-    """The mean of some networks' logits; each gets the images in its own size.
+    """The mean of their logits; each gets the images at its own size.
 
     `inputs`: how the student's images are made. Raises `OptionError` for a teacher of other classes, or one
     whose images differ in more than their size.
@@ -31,12 +31,12 @@ class Teachers:
         for manifest in manifests:
             if manifest.labels is None or manifest.label_set != labels:
                 raise OptionError(
-                    f"the teacher {manifest.name!r} knows {manifest.labels or 'no classes'}, the student learns "
+                    f"the teacher {manifest.name!r} has the classes {manifest.labels or '(none)'}, the student has "
                     f"{', '.join(labels)}: they must have the same classes"
                 )
             if replace(manifest.inputs, size_px=inputs.size_px) != inputs:
                 raise OptionError(
-                    f"the teacher {manifest.name!r} sees {manifest.inputs}, the student {inputs}: "
+                    f"the teacher {manifest.name!r} is for {manifest.inputs}, the student for {inputs}: "
                     "nothing but size_px may differ"
                 )
         self._networks = [

@@ -35,5 +35,5 @@ RECIPE = Recipe(
     monitor="last",
     paper="none: the backbone of the comparison",
     hardware="one thread of a server CPU: 40 minutes beside other work",
-    measured="not measured alone: it starts the comparison (docs/models/comparison.md)",
+    measured="not measured alone: the comparison starts from it (docs/models/comparison.md)",
 )

@@ -1,0 +1,75 @@
+"""Fields of a recipe: checked where they are set, read from text, explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mien.errors import OptionError
+from mien.training.recipe import Optimizer, Recipe
+from mien.training.recipe_source import read_recipe, shipped_recipes
+from mien.training.settings import changed, field_docs, flat
+
+RECIPE = Recipe(name="small", network="phanet")
+
+
+def test_every_field_is_explained() -> None:
+    docs = field_docs(Recipe)
+    assert all(docs.values()), [name for name, text in docs.items() if not text]
+    assert set(flat(RECIPE)) <= set(docs)
+
+
+def test_lists_become_tuples_and_whole_numbers_floats() -> None:
+    assert Recipe(name="small", network="phanet", frozen=["head."]).frozen == ("head.",)  # type: ignore[arg-type]
+    assert repr(Optimizer(lr=1).lr) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("epochs", "5", 5),
+        ("soft_labels", "false", False),
+        ("variant", "7", "7"),
+        ("paper_accuracy", "null", None),
+        ("optimizer.grad_clip", "2", 2.0),
+        ("frozen", "a.,b.", ("a.", "b.")),
+        ("frozen", "[]", ()),
+        ("pretrained", '{"": "default"}', {"": "default"}),
+        ("pretrained.image_backbone.conv", "a:b", {"image_backbone.conv": "a:b"}),
+        ("model_kwargs.windows", "[4, 4, 4]", {"windows": [4, 4, 4]}),
+        ("model_kwargs.attention", "False", {"attention": False}),
+        ("model_kwargs.backbone", "densenet", {"backbone": "densenet"}),
+        ("sam.rho", "0.1", 0.1),
+        ("batch", 8, 8),
+    ],
+)
+def test_a_text_is_read_as_the_field_wants_it(name: str, text: Any, value: Any) -> None:
+    values = flat(changed(RECIPE, name, text))
+    assert values.get(name, values.get(name.partition(".")[0])) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("epoch", "5", "Recipe has no 'epoch'; it has name, network"),
+        ("optimizer.rate", "1", "Optimizer has no 'rate'"),
+        ("epochs.all", "1", "epochs has no fields of its own"),
+        ("epochs", "1.5", "Recipe.epochs is '1.5'; it must be int"),
+        ("optimizer.lr", "nan", "Optimizer.lr is nan; it must be float"),
+        ("monitor", "loss", "Recipe.monitor is 'loss'; it must be one of 'accuracy', 'balanced_accuracy'"),
+        ("optimizer.lr_multipliers.head", "fast", "must be Mapping[str, float]"),
+    ],
+)
+def test_what_does_not_fit_is_refused(name: str, text: str, message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        changed(RECIPE, name, text)
+    assert message in str(caught.value)
+
+
+def test_another_network_leaves_the_settings_of_the_first_behind() -> None:
+    recipe = read_recipe("poster_v2/ferplus_muxspace_stage2", {"network": "apvit", "config_name": "light"})
+    assert (recipe.network, recipe.config_name) == ("apvit", "light")
+    assert recipe.pretrained == recipe.model_kwargs == recipe.optimizer.lr_multipliers == {}
+    assert recipe.frozen == recipe.frozen_statistics == ()
+    assert "poster_v2/ferplus_muxspace_stage2" in shipped_recipes()
