@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,3 +158,18 @@ def test_an_unfinished_folder_says_so(tmp_path: Path) -> None:
 def test_a_row_that_is_not_there_is_an_index_error(shards: PreparedStore) -> None:
     with pytest.raises(IndexError):
         shards.images([30])
+
+
+def test_a_dataloader_takes_it_as_a_map_style_dataset_as_the_how_to_shows(
+    tmp_path: Path, canvases: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/prepare-data.md").read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.S) if "DataLoader" in block)
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "out").rename(tmp_path / "prepared/ferplus")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102
+    assert names["batch"].images.shape == (23, 3, 112, 112)
+    assert names["batch"].targets.shape == (23, 7)
+    assert names["canvases"].dtype.is_floating_point is False
