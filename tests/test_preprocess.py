@@ -77,7 +77,7 @@ def test_bgr_weights_get_swapped_channels() -> None:
 
 def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, recognizer: mien.Recognizer) -> None:
     torch = pytest.importorskip("torch")
-    from mien.augment.transforms import Placement, place
+    from mien.augment.transforms import RandomAffine, random_affine
 
     points = np.array(recognizer.predict(astronaut)[0].landmarks)
     inputs = Preprocess(size_px=112)
@@ -85,8 +85,8 @@ def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, 
     wider = inputs.matrix(points)
     wider[:, 2] += 40
     canvas = torch.from_numpy(warp(astronaut, wider, 192).copy()).permute(2, 0, 1)[None]
-    untouched = Placement(rotate_deg=0, scale=(1, 1), shift=0, flip=0)
-    trained, _ = place(canvas, 112, torch.Generator().manual_seed(0), untouched)
+    untouched = RandomAffine(rotate_deg=0, scale=(1, 1), shift=0, flip=0)
+    trained, _ = random_affine(canvas, 112, torch.Generator().manual_seed(0), untouched)
     difference = trained[0].permute(1, 2, 0).numpy() * 255 - predicted
     assert np.abs(difference).max() <= 1
 

@@ -21,14 +21,14 @@ from mien.preprocess import Preprocess
 from mien.weights.fill import load_network
 from research.landmarks68.teacher import Faces, Teacher
 
-ALIGNED = transforms.Placement(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
-MOVED = transforms.Placement(rotate_deg=8, scale=(0.85, 1.1), shift=0.04, flip=0)
+ALIGNED = transforms.RandomAffine(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
+MOVED = transforms.RandomAffine(rotate_deg=8, scale=(0.85, 1.1), shift=0.04, flip=0)
 INPUTS = Preprocess(size_px=96)
 
 
 @torch.inference_mode()
 def normalised_error(
-    network: nn.Module, faces: Faces, split: str, *, placement: transforms.Placement = ALIGNED, limit: int = 10**9
+    network: nn.Module, faces: Faces, split: str, *, placement: transforms.RandomAffine = ALIGNED, limit: int = 10**9
 ) -> Tensor:
     """NME (N,) of at most `limit` faces of a split, evenly spaced."""
     network.eval()
@@ -39,7 +39,7 @@ def normalised_error(
     errors = []
     for part in rows.split(128):
         canvas, points = faces.take(part)
-        crops, matrices = transforms.place(
+        crops, matrices = transforms.random_affine(
             canvas, INPUTS.size_px, rng, placement, aligned_px=faces.store.aligned_px
         )
         target = transforms.move_points(points, matrices) / INPUTS.size_px

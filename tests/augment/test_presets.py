@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from mien.augment import transforms
 from mien.augment.mixing import Mixup, mix
 from mien.augment.presets import PRESETS, Augmentation, plain
-from mien.augment.transforms import Centre, Erasing, Jitter, Placement, ResizedCrop
+from mien.augment.transforms import CenterCrop, ColorJitter, RandomAffine, RandomErasing, RandomResizedCrop
 from mien.preprocess import Preprocess
 
 
@@ -47,10 +47,8 @@ def test_plain_is_what_prediction_sees() -> None:
     batch = plain(inputs)(x, TARGETS, rng())
     middle = x[:, :, 40:152, 40:152].permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(batch.images.numpy(), inputs.normalise(middle), atol=1e-5)
-    swapped = replace(inputs, channels="bgr")
-    np.testing.assert_allclose(
-        plain(swapped)(x, TARGETS, rng()).images.numpy(), swapped.normalise(middle), atol=1e-5
-    )
+    bgr = replace(inputs, channels="bgr")
+    np.testing.assert_allclose(plain(bgr)(x, TARGETS, rng()).images.numpy(), bgr.normalise(middle), atol=1e-5)
 
 
 def test_posters_preset_for_raf_db_feeds_bgr_with_the_figures_of_rgb() -> None:
@@ -62,10 +60,10 @@ def test_posters_preset_for_raf_db_feeds_bgr_with_the_figures_of_rgb() -> None:
 
 
 PLACES = [
-    Centre(flip=0.5),
-    Placement(rotate_deg=15, scale=(0.8, 1.2), shift=0.05, shear_deg=5),
-    ResizedCrop(area=(0.5, 1.0), ratio=(0.8, 1.25), rotate_deg=20),
-    ResizedCrop(area=(0.5, 1.0), rotate_deg=20, black=False),
+    CenterCrop(flip=0.5),
+    RandomAffine(rotate_deg=15, scale=(0.8, 1.2), shift=0.05, shear_deg=5),
+    RandomResizedCrop(area=(0.5, 1.0), ratio=(0.8, 1.25), rotate_deg=20),
+    RandomResizedCrop(area=(0.5, 1.0), rotate_deg=20, black_border=False),
 ]
 
 
@@ -74,7 +72,7 @@ PLACES = [
 def test_points_follow_their_pixels_through_every_kind_of_crop(place: object, size: int) -> None:
     canvas = torch.zeros(24, 1, 192, 192, dtype=torch.uint8)
     canvas[:, :, 95:100, 85:90] = 255
-    crops, matrices = transforms.cut(canvas, size, rng(), place, aligned_px=112)
+    crops, matrices = transforms.crop(canvas, size, rng(), place, aligned_px=112)
     moved = transforms.move_points(torch.tensor([[87.5, 97.5]]).repeat(24, 1, 1), matrices)[:, 0]
     y, x = torch.meshgrid(torch.arange(size) + 0.5, torch.arange(size) + 0.5, indexing="ij")
     mass = crops[:, 0].float()
@@ -85,9 +83,9 @@ def test_points_follow_their_pixels_through_every_kind_of_crop(place: object, si
 def test_a_black_crop_shows_nothing_from_outside_the_aligned_face() -> None:
     canvas = torch.full((10, 1, 192, 192), 255, dtype=torch.uint8)
     canvas[:, :, 40:152, 40:152] = 100
-    how = ResizedCrop(area=(1, 1), rotate_deg=45)
-    black, _ = transforms.resized_crop(canvas, 112, rng(), how)
-    shown, _ = transforms.resized_crop(canvas, 112, rng(), replace(how, black=False))
+    config = RandomResizedCrop(area=(1, 1), rotate_deg=45)
+    black, _ = transforms.random_resized_crop(canvas, 112, rng(), config)
+    shown, _ = transforms.random_resized_crop(canvas, 112, rng(), replace(config, black_border=False))
     assert black.max() <= 100 / 255 + 1e-4
     assert (black == 0).any()
     assert shown.max() > 0.99
@@ -95,27 +93,29 @@ def test_a_black_crop_shows_nothing_from_outside_the_aligned_face() -> None:
 
 def test_flipped_says_which_images_were_flipped() -> None:
     x = canvases(40)
-    batch = Augmentation(inputs=Preprocess(size_px=112), place=Centre(flip=0.5))(x, torch.eye(40), rng())
+    batch = Augmentation(inputs=Preprocess(size_px=112), crop=CenterCrop(flip=0.5))(x, torch.eye(40), rng())
     still = plain(Preprocess(size_px=112))(x, torch.eye(40), rng()).images
     flipped = torch.where(batch.flipped[:, None, None, None], still.flip(-1), still)
     torch.testing.assert_close(batch.images, flipped)
     assert 8 < batch.flipped.sum() < 32
 
 
-@pytest.mark.parametrize("how", [Erasing(), Erasing(uniform_ratio=True, noise=True, area=(0.02, 0.33))])
-def test_erasing_covers_as_large_and_as_many_rectangles_as_told(how: Erasing) -> None:
-    x = transforms.erase_(torch.ones(400, 3, 64, 64), rng(), how)
+@pytest.mark.parametrize(
+    "config", [RandomErasing(), RandomErasing(uniform_ratio=True, noise=True, area=(0.02, 0.33))]
+)
+def test_erasing_covers_as_large_and_as_many_rectangles_as_told(config: RandomErasing) -> None:
+    x = transforms.erase_(torch.ones(400, 3, 64, 64), rng(), config)
     gone = (x != 1).any(dim=1)
     share = gone.flatten(1).float().mean(dim=1)
     some = share > 0
     assert 0.42 < some.float().mean() < 0.58
-    assert share[some].min() > how.area[0] * 0.8
-    assert share[some].max() < how.area[1] * 1.1
+    assert share[some].min() > config.area[0] * 0.8
+    assert share[some].max() < config.area[1] * 1.1
     for image in gone[some][:20]:  # one full rectangle each
         rows, columns = image.any(dim=1).sum(), image.any(dim=0).sum()
         assert image.sum() == rows * columns
     values = x.permute(0, 2, 3, 1)[gone]
-    if how.noise:
+    if config.noise:
         assert abs(float(values.mean())) < 0.05
         assert abs(float(values.std()) - 1) < 0.05
     else:
@@ -124,20 +124,20 @@ def test_erasing_covers_as_large_and_as_many_rectangles_as_told(how: Erasing) ->
 
 def test_jitter_without_strength_changes_nothing_and_greys_by_luminance() -> None:
     x = torch.rand(6, 3, 8, 8, generator=rng())
-    none = Jitter(brightness=0, contrast=0, saturation=0, hue=0)
+    none = ColorJitter(brightness=0, contrast=0, saturation=0, hue=0)
     torch.testing.assert_close(transforms.jitter(x, rng(), none), x, atol=1e-5, rtol=0)
     torch.testing.assert_close(
-        transforms.jitter(x, rng(), replace(none, grey=1.0)), transforms.grey(x, rng(), share=1), atol=1e-5, rtol=0
+        transforms.jitter(x, rng(), replace(none, grey=1.0)), transforms.grey(x, rng(), p=1), atol=1e-5, rtol=0
     )
-    swapped = transforms.jitter(x, rng(), replace(none, grey=1.0, swapped=True))
-    torch.testing.assert_close(swapped, transforms.grey(x.flip(1), rng(), share=1), atol=1e-5, rtol=0)
+    bgr = transforms.jitter(x, rng(), replace(none, grey=1.0, bgr=True))
+    torch.testing.assert_close(bgr, transforms.grey(x.flip(1), rng(), p=1), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("only", ["brightness", "contrast", "saturation"])
 def test_each_jitter_is_its_formula(only: str) -> None:
     x = 0.3 + 0.2 * torch.rand(8, 3, 6, 6, generator=rng())  # far from the clip
-    how = replace(Jitter(brightness=0, contrast=0, saturation=0, hue=0, share=1.0), **{only: 0.4})
-    y = transforms.jitter(x, rng(3), how)
+    config = replace(ColorJitter(brightness=0, contrast=0, saturation=0, hue=0, p=1.0), **{only: 0.4})
+    y = transforms.jitter(x, rng(3), config)
     grey = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
     start = {"brightness": torch.zeros(()), "contrast": grey.mean(dim=(2, 3), keepdim=True), "saturation": grey}[
         only
@@ -151,7 +151,7 @@ def test_each_jitter_is_its_formula(only: str) -> None:
 
 def test_hue_keeps_luminance() -> None:
     x = 0.4 + 0.2 * torch.rand(8, 3, 6, 6, generator=rng())
-    y = transforms.jitter(x, rng(), Jitter(brightness=0, contrast=0, saturation=0, hue=0.1, share=1.0))
+    y = transforms.jitter(x, rng(), ColorJitter(brightness=0, contrast=0, saturation=0, hue=0.1, p=1.0))
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     torch.testing.assert_close((x * weights).sum(1), (y * weights).sum(1), atol=1e-3, rtol=0)
     assert (x - y).abs().max() > 0.01
@@ -159,7 +159,7 @@ def test_hue_keeps_luminance() -> None:
 
 def test_camera_noise_has_the_strength_of_its_own_resolution() -> None:
     x = torch.full((200, 3, 32, 32), 0.5)
-    y = transforms.camera_noise(x, rng(), share=0.25, sigma=0.02, at_px=32)
+    y = transforms.camera_noise(x, rng(), p=0.25, sigma=0.02, at_px=32)
     changed = (y != x).flatten(1).any(dim=1)
     assert 0.15 < changed.float().mean() < 0.35
     assert float((y - x)[changed].std()) == pytest.approx(0.02, abs=0.001)
@@ -177,7 +177,7 @@ def test_mixed_labels_are_distributions_that_say_how_much_is_seen() -> None:
 
 def test_a_share_of_zero_mixes_nothing() -> None:
     x = torch.rand(5, 3, 8, 8, generator=rng())
-    y, mixed = mix(x, rng(), Mixup(share=0.0))
+    y, mixed = mix(x, rng(), Mixup(p=0.0))
     torch.testing.assert_close(y, x)
     torch.testing.assert_close(mixed.labels(torch.eye(5)), torch.eye(5))
 

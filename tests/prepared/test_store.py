@@ -169,7 +169,7 @@ def test_a_dataloader_takes_it_as_a_map_style_dataset_as_the_how_to_shows(
     (tmp_path / "out").rename(tmp_path / "prepared/ferplus")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(code, names)  # noqa: S102
+    exec(code, names)
     assert names["batch"].images.shape == (23, 3, 112, 112)
     assert names["batch"].targets.shape == (23, 7)
     assert names["canvases"].dtype.is_floating_point is False

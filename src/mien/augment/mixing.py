@@ -18,7 +18,7 @@ class Mixup:
     """lambda x + (1 - lambda) x', lambda from Beta(alpha, alpha), x' another image of the batch."""
 
     alpha: float = 0.2
-    share: float = 1.0  # of the images
+    p: float = 1.0  # probability per image
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Mix:
         return own[:, None] * targets + (1 - own)[:, None] * targets[partner]
 
 
-def mix(x: Tensor, rng: Generator, how: Mixup) -> tuple[Tensor, Mix]:
+def mix(x: Tensor, rng: Generator, config: Mixup) -> tuple[Tensor, Mix]:
     """Images (B, C, H, W), mixed, and how."""
     b = len(x)
     draw = np.random.default_rng(int(torch.randint(2**62, (), generator=rng)))  # torch has no seeded Beta
-    own = torch.from_numpy(draw.beta(how.alpha, how.alpha, b)).float()
-    own = torch.where(torch.rand(b, generator=rng) < how.share, own, 1.0)
+    own = torch.from_numpy(draw.beta(config.alpha, config.alpha, b)).float()
+    own = torch.where(torch.rand(b, generator=rng) < config.p, own, 1.0)
     partner = torch.randperm(b, generator=rng)
     other = x[partner.to(x.device)]
     weight = own.to(x.device, x.dtype).view(-1, 1, 1, 1)

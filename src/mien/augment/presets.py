@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from mien import plugins
 from mien.augment import transforms
 from mien.augment.mixing import Mix, Mixup, mix
-from mien.augment.transforms import Centre, Erasing, Jitter, Placement, ResizedCrop
+from mien.augment.transforms import CenterCrop, ColorJitter, RandomAffine, RandomErasing, RandomResizedCrop
 from mien.errors import OptionError
 from mien.preprocess import Preprocess, aligned_side
 
@@ -40,32 +40,32 @@ class Augmented(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Named strengths, applied in the order in which they stand here. What is 0 or None is left out.
+    """Named transforms, applied in the order in which they stand here. What is 0 or None is left out.
 
-    Shares are of images. Up to `occlude` on 0..1, then normalised by `inputs`, then `erase` and `mix`.
+    Probabilities are per image. Up to `occlude` on 0..1, then normalised by `inputs`, then `erase` and `mix`.
     """
 
     inputs: Preprocess  # size, normalisation and colour order of the network
-    place: Centre | Placement | ResizedCrop = Centre()
-    jitter: Jitter | None = None
-    light: float = 0.0  # `transforms.colour`: brightness,
+    crop: CenterCrop | RandomAffine | RandomResizedCrop = CenterCrop()
+    jitter: ColorJitter | None = None
+    brightness: float = 0.0  # `transforms.colour`: brightness,
     contrast: float = 0.0  # contrast,
-    tint: float = 0.0  # a gain per channel,
+    channel_gain: float = 0.0  # a gain per channel,
     gamma: float = 0.0  # and a gamma, each uniform within 1 +- strength
-    grey: float = 0.0  # share
-    low_resolution: float = 0.0  # share made small and enlarged again
+    grey: float = 0.0  # probability
+    low_resolution: float = 0.0  # probability of being downscaled and enlarged again
     least_px: int = 24
-    blur: float = 0.0  # share
+    blur: float = 0.0  # probability
     blur_sigma_px: float = 1.5
-    jpeg: float = 0.0  # share
+    jpeg: float = 0.0  # probability
     jpeg_quality: tuple[int, int] = (20, 80)
-    noise: float = 0.0  # share; strength uniform up to noise_sigma
+    noise: float = 0.0  # probability; standard deviation uniform up to noise_sigma
     noise_sigma: float = 0.04
-    camera_noise: float = 0.0  # share; strength exactly camera_sigma, added before resizing
+    camera_noise: float = 0.0  # probability; standard deviation exactly camera_sigma, added before resizing
     camera_sigma: float = 30**0.5 / 255
-    occlude: float = 0.0  # share
+    occlude: float = 0.0  # probability
     occlude_area: tuple[float, float] = (0.02, 0.15)
-    erase: Erasing | None = None
+    erase: RandomErasing | None = None
     mix: Mixup | None = None
 
     def __call__(self, canvases: Tensor, targets: Tensor, rng: Generator) -> Augmented:
@@ -90,37 +90,50 @@ class Augmentation:
 
     def _changed(self, canvases: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         aligned_px = aligned_side(canvases.shape[-1])
-        x, matrices = transforms.cut(canvases, self.inputs.size_px, rng, self.place, aligned_px=aligned_px)
+        x, matrices = transforms.crop(canvases, self.inputs.size_px, rng, self.crop, aligned_px=aligned_px)
         if not self._changes:
             return x, matrices
         x = x.expand(-1, 3, -1, -1)
         x = x.float().div_(255) if x.dtype == torch.uint8 else x
         if self.jitter:
             x = transforms.jitter(x, rng, self.jitter)
-        if self.light or self.contrast or self.tint or self.gamma:
+        if self.brightness or self.contrast or self.channel_gain or self.gamma:
             x = transforms.colour(
-                x, rng, light=self.light, contrast=self.contrast, tint=self.tint, gamma=self.gamma
+                x,
+                rng,
+                brightness=self.brightness,
+                contrast=self.contrast,
+                channel_gain=self.channel_gain,
+                gamma=self.gamma,
             )
         if self.grey:
-            x = transforms.grey(x, rng, share=self.grey)
+            x = transforms.grey(x, rng, p=self.grey)
         if self.low_resolution:
-            x = transforms.low_resolution(x, rng, share=self.low_resolution, least_px=self.least_px)
+            x = transforms.low_resolution(x, rng, p=self.low_resolution, least_px=self.least_px)
         if self.blur:
-            x = transforms.blur(x, rng, share=self.blur, sigma_px=self.blur_sigma_px)
+            x = transforms.blur(x, rng, p=self.blur, sigma_px=self.blur_sigma_px)
         if self.jpeg:
-            x = transforms.jpeg(x, rng, share=self.jpeg, quality=self.jpeg_quality)
+            x = transforms.jpeg(x, rng, p=self.jpeg, quality=self.jpeg_quality)
         if self.noise:
-            x = transforms.noise(x, rng, share=self.noise, sigma=self.noise_sigma)
+            x = transforms.noise(x, rng, p=self.noise, sigma=self.noise_sigma)
         if self.camera_noise:
-            x = transforms.camera_noise(x, rng, share=self.camera_noise, sigma=self.camera_sigma, at_px=aligned_px)
+            x = transforms.camera_noise(x, rng, p=self.camera_noise, sigma=self.camera_sigma, at_px=aligned_px)
         if self.occlude:
-            x = transforms.occlude(x, rng, share=self.occlude, area=self.occlude_area)
+            x = transforms.occlude(x, rng, p=self.occlude, area=self.occlude_area)
         return x, matrices
 
     @property
     def _changes(self) -> bool:
         """Whether anything happens between cutting and normalising."""
-        shares = (self.light, self.contrast, self.tint, self.gamma, self.grey, self.low_resolution, self.blur)
+        shares = (
+            self.brightness,
+            self.contrast,
+            self.channel_gain,
+            self.gamma,
+            self.grey,
+            self.low_resolution,
+            self.blur,
+        )
         more = (self.jpeg, self.noise, self.camera_noise, self.occlude, self.jitter)
         return any(shares) or any(more)
 
@@ -142,32 +155,37 @@ def plain(inputs: Preprocess) -> Augmentation:
 # As the published training code does it (docs/how-to/prepare-data.md lists the differences). POSTER's flip of its
 # first stage and that of the second together still flip half of the images.
 POSTER = Augmentation(
-    inputs=Preprocess(size_px=224), place=Centre(flip=0.5), camera_noise=0.25, erase=Erasing(area=(0.02, 0.1))
+    inputs=Preprocess(size_px=224),
+    crop=CenterCrop(flip=0.5),
+    camera_noise=0.25,
+    erase=RandomErasing(area=(0.02, 0.1)),
 )
 POSTER_RAF_DB = replace(  # its images stayed BGR, and met the mean and deviation of RGB
     POSTER,
     inputs=Preprocess(size_px=224, mean=(0.406, 0.456, 0.485), std=(0.225, 0.224, 0.229), channels="bgr"),
 )
-POSTER_V2 = Augmentation(inputs=Preprocess(size_px=224), place=Centre(flip=0.5), erase=Erasing(area=(0.02, 0.1)))
-POSTER_V2_AFFECTNET = replace(POSTER_V2, erase=Erasing(share=1.0, area=(0.05, 0.05)))
+POSTER_V2 = Augmentation(
+    inputs=Preprocess(size_px=224), crop=CenterCrop(flip=0.5), erase=RandomErasing(area=(0.02, 0.1))
+)
+POSTER_V2_AFFECTNET = replace(POSTER_V2, erase=RandomErasing(p=1.0, area=(0.05, 0.05)))
 APVIT = Augmentation(
     inputs=Preprocess(size_px=112),
-    place=ResizedCrop(area=(0.8, 1.0), rotate_deg=6, rotate_share=0.5),
-    jitter=Jitter(grey=0.2, swapped=True),
-    erase=Erasing(area=(0.02, 0.33), uniform_ratio=True, noise=True),
+    crop=RandomResizedCrop(area=(0.8, 1.0), rotate_deg=6, rotate_p=0.5),
+    jitter=ColorJitter(grey=0.2, bgr=True),
+    erase=RandomErasing(area=(0.02, 0.33), uniform_ratio=True, noise=True),
 )
 PHANET = Augmentation(
     inputs=Preprocess(size_px=224),
-    place=ResizedCrop(area=(0.8, 1.0), rotate_deg=10, black=False),
-    jitter=Jitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.0, share=1.0),
-    erase=Erasing(share=0.25),
+    crop=RandomResizedCrop(area=(0.8, 1.0), rotate_deg=10, black_border=False),
+    jitter=ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.0, p=1.0),
+    erase=RandomErasing(p=0.25),
 )
 LIGHT = Augmentation(  # the network of the package, on sharp images: research/default/train.py
     inputs=Preprocess(size_px=96),
-    place=Placement(rotate_deg=9, scale=(0.87, 1.15), shift=0.035),
-    light=0.3,
+    crop=RandomAffine(rotate_deg=9, scale=(0.87, 1.15), shift=0.035),
+    brightness=0.3,
     contrast=0.3,
-    tint=0.1,
+    channel_gain=0.1,
     gamma=0.25,
     grey=0.4,
     low_resolution=0.5,
@@ -201,5 +219,7 @@ def preset(name: str) -> Augmentation:
         return PRESETS[name]
     found = plugins.resolve("augmentation", name, dict.fromkeys(PRESETS, ""))
     if not isinstance(found, Augmentation):
-        raise OptionError(f"augmentation {name} must be a mien.augment.presets.Augmentation, not {type(found).__name__}")
+        raise OptionError(
+            f"augmentation {name} must be a mien.augment.presets.Augmentation, not {type(found).__name__}"
+        )
     return found

@@ -1,7 +1,7 @@
 """Random changes to batches of faces, on whatever device the batch lives.
 
 Every function takes images (B, 3, H, W) float in 0..1 and a `torch.Generator` of the CPU, changes
-each image on its own with probability `share`, and returns a tensor of the same shape. `augmentation.py`
+each image on its own with probability `p`, and returns a tensor of the same shape. `presets.py`
 composes them.
 """
 
@@ -18,57 +18,64 @@ from torch import Generator, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Centre:
+class CenterCrop:
     """Exactly the aligned face, flipped or not."""
 
-    flip: float = 0.0  # share flipped
+    flip: float = 0.0  # probability
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placement:
+class RandomAffine:
     """How far a crop may stray from the aligned one."""
 
     rotate_deg: float = 10.0  # standard deviation
     scale: tuple[float, float] = (0.88, 1.12)  # side of the crop in aligned sides; above 1 shows more
     shift: float = 0.04  # standard deviation in sides
     shear_deg: float = 0.0  # standard deviation
-    flip: float = 0.5  # share flipped
+    flip: float = 0.5  # probability
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResizedCrop:
+class RandomResizedCrop:
     """A part of the aligned face, turned first: the usual random resized crop."""
 
     area: tuple[float, float] = (0.8, 1.0)  # of the aligned face, uniform
     ratio: tuple[float, float] = (1.0, 1.0)  # width / height, log-uniform
     rotate_deg: float = 0.0  # uniform in both directions, about the middle of the aligned face
-    rotate_share: float = 1.0
-    black: bool = True  # what lies outside the aligned face, as published; otherwise its surroundings are shown
-    flip: float = 0.5  # share flipped
+    rotate_p: float = 1.0
+    black_border: bool = (
+        True  # what lies outside the aligned face, as published; otherwise its surroundings are shown
+    )
+    flip: float = 0.5  # probability
 
 
-def cut(
-    canvas: Tensor, size_px: int, rng: Generator, how: Centre | Placement | ResizedCrop, *, aligned_px: int
+def crop(
+    canvas: Tensor,
+    size_px: int,
+    rng: Generator,
+    config: CenterCrop | RandomAffine | RandomResizedCrop,
+    *,
+    aligned_px: int,
 ) -> tuple[Tensor, Tensor]:
     """One crop of each canvas in the given way, float in 0..1 or, where nothing but size changed, still uint8.
 
-    Shapes as `place`.
+    Shapes as `random_affine`.
     """
-    if isinstance(how, Centre):
-        return centre(canvas, size_px, rng, how, aligned_px=aligned_px)
-    if isinstance(how, Placement):
-        return place(canvas, size_px, rng, how, aligned_px=aligned_px)
-    return resized_crop(canvas, size_px, rng, how, aligned_px=aligned_px)
+    if isinstance(config, CenterCrop):
+        return center_crop(canvas, size_px, rng, config, aligned_px=aligned_px)
+    if isinstance(config, RandomAffine):
+        return random_affine(canvas, size_px, rng, config, aligned_px=aligned_px)
+    return random_resized_crop(canvas, size_px, rng, config, aligned_px=aligned_px)
 
 
-def centre(
-    canvas: Tensor, size_px: int, rng: Generator, how: Centre, *, aligned_px: int = 112
+def center_crop(
+    canvas: Tensor, size_px: int, rng: Generator, config: CenterCrop, *, aligned_px: int = 112
 ) -> tuple[Tensor, Tensor]:
-    """The aligned face alone, still in uint8; otherwise as `place`. Resized with antialiasing."""
+    """The aligned face alone, still in uint8; otherwise as `random_affine`. Resized with antialiasing."""
     b, _, side, _ = canvas.shape
     margin = (side - aligned_px) // 2
     crops = canvas[:, :, margin : side - margin, margin : side - margin].contiguous()
-    flip = _chosen(b, how.flip, rng)
+    flip = _chosen(b, config.flip, rng)
     if flip.any():
         rows = flip.nonzero().flatten().to(canvas.device)
         crops[rows] = crops[rows].flip(-1)
@@ -86,8 +93,8 @@ def centre(
     return crops, matrices
 
 
-def place(
-    canvas: Tensor, size_px: int, rng: Generator, how: Placement, *, aligned_px: int = 112
+def random_affine(
+    canvas: Tensor, size_px: int, rng: Generator, config: RandomAffine, *, aligned_px: int = 112
 ) -> tuple[Tensor, Tensor]:
     """Cut one crop from the middle of each canvas.
 
@@ -96,42 +103,44 @@ def place(
     is repeated.
     """
     b, _, side, _ = canvas.shape
-    turn = _normal(b, rng) * np.deg2rad(how.rotate_deg)
-    low, high = np.log(how.scale[0]), np.log(how.scale[1])
+    turn = _normal(b, rng) * np.deg2rad(config.rotate_deg)
+    low, high = np.log(config.scale[0]), np.log(config.scale[1])
     scale = torch.exp(low + (high - low) * torch.rand(b, generator=rng))
     zoom = scale * aligned_px / size_px  # canvas pixels per crop pixel
-    shift = torch.stack([_normal(b, rng), _normal(b, rng)], dim=1) * how.shift * aligned_px * scale[:, None]
-    flip = 1 - 2 * _chosen(b, how.flip, rng).float()
+    shift = torch.stack([_normal(b, rng), _normal(b, rng)], dim=1) * config.shift * aligned_px * scale[:, None]
+    flip = 1 - 2 * _chosen(b, config.flip, rng).float()
     back = _turned(turn, zoom, zoom, flip)
-    if how.shear_deg:
+    if config.shear_deg:
         shear = torch.eye(2).repeat(b, 1, 1)
-        shear[:, 0, 1] = torch.tan(_normal(b, rng) * np.deg2rad(how.shear_deg))
+        shear[:, 0, 1] = torch.tan(_normal(b, rng) * np.deg2rad(config.shear_deg))
         back = back @ shear
     return _resample(canvas, size_px, back, side / 2 + shift)
 
 
-def resized_crop(
-    canvas: Tensor, size_px: int, rng: Generator, how: ResizedCrop, *, aligned_px: int = 112
+def random_resized_crop(
+    canvas: Tensor, size_px: int, rng: Generator, config: RandomResizedCrop, *, aligned_px: int = 112
 ) -> tuple[Tensor, Tensor]:
-    """A random part of each aligned face; shapes as `place`.
+    """A random part of each aligned face; shapes as `random_affine`.
 
     The area is drawn uniformly, the ratio log-uniformly; where the part would be wider or higher than the face
-    it is cut to it (torchvision draws again, up to ten times). Its place is uniform inside the face.
+    it is cut to it (torchvision draws again, up to ten times). Its position is uniform inside the face.
     """
     b, _, side, _ = canvas.shape
-    area = how.area[0] + (how.area[1] - how.area[0]) * torch.rand(b, generator=rng)
-    low, high = np.log(how.ratio[0]), np.log(how.ratio[1])
+    area = config.area[0] + (config.area[1] - config.area[0]) * torch.rand(b, generator=rng)
+    low, high = np.log(config.ratio[0]), np.log(config.ratio[1])
     ratio = torch.exp(low + (high - low) * torch.rand(b, generator=rng))
     wide, tall = (torch.sqrt(area * r).clamp(max=1) * aligned_px for r in (ratio, 1 / ratio))
     free = torch.stack([aligned_px - wide, aligned_px - tall], dim=1)
     shift = (torch.rand(b, 2, generator=rng) - 0.5) * free
-    turn = (2 * torch.rand(b, generator=rng) - 1) * np.deg2rad(how.rotate_deg)
-    turn = turn * _chosen(b, how.rotate_share, rng)
-    flip = 1 - 2 * _chosen(b, how.flip, rng).float()
+    turn = (2 * torch.rand(b, generator=rng) - 1) * np.deg2rad(config.rotate_deg)
+    turn = turn * _chosen(b, config.rotate_p, rng)
+    flip = 1 - 2 * _chosen(b, config.flip, rng).float()
     back = _turned(turn, wide / size_px, tall / size_px, flip)
     one = torch.ones(b)
     middle = side / 2 + (_turned(turn, one, one, one) @ shift[..., None])[..., 0]
-    return _resample(canvas, size_px, back, middle, black_from=(side - aligned_px) // 2 if how.black else None)
+    return _resample(
+        canvas, size_px, back, middle, black_from=(side - aligned_px) // 2 if config.black_border else None
+    )
 
 
 def _turned(turn: Tensor, wide: Tensor, tall: Tensor, flip: Tensor) -> Tensor:
@@ -175,13 +184,13 @@ def move_points(points: Tensor, matrices: Tensor) -> Tensor:
     return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, :, 2][:, None]
 
 
-def low_resolution(x: Tensor, rng: Generator, *, share: float, least_px: int) -> Tensor:
+def low_resolution(x: Tensor, rng: Generator, *, p: float, least_px: int) -> Tensor:
     """Shrink to between `least_px` and the full side, and back; images in the wild are often small.
 
     A few sizes per batch keep it fast.
     """
     side = x.shape[-1]
-    chosen = _chosen(len(x), share, rng).nonzero().flatten()
+    chosen = _chosen(len(x), p, rng).nonzero().flatten()
     x = x.clone()
     for rows in chosen.tensor_split(4):
         if len(rows):
@@ -191,10 +200,10 @@ def low_resolution(x: Tensor, rng: Generator, *, share: float, least_px: int) ->
     return x
 
 
-def blur(x: Tensor, rng: Generator, *, share: float, sigma_px: float) -> Tensor:
+def blur(x: Tensor, rng: Generator, *, p: float, sigma_px: float) -> Tensor:
     """Gaussian blur, standard deviation up to `sigma_px`; one strength for each quarter of a batch."""
     x = x.clone()
-    for rows in _chosen(len(x), share, rng).nonzero().flatten().tensor_split(4):
+    for rows in _chosen(len(x), p, rng).nonzero().flatten().tensor_split(4):
         if len(rows):
             sigma = 0.2 + (sigma_px - 0.2) * float(torch.rand((), generator=rng))
             reach = max(1, round(2.5 * sigma))
@@ -206,10 +215,10 @@ def blur(x: Tensor, rng: Generator, *, share: float, sigma_px: float) -> Tensor:
     return x
 
 
-def jpeg(x: Tensor, rng: Generator, *, share: float, quality: tuple[int, int]) -> Tensor:
+def jpeg(x: Tensor, rng: Generator, *, p: float, quality: tuple[int, int]) -> Tensor:
     """JPEG's own artefacts, by Pillow on the CPU."""
     x = x.clone()
-    for row in _chosen(len(x), share, rng).nonzero().flatten().tolist():
+    for row in _chosen(len(x), p, rng).nonzero().flatten().tolist():
         pixels = x[row].mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
         file = io.BytesIO()
         level = int(torch.randint(quality[0], quality[1] + 1, (), generator=rng))
@@ -219,36 +228,38 @@ def jpeg(x: Tensor, rng: Generator, *, share: float, quality: tuple[int, int]) -
     return x
 
 
-def colour(x: Tensor, rng: Generator, *, light: float, contrast: float, tint: float, gamma: float) -> Tensor:
+def colour(
+    x: Tensor, rng: Generator, *, brightness: float, contrast: float, channel_gain: float, gamma: float
+) -> Tensor:
     """Brightness, contrast, a gain per channel and a gamma, each uniform within its strength."""
 
     def factor(strength: float, *shape: int) -> Tensor:
         return (1 + strength * (2 * torch.rand(len(x), *shape, generator=rng) - 1)).to(x.device)
 
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = (x - mean) * factor(contrast, 1, 1, 1) + mean * factor(light, 1, 1, 1)
-    x = (x * factor(tint, x.shape[1], 1, 1)).clamp(1e-4, 1)
+    x = (x - mean) * factor(contrast, 1, 1, 1) + mean * factor(brightness, 1, 1, 1)
+    x = (x * factor(channel_gain, x.shape[1], 1, 1)).clamp(1e-4, 1)
     return x ** factor(gamma, 1, 1, 1)
 
 
-def grey(x: Tensor, rng: Generator, *, share: float) -> Tensor:
+def grey(x: Tensor, rng: Generator, *, p: float) -> Tensor:
     """Luminance in all three channels (ITU-R BT.601 weights)."""
     weights = torch.tensor([0.299, 0.587, 0.114], device=x.device).view(1, 3, 1, 1)
-    chosen = _chosen(len(x), share, rng).to(x.device).view(-1, 1, 1, 1)
+    chosen = _chosen(len(x), p, rng).to(x.device).view(-1, 1, 1, 1)
     return torch.where(chosen, (x * weights).sum(1, keepdim=True), x)
 
 
-def noise(x: Tensor, rng: Generator, *, share: float, sigma: float) -> Tensor:
+def noise(x: Tensor, rng: Generator, *, p: float, sigma: float) -> Tensor:
     """Gaussian noise of standard deviation up to `sigma`."""
-    strength = sigma * torch.rand(len(x), 1, 1, 1, generator=rng) * _chosen(len(x), share, rng).view(-1, 1, 1, 1)
+    strength = sigma * torch.rand(len(x), 1, 1, 1, generator=rng) * _chosen(len(x), p, rng).view(-1, 1, 1, 1)
     return (x + (torch.randn(x.shape, generator=rng) * strength).to(x.device)).clamp(0, 1)
 
 
-def occlude(x: Tensor, rng: Generator, *, share: float, area: tuple[float, float]) -> Tensor:
-    """RiskCoveragePoint a rectangle with one colour or noise (Zhong et al., "Random Erasing", 2017)."""
+def occlude(x: Tensor, rng: Generator, *, p: float, area: tuple[float, float]) -> Tensor:
+    """Cover a rectangle with one colour or noise (Zhong et al., "Random Erasing", 2017)."""
     x = x.clone()
     side = x.shape[-1]
-    for row in _chosen(len(x), share, rng).nonzero().flatten().tolist():
+    for row in _chosen(len(x), p, rng).nonzero().flatten().tolist():
         part, shape, top, left, kind = torch.rand(5, generator=rng).tolist()
         covered = (area[0] + (area[1] - area[0]) * part) * side * side
         ratio = 0.3 * (3.3 / 0.3) ** shape
@@ -261,45 +272,45 @@ def occlude(x: Tensor, rng: Generator, *, share: float, area: tuple[float, float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Erasing:
+class RandomErasing:
     """A rectangle of normalised images is overwritten (Zhong et al., "Random Erasing", 2017)."""
 
-    share: float = 0.5
+    p: float = 0.5
     area: tuple[float, float] = (0.02, 0.1)  # of the image, uniform
     ratio: tuple[float, float] = (0.3, 3.3)  # height / width
     uniform_ratio: bool = False  # as mmclassification draws it; otherwise log-uniform, as torchvision does
     noise: bool = False  # fill with N(0, 1) per value; otherwise with 0
 
 
-def erase_(x: Tensor, rng: Generator, how: Erasing) -> Tensor:
+def erase_(x: Tensor, rng: Generator, config: RandomErasing) -> Tensor:
     """Normalised images (B, C, H, W), a rectangle of some overwritten in place.
 
     Ten draws per image, of which the first that fits is taken; an image where none fits stays.
     """
     b, _, height, width = x.shape
     part, shape, top, left = torch.rand(4, b, 10, generator=rng).unbind(0)
-    covered = (how.area[0] + (how.area[1] - how.area[0]) * part) * height * width
-    low, high = how.ratio
-    ratio = low + (high - low) * shape if how.uniform_ratio else low * (high / low) ** shape
+    covered = (config.area[0] + (config.area[1] - config.area[0]) * part) * height * width
+    low, high = config.ratio
+    ratio = low + (high - low) * shape if config.uniform_ratio else low * (high / low) ** shape
     tall, wide = torch.sqrt(covered * ratio).round(), torch.sqrt(covered / ratio).round()
     fits = (tall < height) & (wide < width) & (tall > 0) & (wide > 0)
     first = fits.float().argmax(dim=1, keepdim=True)
-    chosen = _chosen(b, how.share, rng) & fits.any(dim=1)
+    chosen = _chosen(b, config.p, rng) & fits.any(dim=1)
     tall, wide, top, left = (value.gather(1, first)[:, 0] for value in (tall, wide, top, left))
     y0, x0 = top * (height - tall + 1), left * (width - wide + 1)
     places = torch.stack([y0, x0, tall, wide], dim=1).long().tolist()
     for row in chosen.nonzero().flatten().tolist():
         y, z, high, broad = places[row]
         part = x[row, :, y : y + high, z : z + broad]
-        part.copy_(torch.randn(part.shape, generator=rng)) if how.noise else part.zero_()
+        part.copy_(torch.randn(part.shape, generator=rng)) if config.noise else part.zero_()
     return x
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jitter:
+class ColorJitter:
     """Colour jitter: brightness, contrast, saturation and hue by a random factor each, in random order.
 
-    A factor is uniform in 1 +- strength; hue is in turns of the colour circle. `swapped`: red and blue are taken
+    A factor is uniform in 1 +- strength; hue is in turns of the colour circle. `bgr`: red and blue are taken
     for each other, as APViT's training does, which runs on BGR images as if they were RGB.
     """
 
@@ -307,33 +318,33 @@ class Jitter:
     contrast: float = 0.4
     saturation: float = 0.4
     hue: float = 0.1
-    share: float = 0.8
-    grey: float = 0.0  # share made grey before
-    swapped: bool = False
+    p: float = 0.8
+    grey: float = 0.0  # probability of being made grey before
+    bgr: bool = False
 
 
 _LUMINANCE = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 
-def jitter(x: Tensor, rng: Generator, how: Jitter) -> Tensor:
+def jitter(x: Tensor, rng: Generator, config: ColorJitter) -> Tensor:
     """Images (B, 3, H, W) in 0..1 with changed colours.
 
     All steps are linear, so one matrix per image does them at once. So the result is clipped once at the end,
     not after every step, and hue turns the plane of I and Q (NTSC) instead of the hexagon of HSV.
     """
     b = len(x)
-    images = x.flip(1) if how.swapped else x
+    images = x.flip(1) if config.bgr else x
     mean = images.mean(dim=(2, 3)).cpu()
-    strengths = (how.brightness, how.contrast, how.saturation)
+    strengths = (config.brightness, config.contrast, config.saturation)
     factors = 1 + torch.tensor(strengths) * (2 * torch.rand(b, 3, generator=rng) - 1)
-    angle = 2 * np.pi * how.hue * (2 * torch.rand(b, generator=rng) - 1)
+    angle = 2 * np.pi * config.hue * (2 * torch.rand(b, generator=rng) - 1)
     order = torch.rand(b, 4, generator=rng).argsort(dim=1)
     eye, level = torch.eye(3), _LUMINANCE.expand(3, 3)
-    greyed = _chosen(b, how.grey, rng)
+    greyed = _chosen(b, config.grey, rng)
     matrix = torch.where(greyed[:, None, None], level, eye)
     offset = torch.zeros(b, 3)
-    chosen = _chosen(b, how.share, rng)
+    chosen = _chosen(b, config.p, rng)
     turn = torch.eye(3).repeat(b, 1, 1)
     turn[:, 1, 1], turn[:, 1, 2] = torch.cos(angle), -torch.sin(angle)
     turn[:, 2, 1], turn[:, 2, 2] = torch.sin(angle), torch.cos(angle)
@@ -354,15 +365,15 @@ def jitter(x: Tensor, rng: Generator, how: Jitter) -> Tensor:
         grey_level = (now @ _LUMINANCE)[:, None]
         pulled = (1 - factors[:, 1, None]) * grey_level * ((kind == 1) & chosen)[:, None]
         matrix, offset = step @ matrix, (step @ offset[..., None])[..., 0] + pulled
-    if how.swapped:
+    if config.bgr:
         matrix, offset = matrix.flip(1, 2), offset.flip(1)
     flat = torch.baddbmm(offset[..., None].to(x), matrix.to(x), x.flatten(2))
     return flat.clamp_(0, 1).view_as(x)
 
 
-def camera_noise(x: Tensor, rng: Generator, *, share: float, sigma: float, at_px: int) -> Tensor:
+def camera_noise(x: Tensor, rng: Generator, *, p: float, sigma: float, at_px: int) -> Tensor:
     """Gaussian noise of standard deviation `sigma`, as it were added at a side of `at_px` before resizing."""
-    rows = _chosen(len(x), share, rng).nonzero().flatten()
+    rows = _chosen(len(x), p, rng).nonzero().flatten()
     grain = torch.randn(len(rows), x.shape[1], at_px, at_px, generator=rng).to(x.device, x.dtype) * sigma
     if at_px != x.shape[-1]:
         grain = F.interpolate(grain, size=x.shape[-2:], mode="bilinear", antialias=True)
@@ -370,8 +381,8 @@ def camera_noise(x: Tensor, rng: Generator, *, share: float, sigma: float, at_px
     return x.index_add(0, rows, grain).clamp_(0, 1)
 
 
-def _chosen(count: int, share: float, rng: Generator) -> Tensor:
-    return torch.rand(count, generator=rng) < share
+def _chosen(count: int, p: float, rng: Generator) -> Tensor:
+    return torch.rand(count, generator=rng) < p
 
 
 def _normal(count: int, rng: Generator) -> Tensor:
