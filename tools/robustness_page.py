@@ -1,16 +1,16 @@
-"""Measure weights under blur, noise, masks, ... and write the tables of docs/models/robustness.md.
+"""Evaluate weights under all corruptions and write the tables of docs/models/robustness.md.
 
 python tools/robustness_page.py --data ferplus.zip --limit 600
 
-About a second an image on one core. `--report REPORT.json` writes the page from what `mien evaluate --under all
---json REPORT.json` found, and measures nothing.
+About a second per image on one core. `--report FILE` writes the page from the JSON that
+`mien evaluate --corruptions all --json FILE` wrote, and measures nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import mien
-from mien.cli.app import run
 from mien.evaluation.corruptions import FaceRegion, corrupt, select_corruptions, with_severities
 from mien.media.images import read_image
 from mien.weights.manifest import load_manifest
@@ -34,82 +33,89 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="FER+ as it was unpacked")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--limit", type=int, default=600)
-    parser.add_argument("--report", type=Path, help="a finished report instead")
+    parser.add_argument("--report", type=Path, help="the JSON of an evaluation instead")
     options = parser.parse_args()
     if (options.data is None) == (options.report is None):
         parser.error("give --data or --report")
     if options.report is not None:
-        return write(options.report, options.weights)
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        arguments = ["--data", str(options.data), "--weights", options.weights, "--limit", str(options.limit)]
-        chosen = ["--split", "valid", "--crops", "--no-duplicates", "--under", "all", "--jobs", "1"]
-        code = run(["evaluate", "ferplus", *arguments, *chosen, "--json", str(report)])
-        return code or write(report, options.weights)
+        report = json.loads(options.report.read_text(encoding="utf-8"))
+    else:
+        report = mien.evaluate(
+            "ferplus", options.data, weights=options.weights, split="valid", corruptions="all", detect=False,
+            exclude_duplicates=True, limit=options.limit, workers=1,
+        ).to_dict()  # fmt: skip
+    return write(report, options.weights)
 
 
-def write(report: Path, weights: str) -> int:
-    """Put the tables of a report into the page, and show what the versions look like."""
+def write(report: Mapping[str, Any], weights: str) -> int:
+    """Put the tables of an evaluation into the page, and a sheet of the corruptions beside it."""
     sheet().save(PAGE.with_suffix(".jpg"), quality=88)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    text = tables(json.loads(report.read_text(encoding="utf-8")), weights)
+    text = tables(report, weights)
     PAGE.write_text(before + START + "\n" + text + "\n" + END + rest.partition(END)[2], encoding="utf-8")
     return 0
 
 
 def sheet(*, columns: int = 9, side_px: int = 112, line_px: int = 13) -> Image.Image:
-    """The face of examples/astronaut.jpg in every version."""
+    """The face of examples/astronaut.jpg under every corruption."""
     image = read_image(ROOT / "examples/astronaut.jpg")
     face = mien.load(threads=1).predict(image)[0]
-    place = FaceRegion.of(image, np.array(face.landmarks))
+    region = FaceRegion.of(image, np.array(face.landmarks))
     shown = [("as it is", image)] + [
         (f"{corruption.name} {severity}".removesuffix(" of face"), worse)
         for corruption, severity in with_severities(select_corruptions("all"))
-        for worse in [corrupt(image, corruption, severity, region=place, name="astronaut.jpg")]
+        for worse in [corrupt(image, corruption, severity, region=region, name="astronaut.jpg")]
     ]
-    (x, y), half = place.centre, 0.8 * place.side_px
+    (x, y), half = region.centre, 0.8 * region.side_px
     box = tuple(round(side) for side in (x - half, y - half, x + half, y + half))
     rows = -(-len(shown) // columns)
-    found = Image.new("RGB", (columns * side_px, rows * (side_px + line_px)), "white")
-    draw = ImageDraw.Draw(found)
+    result = Image.new("RGB", (columns * side_px, rows * (side_px + line_px)), "white")
+    draw = ImageDraw.Draw(result)
     for i, (name, worse) in enumerate(shown):
         left, top = i % columns * side_px, i // columns * (side_px + line_px)
-        found.paste(Image.fromarray(worse).crop(box).resize((side_px, side_px)), (left, top + line_px))
+        result.paste(Image.fromarray(worse).crop(box).resize((side_px, side_px)), (left, top + line_px))
         draw.text((left + 2, top), name, fill="black")
-    return found
+    return result
 
 
 def tables(report: Mapping[str, Any], weights: str) -> str:
-    """What was judged, and a row for each version, in Markdown."""
-    manifest, found, clean = load_manifest(weights), report["robustness"], report["figures"]
-    sha256 = next(sha for name, sha in sorted(manifest.files.items(), reverse=True))
+    """What was evaluated, and a row for each corruption and severity, in Markdown."""
+    manifest, result, clean = load_manifest(weights), report["robustness"], report["metrics"]
     bound = report["intervals"]["accuracy"]
-    lines = [
-        f"Weights `{manifest.name}` ({sha256[:8]}), mien {report['of']['mien']}; {report['of']['set']}, split "
-        f"{report['of']['split']}, {clean['images']} labelled images that are one face each, none with a "
-        "near-duplicate in another split.",
-        "",
+    settings = report["settings"]
+    evaluated = (
+        f"Weights `{manifest.name}` ({manifest.identity}), mien {settings['mien']}; {settings['dataset']}, "
+        f"split {settings['split']}, {clean['images']} labelled images that are one face each, none with a "
+        "near-duplicate in another split."
+    )
+    summary = (
         f"Clean: accuracy {_share(clean['accuracy'])} ({_share(bound['low'])} to {_share(bound['high'])}), "
-        f"balanced accuracy {_share(clean['balanced_accuracy'])}. Mean over kinds of the mean over strengths: accuracy "
-        f"**{_share(found['mean_accuracy'])}**, balanced accuracy {_share(found['mean_balanced_accuracy'])}.",
+        f"balanced accuracy {_share(clean['balanced_accuracy'])}. Mean over corruptions of the mean over "
+        f"severities: accuracy **{_share(result['mean_accuracy'])}**, "
+        f"balanced accuracy {_share(result['mean_balanced_accuracy'])}."
+    )
+    lines = [
+        textwrap.fill(evaluated, 116),
+        "",
+        textwrap.fill(summary, 116),
         "",
         "| images | accuracy | change, 95 % | balanced accuracy | change, 95 % |",
         "|---|---:|---:|---:|---:|",
     ]
-    for one in found["versions"]:
+    for one in result["corruptions"]:
         changes = [_change(one[f"{name}_change"]) for name in ("accuracy", "balanced_accuracy")]
         if not one["altered"]:
             changes = ["same images", ""]
         lines.append(
-            f"| {one['kind']}, {one['strength']} | {_share(one['accuracy'])} | {changes[0]} "
+            f"| {one['corruption']}, {one['severity']} | {_share(one['accuracy'])} | {changes[0]} "
             f"| {_share(one['balanced_accuracy'])} | {changes[1]} |"
         )
-    lines += ["", "| head turned | images | accuracy | 95 % | balanced accuracy |", "|---|---:|---:|---:|---:|"]
-    for one in found["turned"]:
-        bound = one["accuracy_interval"]
+    lines += ["", "| head yaw | images | accuracy | 95 % | balanced accuracy |", "|---|---:|---:|---:|---:|"]
+    for one in result["yaw_bins"]:
+        bound, balanced = one["accuracy"], one["balanced_accuracy"]["value"]
         lines.append(
-            f"| {one['yaw']} | {one['images']} | {_share(one['accuracy'])} | {_share(bound['low'])} to "
-            f"{_share(bound['high'])} | {_share(one['balanced_accuracy'])} |"
+            f"| {one['range']} | {one['images']} | {_share(bound['value'])} | {_share(bound['low'])} to "
+            f"{_share(bound['high'])} | {_share(balanced)} |"
         )
     return "\n".join([*lines, ""])
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from mien.errors import OutputError as OutputError
     from mien.errors import UnknownNameError as UnknownNameError
     from mien.errors import WeightsError as WeightsError
+    from mien.evaluation.evaluate import compare as compare
+    from mien.evaluation.evaluate import evaluate as evaluate
+    from mien.evaluation.result import Comparison as Comparison
+    from mien.evaluation.result import Evaluation as Evaluation
     from mien.faces import Detection as Detection
     from mien.faces import Detector as Detector
     from mien.faces import Landmarker as Landmarker
@@ -58,10 +62,12 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "BatchOptions": "mien.pipeline.batch",
     "Box": "mien.geometry",
+    "Comparison": "mien.evaluation.result",
     "DataError": "mien.errors",
     "DatasetCheck": "mien.datasets.audit.check",
     "Detection": "mien.faces",
     "Detector": "mien.faces",
+    "Evaluation": "mien.evaluation.result",
     "Expression": "mien.labels",
     "Face": "mien.results",
     "ImageError": "mien.errors",
@@ -86,7 +92,9 @@ _PUBLIC = {
     "WeightsManifest": "mien.weights.manifest",
     "build": "mien.models",
     "check": "mien.datasets.audit.check",
+    "compare": "mien.evaluation.evaluate",
     "convert": "mien.weights.convert",
+    "evaluate": "mien.evaluation.evaluate",
     "export": "mien.weights.export",
     "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",

@@ -23,20 +23,20 @@ TINY = """
 from mien.training.recipe import Recipe
 
 RECIPE = Recipe(
-    name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0}, data="csv", variant="raf-db",
-    size_px=32, epochs=1, batch=2, protocol="subject-folds", folds=3,
+    name="tiny", network="phanet", config_name="small", model_kwargs={"size_px": 32, "poses": 0},
+    data="csv", variant="raf-db", size_px=32, epochs=1, batch=2, protocol="subject-folds", folds=3,
 )
 """
-PICTURES = 42  # of six people
+IMAGES = 42  # of six people
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set of noise with labels, and runs on its three folds."""
     folder = tmp_path_factory.mktemp("folds")
-    rows = [f"{i:02d}.png,{RAF_DB[i % 7]},person {i // 7}" for i in range(PICTURES)]
+    rows = [f"{i:02d}.png,{RAF_DB[i % 7]},person {i // 7}" for i in range(IMAGES)]
     text(folder / "set/labels.csv", "path,label,subject", *rows)
-    for i in range(PICTURES):
+    for i in range(IMAGES):
         image(folder / f"set/{i:02d}.png", seed=i, side=24)
     store(
         folder / "prepared",
@@ -51,47 +51,47 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def judge(folder: Path, *more: str | Path, weights: str = "fold{fold}/weights") -> int:
+def evaluate(folder: Path, *more: str | Path, weights: str = "fold{fold}/weights") -> int:
     data = ["--data", str(folder / "set"), "--variant", "raf-db", "--weights", str(folder / weights)]
-    return run(["evaluate", "csv", *data, "--crops", "--quiet", *map(str, more)])
+    return run(["evaluate", "csv", *data, "--no-detect", "--quiet", *map(str, more)])
 
 
-def test_every_image_is_answered_once_by_weights_that_never_saw_it(
+def test_every_image_is_predicted_once_by_weights_that_never_saw_it(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, page = tmp_path / "out.json", tmp_path / "page.html"
-    assert judge(trained, "--json", out, "--html", page) == 0
-    found = json.loads(out.read_text())
-    assert found["of"]["split"] == "subject-folds, test parts of 3 folds"
-    assert found["by_subject"]
-    assert [fold["fold"] for fold in found["folds"]] == [f"fold {i} of 3" for i in (1, 2, 3)]
-    assert sum(fold["images"] for fold in found["folds"]) == found["figures"]["images"] == PICTURES
-    accuracy = [fold["accuracy"] for fold in found["folds"]]
-    assert found["over_folds"]["accuracy"] == pytest.approx(
-        {"mean": np.mean(accuracy), "deviation": np.std(accuracy, ddof=1)}
+    assert evaluate(trained, "--json", out, "--html", page) == 0
+    result = json.loads(out.read_text())
+    assert result["settings"]["split"] == "subject-folds, test parts of 3 folds"
+    assert result["resampled"] == "subjects"
+    assert [fold["fold"] for fold in result["folds"]] == [f"fold {i} of 3" for i in (1, 2, 3)]
+    assert sum(fold["images"] for fold in result["folds"]) == result["metrics"]["images"] == IMAGES
+    accuracy = [fold["accuracy"] for fold in result["folds"]]
+    assert result["over_folds"]["accuracy"] == pytest.approx(
+        {"mean": np.mean(accuracy), "std": np.std(accuracy, ddof=1)}
     )
-    assert "mean ± deviation" in capsys.readouterr().out
+    assert "mean ± std" in capsys.readouterr().out
     assert "<h2>Folds</h2>" in page.read_text()
 
 
-def test_a_fold_answers_like_its_own_weights(trained: Path, tmp_path: Path) -> None:
+def test_a_fold_is_predicted_by_its_own_weights(trained: Path, tmp_path: Path) -> None:
     whole, alone = tmp_path / "whole.json", tmp_path / "alone.json"
-    assert judge(trained, "--json", whole) == 0
-    assert judge(trained, "--json", alone, weights="fold1/weights") == 0
+    assert evaluate(trained, "--json", whole) == 0
+    assert evaluate(trained, "--json", alone, weights="fold1/weights") == 0
     one, fold = json.loads(alone.read_text()), json.loads(whole.read_text())["folds"][1]
-    assert one["of"]["split"] == "subject-folds, test part of fold 2 of 3"
+    assert one["settings"]["split"] == "subject-folds, test part of fold 2 of 3"
     assert one["folds"] == []
     for name in ("images", "accuracy", "balanced_accuracy", "macro_f1"):
-        assert one["figures"][name] == pytest.approx(fold[name])
+        assert one["metrics"][name] == pytest.approx(fold[name])
     manifest = json.loads((trained / "fold1/weights/manifest.json").read_text())
     assert manifest["measured"]["test (fold 2 of 3)"].keys() >= {"accuracy"}
 
 
 def test_two_protocols_runs_are_compared(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert judge(trained, "--compare", trained / "fold{fold}/weights") == 0
+    assert evaluate(trained, "--compare", trained / "fold{fold}/weights") == 0
     assert "McNemar p = 1" in " ".join(capsys.readouterr().out.split())
-    assert judge(trained, "--compare", trained / "fold0/weights", "--limit", "9") == 0
-    assert "9 images, 9 answered" in capsys.readouterr().out
+    assert evaluate(trained, "--compare", trained / "fold0/weights", "--limit", "9") == 0
+    assert "9 images, 9 with a prediction" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -108,12 +108,12 @@ def change(folder: Path, **values: object) -> None:
 
 def test_what_is_no_set_of_folds_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(*more: str | Path) -> str:
-        assert judge(copied, *more) in (1, 2)
+        assert evaluate(copied, *more) in (1, 2)
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         return said
 
-    assert "--split, --under: not with {fold}" in refused("--split", "test", "--under", "blur")
+    assert "split, exclude_duplicates: not with {fold}" in refused("--split", "test", "--exclude-duplicates")
     change(copied / "fold2", settings={"seed": 1})
     assert "do not belong together: settings is {'seed': 1}, not" in refused()
     change(copied / "fold1", fold=2)
@@ -131,16 +131,16 @@ def test_what_is_no_set_of_folds_is_refused(copied: Path, capsys: pytest.Capture
 def test_overlapping_folds_are_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = json.loads((copied / "fold0/weights/fold.json").read_text())
     change(copied / "fold1", test=first["test"])
-    assert judge(copied) == 1
+    assert evaluate(copied) == 1
     assert f"{len(first['test'])} images are tested by more than one fold" in capsys.readouterr().err
 
 
 def test_folds_of_another_state_of_the_set_are_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (copied / "set/labels.csv").read_text().splitlines()
     (copied / "set/labels.csv").write_text("\n".join(lines[:-1]))
-    assert judge(copied) == 1
+    assert evaluate(copied) == 1
     assert "the folds were made of another state of csv" in capsys.readouterr().err
-    assert judge(copied, weights="fold0/weights") == 0  # another set: all of it is judged
-    assert f"{PICTURES - 1} images" in capsys.readouterr().out
-    assert judge(copied, "--compare", "{fold}", weights="fold0/weights") == 2
-    assert "give --weights with {fold} too" in capsys.readouterr().err
+    assert evaluate(copied, weights="fold0/weights") == 0  # another set: all of it is judged
+    assert f"{IMAGES - 1} images" in capsys.readouterr().out
+    assert evaluate(copied, "--compare", "{fold}", weights="fold0/weights") == 2
+    assert "give weights with {fold} too" in capsys.readouterr().err

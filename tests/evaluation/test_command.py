@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import mien
 from mien.cli.app import run
 from mien.labels import LabelSet
 from mien.pipeline.table import SUFFIXES, TableRow, schema, write_table
@@ -22,7 +23,7 @@ def labelled(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def answered(folder: Path, name: str, *happiness: float) -> Path:
+def predicted(folder: Path, name: str, *happiness: float) -> Path:
     rows: list[TableRow] = []
     for image, share in zip(("a.png", "b.png"), happiness, strict=True):
         empty: TableRow = dict.fromkeys(schema(LABELS).names)
@@ -33,24 +34,30 @@ def answered(folder: Path, name: str, *happiness: float) -> Path:
     return folder / name
 
 
-def judge(folder: Path, *more: str | Path) -> int:
+def evaluate(folder: Path, *more: str | Path) -> int:
     return run(["evaluate", "csv", "--data", str(folder / "set"), "--quiet", *map(str, more)])
 
 
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".CSV"])
-def test_every_form_of_table_is_judged(labelled: Path, suffix: str) -> None:
-    table = answered(labelled, f"answers{suffix}", 0.9, 0.8)
-    assert judge(labelled, "--predictions", table, "--json", labelled / "out.json") == 0
-    found = json.loads((labelled / "out.json").read_text())
-    assert found["figures"]["accuracy"] == 0.5
-    assert found["labels"] == ["happiness", "sadness"]
+def test_every_form_of_table_is_evaluated(labelled: Path, suffix: str) -> None:
+    table = predicted(labelled, f"predictions{suffix}", 0.9, 0.8)
+    assert evaluate(labelled, "--predictions", table, "--json", labelled / "out.json") == 0
+    result = json.loads((labelled / "out.json").read_text())
+    assert result["metrics"]["accuracy"] == 0.5
+    assert result["labels"] == ["happiness", "sadness"]
 
 
 def test_two_tables_are_compared(labelled: Path) -> None:
-    tables = [answered(labelled, "one.csv", 0.9, 0.8), answered(labelled, "two.csv", 0.9, 0.1)]
+    tables = [predicted(labelled, "one.csv", 0.9, 0.8), predicted(labelled, "two.csv", 0.9, 0.1)]
     page = labelled / "page.html"
-    assert judge(labelled, "--predictions", tables[0], "--compare", tables[1], "--html", page) == 0
+    assert evaluate(labelled, "--predictions", tables[0], "--compare", tables[1], "--html", page) == 0
     assert "Compared with" in page.read_text()
+    comparison = mien.compare("csv", labelled / "set", *tables)
+    assert (comparison.mcnemar.only_first, comparison.mcnemar.only_second) == (0, 1)
+    assert comparison.accuracy.value == -0.5
+    assert repr(comparison).startswith(
+        f"Comparison({str(tables[0])!r} over {str(tables[1])!r}: accuracy -50.00 points"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,5 +74,5 @@ def test_what_is_no_table_is_refused_by_its_name(
     labelled: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text(labelled / name, content)
-    assert judge(labelled, "--predictions", labelled / name) == 1
+    assert evaluate(labelled, "--predictions", labelled / name) == 1
     assert f"{name} is no complete table that mien predict wrote" in capsys.readouterr().err

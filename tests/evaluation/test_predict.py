@@ -7,9 +7,9 @@ import pytest
 
 import mien
 from mien.datasets import dataset_info
+from mien.datasets.samples import Samples
 from mien.evaluation.corruptions import CORRUPTIONS
-from mien.evaluation.predict import answer
-from mien.evaluation.predict_corrupted import predict_corrupted
+from mien.evaluation.predict import SamplePredictions, predict_samples
 from tests.conftest import EXAMPLES
 from tests.datasets.distributions import text
 
@@ -17,6 +17,10 @@ from tests.datasets.distributions import text
 @pytest.fixture(scope="module")
 def recognizer() -> mien.Recognizer:
     return mien.load(threads=1)
+
+
+def predict(recognizer: mien.Recognizer, samples: Samples, *, detect: bool) -> SamplePredictions:
+    return predict_samples([(np.arange(len(samples)), [recognizer])], samples, detect=detect)
 
 
 @pytest.fixture
@@ -40,43 +44,53 @@ def two_faces(tmp_path: Path) -> Path:
 
 def test_every_box_gets_its_own_face(recognizer: mien.Recognizer, two_faces: Path) -> None:
     samples = dataset_info("csv").samples(two_faces)
-    searched, unread = answer(recognizer, samples, search=True)
-    given, _ = answer(recognizer, samples, search=False)
-    assert not unread
-    assert searched[0].argmax() == given[0].argmax() == recognizer.labels.index("happiness")
-    assert np.abs(searched[:2] - given[:2]).max() < 0.5
-    assert not searched[2].any()  # nobody is there
+    result = predict(recognizer, samples, detect=True)
+    detected, given = result.clean[0], predict(recognizer, samples, detect=False).clean[0]
+    assert not result.unread
+    assert detected[0].argmax() == given[0].argmax() == recognizer.labels.index("happiness")
+    assert np.abs(detected[:2] - given[:2]).max() < 0.5
+    assert not detected[2].any()  # nobody is there
     assert given[2].sum() == pytest.approx(1)
 
 
-def test_an_image_that_cannot_be_read_is_named_and_has_no_answer(
+def test_an_image_that_cannot_be_read_is_named_and_has_no_prediction(
     recognizer: mien.Recognizer, two_faces: Path
 ) -> None:
     samples = dataset_info("csv").samples(two_faces)
     (two_faces / "both.png").write_bytes(b"no image")
-    found, unread = answer(recognizer, samples, search=True)
-    assert not found.any()
-    assert len(unread) == 3
-    assert "both.png" in unread[0]
+    result = predict(recognizer, samples, detect=True)
+    assert not result.clean[0].any()
+    assert len(result.unread) == 3
+    assert "both.png" in result.unread[0]
 
 
-def test_spoiled_images_are_read_like_the_clean_ones(recognizer: mien.Recognizer, two_faces: Path) -> None:
+def test_each_run_predicts_its_own_rows(recognizer: mien.Recognizer, two_faces: Path) -> None:
+    samples = dataset_info("csv").samples(two_faces)
+    seen: list[tuple[int, int | None]] = []
+    runs = [(np.array([2, 0]), [recognizer]), (np.array([1]), [recognizer])]
+    result = predict_samples(runs, samples, detect=False, progress=lambda done, total: seen.append((done, total)))
+    assert np.array_equal(result.clean[0], predict(recognizer, samples, detect=False).clean[0])
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_corrupted_images_are_predicted_like_the_clean_ones(recognizer: mien.Recognizer, two_faces: Path) -> None:
     samples = dataset_info("csv").samples(two_faces)
     versions = [
         (CORRUPTIONS["rotation"], "10°"),
         (CORRUPTIONS["grey"], "grey"),
         (CORRUPTIONS["blur"], "4% of face"),
     ]
-    said = predict_corrupted([recognizer, recognizer], samples, versions, search=True, jobs=1)
-    clean, _ = answer(recognizer, samples, search=True)
-    assert np.array_equal(said.clean[0], clean)
-    assert np.array_equal(said.versions[0], said.versions[1])
-    assert said.altered.all()
-    assert said.versions[0].shape == (3, 3, len(recognizer.labels))
+    both = [(np.arange(3), [recognizer, recognizer])]
+    result = predict_samples(both, samples, versions, detect=True, workers=1)
+    assert np.array_equal(result.clean[0], predict(recognizer, samples, detect=True).clean[0])
+    assert np.array_equal(result.corrupted[0], result.corrupted[1])
+    assert result.altered.all()
+    assert result.corrupted[0].shape == (3, 3, len(recognizer.labels))
     happy = recognizer.labels.index("happiness")
-    assert (said.versions[0][:2, 0].argmax(axis=1) == happy).all()  # turned about her own face, found in her box
-    assert np.isfinite(said.yaw_deg).tolist() == [True, True, False]
+    # rotated about her own face, detected in her box
+    assert (result.corrupted[0][:2, 0].argmax(axis=1) == happy).all()
+    assert np.isfinite(result.yaw_deg).tolist() == [True, True, False]
     (two_faces / "both.png").write_bytes(b"no image")
-    lost = predict_corrupted([recognizer], samples, versions, search=True)
+    lost = predict_samples([(np.arange(3), [recognizer])], samples, versions, detect=True)
     assert len(lost.unread) == 3
-    assert not lost.versions[0].any()
+    assert not lost.corrupted[0].any()

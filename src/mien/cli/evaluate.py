@@ -7,54 +7,75 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.options import JsonFile, Quiet, Weights
+
 
 def evaluate(
     dataset: Annotated[
         str, typer.Argument(metavar="SET", help="Data set: ferplus, raf-db, folder, csv, ... (mien data list).")
     ],
     data: Annotated[Path, typer.Option(help="Where the set was unpacked: a folder or a .zip.")],
-    weights: Annotated[str, typer.Option(help="Weights by name or path.")] = "default",
+    weights: Weights = "default",
     predictions: Annotated[
-        Path | None, typer.Option(help="Judge a table that mien predict wrote instead of weights.")
+        Path | None, typer.Option(help="A table that mien predict wrote, instead of weights.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Split to judge; test where there is one.")] = "",
+    split: Annotated[str, typer.Option(help="Split to evaluate; test where there is one.")] = "",
     variant: Annotated[str, typer.Option(help="Variant of the set, as mien data list names them.")] = "",
     compare: Annotated[
         str | None, typer.Option(help="Weights or a table of predictions to compare with (McNemar).")
     ] = None,
-    under: Annotated[
-        str,
-        typer.Option(help="Also judge the same images made worse: blur,noise,mask,... or all."),
+    corruptions: Annotated[
+        str, typer.Option(help="Evaluate under these corruptions too: blur,noise,mask,... or all.")
     ] = "",
-    crops: Annotated[
+    detect: Annotated[
         bool | None,
-        typer.Option("--crops/--detect", help="Images are faces already, or are searched. As the set says."),
+        typer.Option(
+            "--detect/--no-detect", help="Detect faces, or take each image for one face. As the set needs."
+        ),
     ] = None,
-    flip: Annotated[
+    tta: Annotated[
         bool | None,
-        typer.Option("--flip/--no-flip", help="Average with the horizontally flipped image. As the weights say."),
+        typer.Option("--tta/--no-tta", help="Test-time augmentation (horizontal flip). As the weights say."),
     ] = None,
     priors: Annotated[
         str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
     ] = "default",
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken rows of the set out.")] = False,
-    no_duplicates: Annotated[
+    exclude_duplicates: Annotated[
         bool,
-        typer.Option("--no-duplicates", help="Leave out images with a near-duplicate in another split (slower)."),
+        typer.Option("--exclude-duplicates", help="Without images that have a near-duplicate in another split."),
     ] = False,
-    limit: Annotated[int, typer.Option(help="Judge only so many images, drawn at random.", min=0)] = 0,
-    jobs: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 2,
-    html: Annotated[Path | None, typer.Option(help="Write a page with plots and the surest mistakes.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure as JSON.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    limit: Annotated[int, typer.Option(help="Evaluate only so many images, drawn at random.", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 2,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with plots and the most confident errors.")
+    ] = None,
+    json_file: JsonFile = None,
+    quiet: Quiet = False,
 ) -> int:
-    """Judge weights or predictions on a labelled set."""
-    from mien.cli.evaluate_command import Request, evaluate_command
+    """Evaluate weights or predictions on a labelled set."""
+    import shlex
+    import sys
+    from dataclasses import replace
 
-    return evaluate_command(
-        Request(
-            set=dataset, data=data, variant=variant, split=split, weights=weights, predictions=predictions,
-            compare=compare, under=under, crops=crops, flip=flip, priors=priors, skip_broken=skip_broken,
-            no_duplicates=no_duplicates, limit=limit, jobs=jobs, html=html, json=json_file, quiet=quiet,
-        )
-    )  # fmt: skip
+    from mien.cli.evaluate_print import print_evaluation
+    from mien.cli.output import check_place, write_json, write_text
+    from mien.cli.progress import progress
+    from mien.evaluation.evaluate import evaluate
+
+    check_place(json_file, html)
+    with progress("evaluating", quiet=quiet) as bar:
+        result = evaluate(
+            dataset, data, weights=weights, predictions=predictions, split=split, variant=variant, compare=compare,
+            corruptions=corruptions, detect=detect, tta=tta, priors=priors, skip_broken=skip_broken,
+            exclude_duplicates=exclude_duplicates, limit=limit, workers=workers, progress=bar.reach,
+        )  # fmt: skip
+        for line in result.unread:
+            bar.say(f"mien: {line}")
+    result = replace(result, settings={**result.settings, "command": "mien " + shlex.join(sys.argv[1:])})
+    print_evaluation(result)
+    if json_file is not None:
+        write_json(result.to_dict(), json_file)
+    if html is not None:
+        write_text(result.to_html(), html)
+    return 0

@@ -1,1 +1,1 @@
-"""Numbers and pages from answers: truth and probabilities in, a report out."""
+"""Evaluation on a labelled set: `mien.evaluate` and `mien.compare`, predictions, robustness, folds, the report."""

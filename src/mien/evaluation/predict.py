@@ -1,75 +1,126 @@
-"""A recognizer's answers for a labelled set: what evaluation judges."""
+"""Predictions for labelled images, and for corrupted versions of the same images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from mien.datasets.samples import Samples
 from mien.errors import InputError
-from mien.geometry import Box, iou
+from mien.evaluation.corruptions import Corruption, FaceRegion, corrupt
+from mien.faces.matching import annotated_face
+from mien.geometry import Box
+from mien.labels import LabelSet
+from mien.media.work import Progress, map_bounded, no_progress
 from mien.pipeline.recognizer import Recognizer
 from mien.results import Face
 
-WINDOW = 64  # images read ahead; memory stays small on sets of millions
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SamplePredictions:
+    """Probabilities of R networks for N images and V corrupted versions of each; zeros: no face detected."""
+
+    labels: list[LabelSet]  # of each network
+    clean: list[np.ndarray]  # R times (N, K)
+    corrupted: list[np.ndarray]  # R times (V, N, K)
+    altered: np.ndarray  # (V, N) bool: whether the corruption changed the image at all
+    yaw_deg: np.ndarray  # (N,) of the head, as the first network's pipeline measures it; NaN: no face
+    unread: list[str] = field(default_factory=list)  # images that could not be read, and why
+
+    @classmethod
+    def empty(cls, labels: Sequence[LabelSet], images: int, versions: int) -> SamplePredictions:
+        """No predictions yet."""
+        return cls(
+            labels=list(labels),
+            clean=[np.zeros((images, len(one))) for one in labels],
+            corrupted=[np.zeros((versions, images, len(one))) for one in labels],
+            altered=np.zeros((versions, images), dtype=bool),
+            yaw_deg=np.full(images, np.nan),
+        )
 
 
-def answer(
-    recognizer: Recognizer,
+def predict_samples(
+    runs: Iterable[tuple[np.ndarray, Sequence[Recognizer]]],
     samples: Samples,
+    corruptions: Sequence[tuple[Corruption, str]] = (),
     *,
-    search: bool,
-    jobs: int = 2,
-    step: Callable[[], None] = lambda: None,
-) -> tuple[np.ndarray, list[str]]:
-    """Probabilities (N, K) in the recognizer's classes, zeros where no face was found; and what could not be read.
+    detect: bool,
+    workers: int = 2,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> SamplePredictions:
+    """Predict each image as it is and under each (corruption, severity).
 
-    `search`: faces are searched, and the one that fits the set's box best, or the largest, answers. Otherwise the
-    set's box, or the whole image, is the face. `jobs` images at a time; `step` is called after each.
+    `runs`: rows of the samples and the R recognizers that predict them: one run per fold, or one for all rows.
+    `detect`: faces are detected, and the annotated one counts (`mien.faces.matching`); otherwise the set's box, or
+    the whole image, is the face. Images are corrupted before detection and alignment; the face region is that of
+    the first recognizer on the clean image, and all recognizers see the same pixels.
     """
-    found = np.zeros((len(samples), len(recognizer.labels)))
-    unread: list[str] = []
-
-    def read(row: int) -> Face | str | None:
-        try:
-            return labelled_face(recognizer, samples.image(row), box_of(samples, row), search=search)
-        except InputError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        for start in range(0, len(samples), WINDOW):
-            rows = range(start, min(start + WINDOW, len(samples)))
-            for row, result in zip(rows, pool.map(read, rows), strict=True):
-                if isinstance(result, str):
-                    unread.append(result)
-                elif result is not None and result.expression is not None:
-                    found[row] = result.expression.values
-                step()
-    return found, unread
+    result: SamplePredictions | None = None
+    done = 0
+    for rows, recognizers in runs:
+        if result is None:
+            result = SamplePredictions.empty([one.labels for one in recognizers], len(samples), len(corruptions))
+        predict = partial(
+            _predict_row, result, recognizers, samples=samples, corruptions=corruptions, detect=detect, seed=seed
+        )
+        for problem in map_bounded(predict, rows.tolist(), workers=workers):
+            done += 1
+            progress(done, len(samples))
+            if problem is not None:
+                result.unread.append(problem)
+    assert result is not None, "no run"  # noqa: S101
+    return result
 
 
-def box_of(samples: Samples, row: int) -> np.ndarray | None:
-    """The box (4,) that the set states for a row."""
-    if samples.box is None or not np.isfinite(samples.box[row]).all():
-        return None
-    return samples.box[row]
+def _predict_row(
+    result: SamplePredictions,
+    recognizers: Sequence[Recognizer],
+    row: int,
+    *,
+    samples: Samples,
+    corruptions: Sequence[tuple[Corruption, str]],
+    detect: bool,
+    seed: int,
+) -> str | None:
+    """Fill one row; why its image could not be read."""
+    try:
+        image = samples.image(row)
+    except InputError as error:
+        return str(error)
+    box = None if samples.box is None or not np.isfinite(samples.box[row]).all() else samples.box[row]
+    clean = [annotated(one, image, box, detect=detect) for one in recognizers]
+    for probabilities, face in zip(result.clean, clean, strict=True):
+        _fill(probabilities[row], face)
+    first = clean[0]
+    if first is not None and first.pose is not None:
+        result.yaw_deg[row] = first.pose.yaw_deg
+    region = FaceRegion.of(image, None if first is None or first.landmarks is None else np.array(first.landmarks))
+    for v, (corruption, severity) in enumerate(corruptions):
+        worse = corrupt(image, corruption, severity, region=region, name=str(samples.path[row]), seed=seed)
+        altered = worse is not image and not np.array_equal(worse, image)
+        result.altered[v, row] = altered
+        for probabilities, recognizer, face in zip(result.corrupted, recognizers, clean, strict=True):
+            _fill(probabilities[v, row], annotated(recognizer, worse, box, detect=detect) if altered else face)
+    return None
 
 
-def labelled_face(
-    recognizer: Recognizer, image: np.ndarray, box: np.ndarray | None, *, search: bool
-) -> Face | None:
-    """The face that the label of an image (H, W, 3) is about, read; None where it is not found.
+def annotated(recognizer: Recognizer, image: np.ndarray, box: np.ndarray | None, *, detect: bool) -> Face | None:
+    """The face that the label of an image (H, W, 3) is about; None where it is not detected.
 
-    `box` (4,) in pixels as the set states it, or None; `search` as `answer`.
+    `box` (4,) in pixels as the set states it, or None; `detect` as `predict_samples`.
     """
-    given = None if search or box is None else [Box(*box.tolist())]
-    faces = recognizer.predict(image, detect=search, boxes=given)
-    if not faces:
-        return None
-    if box is None or not search:
-        return faces[0]
-    sides = np.array([[face.box.left, face.box.top, face.box.right, face.box.bottom] for face in faces])
-    shared = iou(box, sides)
-    return faces[int(shared.argmax())] if shared.max() > 0 else None
+    if not detect:
+        return recognizer.predict(image, detect=False, boxes=None if box is None else [Box(*box.tolist())])[0]
+    faces = recognizer.predict(image)
+    boxes = np.array([[face.box.left, face.box.top, face.box.right, face.box.bottom] for face in faces])
+    best = annotated_face(box, boxes)
+    return None if best is None else faces[best]
+
+
+def _fill(row: np.ndarray, face: Face | None) -> None:
+    if face is not None and face.expression is not None:
+        row[:] = face.expression.values

@@ -1,4 +1,4 @@
-"""Truth and answers of the same images, in the same classes."""
+"""Labels and predictions of the same images, in the same classes."""
 
 from __future__ import annotations
 
@@ -8,26 +8,37 @@ from typing import Any
 
 import numpy as np
 
+from mien.datasets.samples import Samples
 from mien.errors import InputError
-from mien.geometry import iou
+from mien.faces.matching import annotated_face
 from mien.labels import LabelSet
+
+SIDES = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """One row per labelled image. What is not known is None, or "" in a single row."""
+    """One row per labelled image. A column that the set does not have is None; a missing value is ""."""
 
     labels: LabelSet
     truth: np.ndarray  # (N,) index into labels
-    probabilities: np.ndarray  # (N, K); a row of zeros: no answer
+    probabilities: np.ndarray  # (N, K); a row of zeros: no prediction
     path: np.ndarray  # (N,) str
-    row: np.ndarray  # (N,) int: of the table that was judged
+    row: np.ndarray  # (N,) int: of the samples that were evaluated
     subject: np.ndarray | None = None  # (N,) str
     pose: np.ndarray | None = None  # (N,) str: name of the pose class
-    notes: tuple[str, ...] = ()  # what was done to them
+    notes: tuple[str, ...] = ()  # what was excluded or restricted
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    def __repr__(self) -> str:
+        return f"Predictions({len(self)} images, {len(self.labels)} classes)"
+
+    @property
+    def clusters(self) -> np.ndarray | None:
+        """The subjects (N,) where the set names them: they are resampled whole. None: every image alone."""
+        return self.subject if self.subject is not None and (self.subject != "").any() else None
 
     def take(self, rows: np.ndarray) -> Predictions:
         """Some rows, by index or mask."""
@@ -42,120 +53,110 @@ class Predictions:
         )
 
 
-def matched(
-    *,
-    truth: np.ndarray,
-    of: LabelSet,
-    probabilities: np.ndarray,
-    answered: LabelSet,
-    path: np.ndarray,
-    subject: np.ndarray | None = None,
-    pose: np.ndarray | None = None,
-) -> Predictions:
-    """Truth in the classes of a set, answers in those of a network -> both in the classes they share, by name.
+def align_labels(probabilities: np.ndarray, labels: LabelSet, samples: Samples) -> Predictions:
+    """Probabilities (N, K) in the classes `labels` and the labels of the samples, both in the classes they share.
 
-    Images of a class that the network lacks are left out; the network's other classes are taken out
-    of its answers, which then sum to 1 again; images without a label (-1) are left out. `notes` says so.
+    Classes are matched by name. Images without a label or of a class that the network lacks are excluded;
+    the network's other classes are removed from its probabilities, which are normalised again. `notes` says so.
     Raises `InputError` where fewer than two classes are shared or no image is left.
     """
-    shared = LabelSet(" ".join(label for label in of if label in answered))
+    shared = LabelSet([label for label in samples.labels if label in labels])
     if len(shared) < 2:
-        raise InputError(f"the set has {', '.join(of)}; the answers {', '.join(answered)}: too few in common")
+        raise InputError(
+            f"the set has the classes {', '.join(samples.labels)}; the predictions {', '.join(labels)}: "
+            "fewer than two in common"
+        )
     notes = []
-    moves = np.array([shared.index(label) if label in shared else -2 for label in of] + [-1])
-    moved = moves[truth]
-    if unlabelled := int((moved == -1).sum()):
-        notes.append(f"left out: {unlabelled} without a single label")
-    if foreign := int((moved == -2).sum()):
-        lacking = ", ".join(label for label in of if label not in shared)
-        notes.append(f"left out: {foreign} of classes that the network lacks ({lacking})")
-    if dropped := [label for label in answered if label not in shared]:
-        notes.append(f"the answers were restricted to the classes of the set (without {', '.join(dropped)})")
-    kept = probabilities[:, [answered.index(label) for label in shared]]
-    total = kept.sum(axis=1, keepdims=True)
-    rows = moved >= 0
-    if not rows.any():
-        raise InputError("no image has a label that the network can answer")
+    index = np.array([shared.index(label) if label in shared else -2 for label in samples.labels] + [-1])
+    truth = index[samples.label]
+    if unlabelled := int((truth == -1).sum()):
+        notes.append(f"excluded: {unlabelled} without a single label")
+    if foreign := int((truth == -2).sum()):
+        lacking = ", ".join(label for label in samples.labels if label not in shared)
+        notes.append(f"excluded: {foreign} of classes that the network lacks ({lacking})")
+    if dropped := [label for label in labels if label not in shared]:
+        notes.append(f"predictions are restricted to the classes of the set (without {', '.join(dropped)})")
+    if not (truth >= 0).any():
+        raise InputError("no image has a label that the network can predict")
+    restricted = probabilities[:, [labels.index(label) for label in shared]]
+    total = restricted.sum(axis=1, keepdims=True)
     return Predictions(
         labels=shared,
-        truth=moved,
-        probabilities=kept / np.where(total > 0, total, 1),
-        path=path,
+        truth=truth,
+        probabilities=restricted / np.where(total > 0, total, 1),
+        path=samples.path,
         row=np.arange(len(truth)),
-        subject=subject,
-        pose=pose,
+        subject=samples.subject,
+        pose=_pose_classes(samples.yaw_deg),
         notes=tuple(notes),
-    ).take(rows)
+    ).take(truth >= 0)
 
 
-def from_rows(
-    rows: Sequence[Mapping[str, Any]],
-    labels: LabelSet,
-    paths: Sequence[str],
-    *,
-    root: str,
-    boxes: np.ndarray | None = None,
-) -> np.ndarray:
-    """Rows of a prediction table in these classes -> probabilities (N, K) of each image's face.
+def _pose_classes(yaw_deg: np.ndarray | None) -> np.ndarray | None:
+    """Names of pose classes (N,): the stated yaw to the nearest 15 degrees; "" where it is unknown."""
+    if yaw_deg is None:
+        return None
+    known = np.isfinite(yaw_deg)
+    nearest = np.where(known, np.round(np.where(known, yaw_deg, 0) / 15) * 15, 0).astype(int)
+    return np.array([f"{angle:+d}" if angle else "0" for angle in nearest], dtype=object) * known
 
-    `paths`: the images of the set, relative to `root`. A row's source fits when it ends in the path. Of several
-    faces the one that overlaps the set's box (N, 4) most answers, or the largest where there is no box. Images
-    without a row or without a face get zeros; raises `InputError` where no row fits at all.
+
+def predictions_from_table(rows: Sequence[Mapping[str, Any]], labels: LabelSet, samples: Samples) -> np.ndarray:
+    """Rows of a prediction table in these classes -> probabilities (N, K) of each image's annotated face.
+
+    A row belongs to the image whose path its source ends in. Images without a row or without a face get zeros;
+    raises `InputError` where no row belongs to an image.
     """
     faces: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if row["face"] is not None:
-            faces.setdefault(_plain(row["source"]), []).append(row)
-    from_filenames: dict[str, list[str]] = {}
-    for source in faces:
-        from_filenames.setdefault(source.rsplit("/", 1)[-1], []).append(source)
-    probabilities = np.zeros((len(paths), len(labels)))
-    found = 0
-    for i, path in enumerate(paths):
-        whole = _plain(f"{root}/{path}")
-        fits = [
-            source
-            for source in from_filenames.get(path.rsplit("/", 1)[-1], [])
-            if source in (whole, path) or source.endswith("/" + path)
-        ]
-        fits = [whole] if whole in fits else fits
-        if len(fits) > 1:
-            raise InputError(f"the table has {len(fits)} sources that could be {path}: {', '.join(fits[:3])}")
-        if fits:
-            found += 1
-            face = _answering(faces[fits[0]], None if boxes is None else boxes[i])
-            if face is not None:
-                probabilities[i] = [face[f"p_{label}"] for label in labels]
-    if not found:
+            faces.setdefault(_normal(row["source"]), []).append(row)
+    by_name: dict[str, list[str]] = {}
+    for name in faces:
+        by_name.setdefault(name.rsplit("/", 1)[-1], []).append(name)
+    probabilities = np.zeros((len(samples), len(labels)))
+    matched = 0
+    for i, path in enumerate(map(str, samples.path)):
+        source = _source_of(path, by_name, root=str(samples.files))
+        if source is None:
+            continue
+        matched += 1
+        detected = sorted(faces[source], key=lambda face: face["face"])  # largest first
+        boxes = np.array([[face.get(side) for side in SIDES] for face in detected], dtype=float)
+        best = annotated_face(None if samples.box is None else samples.box[i], boxes)
+        if best is not None:
+            probabilities[i] = [detected[best][f"p_{label}"] for label in labels]
+    if not matched:
         raise InputError(
             f"no source of the table ({next(iter(faces), 'no face')}, ...) is an image of the set "
-            f"({paths[0] if len(paths) else 'none'}, ...)"
+            f"({samples.path[0] if len(samples) else 'none'}, ...)"
         )
     return probabilities
 
 
 def check_same(given: Sequence[Predictions]) -> None:
-    """Raise `InputError` unless all are answers for the same images in the same classes."""
+    """Raise `InputError` unless all are predictions for the same images in the same classes."""
     for other in given[1:]:
         if given[0].labels != other.labels or given[0].path.tolist() != other.path.tolist():
             raise InputError(
-                "the two models did not answer the same images in the same classes; judge both on one set"
+                "the two models do not predict the same images in the same classes; evaluate both on one set"
             )
 
 
-def bootstrap_clusters(found: Predictions) -> np.ndarray | None:
-    """Who is seen (N,), where the set names people: intervals draw them whole. None: every image alone."""
-    return found.subject if found.subject is not None and (found.subject != "").any() else None
+def _source_of(path: str, by_name: Mapping[str, list[str]], *, root: str) -> str | None:
+    """The source of a table that is the image `path` of a set in `root`."""
+    full = _normal(f"{root}/{path}")
+    fits = [
+        source
+        for source in by_name.get(path.rsplit("/", 1)[-1], [])
+        if source in (full, path) or source.endswith("/" + path)
+    ]
+    if full in fits:
+        return full
+    if len(fits) > 1:
+        raise InputError(f"the table has {len(fits)} sources that could be {path}: {', '.join(fits[:3])}")
+    return fits[0] if fits else None
 
 
-def _answering(faces: list[Mapping[str, Any]], box: np.ndarray | None) -> Mapping[str, Any] | None:
-    """The face of an image that the label is about."""
-    if box is None or not np.isfinite(box).all():
-        return min(faces, key=lambda face: face["face"])
-    sides = np.array([[face[side] for side in ("left", "top", "right", "bottom")] for face in faces], dtype=float)
-    shared = iou(box, sides)
-    return faces[int(shared.argmax())] if shared.max() > 0 else None
-
-
-def _plain(path: str) -> str:
+def _normal(path: str) -> str:
     return path.replace("\\", "/").removeprefix("./")

@@ -1,4 +1,4 @@
-"""What is left of the figures when images get worse or heads turn."""
+"""What is left of the accuracy under corruptions and for turned heads."""
 
 from __future__ import annotations
 
@@ -8,64 +8,61 @@ from itertools import pairwise
 
 import numpy as np
 
-from mien.evaluation.predictions import Predictions, bootstrap_clusters, check_same
+from mien.evaluation.predictions import Predictions, check_same
 from mien.metrics import Interval, classification_intervals, classification_metrics, paired_differences
 
-YAW_EDGES_DEG = (10.0, 20.0, 35.0)  # turned further, landmarks tell no more by how much
+YAW_EDGES_DEG = (10.0, 20.0, 35.0)  # beyond the last, landmarks do not tell the angle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """One corruption at one strength; every image was judged in it."""
+class CorruptionMetrics:
+    """All images under one corruption at one severity."""
 
-    kind: str
-    strength: str
-    altered: int  # images that it altered at all
-    answered: int  # images with an answer; one without (no face found) counts as wrong
+    corruption: str
+    severity: str
+    altered: int  # images that the corruption changed at all
+    predicted: int  # images with a prediction; one without (no face detected) counts as wrong
     accuracy: float
     balanced_accuracy: float
-    accuracy_change: Interval  # from the clean images to these
+    accuracy_change: Interval  # from the clean images to these, paired
     balanced_accuracy_change: Interval
-    accuracy_gain: Interval | None = None  # over the weights compared with, in this version
+    accuracy_gain: Interval | None = None  # over the weights compared with, on the same corrupted images
     balanced_accuracy_gain: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turned:
-    """Clean images whose heads are turned so far."""
+class YawBin:
+    """Clean images by the yaw of the head."""
 
-    yaw: str  # degrees to either side, measured from landmarks
+    range: str  # degrees to either side, measured from landmarks
     images: int
-    accuracy: float
-    balanced_accuracy: float
-    accuracy_interval: Interval
+    accuracy: Interval
+    balanced_accuracy: Interval
 
 
 @dataclass(frozen=True, kw_only=True)
 class Robustness:
-    """One weights file on one set, from mild to hard."""
+    """One set of weights on one data set."""
 
-    versions: tuple[Version, ...]
-    turned: tuple[Turned, ...]
-    clean_gain: Interval | None  # over the weights compared with, on clean images
+    corruptions: tuple[CorruptionMetrics, ...]  # by corruption, from mild to severe
+    yaw_bins: tuple[YawBin, ...]
 
     @property
-    def kinds(self) -> dict[str, list[Version]]:
-        """The versions of each kind."""
-        found: dict[str, list[Version]] = {}
-        for version in self.versions:
-            found.setdefault(version.kind, []).append(version)
-        return found
+    def by_corruption(self) -> dict[str, list[CorruptionMetrics]]:
+        """The severities of each corruption."""
+        names = dict.fromkeys(one.corruption for one in self.corruptions)
+        return {name: [one for one in self.corruptions if one.corruption == name] for name in names}
 
     @property
     def mean_accuracy(self) -> float:
-        """The mean over kinds of the mean over their strengths."""
-        return float(np.mean([np.mean([one.accuracy for one in kind]) for kind in self.kinds.values()]))
+        """The mean over corruptions of the mean over their severities."""
+        return float(np.mean([np.mean([one.accuracy for one in some]) for some in self.by_corruption.values()]))
 
     @property
     def mean_balanced_accuracy(self) -> float:
         """The same of the balanced accuracy."""
-        return float(np.mean([np.mean([one.balanced_accuracy for one in kind]) for kind in self.kinds.values()]))
+        means = [np.mean([one.balanced_accuracy for one in some]) for some in self.by_corruption.values()]
+        return float(np.mean(means))
 
 
 def robustness(
@@ -73,76 +70,63 @@ def robustness(
     corrupted: Sequence[tuple[str, str, int, Predictions]],
     *,
     yaw_deg: np.ndarray,
-    other: tuple[Predictions, Sequence[Predictions]] | None = None,
-    draws: int = 2000,
+    other: Sequence[Predictions] = (),
+    resamples: int = 2000,
     seed: int = 0,
 ) -> Robustness:
-    """Judge the clean images against their corrupted versions (kind, strength, images altered, answers).
+    """Compare the clean images with their corrupted versions (corruption, severity, images altered, predictions).
 
-    `yaw_deg` (N,): of the heads, NaN where not known. `other`: the answers of weights to compare with, clean and
-    for each version. Intervals: 95 %, paired: each draw takes both versions of an image or neither, and people
-    as a whole where the set names them. Raises `InputError` where the answers are for other images or classes.
+    `yaw_deg` (N,): of the heads, NaN where unknown. `other`: of weights to compare with, for each version. The 95 %
+    intervals are paired: a resample takes both versions of an image or neither, and subjects whole where the set
+    names them. Raises `InputError` where predictions are for other images or classes.
     """
-    check_same([clean, *(after for *_, after in corrupted)])
-    if other is not None:
-        check_same([clean, other[0], *other[1]])
-    units = bootstrap_clusters(clean)
+    check_same([clean, *(after for *_, after in corrupted), *other])
 
-    def changed(before: Predictions, after: Predictions) -> dict[str, Interval]:
-        return paired_differences(
-            clean.truth, after.probabilities, before.probabilities, clusters=units, resamples=draws, seed=seed
-        )
+    def difference(first: Predictions, second: Predictions) -> dict[str, Interval]:
+        both = (first.probabilities, second.probabilities)
+        return paired_differences(clean.truth, *both, clusters=clean.clusters, resamples=resamples, seed=seed)
 
-    found = []
-    for i, (kind, strength, altered, after) in enumerate(corrupted):
-        said = classification_metrics(after.truth, after.probabilities)
-        moved = changed(clean, after)
-        gain = None if other is None else changed(other[1][i], after)
-        found.append(
-            Version(
-                kind=kind,
-                strength=strength,
+    results = []
+    for i, (corruption, severity, altered, after) in enumerate(corrupted):
+        metrics = classification_metrics(after.truth, after.probabilities)
+        change = difference(after, clean)
+        gain = difference(after, other[i]) if other else {}
+        results.append(
+            CorruptionMetrics(
+                corruption=corruption,
+                severity=severity,
                 altered=altered,
-                answered=said.predicted,
-                accuracy=said.accuracy,
-                balanced_accuracy=said.balanced_accuracy,
-                accuracy_change=moved["accuracy"],
-                balanced_accuracy_change=moved["balanced_accuracy"],
-                accuracy_gain=None if gain is None else gain["accuracy"],
-                balanced_accuracy_gain=None if gain is None else gain["balanced_accuracy"],
+                predicted=metrics.predicted,
+                accuracy=metrics.accuracy,
+                balanced_accuracy=metrics.balanced_accuracy,
+                accuracy_change=change["accuracy"],
+                balanced_accuracy_change=change["balanced_accuracy"],
+                accuracy_gain=gain.get("accuracy"),
+                balanced_accuracy_gain=gain.get("balanced_accuracy"),
             )
         )
     return Robustness(
-        versions=tuple(found),
-        turned=_turned(clean, yaw_deg, units, draws=draws, seed=seed),
-        clean_gain=None if other is None else changed(other[0], clean)["accuracy"],
+        corruptions=tuple(results), yaw_bins=_yaw_bins(clean, yaw_deg, resamples=resamples, seed=seed)
     )
 
 
-def _turned(
-    clean: Predictions, yaw_deg: np.ndarray, units: np.ndarray | None, *, draws: int, seed: int
-) -> tuple[Turned, ...]:
+def _yaw_bins(clean: Predictions, yaw_deg: np.ndarray, *, resamples: int, seed: int) -> tuple[YawBin, ...]:
     edges = [f"{edge:g}" for edge in YAW_EDGES_DEG]
-    names = [f"under {edges[0]}°"]
-    names += [f"{low} to {high}°" for low, high in pairwise(edges)] + [f"over {edges[-1]}°"]
+    ranges = [f"under {edges[0]}°", *(f"{low} to {high}°" for low, high in pairwise(edges)), f"over {edges[-1]}°"]
     known = np.isfinite(yaw_deg)
-    turned = np.digitize(np.abs(np.where(known, yaw_deg, 0)), YAW_EDGES_DEG)
-    found = []
-    for i, name in enumerate(names):
-        rows = np.flatnonzero(known & (turned == i))
-        if not len(rows):
-            continue
-        part = clean.take(rows)
-        of = None if units is None else units[rows]
-        bounds = classification_intervals(part.truth, part.probabilities, clusters=of, resamples=draws, seed=seed)
-        said = classification_metrics(part.truth, part.probabilities)
-        found.append(
-            Turned(
-                yaw=name,
-                images=len(rows),
-                accuracy=said.accuracy,
-                balanced_accuracy=said.balanced_accuracy,
-                accuracy_interval=bounds["accuracy"],
+    index = np.where(known, np.digitize(np.abs(np.where(known, yaw_deg, 0)), YAW_EDGES_DEG), -1)
+    bins = []
+    for i in np.unique(index[known]):
+        part = clean.take(index == i)
+        bounds = classification_intervals(
+            part.truth, part.probabilities, clusters=part.clusters, resamples=resamples, seed=seed
+        )
+        bins.append(
+            YawBin(
+                range=ranges[i],
+                images=len(part),
+                accuracy=bounds["accuracy"],
+                balanced_accuracy=bounds["balanced_accuracy"],
             )
         )
-    return tuple(found)
+    return tuple(bins)

@@ -13,6 +13,7 @@ from mien.augment.mixing import Mixup
 from mien.augment.presets import Augmentation, preset
 from mien.datasets.splits.protocols import CrossDataset, Fold, protocol
 from mien.errors import DataError, OptionError, UnknownNameError
+from mien.evaluation.folds import FoldInfo
 from mien.models import configure
 from mien.models.phanet import PhaNetConfig
 from mien.prepared import poses as pose_classes
@@ -21,7 +22,6 @@ from mien.prepared.poses import PoseLabels, pose_labels
 from mien.prepared.store import PreparedStore
 from mien.training.initialize import pretrained_manifest
 from mien.training.recipe import Recipe
-from mien.weights.folds import FoldInfo
 
 POSE_CLASSES = {
     "bu-3dfe": pose_classes.BU_3DFE,
