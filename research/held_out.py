@@ -17,7 +17,7 @@ from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import repeats_another_split
 from mien.datasets.samples import Samples
 from mien.errors import InputError
-from mien.evaluation.predict import answer
+from mien.evaluation.predict import predict_samples
 from mien.geometry import Box
 from mien.labels import FERPLUS, Expression
 from mien.pipeline.recognizer import Recognizer, default_landmarker
@@ -109,7 +109,8 @@ def aligned(held_out: HeldOutSet, inputs: Preprocess) -> np.ndarray:
 
 def probabilities(recognizer: Recognizer, held_out: HeldOutSet, *, detect: bool) -> np.ndarray:
     """(N, classes); zeros where no face was detected, which counts as wrong."""
-    predicted, unread = answer(recognizer, held_out.samples, search=detect)
-    if unread:
+    rows = np.arange(len(held_out.samples))
+    predicted = predict_samples([(rows, [recognizer])], held_out.samples, detect=detect)
+    if unread := predicted.unread:
         raise InputError(f"{held_out.title}: {len(unread)} images cannot be read, the first: {unread[0]}")
-    return predicted
+    return predicted.clean[0]
