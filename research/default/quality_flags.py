@@ -7,7 +7,7 @@ corrupted (`corruptions.py`), without detection. `--faces` keeps every face with
 predicted correctly; if the file is there, nothing is predicted again. A person's images stay in one half.
 
 A limit stands where, on the first half, an isotonic fit of accuracy over the measure lies ten points below the
-accuracy of the same images clean; for `turned` below that of faces turned by less than 20 degrees. Both sets weigh
+accuracy of the same images clean; for `off-axis` below that of faces turned by less than 20 degrees. Both sets weigh
 the same. It flags at most one in a hundred clean faces. The package has these limits in two digits, rounded so that
 fewer faces are flagged. The tables are of the second half, under the limits of the package: accuracy in percent,
 its interval (95 %, 1,000 bootstrap resamples of people, seed 0) and the number of faces.
@@ -35,9 +35,9 @@ from research.default.corruptions import CORRUPTIONS
 from research.held_out import HeldOutSet, by_class, ferplus_validation, first_half, muxspace_people
 
 MEASURES = ("eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped")
-CAUSES = {"small": ["shrink"], "turned": [], "blurred": ["blur", "motion"], "dark": ["underexpose"],
+CAUSES = {"small": ["shrink"], "off-axis": [], "blurred": ["blur", "motion"], "dark": ["underexpose"],
           "flat": ["fade"], "overexposed": ["overexpose"]}  # fmt: skip
-HIGH = {"turned", "overexposed"}  # flags of what lies above a limit
+HIGH = {"off-axis", "overexposed"}  # flags of what lies above a limit
 LOSS = 0.10  # of accuracy, at the limit
 UNFLAGGED = 0.99  # of the clean faces, at least
 FRONTAL_DEG = 20.0
@@ -84,7 +84,7 @@ def limit(faces: pd.DataFrame, flag: str) -> tuple[float, float]:
     measure, clean = MEASURES[FLAGS.index(flag)], faces.corruption == ""
     caused = faces.corruption.isin(CAUSES[flag])
     fit_on = faces[(caused | (clean & faces.name.isin(faces.name[caused]))) if CAUSES[flag] else clean]
-    usual = fit_on[fit_on.off_axis_deg < FRONTAL_DEG] if flag == "turned" else fit_on
+    usual = fit_on[fit_on.off_axis_deg < FRONTAL_DEG] if flag == "off-axis" else fit_on
     baseline = fit_on.set.map(usual.groupby("set").clean_correct.mean())
     weight = 1 / fit_on.set.map(fit_on.set.value_counts())
     fit = IsotonicRegression(increasing=flag not in HIGH)

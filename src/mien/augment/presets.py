@@ -180,7 +180,7 @@ PHANET = Augmentation(
     jitter=ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.0, p=1.0),
     erase=RandomErasing(p=0.25),
 )
-LIGHT = Augmentation(  # the network of the package, on sharp images: research/default/train.py
+LIGHT = Augmentation(  # the network of the package, on sharp images: docs/models/default.md
     inputs=Preprocess(size_px=96),
     crop=RandomAffine(rotate_deg=9, scale=(0.87, 1.15), shift=0.035),
     brightness=0.3,

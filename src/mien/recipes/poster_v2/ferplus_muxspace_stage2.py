@@ -4,8 +4,8 @@
         --weights-folder runs --out runs/poster_v2-ferplus-muxspace-stage2
     python -m research.default.export --run runs/poster_v2-ferplus-muxspace-stage2 --ferplus ferplus.zip \\
         --name default
-    python -m research.default.calibrate --ferplus ferplus.zip --muxspace muxspace.zip --record
-    python -m research.default.evaluate --ferplus ferplus.zip --muxspace muxspace.zip --record
+    python -m research.default.calibrate --ferplus ferplus.zip --muxspace muxspace.zip --manifest
+    python -m research.default.evaluate --ferplus ferplus.zip --muxspace muxspace.zip --manifest
 """
 
 from dataclasses import replace
