@@ -106,7 +106,7 @@ def test_it_trains_and_mien_reads_the_weights(
             ["no part called 'backbone'"],
         ),
         (TINY.replace("epochs=2", 'pretrained={"image_backbone": "default"}'), ["default does not fit DenseNet"]),
-        (TINY.replace("batch=2", "batch=64"), ["batch 64 is larger than the training set of 6 images", "--set batch=6"]),
+        (TINY.replace("batch=2", "batch=64"), ["batch 64 is larger than the training set of 6", "--set batch=6"]),
         (TINY.replace('"raf-db"', '"ferplus"'), ["holds raf-db, the recipe tiny is for ferplus"]),
         (TINY.replace('"aligned"', '"original"'), ["holds the variant 'aligned'", "--variant original"]),
     ],

@@ -1,8 +1,8 @@
 """Batch norms that do not depend on how a batch is spread over processes.
 
 Each micro-batch is normalised by its own mean and variance ("ghost batch normalisation", Hoffer et al., 2017), and
-the running statistics after a step are the mean over the micro-batches of all processes. So one process with the same
-batch ends with the same numbers as several.
+the running statistics after a step are the mean over the micro-batches of all processes. So one process with the
+same batch ends with the same numbers as several.
 """
 
 from __future__ import annotations
