@@ -14,6 +14,7 @@ MienError
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class MienError(Exception):
@@ -22,6 +23,12 @@ class MienError(Exception):
 
 class OptionError(MienError):
     """An option has a value it cannot have."""
+
+
+def check_option(name: str, value: object, kind: Any, wanted: str) -> None:
+    """Raises `OptionError` for an option of another type than `kind`; `wanted` says in words what to give."""
+    if not isinstance(value, kind):
+        raise OptionError(f"{name} is {value!r}; give {wanted}")
 
 
 class UnknownNameError(OptionError, KeyError):

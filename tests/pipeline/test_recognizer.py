@@ -119,6 +119,18 @@ def test_options_of_the_wrong_type_are_refused_in_our_words(options: dict[str, A
         assert len(str(error.value)) < 300
 
 
+def test_runs_over_many_images_refuse_wrong_options_before_they_begin(recognizer: mien.Recognizer) -> None:
+    wrong: list[dict[str, Any]] = [{"workers": -1}, {"workers": "2"}, {"detect": 1}, {"output": 5}, {"save": 5}]
+    for options in wrong:
+        with pytest.raises(OptionError):
+            recognizer.stream([EXAMPLES], **options)
+    for sources in (5, [5], [None]):
+        with pytest.raises(OptionError, match="give"):
+            recognizer.predict_many(sources)
+    with pytest.raises(InputError, match="no such folder"):
+        recognizer.predict_folder(EXAMPLES / "absent")
+
+
 @pytest.mark.parametrize("boxes", [[(1, 2, 3, 4)], [Box(5, 5, 5, 9)], [None], 3, "abcd"])
 def test_boxes_of_the_wrong_kind_are_refused(
     recognizer: mien.Recognizer, astronaut: np.ndarray, boxes: Any

@@ -73,8 +73,7 @@ def predict(
             bar(done, total)
 
         results = recognizer.stream(
-            sources, detect=detect, output=output, save=save, overwrite=overwrite, workers=os.cpu_count() or 1,
-            progress=show,
+            sources, detect=detect, output=output, save=save, overwrite=overwrite, workers=0, progress=show,
         )  # fmt: skip
         for result in results:
             summary.add(result)

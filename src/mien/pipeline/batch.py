@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
-from mien.errors import ImageError, OptionError
+from mien.errors import ImageError, check_option
 from mien.labels import LabelSet
 from mien.media.disk import DISK_FULL, plain_disk_errors
 from mien.media.images import images_in, read_image
-from mien.media.work import Progress, map_bounded, no_progress
+from mien.media.work import Progress, map_bounded, no_progress, worker_count
 from mien.pipeline.journal import Journal
 from mien.pipeline.save import Saver
 from mien.pipeline.table import check_suffix, rows_of, write_table
@@ -26,7 +26,7 @@ class BatchOptions(TypedDict, total=False):
     `output`: the table as .parquet, .csv or .jsonl; an interrupted run is resumed.
     `save`: a folder for annotated images and one .json of faces each.
     `overwrite`: start over instead of resuming.
-    `workers`: images at a time; with more than one, `mien.load(threads=1)` is fastest.
+    `workers`: images at a time, 0 for one per core; with more than one, `mien.load(threads=1)` is fastest.
     `progress`: called as progress(done, total) before the first and after each image.
     """
 
@@ -70,8 +70,15 @@ def stream(
 
     Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other settings.
     """
-    if not isinstance(workers, int) or workers < 1:
-        raise OptionError(f"workers is {workers!r}; give a whole number from 1 on")
+    check_option("sources", sources, Iterable, "a list of images and folders")
+    check_option("detect", detect, bool, "True or False")
+    for name, path in {"output": output, "save": save}.items():
+        check_option(name, path, str | os.PathLike | None, "a path, or None")
+    check_option("workers", workers, int, "a whole number; 0 is one per core")
+    workers = worker_count(workers)
+    sources = list(sources)
+    for source in sources:
+        check_option("a source", source, str | os.PathLike, "the path of an image or folder")
     names = [os.fsdecode(source) for source in sources]
     table, folder = (None if path is None else Path(path) for path in (output, save))
     if table is not None:

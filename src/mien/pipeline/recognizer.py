@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from mien._version import __version__
-from mien.errors import InputError, OptionError
+from mien.errors import InputError, OptionError, check_option
 from mien.faces import Detection, Detector, Landmarker
 from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.pose import head_pose
@@ -79,8 +79,8 @@ class Recognizer:
         back. `boxes`: where the faces are, instead of detection; they come back in this order. Raises `ImageError`
         for a file that gives no pixels, `InputError` for another source.
         """
-        _check_option("detect", detect, bool, "True or False")
-        _check_option("boxes", boxes, Iterable | None, "a list of mien.Box, or None")
+        check_option("detect", detect, bool, "True or False")
+        check_option("boxes", boxes, Iterable | None, "a list of mien.Box, or None")
         image = to_rgb(source)
         height, width = image.shape[:2]
         if boxes is None and not detect:
@@ -134,6 +134,9 @@ class Recognizer:
 
     def predict_folder(self, folder: str | os.PathLike[str], **options: Unpack[BatchOptions]) -> pyarrow.Table:
         """Every image below a folder as one table. Options: `BatchOptions`."""
+        check_option("folder", folder, str | os.PathLike, "the path of a folder")
+        if not os.path.isdir(folder):
+            raise InputError(f"{os.fspath(folder)}: no such folder; check the path")
         return self.predict_many([folder], **options)
 
 
@@ -164,18 +167,18 @@ def load(
 
     Raises `OptionError` for a value that cannot be, `WeightsError` for weights that cannot be used.
     """
-    _check_option("weights", weights, str | os.PathLike, "a name or a path")
-    _check_option("threshold", threshold, Real, "a number between 0 and 1")
+    check_option("weights", weights, str | os.PathLike, "a name or a path")
+    check_option("threshold", threshold, Real, "a number between 0 and 1")
     if not 0 < threshold < 1:
         raise OptionError(f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})")
-    _check_option("min_confidence", min_confidence, Real | None, "a probability, 0 to 1, or None")
+    check_option("min_confidence", min_confidence, Real | None, "a probability, 0 to 1, or None")
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise OptionError(f"min_confidence is {min_confidence}; it is a probability, 0 to 1")
-    _check_option("priors", priors, str, "a name")
-    _check_option("tta", tta, bool | None, "True, False or None")
-    _check_option("threads", threads, int, "a whole number; 0 takes every core")
-    _check_option("small_faces", small_faces, bool, "True or False")
-    _check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
+    check_option("priors", priors, str, "a name")
+    check_option("tta", tta, bool | None, "True, False or None")
+    check_option("threads", threads, int, "a whole number; 0 takes every core")
+    check_option("small_faces", small_faces, bool, "True or False")
+    check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     if isinstance(detector, str):
         detector = detector_called(detector, threshold=threshold, tiles=small_faces, threads=threads)
     manifest = load_manifest(os.fspath(weights))
@@ -212,7 +215,7 @@ def predict(
         "threshold": threshold, "small_faces": small_faces, "labels": _labels(labels), "priors": priors, "tta": tta,
         "min_confidence": min_confidence,
     }  # fmt: skip
-    _check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
+    check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     own = None if isinstance(detector, str) else detector
     recognizer = _loaded(weights, **options, detector=DEFAULT_DETECTOR if own else detector)
     if own:
@@ -225,7 +228,7 @@ _loading = threading.Lock()
 
 def _loaded(weights: str | os.PathLike[str], **options: Any) -> Recognizer:
     """`load`, or what it gave to the same options before."""
-    _check_option("weights", weights, str | os.PathLike, "a name or a path")
+    check_option("weights", weights, str | os.PathLike, "a name or a path")
     manifest = load_manifest(os.fspath(weights)).path
     state = manifest.stat()
     try:
@@ -238,11 +241,6 @@ def _loaded(weights: str | os.PathLike[str], **options: Any) -> Recognizer:
 @lru_cache(maxsize=KEPT_LOADED)
 def _load_cached(manifest: Path, _changed_ns: int, _size: int, **options: Any) -> Recognizer:
     return load(manifest, **options)
-
-
-def _check_option(name: str, value: object, kind: Any, wanted: str) -> None:
-    if not isinstance(value, kind):
-        raise OptionError(f"{name} is {value!r}; give {wanted}")
 
 
 def _labels(labels: str | Sequence[str] | None) -> LabelSet | None:
