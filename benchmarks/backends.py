@@ -1,4 +1,4 @@
-"""One face through the published networks, by torch and by ONNX Runtime, one thread each.
+"""One face through the authors' networks, by torch and by ONNX Runtime, one thread each.
 
     python benchmarks/backends.py
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -48,8 +49,8 @@ def main() -> None:
             session = open_session(path, threads=1)
             size_mb = path.stat().st_size / 1e6
         with torch.inference_mode():
-            by_torch = fastest_ms(lambda network=network, face=face: network(face))
-        by_onnx = fastest_ms(lambda session=session, face=face: session.run(None, {"faces": face.numpy()}))
+            by_torch = fastest_ms(partial(network, face))
+        by_onnx = fastest_ms(partial(session.run, None, {"faces": face.numpy()}))
         print(f"{name:10} {by_torch:4.0f} ms {by_onnx:10.0f} ms {writing_s:11.0f} s {size_mb:6.0f} MB", flush=True)
 
 

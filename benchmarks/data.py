@@ -18,9 +18,10 @@ import random
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def rate(batches: Iterator[Tensor], seconds: float) -> float:
     return count / spent
 
 
-def rounds(sides: dict[str, Callable[[], Iterator[Tensor]]], *, count: int, seconds: float) -> dict[str, float]:
+def rounds(sides: Mapping[str, Callable[[], Iterator[Tensor]]], *, count: int, seconds: float) -> dict[str, float]:
     """Median rate of each side, their turns alternating."""
     seen: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(count):
@@ -193,16 +194,16 @@ def main() -> None:
             for workers in (1, 2):
                 found = rounds(
                     {
-                        "usual loader": lambda size=size, workers=workers: usual(paths, size, workers),
-                        "shards": lambda same=same, workers=workers: ours(shards, same, workers),
+                        "usual loader": partial(usual, paths, size, workers),
+                        "shards": partial(ours, shards, same, workers),
                     },
                     **how,
                 )
                 found["ratio"] = round(found["shards"] / found["usual loader"], 2)
                 loading[f"{size} px, {workers} workers"] = found
         others = {
-            f"{name}, {workers} workers": (lambda a=a, workers=workers: ours(shards, a, workers))
-            for name, a in (("apvit, 112 px", APVIT), ("light, 96 px", LIGHT))
+            f"{name}, {workers} workers": partial(ours, shards, preset, workers)
+            for name, preset in (("apvit, 112 px", APVIT), ("light, 96 px", LIGHT))
             for workers in (1, 2)
         }
         result = {

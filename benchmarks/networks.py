@@ -1,4 +1,4 @@
-"""How fast our networks are beside the published formulas, in one run on this machine.
+"""Speed of our networks beside the authors' formulas, in one run on this machine.
 
     python benchmarks/networks.py --out benchmarks/results/NAME.json
     python benchmarks/networks.py --quick
@@ -6,7 +6,7 @@
 `benchmarks/official/` is the baseline: a plain transcription with the same weights. "ours" is the network as
 built, "folded" its copy for inference (`mien.nn.fold`). The forms take turns, call by call, so that another
 load on the machine hits all of them alike; figures are medians in milliseconds and ratios of medians,
-published / ours: above 1 we are faster. Peak memory is that of a fresh process for each form. With a CUDA
+official / ours: above 1 we are faster. Peak memory is that of a fresh process for each form. With a CUDA
 device there is a second part: float32, TF32, bfloat16, torch.compile and CUDA graphs. Random weights; nothing
 here decides pass or fail.
 """
@@ -38,27 +38,27 @@ from official.poster_v2 import OfficialPosterV2
 from rewrites import rewrites
 from timing import Times, in_turns, table
 
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # the published form and the side of its input
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # the official form and the side of its input
     "poster": (OfficialPoster, 224),
     "poster_v2": (OfficialPosterV2, 224),
     "apvit": (OfficialAPViT, 112),
 }
-FORMS = ("published", "ours", "folded")
+FORMS = ("official", "ours", "folded")
 TRAINED = FORMS[:2]
 
 
 def forms(name: str) -> dict[str, nn.Module]:
     """All forms of a network with the same weights, in eval mode."""
     torch.manual_seed(0)
-    published = NETWORKS[name][0]().eval()
+    official = NETWORKS[name][0]().eval()
     ours = build(name).eval()
-    ours.load_state_dict(convert_state(published.state_dict()).state)
-    return {"published": published, "ours": ours, "folded": folded(ours)}
+    ours.load_state_dict(convert_state(official.state_dict()).state)
+    return {"official": official, "ours": ours, "folded": folded(ours)}
 
 
 def one_form(name: str, form: str) -> nn.Module:
     """One form alone, so that a process holds nothing else."""
-    if form == "published":
+    if form == "official":
         return NETWORKS[name][0]().eval()
     network = build(name).eval()
     return folded(network) if form == "folded" else network
@@ -70,7 +70,7 @@ def faces(name: str, batch: int, device: str = "cpu") -> Tensor:
     return torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(1)).to(device)
 
 
-def forward(network: nn.Module, x: Tensor, *, autocast: bool = False) -> Callable[[], Tensor]:
+def forward(network: Callable[[Tensor], Tensor], x: Tensor, *, autocast: bool = False) -> Callable[[], Tensor]:
     """A call that predicts."""
 
     def call() -> Tensor:
@@ -112,9 +112,9 @@ def cpu_forward(name: str, *, quick: bool) -> dict[str, Times]:
             calls = {form: forward(network, x) for form, network in networks.items()}
             rounds = (5 if batch == 1 else 3) if quick else (40 if batch == 1 else 10)
             times = in_turns(calls, rounds=rounds, warm=1, clock=clock_of(quick))
-            published = calls["published"]()
+            expected = calls["official"]()
             times["largest difference of logits"] = max(
-                (call() - published).abs().max().item() for form, call in calls.items() if form != "published"
+                (call() - expected).abs().max().item() for form, call in calls.items() if form != "official"
             )
             result[f"{threads} thread{'s' * (threads > 1)}, batch {batch}"] = times
     torch.set_num_threads(1)
@@ -179,18 +179,17 @@ def gpu(name: str, *, quick: bool) -> dict[str, dict[str, Times]]:
             torch.cuda.empty_cache()
         x = faces(name, 64, "cuda")
         networks = {form: network.cuda() for form, network in forms(name).items() if form in TRAINED}
-        calls = {form: training_step(network, x, autocast=autocast) for form, network in networks.items()}
+        steps = {form: training_step(network, x, autocast=autocast) for form, network in networks.items()}
         torch.manual_seed(0)
-        last = build(name).cuda().to(memory_format=torch.channels_last)
-        calls["ours, channels last"] = training_step(last, x, autocast=autocast)
+        last = build(name).cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        steps["ours, channels last"] = training_step(last, x, autocast=autocast)
         to_compile = build(name).cuda()
-        step = training_step(to_compile, x, autocast=autocast)
+        steps["ours, compiled"] = training_step(to_compile, x, autocast=autocast)
         to_compile.compile(fullgraph=True)
-        calls["ours, compiled"] = step
-        result["training step"][f"{precision}, batch 64"] = in_turns(calls, rounds=rounds // 4) | {
-            "peak MB": {form: cuda_peak(call) for form, call in calls.items()}
+        result["training step"][f"{precision}, batch 64"] = in_turns(steps, rounds=rounds // 4) | {
+            "peak MB": {form: cuda_peak(call) for form, call in steps.items()}
         }
-        del networks, calls, last, to_compile, step
+        del networks, steps, last, to_compile
         torch._dynamo.reset()
         torch.cuda.empty_cache()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

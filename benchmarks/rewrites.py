@@ -1,4 +1,4 @@
-"""What each rewrite gives by itself: the same part before and after, at the sizes of the published networks.
+"""The gain of each rewrite by itself: the same part before and after, at the sizes of the authors' networks.
 
 On one thread.
 """
@@ -58,8 +58,8 @@ def one_slice(batch: int) -> Part:
 
 def dead_head(batch: int) -> Part:
     x = torch.randn(batch, 3, 112, 112)
-    published, ours = LandmarkBackbone().eval(), MobileFaceNet(OFFICIAL).eval()
-    return "landmark backbone", {"with its unread head": lambda: published(x), "without": lambda: ours(x)}
+    official, ours = LandmarkBackbone().eval(), MobileFaceNet(OFFICIAL).eval()
+    return "landmark backbone", {"with its unused head": lambda: official(x), "without": lambda: ours(x)}
 
 
 def fused_attention(batch: int) -> Part:
@@ -112,7 +112,7 @@ def row_gather(batch: int) -> Part:
 def channels_last(batch: int) -> Part:
     x = torch.randn(batch, 3, 112, 112)
     network = IR50().eval()
-    last = IR50().eval().to(memory_format=torch.channels_last)
+    last = IR50().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def first() -> torch.Tensor:
         y = network.input_layer(x)
@@ -125,7 +125,7 @@ def channels_last(batch: int) -> Part:
 
 def folding_image(batch: int) -> Part:
     x = torch.randn(batch, 3, 112, 112)
-    network = IR50().eval().to(memory_format=torch.channels_last)
+    network = IR50().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fast = folded(network)
     return "IR-50, channels last", {"as trained": lambda: network(x), "folded": lambda: fast(x)}
 

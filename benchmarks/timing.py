@@ -51,12 +51,12 @@ def _finish() -> None:
 def table(result: Mapping[str, Any]) -> str:
     """The whole result as Markdown: a row for each measurement, ratios first."""
     lines = [f"`{result['command']}`, {result['date']}, {result['machine']['cpu']}, {result['clock']}", ""]
-    lines += ["| network | what | published | ours | folded | ours, times | folded, times |", "|" + "---|" * 7]
+    lines += ["| network | what | official | ours | folded | ours, times | folded, times |", "|" + "---|" * 7]
     for name, parts in result["networks"].items():
         for part, rows in parts.items():
             if part.startswith("GPU"):
                 continue
-            single = "published" in rows
+            single = "official" in rows
             for what, times in {"": rows}.items() if single else rows.items():
                 lines.append(_row(name, f"{part}: {what}".rstrip(": "), times))
     for name, parts in result["networks"].items():
@@ -80,9 +80,9 @@ def table(result: Mapping[str, Any]) -> str:
 
 def _row(name: str, what: str, times: Times) -> str:
     ratio = times.get("ratio") or {
-        form: round(times["published"] / times[form], 2) for form in ("ours", "folded") if form in times
+        form: round(times["official"] / times[form], 2) for form in ("ours", "folded") if form in times
     }
-    cells = [str(times.get(form, "")) for form in ("published", "ours", "folded")]
+    cells = [str(times.get(form, "")) for form in ("official", "ours", "folded")]
     cells += [str(ratio.get(form, "")) for form in ("ours", "folded")]
     return f"| {name} | {what} | " + " | ".join(cells) + " |"
 

@@ -1,4 +1,4 @@
-"""APViT as published (youqingxiaozhua/APViT): full score matrices, gathers with one index for every number."""
+"""APViT as its authors wrote it (youqingxiaozhua/APViT): full score matrices, gathers with one index per number."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class PoolingBlock(nn.Module):
         self.mlp = Mlp(WIDTH, 3 * WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        answers, kept = self.attn(self.norm1(x))
-        x = x + answers
+        context, kept = self.attn(self.norm1(x))
+        x = x + context
         if kept is not None:
             x = torch.cat([x[:, :1], x[:, 1:].gather(1, kept)], dim=1)
         return x + self.mlp(self.norm2(x))

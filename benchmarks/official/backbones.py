@@ -1,4 +1,4 @@
-"""The two published backbones: IR-50 without its last stage, and the 68-point MobileFaceNet."""
+"""The two official backbones: IR-50 without its last stage, and the 68-point MobileFaceNet."""
 
 from __future__ import annotations
 

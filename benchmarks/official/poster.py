@@ -1,4 +1,4 @@
-"""POSTER as published (zczcwh/POSTER): separate streams, unfused attention, all rows to the end."""
+"""POSTER as its authors wrote it (zczcwh/POSTER): separate streams, unfused attention, all rows to the end."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Attention(nn.Module):
         self.kv = nn.Linear(width, 2 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, asked: Tensor, asking: Tensor) -> Tensor:
-        b, n, c = asked.shape
-        k, v = self.kv(asked).reshape(b, n, 2, HEADS, c // HEADS).permute(2, 0, 3, 1, 4).unbind(0)
-        q = in_heads(asking, HEADS)
+    def forward(self, own: Tensor, other: Tensor) -> Tensor:
+        b, n, c = own.shape
+        k, v = self.kv(own).reshape(b, n, 2, HEADS, c // HEADS).permute(2, 0, 3, 1, 4).unbind(0)
+        q = in_heads(other, HEADS)
         weights = ((q @ k.transpose(-2, -1)) * self.scale).softmax(dim=-1)
         return self.proj(join_heads(weights @ v))
 

@@ -1,4 +1,4 @@
-"""POSTER++ as published (Talented-Q/POSTER_V2): one window over the whole map, its bias gathered every time."""
+"""POSTER++ as its authors wrote it (Talented-Q/POSTER_V2): one window for the whole map, its bias gathered anew."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Window(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """The landmark map asks the image windows."""
+    """The landmark map attends to the image windows."""
+
+    relative_position_index: Tensor
 
     def __init__(self, channels: int, side: int, heads: int) -> None:
         super().__init__()
@@ -69,10 +71,10 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(channels, 2 * channels)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, asked: Tensor, asking: Tensor) -> Tensor:
-        b, n, c = asked.shape
-        k, v = self.qkv(asked).reshape(b, n, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        q = in_heads(asking, self.heads) * self.scale
+    def forward(self, image: Tensor, landmarks: Tensor) -> Tensor:
+        b, n, c = image.shape
+        k, v = self.qkv(image).reshape(b, n, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        q = in_heads(landmarks, self.heads) * self.scale
         weights = q @ k.transpose(-2, -1)
         bias = self.relative_position_bias_table[self.relative_position_index.view(-1)].view(n, n, -1)
         weights = weights + bias.permute(2, 0, 1).contiguous().unsqueeze(0)
@@ -91,9 +93,9 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.mlp = Mlp(channels, 4 * channels)
 
-    def forward(self, answers: Tensor, shortcut: Tensor) -> Tensor:
+    def forward(self, context: Tensor, shortcut: Tensor) -> Tensor:
         h, w, c = shortcut.shape[1:]
-        x = paste(answers.view(-1, self.side, self.side, c), self.side, h, w)
+        x = paste(context.view(-1, self.side, self.side, c), self.side, h, w)
         x = shortcut + self.drop_path(self.gamma1 * x)
         return x + self.drop_path(self.gamma2 * self.mlp(self.norm(x)))
 
@@ -173,14 +175,14 @@ class OfficialPosterV2(nn.Module):
         self.VIT = Vit(classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        *asking, coarse = self.face_landback(x)
-        asking.append(self.last_face_conv(coarse))
+        *face_maps, coarse = self.face_landback(x)
+        face_maps.append(self.last_face_conv(coarse))
         fused = []
-        for i, (image, landmarks) in enumerate(zip(self.ir_back(x), asking, strict=True), 1):
-            asked, shortcut = self.get_submodule(f"window{i}")(self.get_submodule(f"conv{i}")(image))
+        for i, (image, landmarks) in enumerate(zip(self.ir_back(x), face_maps, strict=True), 1):
+            windows, shortcut = self.get_submodule(f"window{i}")(self.get_submodule(f"conv{i}")(image))
             queries = landmarks.permute(0, 2, 3, 1).contiguous().flatten(1, 2)
-            answers = self.get_submodule(f"attn{i}")(asked, queries)
-            fused.append(self.get_submodule(f"ffn{i}")(answers, shortcut).permute(0, 3, 1, 2).contiguous())
+            context = self.get_submodule(f"attn{i}")(windows, queries)
+            fused.append(self.get_submodule(f"ffn{i}")(context, shortcut).permute(0, 3, 1, 2).contiguous())
         maps = self.embed_q(fused[0]), self.embed_k(fused[1]), self.embed_v["proj"](fused[2])
         return self.VIT(torch.cat([y.flatten(2).transpose(1, 2) for y in maps], dim=1))
 

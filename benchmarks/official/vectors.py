@@ -1,4 +1,4 @@
-"""Parts of the published transformers that two networks share."""
+"""Parts of the official transformers that two networks share."""
 
 from __future__ import annotations
 

@@ -28,20 +28,20 @@ CASES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module", params=CASES)
 def both(request: pytest.FixtureRequest) -> tuple[str, nn.Module, nn.Module]:
-    """The published form filled by the official names, and ours converted from it."""
+    """The official form filled by the official names, and ours converted from it."""
     network, changes = CASES[request.param]
-    published = network(**changes).eval()
+    theirs = network(**changes).eval()
     state = {
         name: torch.from_numpy(np.asarray(official.fill(name, tuple(value.shape))))
         if value.is_floating_point()
         else value
-        for name, value in published.state_dict().items()
+        for name, value in theirs.state_dict().items()
     }
-    published.load_state_dict(state)
+    theirs.load_state_dict(state)
     converted = convert_state(state)
     ours = converted.config.build().eval()
     ours.load_state_dict(converted.state)
-    return request.param, published, ours
+    return request.param, theirs, ours
 
 
 def images(case: str) -> torch.Tensor:
@@ -49,15 +49,15 @@ def images(case: str) -> torch.Tensor:
 
 
 def test_its_tensors_have_the_official_names_and_numbers(both: tuple[str, nn.Module, nn.Module]) -> None:
-    case, published, _ = both
+    case, theirs, _ = both
     with np.load(official.HERE / f"{case}.npz") as expected:
-        assert official.sha256(published.state_dict()) == str(expected["state_sha256"])
+        assert official.sha256(theirs.state_dict()) == str(expected["state_sha256"])
 
 
 @torch.no_grad()
 def test_its_logits_are_those_of_the_official_code_and_ours(both: tuple[str, nn.Module, nn.Module]) -> None:
-    case, published, ours = both
-    logits = published(images(case))
+    case, theirs, ours = both
+    logits = theirs(images(case))
     with np.load(official.HERE / f"{case}.npz") as expected:
         np.testing.assert_allclose(logits, expected["logits"], rtol=0, atol=2e-5)
     torch.testing.assert_close(ours(images(case)), logits, rtol=0, atol=2e-5)

@@ -21,7 +21,7 @@ def open_session(model: bytes | Path, *, threads: int = 0) -> InferenceSession:
     onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors; published files carry harmless warnings
+    options.log_severity_level = 3  # errors; official files carry harmless warnings
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
         model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]

@@ -27,7 +27,7 @@ def recognises(state: Mapping[str, Any]) -> bool:
 
 
 def layout(config: APViTConfig) -> Layout:
-    """The official file of a published network."""
+    """The tensors of an official file."""
     return layout_of(shapes_of(APViT, config), _names, dead=())
 
 

@@ -91,7 +91,7 @@ def is_landmarks68(state: Mapping[str, Any]) -> bool:
 
 
 def convert_landmarks68(state: Mapping[str, Any], *, source: str) -> tuple[State, Landmarks68Config]:
-    """The published 68-point network, whole."""
+    """The 68-landmark network that POSTER carries, whole."""
     config = Landmarks68Config()
     layout = layout_of(shapes_of(Landmarks68, config), lambda ours: (ours.removeprefix("backbone."),), dead=())
     return move(state, layout, source=source), config

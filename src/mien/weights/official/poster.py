@@ -57,7 +57,7 @@ def config_of(state: Mapping[str, Any], *, source: str) -> PosterConfig:
 
 
 def layout(config: PosterConfig) -> Layout:
-    """The official file of a published network."""
+    """The tensors of an official file."""
     class_token: Shapes = {"pyramid_fuse.cls_token": (1, 1, 512)}
     dead = [landmark_head("face_landback."), ir50_head("ir_back."), class_token]
     return layout_of(shapes_of(Poster, config), _names, dead)

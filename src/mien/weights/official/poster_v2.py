@@ -43,7 +43,7 @@ def config_of(state: Mapping[str, Any]) -> PosterV2Config:
 
 
 def layout(config: PosterV2Config) -> Layout:
-    """The official file of a published network."""
+    """The tensors of an official file."""
     dead = [landmark_head("face_landback."), ir50_head("ir_back."), _unused_vit(), _positions(config)]
     return layout_of(shapes_of(PosterV2, config), _names, dead)
 
@@ -54,7 +54,7 @@ def convert(state: Mapping[str, Any], *, source: str = "this state dict") -> tup
     moved = move(state, layout(config), source=source)
     for key, side in zip(_positions(config), config.windows, strict=True):
         if key in state and not torch.equal(state[key].cpu(), relative_positions(side)):
-            raise WeightsError(f"{source} orders relative positions in another way: {key} is not the published one")
+            raise WeightsError(f"{source} orders relative positions in another way: {key} is not the authors'")
     return moved, config
 
 
