@@ -298,9 +298,9 @@ def erase_(x: Tensor, rng: Generator, config: RandomErasing) -> Tensor:
     chosen = _chosen(b, config.p, rng) & fits.any(dim=1)
     tall, wide, top, left = (value.gather(1, first)[:, 0] for value in (tall, wide, top, left))
     y0, x0 = top * (height - tall + 1), left * (width - wide + 1)
-    places = torch.stack([y0, x0, tall, wide], dim=1).long().tolist()
+    rectangles = torch.stack([y0, x0, tall, wide], dim=1).long().tolist()
     for row in chosen.nonzero().flatten().tolist():
-        y, z, high, broad = places[row]
+        y, z, high, broad = rectangles[row]
         part = x[row, :, y : y + high, z : z + broad]
         part.copy_(torch.randn(part.shape, generator=rng)) if config.noise else part.zero_()
     return x

@@ -45,7 +45,7 @@ def dataset_info(dataset: str | DatasetInfo) -> DatasetInfo:
     """
     from mien.datasets.info import DatasetInfo
 
-    found = resolve("data set", dataset, DATASETS) if isinstance(dataset, str) else dataset
-    if not isinstance(found, DatasetInfo):
-        raise OptionError(f"data set {dataset!r} is a {type(found).__name__}; it must be a DatasetInfo")
-    return found
+    info = resolve("data set", dataset, DATASETS) if isinstance(dataset, str) else dataset
+    if not isinstance(info, DatasetInfo):
+        raise OptionError(f"data set {dataset!r} is a {type(info).__name__}; it must be a DatasetInfo")
+    return info

@@ -47,17 +47,17 @@ class Distribution:
         """Every file, sorted. Hidden ones and what macOS adds to archives are left out."""
         if self.zipped:
             archive, _ = self._zip()
-            found = [name for info in archive.infolist() if not (name := _forward(info)).endswith("/")]
+            names = [name for info in archive.infolist() if not (name := _forward(info)).endswith("/")]
         else:
-            found = []
+            names = []
             top = self.root / self.prefix
-            for folder, folders, names in os.walk(top, followlinks=True, onerror=_refuse):
+            for folder, folders, here in os.walk(top, followlinks=True, onerror=_refuse):
                 folders[:] = [name for name in folders if name[0] != "." and not _leads_back(top, folder, name)]
                 inside = Path(folder).relative_to(self.root).as_posix()
-                found += [name if inside == "." else f"{inside}/{name}" for name in names]
+                names += [name if inside == "." else f"{inside}/{name}" for name in here]
         cut = len(self.prefix)
-        kept = [name[cut:] for name in found if name.startswith(self.prefix)]
-        return tuple(sorted(name for name in kept if "__MACOSX" not in name and "/." not in f"/{name}"))
+        visible = [name[cut:] for name in names if name.startswith(self.prefix)]
+        return tuple(sorted(name for name in visible if "__MACOSX" not in name and "/." not in f"/{name}"))
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -80,9 +80,9 @@ class Distribution:
         for wanted in (f"/{marker}/", f"/{marker}"):
             ends = [name.find(wanted) for name in inside if wanted in f"{name}" and _whole(name, wanted)]
             if ends:
-                place = min(ends)
-                name = next(name for name in inside if name.find(wanted) == place and _whole(name, wanted))
-                return self._part(name[1 : place + 1])
+                position = min(ends)
+                name = next(name for name in inside if name.find(wanted) == position and _whole(name, wanted))
+                return self._part(name[1 : position + 1])
         return None
 
     def together(self, *markers: str) -> Distribution | None:
@@ -155,8 +155,8 @@ class Distribution:
         reader = csv.DictReader(map(_line, file), restval="", skipinitialspace=True)
         header = [column.strip() for column in reader.fieldnames or []]
         if absent := [column for column in columns if column not in header]:
-            found = ", ".join(header)[:200] or "nothing"
-            raise DataError(f"{self}: {name}:1: column {', '.join(absent)} is missing; found {found}")
+            present = ", ".join(header)[:200] or "nothing"
+            raise DataError(f"{self}: {name}:1: column {', '.join(absent)} is missing; found {present}")
         reader.fieldnames = header
         for row in reader:
             yield reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}

@@ -46,6 +46,9 @@ class DatasetInfo:
     votes: bool = False  # states how its annotators voted
     known_faults: tuple[str, ...] = ()  # what users should know
 
+    def __repr__(self) -> str:
+        return f"<DatasetInfo {self.name}: {self.title}>"
+
     def labels(self, variant: str = "") -> LabelSet:
         """The classes of a variant; raises `UnknownNameError`."""
         return self.variants[self.variant(variant)]

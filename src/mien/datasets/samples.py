@@ -181,10 +181,10 @@ class Collector:
             return True
         return False
 
-    def label_problem(self, where: str, found: str, known: Sequence[str] = ()) -> None:
+    def label_problem(self, where: str, word: str, known: Sequence[str] = ()) -> None:
         """Note a label that the set does not have."""
         known = known or list(self.labels)
-        self.problem("unknown label", where, f"label {found!r} is unknown", f"it must be one of {', '.join(known)}")
+        self.problem("unknown label", where, f"label {word!r} is unknown", f"it must be one of {', '.join(known)}")
 
     def done(self, *, decode: Callable[[Distribution, str], np.ndarray] = decode, release: str = "") -> Reading:
         """What was read. Columns that no row has are None.
@@ -211,15 +211,15 @@ class Collector:
         )
 
     def _sum_up_missing(self) -> None:
-        absent = {split: found for split, found in self._missing.items() if split not in self._there}
-        gone = [problem for found in absent.values() for problem in found]
+        absent = {split: missing for split, missing in self._missing.items() if split not in self._there}
+        gone = [problem for missing in absent.values() for problem in missing]
         if not self._there and len(gone) < 2:
             return
         ids = set(map(id, gone))
         self.problems = [problem for problem in self.problems if id(problem) not in ids]
         if self._there:
-            for split, found in absent.items():
-                self.note(f"no image of the {split} split is there ({len(found)} listed); unpack it to have it")
+            for split, missing in absent.items():
+                self.note(f"no image of the {split} split is there ({len(missing)} listed); unpack it to have it")
         else:
             what = f"none of the {len(gone)} images that are listed is there"
             self.problem("missing image", gone[0].where, what, "unpack the images beside the lists")

@@ -184,8 +184,8 @@ class PreparedStore:
         """
         if name not in self._columns:
             self._columns[name] = self._read(name)
-        whole = self._columns[name]
-        return whole if whole is None or self._rows is None else whole[self._rows]
+        values = self._columns[name]
+        return values if values is None or self._rows is None else values[self._rows]
 
     @property
     def label(self) -> np.ndarray:

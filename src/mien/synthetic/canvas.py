@@ -31,34 +31,36 @@ class Canvas:
 
     def __init__(self, model: FaceModel) -> None:
         texels = _place_map(model)
-        self.places = texels[:, :3]
+        self.positions = texels[:, :3]
         self.is_mouth, self.is_socket = texels[:, 3] > 0.5, texels[:, 4] > 0.5
         points = model.neutral[model.landmarks]
         # Lines from the nose outwards, a little below the ridge that the landmarks follow.
-        brows = [_nearest(self.places, curve(points[part] + _BELOW_RIDGE)) for part in (_LEFT_BROW, _RIGHT_BROW)]
+        brows = [_nearest(self.positions, curve(points[part] + _BELOW_RIDGE)) for part in (_LEFT_BROW, _RIGHT_BROW)]
         nearer = np.argmin([distance for distance, _ in brows], axis=0)
         self.brow, self.along_brow = (np.choose(nearer, [side[i] for side in brows]) for i in range(2))
         outline = curve(points[48:60], closed=True)
-        flat = self.places * np.array([1, 1, 0], np.float32)
-        ahead = self.places[:, 2] < points[[48, 54], 2].max() + 1.5
+        flat = self.positions * np.array([1, 1, 0], np.float32)
+        ahead = self.positions[:, 2] < points[[48, 54], 2].max() + 1.5
         distance, _ = _nearest(flat, outline * [1, 1, 0])
-        self.lip = np.where(_inside(self.places[:, :2], outline[:, :2]) & ahead, distance, -distance)  # inside > 0
+        self.lip = np.where(
+            _inside(self.positions[:, :2], outline[:, :2]) & ahead, distance, -distance
+        )  # inside > 0
         self.lip[~ahead] = -np.inf
         self.lip_seam = self._distance(points, (_UPPER_SEAM, _LOWER_SEAM))
         self.upper_lid = self._distance(points, ([36, 37, 38, 39], [42, 43, 44, 45]))
         self.lower_lid = self._distance(points, ([39, 40, 41, 36], [45, 46, 47, 42]))
-        self.scalp = above_hairline(self.places)
+        self.scalp = above_hairline(self.positions)
 
     def _distance(self, points: np.ndarray, lines: tuple[list[int], ...]) -> np.ndarray:
-        return np.minimum.reduce([_nearest(self.places, curve(points[line]))[0] for line in lines])
+        return np.minimum.reduce([_nearest(self.positions, curve(points[line]))[0] for line in lines])
 
     def paint(self, traits: Traits, rng: np.random.Generator) -> np.ndarray:
         """A texture (512, 1024, 3) uint8."""
         skin, hair = traits.skin, traits.hair
-        x, y, z = self.places.T
+        x, y, z = self.positions.T
         fine, coarse = (_grain(rng, size) for size in (1, 6))
         mottle = rng.uniform(0.01, 0.035)
-        relief = 1 + mottle * (fine + coarse) + 0.03 * waves(self.places, rng, 0.35, 8)
+        relief = 1 + mottle * (fine + coarse) + 0.03 * waves(self.positions, rng, 0.35, 8)
         coat = _PaintLayer(skin.astype(np.float32) * relief[:, None].astype(np.float32))
         self._complexion(coat, traits, rng)
         below = y - np.interp(np.abs(x), *_BEARD_LINE)
@@ -84,9 +86,9 @@ class Canvas:
     def _complexion(self, coat: _PaintLayer, traits: Traits, rng: np.random.Generator) -> None:
         """Red cheeks and nose, shadows below the eyes, freckles."""
         skin = traits.skin
-        warm = np.zeros(len(self.places), np.float32)
+        warm = np.zeros(len(self.positions), np.float32)
         for x, y, z, radius in ((-4.6, 0.2, -9.2, 2.0), (4.6, 0.2, -9.2, 2.0), (0.0, -0.3, -12.6, 1.0)):
-            away = self.places - np.array([x, y, z], np.float32)
+            away = self.positions - np.array([x, y, z], np.float32)
             warm += np.exp(-np.square(away).sum(axis=1) / (2 * radius**2))
         warm = np.minimum(warm, 1)
         coat.add(warm, skin * [1.02, 0.80, 0.78], rng.uniform(0.05, 0.6))
@@ -96,10 +98,10 @@ class Canvas:
             coat.add(freckles * warm, skin * [0.72, 0.58, 0.48], rng.uniform(0.3, 0.7))
 
     def _scalp_hair(self, coat: _PaintLayer, traits: Traits, rng: np.random.Generator) -> None:
-        turn = np.arctan2(self.places[:, 0], -self.places[:, 2]) / (2 * np.pi) + 0.5  # strands hang down
+        turn = np.arctan2(self.positions[:, 0], -self.positions[:, 2]) / (2 * np.pi) + 0.5  # strands hang down
         strands = rng.normal(0, 1, 700)[(turn * 699).astype(int)]
-        height = self.scalp - traits.hairline + 0.2 * waves(self.places, rng, 1.0, 8) + 0.12 * strands
-        shade = np.clip(1 + 0.13 * strands + 0.1 * waves(self.places, rng, 1.2, 6), 0.4, 1.8)
+        height = self.scalp - traits.hairline + 0.2 * waves(self.positions, rng, 1.0, 8) + 0.12 * strands
+        shade = np.clip(1 + 0.13 * strands + 0.1 * waves(self.positions, rng, 1.2, 6), 0.4, 1.8)
         coat.add(ramp(height, -0.2, 0.6), traits.hair * shade[:, None], traits.hair_cover)
 
 
@@ -127,9 +129,9 @@ _HAIRLINE = (  # distance in front of the head's middle -> height
 )
 
 
-def above_hairline(places: np.ndarray) -> np.ndarray:
-    """How far above the usual hairline places (N, 3) of the neutral head lie, in centimetres; negative below."""
-    return -places[:, 1] - np.interp(-places[:, 2], *_HAIRLINE)
+def above_hairline(positions: np.ndarray) -> np.ndarray:
+    """How far above the usual hairline positions (N, 3) of the neutral head lie, in centimetres; negative below."""
+    return -positions[:, 1] - np.interp(-positions[:, 2], *_HAIRLINE)
 
 
 def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -138,11 +140,11 @@ def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def waves(places: np.ndarray, rng: np.random.Generator, frequency: float, count: int) -> np.ndarray:
+def waves(positions: np.ndarray, rng: np.random.Generator, frequency: float, count: int) -> np.ndarray:
     """Smooth noise over space (N,), deviation 1: plane waves of about `frequency` radians a centimetre."""
     directions = rng.normal(0, frequency, (3, count)).astype(np.float32)
     phases = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
-    return np.sin(places @ directions + phases).sum(axis=1) / np.sqrt(count / 2)
+    return np.sin(positions @ directions + phases).sum(axis=1) / np.sqrt(count / 2)
 
 
 def curve(points: np.ndarray, *, closed: bool = False) -> np.ndarray:
@@ -159,22 +161,22 @@ def curve(points: np.ndarray, *, closed: bool = False) -> np.ndarray:
     return np.concatenate(parts if closed else [*parts, points[-1:]])
 
 
-def _nearest(places: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For places (N, 3): the distance to a line of samples (C, 3), infinite beyond reach; how far along, 0..1."""
-    distance, along = np.full(len(places), np.inf), np.zeros(len(places))
+def _nearest(positions: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For positions (N, 3): the distance to a line of samples (C, 3), infinite beyond reach; how far along, 0..1."""
+    distance, along = np.full(len(positions), np.inf), np.zeros(len(positions))
     low, high = line.min(axis=0) - _REACH, line.max(axis=0) + _REACH
-    near = np.flatnonzero(np.all((places > low) & (places < high), axis=1))
+    near = np.flatnonzero(np.all((positions > low) & (positions < high), axis=1))
     for i, sample in enumerate(line):
-        d = np.linalg.norm(places[near] - sample, axis=1)
+        d = np.linalg.norm(positions[near] - sample, axis=1)
         better = d < distance[near]
         distance[near[better]], along[near[better]] = d[better], i / (len(line) - 1)
     return distance, along
 
 
-def _inside(places: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Which places (N, 2) lie in a polygon (P, 2)."""
-    inside = np.zeros(len(places), bool)
-    x, y = places.T
+def _inside(positions: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Which positions (N, 2) lie in a polygon (P, 2)."""
+    inside = np.zeros(len(positions), bool)
+    x, y = positions.T
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         if y0 != y1:
             inside ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)

@@ -89,10 +89,10 @@ class IdentitySampler:
 
     def _colours(self, traits: Traits, rng: np.random.Generator) -> np.ndarray:
         """Of mouth, eyes, lashes: (26719, 4) uint8."""
-        places = self.model.neutral
-        colours = np.zeros((len(places), 4))
+        points = self.model.neutral
+        colours = np.zeros((len(points), 4))
         colours[:, 3] = 255
-        depth = places[:, 2:]  # the further in, the darker: no light is traced into the mouth
+        depth = points[:, 2:]  # the further in, the darker: no light is traced into the mouth
         colours[GUMS, :3] = np.array([50, 14, 14]) + ramp(depth[GUMS], -2.0, -10.5) * [110, 60, 58]
         tooth = rng.uniform([205, 195, 170], [245, 240, 228])
         colours[TEETH, :3] = tooth * (0.25 + 0.75 * ramp(depth[TEETH], -6.0, -10.5))
@@ -100,12 +100,12 @@ class IdentitySampler:
         white = rng.uniform([212, 205, 200], [240, 236, 232])
         radius, pupil = rng.uniform(0.56, 0.66), rng.uniform(0.18, 0.30)
         for eye in EYES:
-            colours[eye, :3] = _eyeball(places[eye], white, iris, radius, pupil)
+            colours[eye, :3] = _eyeball(points[eye], white, iris, radius, pupil)
         colours[TEAR_DUCTS, :3] = 0.4 * traits.skin + 0.6 * np.array([190, 100, 95])
         colours[EYE_SHADES] = [20, 12, 10, 0]
         half = (EYE_SHADES.start + EYE_SHADES.stop) // 2
         for film in (slice(EYE_SHADES.start, half), slice(half, EYE_SHADES.stop)):
-            height = places[film, 1]  # the lid's shadow is strongest at its edge
+            height = points[film, 1]  # the lid's shadow is strongest at its edge
             colours[film, 3] = 165 * ramp(height, height.min() + 0.55, height.min())
         colours[LASHES] = [18, 13, 11, rng.uniform(20, 100)]
         return colours.round().clip(0, 255).astype(np.uint8)
@@ -121,10 +121,10 @@ def _eyeball(ball: np.ndarray, white: np.ndarray, iris: np.ndarray, radius: floa
     return colours + ramp(away, pupil + 0.04, pupil - 0.02) * (np.array([8, 7, 7]) - colours)
 
 
-def _between(scale: np.ndarray, place: float) -> np.ndarray:
-    """The colour at place 0..1 of a scale (N, 3)."""
+def _between(scale: np.ndarray, position: float) -> np.ndarray:
+    """The colour at position 0..1 of a scale (N, 3)."""
     steps = np.linspace(0, 1, len(scale))
-    return np.array([np.interp(place, steps, channel) for channel in scale.T])
+    return np.array([np.interp(position, steps, channel) for channel in scale.T])
 
 
 def vertex_normals(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ def make_plan(
     for source in (*recipe.pretrained.values(), *recipe.teachers):
         pretrained_manifest(source, weights_folder)
     first = _matching_store(recipe, data)
-    settings = {"seed": recipe.seed, "valid_share": recipe.validation_fraction}
+    settings = {"seed": recipe.seed, "validation_fraction": recipe.validation_fraction}
     settings |= {"k": recipe.folds} if recipe.folds else {}
     folds = protocol(recipe.protocol, **settings).folds(first.samples)
     if not 0 <= fold < len(folds):
@@ -113,7 +113,7 @@ def _with_extra(
     joined = ConcatStore(first, stores[1:])
     rows = [fold.train]
     for position, store in enumerate(stores[1:], 1):
-        train = CrossDataset(valid_share=0.0).folds(store.samples)[0].train
+        train = CrossDataset(validation_fraction=0.0).folds(store.samples)[0].train
         rows.append(joined.rows_of(position, train))
     return joined, replace(fold, train=np.concatenate(rows))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.datasets import dataset_info
-from mien.datasets.readers.ferplus import judged
+from mien.datasets.readers.ferplus import label_and_votes
 from mien.errors import DataError, InputError
 from tests.datasets.distributions import image, pixel_line, text
 
@@ -86,7 +86,7 @@ def test_votes_are_judged_as_published(
     counts: list[int], most: str | None, over_half: str | None, votes: list[float] | None
 ) -> None:
     for rule, expected in ((False, most), (True, over_half)):
-        label, found = judged(counts, over_half=rule)
+        label, found = label_and_votes(counts, over_half=rule)
         assert label == expected
         assert found is None if votes is None else found.tolist() == pytest.approx(votes)
 

@@ -81,7 +81,7 @@ def test_every_labelled_image_is_tested_once_and_nobody_stands_on_two_sides(
     units = connected_groups(len(samples), [samples.subject, *([groups] if known else [])])
     assume(len(set(units[samples.label >= 0].tolist())) >= k)
     try:
-        folds = SubjectFolds(k=k, seed=seed, valid_share=0.2).folds(samples, near=near)
+        folds = SubjectFolds(k=k, seed=seed, validation_fraction=0.2).folds(samples, near=near)
     except DataError:  # one of the folds leaves a single subject to train on
         reject()
     tested = np.concatenate([fold.test for fold in folds])
@@ -99,7 +99,7 @@ def test_every_labelled_image_is_tested_once_and_nobody_stands_on_two_sides(
 def test_one_seed_gives_one_split(data: tuple[Samples, np.ndarray], seed: int) -> None:
     samples, _ = data
     assume(len(set(samples.subject[samples.label >= 0].tolist())) >= 3)
-    rule = SubjectFolds(k=2, seed=seed, valid_share=0)
+    rule = SubjectFolds(k=2, seed=seed, validation_fraction=0)
     for first, second in zip(rule.folds(samples), rule.folds(samples), strict=True):
         for left, right in zip(parts(first), parts(second), strict=True):
             np.testing.assert_array_equal(left, right)
@@ -110,7 +110,7 @@ def test_leaving_one_out_tests_one_subject_at_a_time(data: tuple[Samples, np.nda
     samples, _ = data
     who = sorted(set(samples.subject[samples.label >= 0].tolist()))
     assume(len(who) >= 2)
-    folds = LeaveOneSubjectOut(valid_share=0).folds(samples)
+    folds = LeaveOneSubjectOut(validation_fraction=0).folds(samples)
     assert [fold.name for fold in folds] == [f"without {name}" for name in who]
     assert [set(samples.subject[fold.test].tolist()) for fold in folds] == [{name} for name in who]
 
@@ -118,7 +118,7 @@ def test_leaving_one_out_tests_one_subject_at_a_time(data: tuple[Samples, np.nda
 def test_near_duplicates_join_the_subjects_that_share_them() -> None:
     samples = table([0, 1, 2, 3, 4, 5], subject=["a", "a", "b", "b", "c", "d"])
     near = np.array([-1, 7, 7, -1, -1, -1])
-    folds = LeaveOneSubjectOut(valid_share=0).folds(samples, near=near)
+    folds = LeaveOneSubjectOut(validation_fraction=0).folds(samples, near=near)
     assert [fold.name for fold in folds] == ["without a + b", "without c", "without d"]
     assert [fold.leaks for fold in folds] == [(), (), ()]
 
@@ -139,7 +139,7 @@ def test_fewer_subjects_than_folds_are_refused() -> None:
         GroupFolds().folds(table([0, 1], group=["", ""]))
     with pytest.raises(OptionError, match="k is 1"):
         SubjectFolds(k=1).folds(table([0, 1], subject=["a", "b"]))
-    with pytest.raises(DataError, match="set valid_share=0"):
+    with pytest.raises(DataError, match="set validation_fraction=0"):
         SubjectFolds(k=2).folds(table([0, 1], subject=["a", "b"]))
 
 
@@ -156,14 +156,14 @@ def test_folds_of_unequal_subjects_have_the_classes_in_proportion() -> None:
 
 def test_groups_stay_whole_and_a_subject_in_two_groups_is_reported() -> None:
     samples = table([0, 1, 0, 1, 0, 1], group=["v1", "v1", "v2", "v2", "v3", "v3"], subject=["a"] * 6)
-    folds = GroupFolds(k=3, valid_share=0).folds(samples)
+    folds = GroupFolds(k=3, validation_fraction=0).folds(samples)
     assert sorted(tuple(fold.test.tolist()) for fold in folds) == [(0, 1), (2, 3), (4, 5)]
     assert [str(leak) for leak in folds[0].leaks] == ["1 subject in both train and test (4 and 2 images)"]
 
 
 def test_images_that_name_nobody_are_reported() -> None:
     samples = table([0, 1, 2, 3], subject=["", "", "a", "b"])
-    leaks = [str(leak) for fold in SubjectFolds(k=2, valid_share=0).folds(samples) for leak in fold.leaks]
+    leaks = [str(leak) for fold in SubjectFolds(k=2, validation_fraction=0).folds(samples) for leak in fold.leaks]
     assert leaks
     assert all(leak.endswith("name no subject") for leak in leaks)
 
@@ -178,7 +178,7 @@ def official() -> tuple[Samples, np.ndarray]:
 
 def test_validation_is_held_out_of_train_by_class_and_copies_stay_together() -> None:
     samples, near = official()
-    (fold,) = OfficialSplit(valid_share=0.25).folds(samples, near=near)
+    (fold,) = OfficialSplit(validation_fraction=0.25).folds(samples, near=near)
     assert fold.name == "official, tested on test"
     np.testing.assert_array_equal(np.sort(np.concatenate([fold.train, fold.valid])), np.arange(40))
     assert np.bincount(samples.label[fold.valid]).tolist() == [2] * 5
@@ -188,9 +188,9 @@ def test_validation_is_held_out_of_train_by_class_and_copies_stay_together() -> 
 
 def test_a_copy_across_the_official_border_is_said_or_dropped() -> None:
     samples, near = official()
-    (fold,) = OfficialSplit(valid_share=0).folds(samples, near=near)
+    (fold,) = OfficialSplit(validation_fraction=0).folds(samples, near=near)
     assert [str(leak) for leak in fold.leaks] == ["1 near-duplicate in both train and test (1 and 1 images)"]
-    (fold,) = OfficialSplit(valid_share=0, drop_copies=True).folds(samples, near=near)
+    (fold,) = OfficialSplit(validation_fraction=0, drop_copies=True).folds(samples, near=near)
     assert fold.leaks == ()
     assert 3 not in fold.train
     assert 45 in fold.test
@@ -200,7 +200,7 @@ def test_a_copy_across_the_official_border_is_said_or_dropped() -> None:
 
 def test_a_subject_across_the_official_border_is_said() -> None:
     samples = table([0, 1, 2, 0], split=["train", "train", "train", "test"], subject=["a", "b", "c", "a"])
-    (fold,) = OfficialSplit(valid_share=0).folds(samples)
+    (fold,) = OfficialSplit(validation_fraction=0).folds(samples)
     assert [(leak.kind, leak.parts, leak.examples) for leak in fold.leaks] == [
         ("subject", ("train", "test"), ("a",))
     ]
@@ -208,7 +208,7 @@ def test_a_subject_across_the_official_border_is_said() -> None:
 
 def test_a_set_without_test_labels_is_tested_on_its_validation_part() -> None:
     samples = table([0, 1, 2, 3, 0, -1], split=["train"] * 4 + ["valid", "test"])
-    (fold,) = OfficialSplit(valid_share=0.5).folds(samples)
+    (fold,) = OfficialSplit(validation_fraction=0.5).folds(samples)
     assert fold.name == "official, tested on valid"
     assert fold.test.tolist() == [4]
     assert len(fold.valid) == 2
@@ -231,7 +231,7 @@ def test_votes_without_a_label_train_and_are_never_tested() -> None:
     votes[1] = 0
     samples = table([0, -1, -1, -1], split=["train", "train", "train", "test"], labels=FERPLUS, votes=votes)
     samples.label[3] = 0
-    (fold,) = OfficialSplit(valid_share=0).folds(samples)
+    (fold,) = OfficialSplit(validation_fraction=0).folds(samples)
     assert fold.train.tolist() == [0, 2]
 
 
@@ -245,7 +245,7 @@ def test_an_absent_part_is_named() -> None:
 def test_a_set_that_is_tested_elsewhere_trains_on_its_train_part_or_on_all_of_it() -> None:
     parted = table([0, 1, 2, 3], split=["train", "train", "valid", "test"])
     assert [rows.tolist() for rows in parts(CrossDataset().folds(parted)[0])] == [[0, 1], [2], []]
-    (fold,) = CrossDataset(valid_share=0).folds(table([0, 1, 2, 3]))
+    (fold,) = CrossDataset(validation_fraction=0).folds(table([0, 1, 2, 3]))
     assert [rows.tolist() for rows in parts(fold)] == [[0, 1, 2, 3], [], []]
 
 
@@ -275,5 +275,5 @@ def test_protocols_are_made_by_name() -> None:
     assert protocol("subject-folds", k=3) == SubjectFolds(k=3)
     with pytest.raises(UnknownNameError, match="Did you mean 'subject-folds'"):
         protocol("subject-fold")
-    with pytest.raises(OptionError, match="has the options k, valid_share, seed"):
+    with pytest.raises(OptionError, match="has the options k, validation_fraction, seed"):
         protocol("subject-folds", folds=3)

@@ -162,13 +162,13 @@ def compare(samples: Samples, published: Mapping[str, Mapping[str, int]]) -> tup
 
     Every split has the same classes, in the order of the set.
     """
-    found = samples.counts()
+    actual = samples.counts()
     labels = [*map(str, samples.labels), "no label"]
-    if not any(split.get("no label") for split in [*found.values(), *published.values()]):
+    if not any(split.get("no label") for split in [*actual.values(), *published.values()]):
         labels.remove("no label")
     counts = []
-    for split in dict.fromkeys([*published, *found]):
-        mine, theirs = found.get(split, {}), published.get(split, {})
+    for split in dict.fromkeys([*published, *actual]):
+        mine, theirs = actual.get(split, {}), published.get(split, {})
         unstated = 0 if theirs and ALL not in theirs else None
         for label in labels:
             expected = theirs.get(label, None if label == "no label" else unstated)

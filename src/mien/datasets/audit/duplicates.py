@@ -47,8 +47,8 @@ def near_duplicates(scanned: Scan, *, apart: np.ndarray | None = None) -> Duplic
     "" stands for no value.
     """
     grey = scanned.grey.astype(np.float32)
-    kept = np.flatnonzero(scanned.readable & (grey.std(axis=(1, 2)) >= FLAT_BELOW))
-    pairs = kept[near_pairs(perceptual_hash(grey[kept]))]
+    comparable = np.flatnonzero(scanned.readable & (grey.std(axis=(1, 2)) >= FLAT_BELOW))
+    pairs = comparable[near_pairs(perceptual_hash(grey[comparable]))]
     if apart is not None:
         left, right = apart[pairs[:, 0]], apart[pairs[:, 1]]
         pairs = pairs[(left != right) | (left == "")]
@@ -60,19 +60,18 @@ def near_duplicates(scanned: Scan, *, apart: np.ndarray | None = None) -> Duplic
 
 def repeats_another_split(samples: Samples, *, workers: int = 1) -> np.ndarray:
     """Mask (N,) of the rows with a near-duplicate in another split. Decodes every image; `workers` as `scan`."""
-    found = near_duplicates(scan(samples, workers=workers), apart=samples.group)
+    duplicates = near_duplicates(scan(samples, workers=workers), apart=samples.group)
     crossing = np.zeros(len(samples), dtype=bool)
-    crossing[found.pairs[found.across(samples.split)]] = True
+    crossing[duplicates.pairs[duplicates.across(samples.split)]] = True
     return crossing
 
 
 def perceptual_hash(grey: np.ndarray) -> np.ndarray:
     """Grey images (N, 32, 32) -> bits (N, 63), bool."""
-    place = np.arange(GREY_PX)
-    waves = np.cos(np.pi * (2 * place + 1) * place[:8, None] / (2 * GREY_PX)).astype(np.float32)  # (8, 32)
+    index = np.arange(GREY_PX)
+    waves = np.cos(np.pi * (2 * index + 1) * index[:8, None] / (2 * GREY_PX)).astype(np.float32)  # (8, 32)
     low = (waves @ grey.astype(np.float32) @ waves.T).reshape(len(grey), 64)[:, 1:]  # (N, 63): without the mean
-    bits: np.ndarray = low > np.median(low, axis=1, keepdims=True)
-    return bits
+    return low > np.median(low, axis=1, keepdims=True)
 
 
 def near_pairs(bits: np.ndarray, *, distance: int = DISTANCE) -> np.ndarray:
@@ -82,13 +81,13 @@ def near_pairs(bits: np.ndarray, *, distance: int = DISTANCE) -> np.ndarray:
     """
     signs = np.where(bits, np.float32(1), np.float32(-1))
     least = bits.shape[1] - 2 * distance
-    found = [np.empty((0, 2), dtype=np.int64)]
+    blocks = [np.empty((0, 2), dtype=np.int64)]
     for top in range(0, len(bits), _BLOCK):
         for left in range(top, len(bits), _WIDE):
             product = signs[top : top + _BLOCK] @ signs[left : left + _WIDE].T  # (block, wide)
             near = np.argwhere(product >= least) + np.array([top, left])
-            found.append(near[near[:, 0] < near[:, 1]])
-    pairs = np.concatenate(found)
+            blocks.append(near[near[:, 0] < near[:, 1]])
+    pairs = np.concatenate(blocks)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 

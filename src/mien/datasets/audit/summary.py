@@ -111,8 +111,7 @@ def summarize_samples(samples: Samples, name: str, variant: str = "") -> Summary
 def entropy_bits(votes: np.ndarray) -> np.ndarray:
     """Entropy (N,) of vote distributions (N, classes): 0 where all agree, log2(classes) where nobody does."""
     safe = np.where(votes > 0, votes, 1.0)
-    bits: np.ndarray = -(votes * np.log2(safe)).sum(axis=1) + 0.0  # no negative zero
-    return bits
+    return -(votes * np.log2(safe)).sum(axis=1) + 0.0  # no negative zero
 
 
 def _votes(samples: Samples) -> Votes | None:

@@ -28,10 +28,10 @@ def read(files: Distribution, variant: str) -> Reading:
     lists: list[tuple[str, str, str]] = []  # (name, split, video)
     frames: dict[str, dict[int, str]] = defaultdict(dict)  # video -> number -> name
     for name in files.names:
-        if found := FRAME.fullmatch(name):
-            frames[found[1]][int(found[2])] = name
-        elif found := ANNOTATION.fullmatch(name):
-            lists.append((name, SPLIT_OF_FOLDER[found[1]], found[2]))
+        if match := FRAME.fullmatch(name):
+            frames[match[1]][int(match[2])] = name
+        elif match := ANNOTATION.fullmatch(name):
+            lists.append((name, SPLIT_OF_FOLDER[match[1]], match[2]))
     if not lists:
         what = "no EXPR_Classification_Challenge/Train_Set/*.txt is there"
         rows.problem("missing file", str(files), what, "unpack the annotations of the ABAW competition")

@@ -121,11 +121,11 @@ def _read_folders(rows: Collector, root: Distribution) -> None:
             "points": None if points is None else points.astype(np.float32).reshape(68, 2),
         }
         rows.add(path, label, where=where, split=split, **more)
-    found = {split for _, _, split in stems}
-    if not found:
+    splits = {split for _, _, split in stems}
+    if not splits:
         rows.problem("missing file", str(root), "no annotations/*_exp.npy is there", "unpack the annotations")
     for folder, split in FOLDERS.items():
-        if found and split not in found:
+        if splits and split not in splits:
             rows.note(f"no annotation of {folder} is there; unpack it to have the {split} split")
 
 

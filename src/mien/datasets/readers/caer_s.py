@@ -20,8 +20,8 @@ def read(files: Distribution, variant: str) -> Reading:
     rows = Collector(CAER_S, root or files)
     placed = []
     for name in rows.files.names:
-        if (found := re.fullmatch(r"(?:.*/)?(train|test)/[^/]+/[^/]+", name)) and is_image(name):
-            placed.append((name, found[1]))
+        if (match := re.fullmatch(r"(?:.*/)?(train|test)/[^/]+/[^/]+", name)) and is_image(name):
+            placed.append((name, match[1]))
     add_class_folders(rows, ((name, split, {}) for name, split in placed))
     note_absent(rows, ("train", "test"), {split for _, split in placed}, layout="train/Anger/*.png")
     return rows.done()

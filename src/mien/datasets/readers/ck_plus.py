@@ -45,13 +45,13 @@ def _read_sequences(files: Distribution, labels: LabelSet) -> Reading:
     for path, at in named:
         frames[f"{at[1]}_{at[2]}"].append((at[3], path))
     texts = {name.rpartition("/")[2]: name for name in files.names if name.endswith(".txt")}
-    found = [(name, match) for name in texts if (match := re.fullmatch(FRAME + "_emotion.txt", name))]
-    if not found:
+    emotions = [(name, match) for name in texts if (match := re.fullmatch(FRAME + "_emotion.txt", name))]
+    if not emotions:
         rows.problem(
             "missing file", str(files), "no S005_001_00000011_emotion.txt is there",
             "unpack Emotion_labels.zip; or take the variant 48 for folders of 48-pixel images",
         )  # fmt: skip
-    for name, match in sorted(found, key=lambda pair: pair[0]):
+    for name, match in sorted(emotions, key=lambda pair: pair[0]):
         where, sequence = f"{texts[name]}:1", f"{match[1]}_{match[2]}"
         if (label := _emotion(files.text(texts[name]))) is None:
             rows.label_problem(where, files.text(texts[name]).strip()[:20], [str(i) for i in range(len(CK_PLUS))])

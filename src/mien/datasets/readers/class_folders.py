@@ -17,26 +17,26 @@ def is_image(name: str) -> bool:
 
 def add_class_folders(rows: Collector, images: Iterable[tuple[str, str, Mapping[str, str]]]) -> None:
     """Add (name, split, further columns) for images `.../<class>/<file>`; a folder of no class is one problem."""
-    strange: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     for name, split, more in images:
         folder = name.rpartition("/")[0]
         label = expression_called(folder.rpartition("/")[2])
         if label is None or label not in rows.labels:
-            strange[folder] += 1
+            unknown[folder] += 1
         else:
             rows.add(name, label, where=name, split=split, **more)
-    for folder, count in strange.items():
+    for folder, count in unknown.items():
         rows.label_problem(f"{folder} ({count} images)", folder.rpartition("/")[2])
 
 
-def note_absent(rows: Collector, splits: Iterable[str], found: Collection[str], *, layout: str) -> None:
+def note_absent(rows: Collector, splits: Iterable[str], present: Collection[str], *, layout: str) -> None:
     """Note the splits of which there is no image, for sets that have no list.
 
     Nothing at all is a problem; `layout` says where images were expected.
     """
-    if not found:
+    if not present:
         rows.problem("missing file", str(rows.files), f"no image lies at {layout}", "give the folder above")
         return
     for split in splits:
-        if split not in found:
+        if split not in present:
             rows.note(f"no image of the {split} split is there; unpack it to have it")

@@ -104,18 +104,18 @@ def _columns(files: Distribution, name: str, variant: str) -> tuple[Columns, lis
     labels = VARIANTS[variant] if variant else labels_of(_words(files, name, word, header))
     votes = {column: label for column in header if (label := _soft_label(column, labels))}
     votes = votes if len(votes) > 1 else {}
-    found = f"found {', '.join(header) or 'nothing'}"
+    columns = f"found {', '.join(header) or 'nothing'}"
     if not path:
-        raise _RowError("wrong column", f"no column for the image; {found}", f"call it {' or '.join(PATH)}")
+        raise _RowError("wrong column", f"no column for the image; {columns}", f"call it {' or '.join(PATH)}")
     if not word and not votes:
         remedy = f"call it {' or '.join(LABEL)}, or have a column of votes for each class"
-        raise _RowError("wrong column", f"no column for the class; {found}", remedy)
+        raise _RowError("wrong column", f"no column for the class; {columns}", remedy)
     if unknown := [column for column, label in votes.items() if label not in labels]:
         raise _RowError("wrong column", f"votes for {unknown[0]}", class_remedy(unknown[0], variant))
     if len(set(votes.values())) < len(votes):
-        raise _RowError("wrong column", f"two columns of votes for one class; {found}", "keep one of them")
+        raise _RowError("wrong column", f"two columns of votes for one class; {columns}", "keep one of them")
     if 0 < len(set(BOX) & set(called)) < len(BOX):
-        raise _RowError("wrong column", f"a box needs {', '.join(BOX)}; {found}", "add the others")
+        raise _RowError("wrong column", f"a box needs {', '.join(BOX)}; {columns}", "add the others")
     known = {word: called[word] for word in ("split", "subject", "group", *POSE, *BOX) if word in called}
     unused = [column for column in header if column not in {path, word, *votes, *known.values()}]
     return Columns(path=path, label=word, votes=votes, labels=labels, known=known), unused

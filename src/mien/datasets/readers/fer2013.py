@@ -29,8 +29,8 @@ def read(files: Distribution, variant: str) -> Reading:
     if (root := files.holding(LABELS)) is not None:
         return _read_list(root)
     rows = Collector(FER2013, files)
-    found = list(_folders(files))
-    if not found:
+    images = list(_folders(files))
+    if not images:
         rows.problem(
             "missing file",
             str(files),
@@ -38,8 +38,8 @@ def read(files: Distribution, variant: str) -> Reading:
             "unpack fer2013.tar.gz of the challenge",
         )
         return rows.done()
-    add_class_folders(rows, ((name, split, {}) for name, split in found))
-    note_absent(rows, USAGE_SPLITS.values(), {split for _, split in found}, layout="train/angry/*.jpg")
+    add_class_folders(rows, ((name, split, {}) for name, split in images))
+    note_absent(rows, USAGE_SPLITS.values(), {split for _, split in images}, layout="train/angry/*.jpg")
     return rows.done()
 
 
@@ -60,9 +60,9 @@ def _read_list(root: Distribution) -> Reading:
 def _folders(files: Distribution) -> Iterator[tuple[str, str]]:
     """(name, split) of train/<class>/<image> and test/<class>/<image>."""
     for name in files.names:
-        if (found := re.search(r"(?:^|/)(train|test)/[^/]+/([^/]+)$", name)) and is_image(name):
-            usage = found[2].partition("_")[0]
-            yield name, USAGE_SPLITS.get(usage, found[1])
+        if (match := re.search(r"(?:^|/)(train|test)/[^/]+/([^/]+)$", name)) and is_image(name):
+            usage = match[2].partition("_")[0]
+            yield name, USAGE_SPLITS.get(usage, match[1])
 
 
 def _counts(*figures: int) -> dict[str, int]:

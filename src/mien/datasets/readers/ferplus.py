@@ -70,15 +70,15 @@ def _read_table(root: Distribution, table: str, variant: str) -> Reading:
     name = f"{root.folder(table)}{table}"
     if (content := read_table(rows, name)) is None:
         return rows.done()
-    pixels, places = content
+    pixels, images = content
     lines = list(_votes_of(root, before + LIST))
-    if len(lines) != len(places):
-        what = f"{len(lines)} rows of votes for {len(places)} images"
+    if len(lines) != len(images):
+        what = f"{len(lines)} rows of votes for {len(images)} images"
         rows.problem(
             "wrong column", before + LIST, what, f"get {LIST} and fer2013.csv again: their rows go together"
         )
         return rows.done()
-    for row, (line, (number, _, usage)) in enumerate(zip(lines, places, strict=True)):
+    for row, (line, (number, _, usage)) in enumerate(zip(lines, images, strict=True)):
         if not line.image or not usage:
             continue
         if line.usage != usage:
@@ -122,18 +122,18 @@ def _add(rows: Collector, path: str, line: Line, variant: str) -> None:
         remedy = f"a row has {len(ANSWERS)} whole numbers, for {', '.join(ANSWERS)}"
         rows.problem("wrong column", line.where, f"votes {','.join(line.votes)!r}", remedy)
         return
-    label, votes = judged([int(vote) for vote in line.votes], over_half=variant == "over-half")
+    label, votes = label_and_votes([int(vote) for vote in line.votes], over_half=variant == "over-half")
     rows.add(path, label, where=line.where, split=USAGE_SPLITS[line.usage], votes=votes)
 
 
-def judged(counts: list[int], *, over_half: bool = False) -> tuple[str | None, np.ndarray | None]:
+def label_and_votes(counts: list[int], *, over_half: bool = False) -> tuple[str | None, np.ndarray | None]:
     """The label and the distribution (8,) that ten counts of votes stand for, each None where they give none."""
     most = max(counts)
     winner = counts.index(most)
-    kept = [count if count > 1 else 0 for count in counts]
-    clear = 2 * most > sum(kept) and most > 1 if over_half else counts.count(most) == 1
+    repeated = [count if count > 1 else 0 for count in counts]
+    clear = 2 * most > sum(repeated) and most > 1 if over_half else counts.count(most) == 1
     label = FERPLUS[winner] if clear and winner < len(FERPLUS) else None
-    votes = np.array(kept[: len(FERPLUS)], dtype=float)
+    votes = np.array(repeated[: len(FERPLUS)], dtype=float)
     if winner >= len(FERPLUS) or not votes.any():
         return label, None
     return label, votes / votes.sum()

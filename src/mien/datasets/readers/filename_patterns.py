@@ -34,18 +34,18 @@ def from_filenames(
     user points. A name that comes a second time is a problem.
     """
     fits = re.compile(rf"(?:.*/)?{pattern}", re.IGNORECASE)
-    found = []
+    images = []
     for name in files.names:
         folder, _, file = name.rpartition("/")
         if is_image(file) and (not skip or set(skip).isdisjoint(folder.split("/"))):
             stem = file.rpartition(".")[0].upper()
             stem = renamed.get(stem, stem)
-            found.append((name, stem, fits.fullmatch(f"{folder}/{stem}")))
-    shared = _shared_folder(name for name, _, match in found if match)
+            images.append((name, stem, fits.fullmatch(f"{folder}/{stem}")))
+    shared = _shared_folder(name for name, _, match in images if match)
     rows = Collector(labels, Distribution(files.root, prefix=files.prefix + shared) if shared else files)
     named: Named = []
     seen: dict[str, str] = {}
-    for name, stem, match in found:
+    for name, stem, match in images:
         path = name.removeprefix(shared)
         if match is None:
             rows.problem("misnamed", path, "this is no name of the set", f"it reads like {form}")

@@ -61,7 +61,7 @@ def read_table(rows: Collector, table: str) -> tuple[PixelRows, list[tuple[int, 
         )
         return None
     starts: list[int] = []
-    found: list[tuple[int, str, str]] = []
+    rows_read: list[tuple[int, str, str]] = []
     with rows.files.open(table) as file:
         header = [name.strip(' "\r\n') for name in file.readline().decode("utf-8-sig", "replace").split(",")]
         lower = [name.lower() for name in header]
@@ -74,15 +74,15 @@ def read_table(rows: Collector, table: str) -> tuple[PixelRows, list[tuple[int, 
         for number, line in enumerate(file, start=2):
             fields = [field.strip(b'" \r\n').decode("ascii", "replace") for field in line.split(b",")]
             if len(fields) == len(header) and fields[usage] in USAGE_SPLITS:
-                found.append((number, fields[emotion], fields[usage]))
+                rows_read.append((number, fields[emotion], fields[usage]))
                 starts.append(start)
             elif line.strip():
                 what = f"{line[:40].decode('ascii', 'replace').strip()!r}... is no row of {', '.join(header)}"
                 rows.problem("wrong column", f"{table}:{number}", what, "get the table again")
-                found.append((number, "", ""))
+                rows_read.append((number, "", ""))
                 starts.append(start)
             start += len(line)
-    return PixelRows(np.array(starts, dtype=np.int64), lower.index("pixels")), found
+    return PixelRows(np.array(starts, dtype=np.int64), lower.index("pixels")), rows_read
 
 
 def read_labelled(rows: Collector, table: str) -> Reading:

@@ -33,11 +33,11 @@ def read(files: Distribution, variant: str) -> Reading:
         return rows.done()
     for number, line in root.lines(LIST):
         where = f"{LIST}:{number}"
-        found = re.fullmatch(r"((train|test)_\d+)\.jpg\s+(\S+)", line)
-        if not found:
+        match = re.fullmatch(r"((train|test)_\d+)\.jpg\s+(\S+)", line)
+        if not match:
             rows.problem("wrong column", where, f"{line[:60]!r}", "a line is 'train_00001.jpg 5'")
             continue
-        stem, split, label = found.groups()
+        stem, split, label = match.groups()
         if label not in set("1234567"):
             rows.label_problem(where, label, "1234567")
             continue
@@ -49,7 +49,7 @@ def read(files: Distribution, variant: str) -> Reading:
 
 def _annotation(rows: Collector, stem: str) -> dict[str, Any]:
     """Box and points of an original image, as far as they are there; a file of another form is a problem."""
-    found = {}
+    annotation = {}
     for column, name, shape in (
         ("box", f"Annotation/boundingbox/{stem}_boundingbox.txt", (4,)),
         ("points", f"Annotation/manual/{stem}_manu_attri.txt", (5, 2)),
@@ -58,11 +58,11 @@ def _annotation(rows: Collector, stem: str) -> dict[str, Any]:
             continue
         try:
             words = rows.files.text(name).split()[: math.prod(shape)]
-            found[column] = np.array(words, dtype=float).reshape(shape)
+            annotation[column] = np.array(words, dtype=float).reshape(shape)
         except ValueError:
             what, remedy = f"is not {math.prod(shape)} numbers", "unpack the annotations of RAF-DB again"
             rows.problem("wrong column", name, what, remedy)
-    return found
+    return annotation
 
 
 COUNTS: dict[str, dict[str, int]] = {

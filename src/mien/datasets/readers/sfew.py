@@ -61,7 +61,7 @@ def _images(files: Distribution, *, aligned: bool) -> Iterator[tuple[str, str]]:
     """(name, "train", "val" or "test") by the folder nearest to the image that says it."""
     for name in files.names:
         folders = name.lower().split("/")[:-1]
-        parts = [found for folder in folders if (found := re.match(r"(train|val|test)(_aligned_faces|$)", folder))]
+        parts = [match for folder in folders if (match := re.match(r"(train|val|test)(_aligned_faces|$)", folder))]
         if parts and is_image(name) and aligned == any("_aligned_faces" in folder for folder in folders):
             yield name, parts[-1][1]
 

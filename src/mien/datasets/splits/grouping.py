@@ -27,8 +27,7 @@ def connected_groups(count: int, columns: Sequence[np.ndarray]) -> np.ndarray:
     _, first, unit = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    found: np.ndarray = rank[unit]
-    return found
+    return rank[unit]
 
 
 def stratified_group_split(
@@ -57,8 +56,7 @@ def stratified_group_split(
         part[one] = int(cost.argmin())
         held[part[one]] += weight[one]
     _fill_empty(part, counts[:, -1], share)
-    found: np.ndarray = part[unit]
-    return found
+    return part[unit]
 
 
 def _fill_empty(part: np.ndarray, size: np.ndarray, share: np.ndarray) -> None:

@@ -68,11 +68,11 @@ class OfficialSplit:
     """The set's own train and test parts.
 
     Where a set publishes no test labels, its validation part is the test, as its papers have it; where no part is
-    left to choose on, `valid_share` of train is held out: whole subjects and groups, near-duplicates together,
+    left to choose on, `validation_fraction` of train is held out: whole subjects and groups, near-duplicates together,
     classes balanced.
     """
 
-    valid_share: float = 0.1  # 0: hold nothing out
+    validation_fraction: float = 0.1  # 0: hold nothing out
     seed: int = 0
     drop_copies: bool = False  # leave out of train and valid what is a near-duplicate of a later part
 
@@ -86,7 +86,9 @@ class OfficialSplit:
         if test_part == "test" and "valid" in samples.splits:
             valid = np.flatnonzero((samples.split == "valid") & (samples.label >= 0))
         else:
-            train, valid = _held_out(samples, train, near, ("subject", "group"), self.valid_share, self.seed)
+            train, valid = _held_out(
+                samples, train, near, ("subject", "group"), self.validation_fraction, self.seed
+            )
         if self.drop_copies:
             if near is None:
                 raise OptionError(
@@ -102,19 +104,19 @@ class SubjectFolds:
     """k folds; no subject and no near-duplicate stands on two sides of any of them."""
 
     k: int = 10
-    valid_share: float = 0.1  # of what is left to train, whole subjects; 0: hold nothing out
+    validation_fraction: float = 0.1  # of what is left to train, whole subjects; 0: hold nothing out
     seed: int = 0
 
     def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
         """k folds; raises `DataError` where subjects are unknown or fewer than folds."""
-        return _folds(samples, near, "subject", self.k, self.valid_share, self.seed)
+        return _folds(samples, near, "subject", self.k, self.validation_fraction, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaveOneSubjectOut:
     """As many folds as subjects; near-duplicates join the subjects that share them."""
 
-    valid_share: float = 0.1  # of what is left to train, whole subjects; 0: hold nothing out
+    validation_fraction: float = 0.1  # of what is left to train, whole subjects; 0: hold nothing out
     seed: int = 0
 
     def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
@@ -126,7 +128,9 @@ class LeaveOneSubjectOut:
             raise DataError(f"{samples.files}: {len(members)} subject; at least 2 are needed to leave one out")
         named = {" + ".join(sorted(set(column[rows].tolist()) - {""})): rows for rows in members}
         return [
-            _one_of(f"without {name}", samples, near, named[name], ("subject",), self.valid_share, self.seed)
+            _one_of(
+                f"without {name}", samples, near, named[name], ("subject",), self.validation_fraction, self.seed
+            )
             for name in sorted(named)
         ]
 
@@ -136,22 +140,22 @@ class GroupFolds:
     """k folds over videos or shots; no group and no near-duplicate stands on two sides of any of them."""
 
     k: int = 5
-    valid_share: float = 0.1  # of what is left to train, whole groups; 0: hold nothing out
+    validation_fraction: float = 0.1  # of what is left to train, whole groups; 0: hold nothing out
     seed: int = 0
 
     def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
         """k folds; raises `DataError` where groups are unknown or fewer than folds."""
-        return _folds(samples, near, "group", self.k, self.valid_share, self.seed)
+        return _folds(samples, near, "group", self.k, self.validation_fraction, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrossDataset:
     """Train on one set and test on any other: one fold without a test part.
 
-    Trained on is the train part, or all of a set without parts; `valid_share` as in `OfficialSplit`.
+    Trained on is the train part, or all of a set without parts; `validation_fraction` as in `OfficialSplit`.
     """
 
-    valid_share: float = 0.1
+    validation_fraction: float = 0.1
     seed: int = 0
 
     def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
@@ -161,7 +165,9 @@ class CrossDataset:
         if "valid" in samples.splits and part:
             valid = np.flatnonzero((samples.split == "valid") & (samples.label >= 0))
         else:
-            train, valid = _held_out(samples, train, near, ("subject", "group"), self.valid_share, self.seed)
+            train, valid = _held_out(
+                samples, train, near, ("subject", "group"), self.validation_fraction, self.seed
+            )
         return [_fold("tested elsewhere", samples, near, train, valid, train[:0])]
 
 
@@ -199,8 +205,7 @@ def _trainable(samples: Samples) -> np.ndarray:
     labelled = samples.label >= 0
     if samples.votes is None:
         return labelled
-    found: np.ndarray = labelled | (np.nan_to_num(samples.votes).sum(axis=1) > 0)
-    return found
+    return labelled | (np.nan_to_num(samples.votes).sum(axis=1) > 0)
 
 
 def _column(samples: Samples, key: Key) -> np.ndarray:
@@ -216,7 +221,7 @@ def _units(samples: Samples, near: np.ndarray | None, key: Key) -> np.ndarray:
 
 
 def _folds(
-    samples: Samples, near: np.ndarray | None, key: Key, k: int, valid_share: float, seed: int
+    samples: Samples, near: np.ndarray | None, key: Key, k: int, validation_fraction: float, seed: int
 ) -> list[Fold]:
     """k folds over whole units of a key; rows that cannot be tested stay with train."""
     if k < 2:
@@ -230,7 +235,8 @@ def _folds(
     part = np.full(unit.max() + 1, -1)
     part[unit[tested]] = stratified_group_split(unit[tested], samples.label[tested], [1] * k, seed=seed)
     return [
-        _one_of(f"fold {i + 1} of {k}", samples, near, part[unit] == i, (key,), valid_share, seed) for i in range(k)
+        _one_of(f"fold {i + 1} of {k}", samples, near, part[unit] == i, (key,), validation_fraction, seed)
+        for i in range(k)
     ]
 
 
@@ -240,12 +246,12 @@ def _one_of(
     near: np.ndarray | None,
     out: np.ndarray,
     keys: Sequence[Key],
-    valid_share: float,
+    validation_fraction: float,
     seed: int,
 ) -> Fold:
     """The fold that tests on the rows of a mask (N,) and learns from the others."""
     train = np.flatnonzero(~out & _trainable(samples))
-    train, valid = _held_out(samples, train, near, keys, valid_share, seed)
+    train, valid = _held_out(samples, train, near, keys, validation_fraction, seed)
     return _fold(name, samples, near, train, valid, np.flatnonzero(out & (samples.label >= 0)))
 
 
@@ -254,13 +260,15 @@ def _held_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split rows into train and valid by whole units; valid keeps rows with a single label only."""
     if not 0 <= share < 1:
-        raise OptionError(f"valid_share is {share}; it must be at least 0 and below 1")
+        raise OptionError(f"validation_fraction is {share}; it must be at least 0 and below 1")
     if share == 0:
         return train, train[:0]
     columns = [column[train] for key in keys if (column := getattr(samples, key)) is not None]
     unit = connected_groups(len(train), [*columns, *([] if near is None else [near[train]])])
     if not unit.any():
-        raise DataError(f"{samples.files}: all that is left to train on belongs together; set valid_share=0")
+        raise DataError(
+            f"{samples.files}: all that is left to train on belongs together; set validation_fraction=0"
+        )
     chosen = stratified_group_split(unit, samples.label[train], [1 - share, share], seed=seed) == 1
     valid = train[chosen]
     return train[~chosen], valid[samples.label[valid] >= 0]
@@ -285,23 +293,22 @@ def _fold(
 
 def _leaks(kind: str, parts: tuple[str, str], left: np.ndarray, right: np.ndarray) -> list[Leak]:
     """What two parts share, and how many of their images name nothing that could be compared."""
-    found = []
+    leaks = []
     both = sorted(set(left[_names(left)].tolist()) & set(right[_names(right)].tolist()))
     if both:
         rows = (int(_shared(left, right).sum()), int(_shared(right, left).sum()))
         examples = tuple(str(value) for value in both[:3])
-        found.append(Leak(kind=kind, parts=parts, count=len(both), rows=rows, examples=examples))
+        leaks.append(Leak(kind=kind, parts=parts, count=len(both), rows=rows, examples=examples))
     if kind != "near-duplicate" and len(left) and len(right):
         rows = (int((~_names(left)).sum()), int((~_names(right)).sum()))
         if any(rows):
-            found.append(Leak(kind=f"unnamed {kind}", parts=parts, count=sum(rows), rows=rows, examples=()))
-    return found
+            leaks.append(Leak(kind=f"unnamed {kind}", parts=parts, count=sum(rows), rows=rows, examples=()))
+    return leaks
 
 
 def _names(column: np.ndarray) -> np.ndarray:
     """Mask of the values that mean something."""
-    found: np.ndarray = column != ("" if column.dtype.kind in "OU" else -1)
-    return found
+    return column != ("" if column.dtype.kind in "OU" else -1)
 
 
 def _shared(values: np.ndarray, others: np.ndarray) -> np.ndarray:
