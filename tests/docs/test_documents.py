@@ -59,6 +59,16 @@ def test_modules_that_a_page_names_exist(page: Path) -> None:
         assert path.is_dir() or path.with_suffix(".py").exists(), f"{page.relative_to(ROOT)}: {name}"
 
 
+@PAGES
+def test_options_that_a_page_gives_to_scripts_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for name, options in re.findall(r"python (?:-m )?((?:research|tools|benchmarks)[./][\w./]*)([^`\n]*)", text):
+        module = name.removesuffix(".py").replace(".", "/")
+        source = (ROOT / f"{module}.py").read_text(encoding="utf-8")
+        for option in re.findall(r"(?<=\s)--[a-z][a-z-]*", options.partition("  #")[0]):
+            assert f'"{option}"' in source, f"{page.relative_to(ROOT)}: {name} has no {option}"
+
+
 @pytest.mark.parametrize("name", TOOL["fresh"]())
 def test_reference_pages_are_up_to_date(name: str) -> None:
     there = (ROOT / "docs/reference" / name).read_text(encoding="utf-8")
