@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")])
+FOLDERS = ("docs", "examples", "research")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(page for top in FOLDERS for page in (ROOT / top).rglob("*.md"))])
 SCRIPTS = sorted([*(ROOT / "src/mien/recipes").rglob("*.py"), *(ROOT / "research").rglob("*.py")])
 
 

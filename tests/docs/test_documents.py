@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.weights.manifest import load_manifest
 from tests.docs.commands import DOCUMENTS, ROOT
 
 TOOL = runpy.run_path(str(ROOT / "tools/reference.py"))
@@ -67,6 +68,11 @@ def test_options_that_a_page_gives_to_scripts_exist(page: Path) -> None:
         source = (ROOT / f"{module}.py").read_text(encoding="utf-8")
         for option in re.findall(r"(?<=\s)--[a-z][a-z-]*", options.partition("  #")[0]):
             assert f'"{option}"' in source, f"{page.relative_to(ROOT)}: {name} has no {option}"
+
+
+@pytest.mark.parametrize("page", ["docs/concepts/quality.md", "docs/models/robustness.md"])
+def test_measurements_name_the_weights_in_the_package(page: str) -> None:
+    assert load_manifest("default").identity in (ROOT / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", TOOL["fresh"]())
