@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.options import JsonFile, Overwrite, Quiet
+
 data_app = typer.Typer(
     help="Data sets: what they are, whether yours is complete, preparing them for training.", no_args_is_help=True
 )
@@ -17,8 +19,6 @@ Folder = Annotated[
 ]
 Variant = Annotated[str, typer.Option(help="One of the set's variants; `mien data info SET` names them.")]
 Workers = Annotated[int, typer.Option(help="Processes; 0: one per core.", min=0)]
-Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
 @data_app.command("list")
@@ -48,7 +48,7 @@ def data_check(
     ] = True,
     every: Annotated[bool, typer.Option("--all", help="List every problem, not the first of each kind.")] = False,
     workers: Workers = 0,
-    json_file: Json = None,
+    json_file: JsonFile = None,
     quiet: Quiet = False,
 ) -> int:
     """Is this folder what the set's authors publish? 0: yes, whole splits may be absent; 1: no."""
@@ -90,7 +90,7 @@ def data_summary(
     save: Annotated[
         Path | None, typer.Option(help="Write the plots here: .png, .pdf or .svg; needs Matplotlib (extra: plots).")
     ] = None,
-    json_file: Json = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Tables and a plot of what a set holds: classes, votes, subjects, poses, image sizes."""
     from mien.cli.data_summary import summary_command
@@ -116,7 +116,7 @@ def data_prepare(
     ] = None,
     detector: Annotated[str, typer.Option(help="yunet-slim, or centerface (extra: centerface).")] = "yunet-slim",
     workers: Workers = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")] = False,
+    overwrite: Overwrite = False,
     skip_broken: Annotated[
         bool, typer.Option(help="Leave broken rows of the set out and list them, or stop at once.")
     ] = True,
@@ -161,7 +161,7 @@ def data_render(
     yaw_jitter: Annotated[float, typer.Option(help="Largest deviation from each yaw, degrees.")] = 0.0,
     pitch: Annotated[float, typer.Option(help="Largest pitch up or down, degrees.")] = 30.0,
     workers: Workers = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")] = False,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Render faces of known expression, identity and head pose from a 3D face model."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.options import JsonFile, Quiet, Weights
+from mien.cli.options import JsonFile, Priors, Quiet, Tta, Weights
 
 
 def evaluate(
@@ -33,13 +33,8 @@ def evaluate(
             "--detect/--no-detect", help="Detect faces, or take each image for one face. As the set needs."
         ),
     ] = None,
-    tta: Annotated[
-        bool | None,
-        typer.Option("--tta/--no-tta", help="Test-time augmentation (horizontal flip). As the weights say."),
-    ] = None,
-    priors: Annotated[
-        str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")
-    ] = "default",
+    tta: Tta = None,
+    priors: Priors = "default",
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken rows of the set out.")] = False,
     exclude_duplicates: Annotated[
         bool,
@@ -59,19 +54,19 @@ def evaluate(
     from dataclasses import replace
 
     from mien.cli.evaluate_print import print_evaluation
-    from mien.cli.output import check_place, write_json, write_text
+    from mien.cli.output import check_output_files, write_json, write_text
     from mien.cli.progress import progress
     from mien.evaluation.evaluate import evaluate
 
-    check_place(json_file, html)
+    check_output_files(json_file, html)
     with progress("evaluating", quiet=quiet) as bar:
         result = evaluate(
             dataset, data, weights=weights, predictions=predictions, split=split, variant=variant, compare=compare,
             corruptions=corruptions, detect=detect, tta=tta, priors=priors, skip_broken=skip_broken,
-            exclude_duplicates=exclude_duplicates, limit=limit, workers=workers, progress=bar.reach,
+            exclude_duplicates=exclude_duplicates, limit=limit, workers=workers, progress=bar,
         )  # fmt: skip
         for line in result.unread:
-            bar.say(f"mien: {line}")
+            bar.write(f"mien: {line}")
     result = replace(result, settings={**result.settings, "command": "mien " + shlex.join(sys.argv[1:])})
     print_evaluation(result)
     if json_file is not None:

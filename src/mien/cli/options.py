@@ -17,4 +17,4 @@ Tta = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every result to this file as JSON.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file as JSON.")]

@@ -12,7 +12,7 @@ from mien.errors import OutputError
 from mien.media.atomic import atomic_write
 
 
-def check_place(*paths: Path | None) -> None:
+def check_output_files(*paths: Path | None) -> None:
     """Raises `OutputError` before the work for what would fail after it."""
     for path in paths:
         if path is not None and path.is_dir():

@@ -10,21 +10,8 @@ from contextlib import contextmanager
 class Bar:
     """A `Progress` callback that shows nothing: for files, pipes and --quiet."""
 
-    _done = 0
-
     def __call__(self, done: int, total: int | None = None) -> None:
         """So many are done in all; what the first call counts was done by an earlier run and is no speed."""
-
-    reach = __call__
-
-    def step(self, done: int = 1, of: int | None = None) -> None:
-        """So many more are done."""
-        self._done += done
-        self(self._done, of)
-
-    def say(self, line: str) -> None:
-        """As `write`."""
-        self.write(line)
 
     def write(self, line: str) -> None:
         """One line on stderr, above the bar."""
@@ -59,9 +46,6 @@ def progress(title: str, total: int | None = None, *, quiet: bool) -> Iterator[B
 
         class Shown(Bar):
             begun = False
-
-            def reach(self, done: int, total: int | None = None) -> None:
-                self(done, total)
 
             def __call__(self, done: int, total: int | None = None) -> None:
                 if self.begun:
