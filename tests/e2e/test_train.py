@@ -204,6 +204,7 @@ def test_the_python_function_gives_the_same_run(faces: Path, recipe: Path, tmp_p
     assert (result.best_epoch, result.weights) == (1, tmp_path / "run/weights/manifest.json")
     assert result.history[0] == result.best
     assert result.recipe.epochs == 1
+    assert repr(result).startswith("TrainingResult(folder=PosixPath(")
     assert mien.load_network(result.weights.parent).manifest.name == "tiny"
 
 

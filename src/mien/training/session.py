@@ -39,7 +39,7 @@ class TrainingResult:
     folder: Path
     weights: Path  # their manifest, for `mien.load` and `mien.evaluate`
     best_epoch: int  # counted from 1; its weights were kept
-    best: Mapping[str, Any]  # metrics of that epoch
+    best: Mapping[str, Any] = field(repr=False)  # metrics of that epoch
     history: History = field(repr=False)  # one entry per epoch
     recipe: Recipe = field(repr=False)
 
