@@ -68,8 +68,8 @@ def predict(held_out: HeldOutSet, recognizer: mien.Recognizer, *, corrupted: int
         region = FaceRegion.of(image, np.array(face.landmarks))
         for corruption in CORRUPTIONS.values() if i < corrupted else ():
             for severity in corruption.severities:
-                worse = corrupt(image, corruption, severity, region=region, name=common["name"])
-                (face,) = recognizer.predict(worse, detect=False)
+                changed = corrupt(image, corruption, severity, region=region, name=common["name"])
+                (face,) = recognizer.predict(changed, detect=False)
                 yield common | row(face, corruption.name, severity) | {"clean_correct": clean["correct"]}
 
 

@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, required=True)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    folders = {name: sorted(options.runs.glob(f"comparison-{name}-*/weights")) for name in NETWORKS}
+    folders = {name: sorted(options.runs.glob(f"comparison-{name}-[0-9]*/weights")) for name in NETWORKS}
     networks = {name: [folded(load_network(folder)) for folder in paths] for name, paths in folders.items()}
     inputs = load_manifest(str(folders["bare-backbone"][0])).inputs
     held_out = ferplus_validation(options.ferplus, deduplicated=True)

@@ -28,7 +28,12 @@ INPUTS = Preprocess(size_px=96)
 
 @torch.inference_mode()
 def normalised_error(
-    network: nn.Module, faces: Faces, split: str, *, placement: transforms.RandomAffine = ALIGNED, limit: int = 10**9
+    network: nn.Module,
+    faces: Faces,
+    split: str,
+    *,
+    placement: transforms.RandomAffine = ALIGNED,
+    limit: int = 10**9,
 ) -> Tensor:
     """NME (N,) of at most `limit` faces of a split, evenly spaced."""
     network.eval()

@@ -31,11 +31,11 @@ def print_detection_rates(detectors: list[str], held_out: HeldOutSet) -> None:
         regions.append(FaceRegion.of(image, landmarker.locate(image, [faces[0].box])[0] if faces else None))
     rates = []
     for corruption, severity in with_severities(select_corruptions("all")):
-        worse = [
+        corrupted = [
             corrupt(image, corruption, severity, region=region, name=name)
             for image, region, name in zip(images, regions, names, strict=True)
         ]
-        rates.append([np.mean([len(network.detect(image)) > 0 for image in worse]) for network in networks])
+        rates.append([np.mean([len(network.detect(image)) > 0 for image in corrupted]) for network in networks])
         print(f"{corruption.name}, {severity}:", *(f"{rate:.1%}" for rate in rates[-1]), flush=True)
     print(f"mean over {len(rates)} severities:", *(f"{rate:.1%}" for rate in np.mean(rates, axis=0)), flush=True)
 

@@ -67,7 +67,7 @@ def supervised(outputs: Tensor, truth: list[Target], corners: Tensor, strides: T
     boxes = decode_boxes(outputs, corners, strides)
     with torch.no_grad():
         scores = (outputs[:, 0].sigmoid() * outputs[:, 1].sigmoid()).sqrt()
-    wanted, counted = torch.zeros_like(scores), torch.ones_like(scores)
+    is_face, weight = torch.zeros_like(scores), torch.ones_like(scores)
     parts: dict[str, list[Tensor]] = {"face": [], "box": [], "points": []}
     count = 0
     for i, (faces, points) in enumerate(truth):
@@ -77,20 +77,20 @@ def supervised(outputs: Tensor, truth: list[Target], corners: Tensor, strides: T
         if small.any():
             centres = corners * strides[:, None]
             around = (centres[:, None] > faces[small, :2] - 4) & (centres[:, None] < faces[small, 2:] + 4)
-            counted[i, around.all(dim=-1).any(dim=1)] = 0
+            weight[i, around.all(dim=-1).any(dim=1)] = 0
         faces, points = faces[~small], points[~small]
         if not len(faces):
             continue
         cells, which = assign(scores[i], boxes[i].detach(), faces, corners, strides)
         count += len(cells)
-        wanted[i, cells], counted[i, cells] = 1.0, 1.0
+        is_face[i, cells], weight[i, cells] = 1.0, 1.0
         quality = iou(boxes[i, cells].detach(), faces[which])
         parts["face"].append(F.binary_cross_entropy_with_logits(outputs[i, 0, cells], quality, reduction="sum"))
         parts["box"].append(box_loss(boxes[i, cells], faces[which]).sum())
         five = (points[which] / strides[cells, None, None] - corners[cells, None]).flatten(1)
         parts["points"].append(F.smooth_l1_loss(outputs[i, 6:, cells].T, five, beta=0.11, reduction="sum"))
     total = max(count, 1)
-    objects = F.binary_cross_entropy_with_logits(outputs[:, 1], wanted, weight=counted, reduction="sum")
+    objects = F.binary_cross_entropy_with_logits(outputs[:, 1], is_face, weight=weight, reduction="sum")
     zero = outputs.sum() * 0
     means = {"object": objects / total} | {
         name: (torch.stack(values).sum() if values else zero) / total for name, values in parts.items()

@@ -50,10 +50,12 @@ def batch_of(
     """Composites; `corrupted`: the share of them that are."""
     rng = np.random.default_rng(seed)
     composites = [maker.make(rng, rolled=rolled) for _ in range(count)]
-    worse = [corrupt(one, rng) if corrupted and rng.random() < corrupted else one.image for one in composites]
+    corrupted_images = [
+        corrupt(one, rng) if corrupted and rng.random() < corrupted else one.image for one in composites
+    ]
     return Batch(
         images_of([composite.image for composite in composites]),
-        images_of(worse),
+        images_of(corrupted_images),
         [(torch.from_numpy(composite.boxes), torch.from_numpy(composite.points)) for composite in composites],
     )
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from mien.models.yunet import STRIDES
 
 HEADS = ("face", "box", "object", "points")  # as the file orders them
-ANSWERS = ("face", "object", "box", "points")  # as our one head does
+OUTPUT_ORDER = ("face", "object", "box", "points")  # as our one head does
 PLAIN = (
     "stem",
     *(f"at_half.0.{part}" for part in (0, 1)),
@@ -49,6 +49,6 @@ def state_of(convolutions: Sequence[Convolution]) -> dict[str, Tensor]:
     for level in range(len(STRIDES)):
         for part in (0, 1):
             for index, kind in enumerate(("weight", "bias")):
-                joined = np.concatenate([heads[head, level, part][index] for head in ANSWERS])
+                joined = np.concatenate([heads[head, level, part][index] for head in OUTPUT_ORDER])
                 state[f"heads.{level}.{part}.{kind}"] = joined
     return {name: torch.from_numpy(value.copy()) for name, value in state.items()}
