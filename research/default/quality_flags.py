@@ -7,10 +7,10 @@ corrupted (`corruptions.py`), without detection. `--faces` keeps every face with
 predicted correctly; if the file is there, nothing is predicted again. A person's images stay in one half.
 
 A limit stands where, on the first half, an isotonic fit of accuracy over the measure lies ten points below the
-accuracy of the same images clean; for `off-axis` below that of faces turned by less than 20 degrees. Both sets weigh
-the same. It flags at most one in a hundred clean faces. The package has these limits in two digits, rounded so that
-fewer faces are flagged. The tables are of the second half, under the limits of the package: accuracy in percent,
-its interval (95 %, 1,000 bootstrap resamples of people, seed 0) and the number of faces.
+accuracy of the same images clean; for `off-axis` below that of faces turned by less than 20 degrees. Both sets
+weigh the same. It flags at most one in a hundred clean faces. The package has these limits in two digits, rounded
+so that fewer faces are flagged. The tables are of the second half, under the limits of the package: accuracy in
+percent, its interval (95 %, 1,000 bootstrap resamples of people, seed 0) and the number of faces.
 """
 
 from __future__ import annotations
