@@ -13,7 +13,7 @@ from mien.weights.export import export_onnx
 from mien.weights.fill import load_network
 from mien.weights.golden import Golden
 from mien.weights.manifest import SHIPPED, WeightsManifest, write_manifest
-from mien.weights.verify import torch_answer
+from mien.weights.verify import torch_output
 
 
 def write_tensors(manifest: WeightsManifest, state: Mapping[str, Tensor], folder: Path) -> WeightsManifest:
@@ -25,7 +25,7 @@ def write_tensors(manifest: WeightsManifest, state: Mapping[str, Tensor], folder
     written = write_manifest(
         replace(manifest, folder=folder, filename="manifest.json", files={path.name: ""}, golden=None)
     )
-    golden = Golden.of(torch_answer(load_network(folder), manifest.inputs))
+    golden = Golden.of(torch_output(load_network(folder), manifest.inputs))
     return write_manifest(replace(written, golden=golden))
 
 

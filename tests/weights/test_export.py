@@ -23,7 +23,7 @@ from mien.preprocess import Preprocess
 from mien.weights import export as module
 from mien.weights.golden import Golden
 from mien.weights.manifest import WeightsManifest, load_manifest, write_manifest
-from mien.weights.verify import torch_answer
+from mien.weights.verify import torch_output
 
 CONFIG = Landmarks68Config(size_px=32, backbone=MobileFaceNetConfig(width=0.125, feature_channels=16))
 INPUTS = Preprocess(size_px=32)
@@ -40,7 +40,7 @@ def trained(tmp_path: Path) -> Path:
     write_manifest(
         WeightsManifest(
             name="small", network="landmarks68", config=asdict(CONFIG), inputs=INPUTS, licence="", source="a test",
-            files={"weights.safetensors": ""}, golden=Golden.of(torch_answer(network, INPUTS)), folder=folder,
+            files={"weights.safetensors": ""}, golden=Golden.of(torch_output(network, INPUTS)), folder=folder,
         )
     )  # fmt: skip
     return tmp_path / "run"

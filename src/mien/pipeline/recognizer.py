@@ -59,7 +59,7 @@ class Recognizer:
         manifest = self.network.manifest
         return {
             "weights": manifest.name,
-            "files": manifest.files,
+            "identity": manifest.identity,
             "inputs": manifest.inputs.to_dict(),
             "tta": manifest.tta,
             "priors": self.network.priors,

@@ -27,7 +27,7 @@ from mien.training.run_folder import RunFolder
 from mien.training.teachers import Teachers
 from mien.weights.golden import Golden
 from mien.weights.manifest import WeightsManifest, stated_labels, write_manifest
-from mien.weights.verify import torch_answer
+from mien.weights.verify import torch_output
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str,
             labels=stated_labels(plan.store.labels),
             priors={"default": (0.0,) * len(plan.store.labels)},
             measured=measured,
-            golden=Golden.of(torch_answer(network.cpu().eval(), inputs)),
+            golden=Golden.of(torch_output(network.cpu().eval(), inputs)),
             folder=folder,
         )
     )

@@ -15,7 +15,7 @@ from mien.weights.export import check_exporter, export
 from mien.weights.fill import empty_network, fill
 from mien.weights.golden import Golden
 from mien.weights.manifest import WeightsManifest, sha256, write_manifest
-from mien.weights.verify import torch_answer
+from mien.weights.verify import torch_output
 
 if TYPE_CHECKING:
     from mien.weights.official import Converted
@@ -62,7 +62,7 @@ def convert(
     if manifest.network != "vit_small":
         network = empty_network(manifest)
         fill(network, converted.state, source=str(file))
-        manifest = replace(manifest, golden=Golden.of(torch_answer(network.eval(), manifest.inputs)))
+        manifest = replace(manifest, golden=Golden.of(torch_output(network.eval(), manifest.inputs)))
     to.with_suffix(".onnx").unlink(missing_ok=True)
     try:
         atomic_write(to, save({key: value.clone() for key, value in converted.state.items()}))  # no shared memory

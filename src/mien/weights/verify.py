@@ -47,7 +47,7 @@ def verify(weights: str | os.PathLike[str] | WeightsManifest | None = None) -> t
     )
 
 
-def torch_answer(network: nn.Module, inputs: Preprocess) -> np.ndarray:
+def torch_output(network: nn.Module, inputs: Preprocess) -> np.ndarray:
     """Output of a network in eval mode for the golden pattern; of several maps the last."""
     import torch
 
@@ -94,7 +94,7 @@ def _with_torch(manifest: WeightsManifest) -> Iterator[Outcome]:
         yield False, str(error)
         return
     yield True, f"its {len(network.state_dict())} tensors fit {type(network).__name__}"
-    yield _golden(manifest, "torch", torch_answer(network, manifest.inputs))
+    yield _golden(manifest, "torch", torch_output(network, manifest.inputs))
 
 
 def _fit_of_vit_small(manifest: WeightsManifest) -> Outcome:
