@@ -75,7 +75,9 @@ def test_bgr_weights_get_swapped_channels() -> None:
     assert bgr[0, :, 0, 0].tolist() == [0, 0, 1]
 
 
-def test_training_augments_around_the_crop_of_prediction(astronaut: np.ndarray, recognizer: mien.Recognizer) -> None:
+def test_training_augments_around_the_crop_of_prediction(
+    astronaut: np.ndarray, recognizer: mien.Recognizer
+) -> None:
     torch = pytest.importorskip("torch")
     from mien.augment.transforms import RandomAffine, random_affine
 

@@ -1,7 +1,7 @@
 """A data set to shards of aligned faces: in parallel, past bad images, and resumable after a kill.
 
 The set's rows are cut into shards, each shard into parts. A part is what one process does at a time; it is
-written in one step into `OUT/parts/`. When all parts of a shard are there they become its two files, the table last.
+written in one step into `OUT/parts/`. When all parts of a shard are there they become its two files, table last.
 A run that finds parts and shards goes on after them, so memory and spare disk stay those of a few parts
 and shards however large the set is. Nothing that is written depends on the number of processes or on kills.
 """
@@ -86,10 +86,10 @@ def prepare(
     """Find and align the faces of a data set and store them for training; goes on where it was interrupted.
 
     `detect`: whether faces must be found in the images; None: as the set is. `canvas_px`: side of a stored image,
-    whose middle 7/12 is the aligned face. `template`: "face" or "arcface", turned onto five points; "box", upright
-    with a margin. `workers`: processes, 0 for one per core. `skip_broken`: leave broken rows of the set out and list
-    them in `OUT/problems.csv`; otherwise they raise `DataError`. Raises `DataError` where the folder holds no image
-    of the set, `OutputError` where `out` holds something else or cannot be written.
+    whose middle 7/12 is the aligned face. `template`: "face" or "arcface", aligned by five points; "box", upright
+    with a margin. `workers`: processes, 0 for one per core. `skip_broken`: leave broken rows of the set out and
+    list them in `OUT/problems.csv`; otherwise they raise `DataError`. Raises `DataError` where the folder holds no
+    image of the set, `OutputError` where `out` holds something else or cannot be written.
     """
     info = dataset_info(dataset)
     detect = info.image_kind_of(variant) == "photo" if detect is None else detect

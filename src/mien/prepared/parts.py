@@ -28,7 +28,7 @@ def make_parts(
     *,
     workers: int,
 ) -> Iterator[range]:
-    """Write the parts, `workers` at a time, each to the file that `file_of` names; yields each as it is finished."""
+    """Write the parts, `workers` at a time, each to its `file_of`; yields each as it is finished, in order."""
     work = PartMaker(samples.files, samples.decode, settings)
     items = ((file_of(part), _rows_of(samples, part)) for part in parts)
     done = map_processes(

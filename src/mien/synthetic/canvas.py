@@ -162,7 +162,7 @@ def curve(points: np.ndarray, *, closed: bool = False) -> np.ndarray:
 
 
 def _nearest(positions: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For positions (N, 3): the distance to a line of samples (C, 3), infinite beyond reach; how far along, 0..1."""
+    """For positions (N, 3): distance to a line of samples (C, 3), infinite beyond reach; how far along, 0..1."""
     distance, along = np.full(len(positions), np.inf), np.zeros(len(positions))
     low, high = line.min(axis=0) - _REACH, line.max(axis=0) + _REACH
     near = np.flatnonzero(np.all((positions > low) & (positions < high), axis=1))

@@ -100,7 +100,8 @@ SET = DatasetInfo(
     read=read,
     variants=VARIANTS,
     layout=(
-        "train/happy/1.jpg ... train/bored/ ... val/ test/ alike; happy/train/1.jpg ...; or happy/1.jpg ... without splits\n"
+        "train/happy/1.jpg ... train/bored/ ... val/ test/ alike; or happy/train/1.jpg ...\n"
+        "happy/1.jpg ... without splits\n"
         "train/1/1.jpg ... with the variant of that order (raf-db counts from 1, the others from 0)"
     ),
     citation="none",

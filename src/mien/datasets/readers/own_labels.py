@@ -34,7 +34,7 @@ def labels_of(words: Iterable[str]) -> LabelSet:
 
 
 def class_called(word: str, labels: LabelSet, variant: str) -> str | None:
-    """The class of `labels` that a word means, or a number where the variant numbers its classes; None for others."""
+    """The class of `labels` that a word, or a number of a variant that numbers its classes, means; or None."""
     if re.fullmatch(r"\d{1,4}", word.strip()) and variant in FIRST_NUMBER:
         index = int(word) - FIRST_NUMBER[variant]
         return labels[index] if 0 <= index < len(labels) else None

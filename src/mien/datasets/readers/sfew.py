@@ -3,8 +3,8 @@
 Frames of films: `Train/Train_Aligned_Faces/Angry/Airheads_000519240_00000005.png`, and `Val/Val_Aligned_Faces/` or
 `Val_Aligned_Faces_new/`; whole frames in the same class folders without `_Aligned_Faces` (variant original; their
 exact place could not be confirmed: any folder called Train or Val above the class is taken). Aligned faces in one
-folder beside `labels.csv` (path, label, subject: the film, split) are read as well. Labels of the test part were never
-published.
+folder beside `labels.csv` (path, label, subject: the film, split) are read as well. Labels of the test part were
+never published.
 """
 
 from __future__ import annotations

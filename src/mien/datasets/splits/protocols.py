@@ -1,8 +1,8 @@
 """Protocols: which images are for training, validation and test. What leaks between them is reported.
 
-What must not cross are subjects, groups (one video, one shot from several cameras) and near-duplicates, the last as
-`mien.datasets.audit.duplicates` numbers them. A protocol of folds keeps them together; on an official split they are
-reported in `Fold.leaks`, and the copies in training can be dropped.
+What must not leak are subjects, groups (one video, one shot from several cameras) and near-duplicates, the last as
+`mien.datasets.audit.duplicates` numbers them. A protocol of folds keeps them together; on an official split they
+are reported in `Fold.leaks`, and the copies in training can be dropped.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class OfficialSplit:
     """The set's own train and test parts.
 
     Where a set publishes no test labels, its validation part is the test, as its papers have it; where no part is
-    left to choose on, `validation_fraction` of train is held out: whole subjects and groups, near-duplicates together,
-    classes balanced.
+    left for validation, `validation_fraction` of train is held out: whole subjects and groups, near-duplicates
+    together, classes balanced.
     """
 
     validation_fraction: float = 0.1  # 0: hold nothing out
