@@ -125,9 +125,10 @@ def test_names_are_printed_plain_and_on_one_line(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
-    done = mien_command("predict", str(tmp_path))
+    done = mien_command("predict", str(tmp_path), "-o", str(tmp_path / "t.csv"))
     assert done.returncode == 1
     assert "no image there" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_version_and_weights_are_shown() -> None:
 def test_one_face_is_one_face() -> None:
     from mien.cli.predict_table import Summary
 
-    summary = Summary()
+    summary = Summary(0)
     assert summary.sentence(None) == "0 faces in 0 images"
     summary.faces = summary.images = 1
     assert summary.sentence(None) == "1 face in 1 image"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -55,25 +54,23 @@ def predict(
 ) -> int:
     """Detect the faces in images and predict their expressions. 0: done; 1: a file could not be read."""
     from mien.cli.predict_table import Summary, one_line, print_table
+    from mien.pipeline.batch import images_of
     from mien.pipeline.recognizer import load
     from mien.pipeline.table import TableRow, check_suffix, rows_of
 
     if output is not None:
         check_suffix(output)
-    several = len(sources) > 1 or os.path.isdir(sources[0])
+    images = images_of(sources, leave_out=save)
+    if not images:
+        raise InputError(f"{', '.join(sources)}: no image there; name images or a folder with some")
     recognizer = load(
         weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors,
-        tta=tta, min_confidence=min_confidence, threads=1 if several else 0,
+        tta=tta, min_confidence=min_confidence, threads=1 if len(images) > 1 else 0,
     )  # fmt: skip
-    summary, table = Summary(), list[TableRow]()
-    with progress("predicting", None if several else 1, quiet=quiet) as bar:
-
-        def show(done: int, total: int | None) -> None:
-            summary.total = total or 0
-            bar(done, total)
-
+    summary, table = Summary(len(images)), list[TableRow]()
+    with progress("predicting", len(images), quiet=quiet) as bar:
         results = recognizer.stream(
-            sources, detect=detect, output=output, save=save, overwrite=overwrite, workers=0, progress=show,
+            sources, detect=detect, output=output, save=save, overwrite=overwrite, workers=0, progress=bar,
         )  # fmt: skip
         for result in results:
             summary.add(result)
@@ -84,10 +81,8 @@ def predict(
                 sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
             elif output is None:
                 table += rows
-    if not summary.total:
-        raise InputError(f"{', '.join(sources)}: no image there; name images or a folder with some")
     if table:
         print_table(table, [f"p_{label}" for label in recognizer.labels])
-    if not quiet and (output is not None or save is not None or summary.total > 1):
+    if not quiet and (output is not None or save is not None or len(images) > 1):
         bar.write(summary.sentence(output))
     return 1 if summary.failed else 0

@@ -24,9 +24,12 @@ _PROBLEMS = {  # of `mien.results.FLAGS`
 
 
 class Summary:
-    """Counts of a run. `total`: its images, with those that an earlier run has done."""
+    """Counts of a run over `total` images, with those that an earlier run has done."""
 
-    total = images = faces = empty = failed = uncertain = flagged = 0
+    images = faces = empty = failed = uncertain = flagged = 0
+
+    def __init__(self, total: int) -> None:
+        self.total = total
 
     def add(self, result: ImageResult) -> None:
         """One more result."""
