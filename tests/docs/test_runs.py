@@ -21,6 +21,7 @@ from tests.docs.commands import ROOT, Command, in_blocks
 
 PAGES = ["README.md", *(f"docs/how-to/{name}-data.md" for name in ("check", "prepare")), "docs/how-to/train.md",
          "docs/how-to/evaluate.md"]  # fmt: skip
+SPLITS = ("train", "train", "test")
 SHORTER = {  # what a test adds, so that it ends soon
     "train": ("--set", "epochs=1", "--set", "batch=4", "--accelerator", "cpu", "--devices", "1"),
     "evaluate": ("--limit", "6"),
@@ -46,9 +47,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(top / "DIR", top / "RAF-DB")
     ferplus(top / "FER")
     shutil.make_archive(str(top / "ferplus"), "zip", top / "FER")
-    for k, label in enumerate(RAF_DB):
-        for i, split in enumerate(["train", "train", "test"]):
-            image(top / f"my-faces/{split}/{label}/{i}.png", seed=10 * k + i)
+    mine = [(f"{split}/{label}/{i}.png", label, split) for label in RAF_DB for i, split in enumerate(SPLITS)]
+    for seed, (name, _, _) in enumerate(mine):
+        image(top / "my-faces" / name, seed=seed)
+    text(top / "my-faces/labels.csv", "path,label,split", *map(",".join, mine))
     return top
 
 
