@@ -290,10 +290,12 @@ def test_two_processes_of_one_command_learn_like_one(faces: Path, recipe: Path, 
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(["train", str(recipe), "--out", str(one), *options]) == 0
     command = [sys.executable, "-m", "mien", "train", str(recipe), "--out", str(two), *options, "--devices", "2"]
+    command.remove("--quiet")
     done = subprocess.run(
         command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr.count("kept epoch") == 1  # by one process
     first, second = (
         [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (one, two)
     )

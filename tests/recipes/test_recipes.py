@@ -58,6 +58,7 @@ def test_it_fits_its_data_set_and_its_paper(file: Path) -> None:
 def test_its_docstring_names_its_file_and_its_run(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert f"mien train {file.parent.name}/{file.stem} --data prepared/" in text
+    assert "--split" not in text  # every reader calls the set that papers report on "test"
     if read_recipe(file).data:
         assert f"--out runs/{read_recipe(file).name}" in text
 

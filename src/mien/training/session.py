@@ -81,7 +81,8 @@ def train(
         weights_folder=Path(weights_folder),
     )
     fabric.launch()
-    logging.getLogger("mien.training").disabled = not fabric.is_global_zero
+    if not fabric.is_global_zero:
+        logging.getLogger("mien.training").setLevel(logging.ERROR)
     return run_plan(plan, Path(out), fabric=fabric, command=command, progress=progress or no_progress)
 
 
