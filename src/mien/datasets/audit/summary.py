@@ -87,8 +87,8 @@ class Summary:
 def summarize(dataset: str | DatasetInfo, folder: str | os.PathLike[str], *, variant: str = "") -> Summary:
     """All tables of a data set in a folder (or .zip), broken rows left out.
 
-    `SIZES_FROM` images, evenly spaced, are opened for their sizes. Raises `DataError` where the folder holds no image
-    of the set.
+    `SIZES_FROM` images, evenly spaced, are opened for their sizes. Raises `DataError` where the folder holds
+    no image of the set.
     """
     info = dataset_info(dataset)
     return summarize_samples(info.some_samples(folder, variant=variant), info.name, info.variant(variant))
