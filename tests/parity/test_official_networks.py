@@ -114,8 +114,8 @@ def test_every_gradient_has_the_official_norm(case: Case) -> None:
     parameters = dict(case.network.named_parameters())
     ours = []
     for name in case.expected["gradient_names"]:
-        place, row = case.layout.places[str(name)]
-        gradient = parameters[place].grad
+        key, row = case.layout.targets[str(name)]
+        gradient = parameters[key].grad
         ours.append((gradient if row is None else gradient[row]).double().norm().item())
     # Some norms are rounding errors of a zero: what comes before a layer norm cannot shift all its inputs.
     np.testing.assert_allclose(ours, case.expected["gradient_norms"], rtol=1e-3, atol=1e-6)

@@ -77,6 +77,8 @@ def test_parts_are_converted_and_verified_but_read_no_expressions(tmp_path: Path
             mien.load(tmp_path / f"{name}.safetensors")
     assert type(mien.load_network(tmp_path / "ir50.safetensors")) is IR50
     assert type(mien.load_network(tmp_path / "dense.safetensors")) is DenseNet
+    network = mien.build("phanet", config_name="small")
+    network.image_backbone.load_state_dict(mien.load_network(tmp_path / "dense.safetensors").state_dict())
     with pytest.raises(WeightsError, match="does not run alone"):
         mien.load_network(tmp_path / "vit.safetensors")
 

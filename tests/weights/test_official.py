@@ -104,7 +104,7 @@ def test_every_single_missing_tensor_is_noticed() -> None:
 
 def test_positions_in_another_order_are_refused(poster_v2: dict[str, Tensor]) -> None:
     turned = {"attn3.relative_position_index": poster_v2["attn3.relative_position_index"].t()}
-    with pytest.raises(WeightsError, match=r"attn3\.relative_position_index is not the published one"):
+    with pytest.raises(WeightsError, match=r"attn3\.relative_position_index is not the authors'"):
         convert_state(poster_v2 | turned)
 
 

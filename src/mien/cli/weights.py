@@ -40,7 +40,7 @@ def list_weights() -> None:
 
 @weights_app.command("show")
 def show(name: Annotated[str, typer.Argument(help=WEIGHTS)] = "default") -> None:
-    """The manifest as it stands in the file, after checking that its files are whole."""
+    """The manifest as it stands in the file, after checking that its files are complete."""
     from rich import print_json
 
     from mien.weights.manifest import load_manifest
@@ -92,7 +92,7 @@ def convert_command(
 def verify_command(
     names: Annotated[list[str] | None, typer.Argument(help=f"{WEIGHTS} Default: all of the package.")] = None,
 ) -> int:
-    """Whether files are whole, fit their network and give the golden output; one line per check."""
+    """Whether files are complete, fit their network and give the golden output; one line per check."""
     from mien.weights.manifest import shipped_names
     from mien.weights.verify import verify
 

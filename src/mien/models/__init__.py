@@ -48,7 +48,7 @@ def configure(name: str, *, config_name: str = "published", **changes: Any) -> A
             raise
         raise MissingPackageError("Building a network", "torch", "train") from error
     if not (isinstance(config_class, type) and is_dataclass(config_class) and hasattr(config_class, "build")):
-        raise OptionError(f"network {name}: its config must be a dataclass with a method build() that gives the module")
+        raise OptionError(f"network {name}: a config is a dataclass with a method build() that gives the module")
     module = vars(sys.modules[config_class.__module__])
     configs = {"published": config_class()} | {
         key.lower(): value for key, value in module.items() if key.isupper() and isinstance(value, config_class)

@@ -29,12 +29,12 @@ class DenseNetConfig:
     @property
     def out_channels(self) -> tuple[int, ...]:
         """Channels at the end of each block, finest first."""
-        channels, found = self.stem, []
+        channels, ends = self.stem, []
         for layers in self.blocks:
             channels += layers * self.growth
-            found.append(channels)
+            ends.append(channels)
             channels = self.kept(channels)
-        return tuple(found)
+        return tuple(ends)
 
     def kept(self, channels: int) -> int:
         """Channels after a transition."""

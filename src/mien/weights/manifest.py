@@ -113,7 +113,7 @@ class WeightsManifest:
 
     def file(self, suffix: str) -> Path:
         """The file with this ending, checked against its hash."""
-        for name, wanted in self.files.items():
+        for name, expected in self.files.items():
             if not name.endswith(suffix):
                 continue
             path = self.folder / name
@@ -121,8 +121,8 @@ class WeightsManifest:
             remedy = "install the package again" if shipped else "copy it again, or convert the official file again"
             if not path.is_file():
                 raise WeightsError(f"{path} is missing; {remedy}")
-            if (found := sha256(path)) != wanted:
-                raise WeightsError(f"{path} is damaged (SHA-256 {found[:12]}…, not {wanted[:12]}…); {remedy}")
+            if (actual := sha256(path)) != expected:
+                raise WeightsError(f"{path} is damaged (SHA-256 {actual[:12]}…, not {expected[:12]}…); {remedy}")
             return path
         raise WeightsError(f"weights {self.name!r} have no {suffix} file; they hold {', '.join(self.files)}")
 
@@ -137,23 +137,23 @@ def shipped_names() -> list[str]:
     return sorted(manifest.parent.name for manifest in SHIPPED.glob("*/manifest.json"))
 
 
-def load_manifest(place: str) -> WeightsManifest:
+def load_manifest(weights: str) -> WeightsManifest:
     """The manifest of shipped weights by name, of the folder of a training run or of its weights, or of one file.
 
     A file is `NAME.safetensors` or `NAME.onnx` with its manifest `NAME.json` beside it, or the manifest itself.
     Raises `UnknownNameError` for a name, and `WeightsError` for a path that leads to no manifest.
     """
-    if place in shipped_names():
-        return read_manifest(SHIPPED / place / "manifest.json")
-    path = Path(place)
+    if weights in shipped_names():
+        return read_manifest(SHIPPED / weights / "manifest.json")
+    path = Path(weights)
     if path.is_dir():
         for file in (path / "manifest.json", path / "weights" / "manifest.json"):
             if file.is_file():
                 return read_manifest(file)
         raise WeightsError(f"{path} holds no manifest.json; name a weights file, or a folder with a manifest")
     if not path.is_file():
-        if not path.suffix and path.name == place:
-            raise UnknownNameError("weights", place, shipped_names())
+        if not path.suffix and path.name == weights:
+            raise UnknownNameError("weights", weights, shipped_names())
         raise WeightsError(f"{path}: no such file")
     if path.suffix == ".json":
         return read_manifest(path)

@@ -1,7 +1,7 @@
-"""What an official file does not say about itself, and what the authors' code says: images, classes, figures.
+"""What an official file does not state, and the authors' code and papers do: inputs, classes, accuracies.
 
 Sources: zczcwh/POSTER ba2e3e9 (dataset_raf.py, dataset_affectnet.py, test.py), Talented-Q/POSTER_V2 18de559
-(main.py), youqingxiaozhua/APViT 9efaf97 (datasets/raf.py, configs/_base_/datasets/RAF.py), and the papers' figures.
+(main.py), youqingxiaozhua/APViT 9efaf97 (datasets/raf.py, configs/_base_/datasets/RAF.py), and the papers.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def facts(converted: Converted, *, labels: str | None, channels: str | None, sou
     """Everything a manifest needs besides the tensors; `source` names the file in messages.
 
     `labels`: the label set of the data the file was trained on, by name. `channels`: "rgb" or "bgr", where it is
-    not what the authors' code feeds. Raises `OptionError` where the file cannot tell and neither was said, or where
-    what was said does not fit.
+    not what the authors' code feeds. Raises `OptionError` where the file cannot tell and neither is given, or where
+    what is given does not fit.
     """
     if labels is not None:
-        label_set(labels)  # an unknown name is said first
+        label_set(labels)  # an unknown name is reported first
     try:
         return OFFICIAL[converted.network](converted.config, labels, channels)
     except OptionError as error:
@@ -68,7 +68,7 @@ def facts(converted: Converted, *, labels: str | None, channels: str | None, sou
 def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
     variant = "RAF-DB" if config.token_mix else "AffectNet"
     title = f"POSTER {config.size}, {variant} variant"
-    labels = _said(labels, config.classes, title, why=" and in which colour order it saw its images")
+    labels = _given(labels, config.classes, title, why=" and in which colour order it saw its images")
     if channels is None and (config.token_mix, labels) not in _POSTER_CHANNELS:
         raise OptionError(
             f"{title}, and the authors publish no code that trains it on {labels}: say with "
@@ -88,7 +88,7 @@ def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
 
 def _poster_v2(config: Any, labels: str | None, channels: str | None) -> Facts:
     title = "POSTER++"
-    labels = _said(
+    labels = _given(
         labels, config.classes, title, why=", which was that of the sorted names of the folders it was trained on"
     )
     return Facts(
@@ -184,8 +184,8 @@ OFFICIAL: dict[str, Callable[[Any, str | None, str | None], Facts]] = {  # keys 
 }
 
 
-def _said(labels: str | None, classes: int, title: str, *, why: str) -> str:
-    """The label set as said, if it can be; an `OptionError` that says what fits, and why it is needed, if not."""
+def _given(labels: str | None, classes: int, title: str, *, why: str) -> str:
+    """The label set as given, if it fits; otherwise an `OptionError` with those that fit and why one is needed."""
     if labels is None:
         fitting = ", ".join(_fitting(classes)) or "none of ours (docs/concepts/labels.md)"
         raise OptionError(

@@ -20,20 +20,20 @@ class Layout:
     """The tensors of an official file by official name."""
 
     shapes: Shapes  # of the tensors that the network uses
-    places: dict[str, tuple[str, int | None]]  # our name; and the row where ours stacks two of theirs
+    targets: dict[str, tuple[str, int | None]]  # official name -> ours, and the row where ours stacks two
     dead: tuple[Shapes, ...]  # groups that never run in the official code; a file has all of a group or none
 
 
 def layout_of(own: Mapping[str, Tensor], names: Callable[[str], tuple[str, ...]], dead: Sequence[Shapes]) -> Layout:
     """`own` is our state dict (its shapes count), `names` gives the official name or two of each of ours."""
     shapes: Shapes = {}
-    places: dict[str, tuple[str, int | None]] = {}
+    targets: dict[str, tuple[str, int | None]] = {}
     for key, value in own.items():
         official = names(key)
         for row, name in enumerate(official):
             shapes[name] = tuple(value.shape if len(official) == 1 else value.shape[1:])
-            places[name] = key, None if len(official) == 1 else row
-    return Layout(shapes=shapes, places=places, dead=tuple(dead))
+            targets[name] = key, None if len(official) == 1 else row
+    return Layout(shapes=shapes, targets=targets, dead=tuple(dead))
 
 
 def shapes_of(network: Callable[[Any], nn.Module], config: Any) -> State:
@@ -44,27 +44,27 @@ def shapes_of(network: Callable[[Any], nn.Module], config: Any) -> State:
 
 def move(state: Mapping[str, Any], layout: Layout, *, source: str) -> State:
     """Official tensors -> ours. Raises `WeightsError` with everything missing, unknown or misshapen."""
-    wanted = dict(layout.shapes)
+    expected = dict(layout.shapes)
     for group in layout.dead:
         if group.keys() & state.keys():
-            wanted |= group
-    counters = {name for name in wanted if name.endswith(".num_batches_tracked")}
+            expected |= group
+    counters = {name for name in expected if name.endswith(".num_batches_tracked")}
     if not counters & state.keys():  # written before torch 0.4.1: batch norms did not count
         state = {**state, **{name: torch.tensor(0) for name in counters}}
-    reasons = [f"missing   {name}" for name in wanted.keys() - state.keys()]
-    reasons += [f"unknown   {name}" for name in state.keys() - wanted.keys()]
-    for name in wanted.keys() & state.keys():
+    reasons = [f"missing   {name}" for name in expected.keys() - state.keys()]
+    reasons += [f"unknown   {name}" for name in state.keys() - expected.keys()]
+    for name in expected.keys() & state.keys():
         if not isinstance(state[name], Tensor):
             reasons.append(f"no tensor {name}: {type(state[name]).__name__}")
         elif not _plain(state[name], counts=name.endswith(("num_batches_tracked", "relative_position_index"))):
             reasons.append(f"numbers   {name}: {state[name].dtype}, {state[name].layout}, on {state[name].device}")
-        elif tuple(state[name].shape) != wanted[name]:
-            reasons.append(f"shape     {name}: file {tuple(state[name].shape)}, network {wanted[name]}")
+        elif tuple(state[name].shape) != expected[name]:
+            reasons.append(f"shape     {name}: file {tuple(state[name].shape)}, network {expected[name]}")
     if reasons:
         raise WeightsError(f"{source} does not fit:\n  " + "\n  ".join(sorted(reasons)))
 
     parts: dict[str, list[Tensor]] = {}
-    for name, (ours, _) in layout.places.items():
+    for name, (ours, _) in layout.targets.items():
         value = state[name]
         parts.setdefault(ours, []).append(value.float() if value.is_floating_point() else value)
     return {
@@ -91,8 +91,8 @@ def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
         if isinstance(saved.get(key), Mapping):
             return unwrap(saved[key], source=source)
     if not any(isinstance(value, Tensor) for value in saved.values()):
-        found = ", ".join(map(str, list(saved)[:8])) or "nothing"
-        raise WeightsError(f"{source} holds no tensors, only: {found}. Is this a checkpoint of a network?")
+        keys = ", ".join(map(str, list(saved)[:8])) or "nothing"
+        raise WeightsError(f"{source} holds no tensors, only: {keys}. Is this a checkpoint of a network?")
     state = {str(key): value for key, value in saved.items()}
     while state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
