@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from mien.errors import OptionError
 from mien.media.atomic import atomic_write
 from mien.media.resume import differences
-from mien.training.ema import moving_average
+from mien.training.optim.ema import moving_average
+from mien.training.optim.schedule import Schedule
 from mien.training.run_folder import RunFolder
-from mien.training.schedule import Schedule
 
 SCHEDULE = Schedule(name="cosine", warmup_epochs=0.05)  # a run is one epoch
 

@@ -22,8 +22,8 @@ import mien
 from mien.augment.presets import plain
 from mien.prepared.poses import KDEF
 from mien.prepared.store import PreparedStore
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.schedule import Schedule
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mien.labels import LabelSet
-from mien.training.losses import Loss
 from mien.training.objective import ExpressionObjective, TrainingBatch
+from mien.training.optim.losses import Loss
 
 
 class MadeUp:

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 from mien.errors import OptionError
 from mien.training.loop import History, best_epoch, fit
+from mien.training.optim.sam import SAMConfig
 from mien.training.recipe import Optimizer, Recipe
 from mien.training.run_folder import RunFolder
-from mien.training.sam import SAMConfig
 from tests.training.made_up import MadeUp, small_network, small_objective
 
 RECIPE = Recipe(

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 
 from mien.errors import OptionError, WeightsError
 from mien.labels import FERPLUS, RAF_DB
-from mien.training.losses import Loss
+from mien.training.optim.losses import Loss
 from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
 from mien.training.session import run_plan

@@ -21,9 +21,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, heads: int, bias: Tensor | None =
     else:
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (B, heads, M, C / heads)
     context = context.transpose(1, 2)
-    if (
-        torch.compiler.is_compiling()
-    ):  # the traced kernel may use another memory layout than the one run later
+    if torch.compiler.is_compiling():  # the traced kernel may use another memory layout than the one run later
         context = context.clone(memory_format=torch.contiguous_format)
     return context.flatten(2)
 

@@ -19,9 +19,9 @@ from mien.errors import OptionError
 from mien.labels import LabelSet
 from mien.media.work import Progress, no_progress
 from mien.metrics import classification_metrics
-from mien.training.ema import moving_average
 from mien.training.objective import Objective, TrainingBatch
-from mien.training.optimizer import build_optimizer, freeze
+from mien.training.optim.ema import moving_average
+from mien.training.optim.optimizer import build_optimizer, freeze
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
 from mien.training.step import Step, seed_of

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from torch import Tensor, nn
 
 from mien.models.phanet import PhaNet, PhaNetLoss
-from mien.training.losses import Loss
+from mien.training.optim.losses import Loss
 
 
 @dataclass(frozen=True, kw_only=True)

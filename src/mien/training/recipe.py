@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from mien.errors import OptionError
-from mien.training.losses import Loss
-from mien.training.sam import SAMConfig
-from mien.training.schedule import Schedule
+from mien.training.optim.losses import Loss
+from mien.training.optim.sam import SAMConfig
+from mien.training.optim.schedule import Schedule
 from mien.training.settings import Settings
 
 

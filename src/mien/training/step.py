@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.errors import OptionError
-from mien.training.ghost_batch_norm import GhostStatistics
 from mien.training.objective import Objective, TrainingBatch
-from mien.training.optimizer import set_training
+from mien.training.optim.ghost_batch_norm import GhostStatistics
+from mien.training.optim.optimizer import set_training
+from mien.training.optim.sam import SAM
 from mien.training.recipe import Recipe
-from mien.training.sam import SAM
 
 
 class Step:

@@ -12,8 +12,8 @@ themselves; on the set's own aligned ones users report 81 % (issue 9). For these
 """
 
 from mien.models.paper_results import paper_result
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.schedule import Schedule
 
 PAPER = paper_result("apvit", "raf-db", 7)
 

@@ -7,8 +7,8 @@ backbone are frozen. Other seeds: --set seed=1.
 
 from typing import Any
 
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.schedule import Schedule
 
 EARLY = tuple(f"image_backbone.{part}" for part in ("conv1", "conv2_dw", "conv2_pw", "conv_23", "conv_3."))
 STATISTICS = tuple(part.rstrip(".") for part in EARLY)

@@ -7,8 +7,8 @@ MobileFaceNet, the mean of its last map, a linear head: PhaNet with nothing of P
 backbone of the package. The next stage stands in _common.py.
 """
 
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.schedule import Schedule
 
 RECIPE = Recipe(
     name="comparison-backbone",

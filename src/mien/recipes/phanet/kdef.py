@@ -12,8 +12,8 @@ accuracy is the mean over poses under a protocol we do not know (docs/difference
 """
 
 from mien.models.paper_results import paper_result
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.schedule import Schedule
 
 PAPER = paper_result("phanet", "kdef", 7)
 

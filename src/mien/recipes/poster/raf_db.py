@@ -13,10 +13,10 @@ authors about 0.3 points.
 """
 
 from mien.models.paper_results import paper_result
-from mien.training.losses import Loss
+from mien.training.optim.losses import Loss
+from mien.training.optim.sam import SAMConfig
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.sam import SAMConfig
-from mien.training.schedule import Schedule
 
 PAPER = paper_result("poster", "raf-db", 7)
 

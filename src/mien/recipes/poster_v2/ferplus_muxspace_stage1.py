@@ -11,8 +11,8 @@ Starts from the weights of the previous release, with the image backbone of comp
 of FER+ is evaluated and chooses nothing. People of muxspace are held out.
 """
 
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.schedule import Schedule
 
 RECIPE = Recipe(
     name="poster_v2-ferplus-muxspace-stage1",

@@ -9,9 +9,9 @@ with a cosine schedule instead of Adam with SAM, the annotators' votes where the
 more often, stronger augmentation, and an exponential moving average of the weights. Faces of 96 pixels.
 """
 
-from mien.training.losses import Loss
+from mien.training.optim.losses import Loss
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.schedule import Schedule
 
 RECIPE = Recipe(
     name="poster_v2-light",

@@ -12,10 +12,10 @@ so left out here. Not as published: the best epoch is chosen on a tenth of train
 """
 
 from mien.models.paper_results import paper_result
-from mien.training.losses import Loss
+from mien.training.optim.losses import Loss
+from mien.training.optim.sam import SAMConfig
+from mien.training.optim.schedule import Schedule
 from mien.training.recipe import Optimizer, Recipe
-from mien.training.sam import SAMConfig
-from mien.training.schedule import Schedule
 
 PAPER = paper_result("poster_v2", "raf-db", 7)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mien.training.sam import SAM, SAMConfig
+from mien.training.optim.sam import SAM, SAMConfig
 
 
 def quadratic() -> tuple[nn.Parameter, object]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mien.training.ghost_batch_norm import GhostStatistics
+from mien.training.optim.ghost_batch_norm import GhostStatistics
 
 
 def test_running_statistics_are_the_mean_over_the_parts() -> None:

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 
 import mien
 from mien.errors import OptionError
-from mien.training.losses import Loss
 from mien.training.objective import ExpressionObjective, JointObjective, Objective
-from mien.training.optimizer import build_optimizer, freeze, set_training
+from mien.training.optim.losses import Loss
+from mien.training.optim.optimizer import build_optimizer, freeze, set_training
 from mien.training.recipe import Optimizer, Recipe
 
 RECIPE = Recipe(name="named", network="phanet", frozen=("image_backbone.",), frozen_statistics=("image_backbone",))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mien.errors import OptionError
-from mien.training.schedule import Schedule
+from mien.training.optim.schedule import Schedule
 
 
 def test_the_published_runs_fall_by_two_percent_an_epoch() -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mien.errors import OptionError
-from mien.training.losses import Loss, distillation
+from mien.training.optim.losses import Loss, distillation
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.0, 0.0]])
 LABELS = torch.tensor([0, 2])
