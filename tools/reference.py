@@ -24,7 +24,8 @@ import typer
 
 import mien
 from mien.cli.app import app
-from mien.training import losses, recipe, sam, schedule
+from mien.training import recipe
+from mien.training.optim import losses, sam, schedule
 from mien.training.recipe_source import read_recipe, shipped_recipes
 
 FOLDER = Path(__file__).parents[1] / "docs/reference"
