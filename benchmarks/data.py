@@ -192,15 +192,15 @@ def main() -> None:
         for size in (112, 224):
             same = replace(POSTER_V2, inputs=Preprocess(size_px=size))
             for workers in (1, 2):
-                found = rounds(
+                measured = rounds(
                     {
                         "usual loader": partial(usual, paths, size, workers),
                         "shards": partial(ours, shards, same, workers),
                     },
                     **how,
                 )
-                found["ratio"] = round(found["shards"] / found["usual loader"], 2)
-                loading[f"{size} px, {workers} workers"] = found
+                measured["ratio"] = round(measured["shards"] / measured["usual loader"], 2)
+                loading[f"{size} px, {workers} workers"] = measured
         others = {
             f"{name}, {workers} workers": partial(ours, shards, preset, workers)
             for name, preset in (("apvit, 112 px", APVIT), ("light, 96 px", LIGHT))

@@ -113,14 +113,14 @@ def installed_megabytes() -> dict[str, float]:
         if name in seen:
             continue
         try:
-            found = metadata.distribution(name)
+            package = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             continue  # a requirement for another system
-        files = [Path(str(found.locate_file(file))) for file in found.files or []]
+        files = [Path(str(package.locate_file(file))) for file in package.files or []]
         if name == "mien":
             files = [file for file in Path(mien.__file__).parent.rglob("*") if file.is_file()]
         seen[name] = round(sum(file.stat().st_size for file in files if file.is_file()) / 1e6, 1)
-        for requirement in found.requires or []:
+        for requirement in package.requires or []:
             if "extra ==" not in requirement:
                 todo.append(
                     requirement.split(";")[0].split("[")[0].strip().split(" ")[0].rstrip("<>=!~0123456789.,")
@@ -163,7 +163,7 @@ def main() -> None:
             "one face, from JPEG bytes": milliseconds(lambda: recognizer.predict(file.getvalue()), runs=15),
             "one face, decoded": milliseconds(lambda: recognizer.predict(one), runs=15),
             "eight faces, decoded": milliseconds(lambda: recognizer.predict(eight), runs=15),
-            "faces found": [len(recognizer.predict(one)), len(recognizer.predict(eight))],
+            "faces package": [len(recognizer.predict(one)), len(recognizer.predict(eight))],
         },
         "detector": {
             "copy of 640 px, ms": on_copy,

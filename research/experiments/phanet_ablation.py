@@ -68,11 +68,11 @@ def recipe(configuration: str, seed: int, **changes: Any) -> Recipe:
 def accuracy_table(run: Path, test: PreparedStore) -> np.ndarray:
     """Accuracy (yaws, classes) of a finished run on the test set; NaN where it has no image."""
     manifest = load_manifest(str(run / "weights"))
-    network, place = load_network(manifest.folder), plain(manifest.inputs)
+    network, placement = load_network(manifest.folder), plain(manifest.inputs)
     targets, rng, predicted = torch.from_numpy(test.targets), torch.Generator(), []
     for rows in np.array_split(np.arange(len(test)), -(-len(test) // 128)):
         canvases = torch.from_numpy(test.images(rows)).permute(0, 3, 1, 2)
-        predicted.append(network(place(canvases, targets[rows], rng).images).argmax(dim=1))
+        predicted.append(network(placement(canvases, targets[rows], rng).images).argmax(dim=1))
     correct = torch.cat(predicted).numpy() == test.label
     yaw = test.column("yaw_deg")
     assert yaw is not None

@@ -46,7 +46,7 @@ FAR = transforms.RandomAffine(rotate_deg=30, scale=(0.7, 2.1), shift=0.07, flip=
 STAGES = ("conv_23", "conv_3", "conv_34", "conv_4", "conv_45", "conv_5")
 
 
-def place(canvas: Tensor, points: Tensor, rng: Generator, how: transforms.RandomAffine) -> tuple[Tensor, Tensor]:
+def placed(canvas: Tensor, points: Tensor, rng: Generator, how: transforms.RandomAffine) -> tuple[Tensor, Tensor]:
     """Canvases (B, 3, S, S) and points in their pixels -> crops in 0..1, points as shares of the crop's side."""
     aligned_px = aligned_side(canvas.shape[-1])
     crops, matrices = transforms.random_affine(canvas, CONFIG.size_px, rng, how, aligned_px=aligned_px)
@@ -110,8 +110,8 @@ def batch_of(sets: list[Faces], count: int, rng: Generator) -> tuple[Tensor, Ten
         rows = faces.rows("train")
         canvas, points = faces.take(rows[torch.randint(len(rows), (round(count * share),), generator=rng)])
         near = len(canvas) * 7 // 8
-        parts.append(place(canvas[:near], points[:near], rng, NEAR))
-        parts.append(place(canvas[near:], points[near:], rng, FAR))
+        parts.append(placed(canvas[:near], points[:near], rng, NEAR))
+        parts.append(placed(canvas[near:], points[near:], rng, FAR))
     return torch.cat([crops for crops, _ in parts]), torch.cat([points for _, points in parts])
 
 

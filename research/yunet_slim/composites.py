@@ -171,8 +171,8 @@ class CompositeMaker:
         gap = rng.uniform(0.02, 0.4)
         for _ in range(12):
             corner = rng.uniform(low, high)
-            place = np.concatenate([corner, corner + span])
-            grown = place + gap * np.array([-1, -1, 1, 1]) * np.tile(span, 2)
+            region = np.concatenate([corner, corner + span])
+            grown = region + gap * np.array([-1, -1, 1, 1]) * np.tile(span, 2)
             if all((grown[2:] < other[:2]).any() or (grown[:2] > other[2:]).any() for other in taken):
                 return np.floor(corner - box[:2])
         return None

@@ -44,8 +44,8 @@ def state_of(convolutions: Sequence[Convolution]) -> dict[str, Tensor]:
     for name, (weight, bias) in zip(PLAIN, convolutions, strict=False):
         state |= {f"{name}.weight": weight, f"{name}.bias": bias}
     state["stem.weight"] = state["stem.weight"][:, ::-1] * np.float32(255)  # BGR 0..255 -> RGB 0..1
-    places = [(head, level, part) for head in HEADS for level in range(len(STRIDES)) for part in (0, 1)]
-    heads = dict(zip(places, convolutions[len(PLAIN) :], strict=True))
+    sources = [(head, level, part) for head in HEADS for level in range(len(STRIDES)) for part in (0, 1)]
+    heads = dict(zip(sources, convolutions[len(PLAIN) :], strict=True))
     for level in range(len(STRIDES)):
         for part in (0, 1):
             for index, kind in enumerate(("weight", "bias")):

@@ -52,7 +52,7 @@ class LabelSet(tuple[str, ...]):
         return (tuple(self),)  # copies and pickles call the constructor
 
     def indices_in(self, to: LabelSet) -> np.ndarray:
-        """(len(self) + 1,) the index in `to` of each class, -1 for none; the last -1 is that of rows without a label.
+        """(len(self) + 1,) the index in `to` of each class, -1 for none; the last -1 is for rows without a label.
 
         So `labels.indices_in(to)[label]` takes class indices (N,), -1 among them, to those of `to`.
         """

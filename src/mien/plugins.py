@@ -1,4 +1,4 @@
-"""Parts by name: our own, those of installed packages (entry points), and any by import path (`mypkg.net:Config`)."""
+"""Parts by name: our own, those of installed packages, and any by import path (`mypkg.net:Config`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resolve(kind: str, name: str, builtin: Mapping[str, str]) -> object:
     """The object that `name` stands for; `builtin`: name -> "module:attribute" of our own parts.
 
     The order: our own parts, an import path, entry points. An import path also reaches modules in the working
-    folder. Raises `UnknownNameError` with the nearest known name, `OptionError` where the module or the attribute is
+    folder. Raises `UnknownNameError` with the nearest known name, `OptionError` where module or attribute are
     absent, `InputError` where importing the module fails.
     """
     if name in builtin:
@@ -45,7 +45,7 @@ def load(kind: str, path: str) -> object:
     if not all(part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))):
         raise OptionError(f"{kind} {path!r}: write an import path as package.module:Name")
     try:
-        found: object = _imported(module_name)
+        value: object = _imported(module_name)
     except ModuleNotFoundError as error:
         if not error.name or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # a package that the module itself needs
@@ -57,10 +57,10 @@ def load(kind: str, path: str) -> object:
             f"{kind} {path!r}: importing {module_name} stops with {type(error).__name__}: {error}"
         ) from error
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        if not hasattr(value, part):
             raise OptionError(f"{kind} {path!r}: {module_name} has no {attribute}")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def _imported(name: str) -> object:

@@ -140,7 +140,7 @@ def test_folds_of_another_state_of_the_set_are_refused(copied: Path, capsys: pyt
     (copied / "set/labels.csv").write_text("\n".join(lines[:-1]))
     assert evaluate(copied) == 1
     assert "the folds were made of another state of csv" in capsys.readouterr().err
-    assert evaluate(copied, weights="fold0/weights") == 0  # another set: all of it is judged
+    assert evaluate(copied, weights="fold0/weights") == 0  # another set: all of it is evaluated
     assert f"{IMAGES - 1} images" in capsys.readouterr().out
     assert evaluate(copied, "--compare", "{fold}", weights="fold0/weights") == 2
     assert "give weights with {fold} too" in capsys.readouterr().err

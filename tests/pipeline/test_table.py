@@ -129,7 +129,7 @@ YOUNGER = {"eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
-def test_a_table_from_before_there_were_flags_is_judged_but_not_extended(tmp_path: Path, suffix: str) -> None:
+def test_a_table_from_before_there_were_flags_is_evaluated_but_not_extended(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"old{suffix}"
     (row,) = rows_of(ImageResult("a.jpg", (FACE,)), FERPLUS)
     old = {name: value for name, value in row.items() if name not in YOUNGER}

@@ -76,6 +76,6 @@ def store(
         set=name, title=name, variant=variant, labels=samples.labels, counts=samples.counts(),
         settings={"canvas_px": SIDE, "aligned_px": 28, "template": "face"}, samples=samples.fingerprint(),
         version="0", citation="",
-        licence="", not_found=0, unreadable=0, broken=0, shards=tuple(shards),
+        licence="", undetected=0, unreadable=0, broken=0, shards=tuple(shards),
     ).write(out)  # fmt: skip
     return np.concatenate(whole)

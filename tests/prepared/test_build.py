@@ -95,7 +95,7 @@ def test_the_report_names_every_face_not_found_and_every_unreadable_image(tmp_pa
         ("test_00011_", "left out"),
     ]
     assert "ends early" in rows[1]["reason"]
-    assert (report.header.not_found, report.header.unreadable) == (1, 1)
+    assert (report.header.undetected, report.header.unreadable) == (1, 1)
 
 
 def test_several_processes_write_the_same_bytes_as_one(tmp_path: Path, samples: Samples) -> None:
@@ -226,7 +226,7 @@ def test_a_set_that_cannot_travel_to_processes_says_what_to_do(tmp_path: Path, s
     own = replace(samples, decode=lambda files, path: np.zeros((48, 48, 3), np.uint8))
     with pytest.raises(OptionError, match="use 1 worker"):
         run(own, tmp_path / "out", workers=2)
-    assert run(own, tmp_path / "out", workers=1).header.not_found == 20
+    assert run(own, tmp_path / "out", workers=1).header.undetected == 20
 
 
 def test_broken_rows_are_left_out_counted_and_listed_or_refused(tmp_path: Path, small: None) -> None:

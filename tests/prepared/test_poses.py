@@ -53,7 +53,7 @@ def test_the_flipped_class_is_that_of_the_flipped_angle(classes: PoseClasses) ->
     assert np.array_equal(flip[classes.of(yaw, pitch)], classes.of(-yaw, pitch))
 
 
-def test_borders_that_have_no_mirror_or_order_are_refused() -> None:
+def test_borders_that_have_no_symmetry_or_order_are_refused() -> None:
     with pytest.raises(OptionError, match="not symmetric"):
         _ = PoseClasses(yaw_edges_deg=(-10.0, 30.0)).flip
     with pytest.raises(OptionError, match="must ascend"):

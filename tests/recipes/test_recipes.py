@@ -44,12 +44,12 @@ def test_it_fits_its_data_set_and_its_paper(file: Path) -> None:
         info = dataset_info(recipe.data)
         assert recipe.variant in info.variants
         assert recipe.protocol in (info.protocol, "cross")
-        judged_on = file.stem.partition("_to_")[2] or recipe.data
+        evaluated_on = file.stem.partition("_to_")[2] or recipe.data
         known = {
             figure.accuracy
             for figure in PAPER_RESULTS
             if (figure.network, figure.dataset, figure.classes)
-            == (recipe.network, judged_on, len(info.labels(recipe.variant)))
+            == (recipe.network, evaluated_on, len(info.labels(recipe.variant)))
         }
         compared = file.parent.name == "comparison"  # ours, in a light form
         assert recipe.paper_accuracy in ({None} if compared else known or {None})

@@ -40,7 +40,7 @@ def test_across_sets_everything_learns_or_chooses(tmp_path: Path) -> None:
     assert sorted([*fold.train, *fold.valid]) == list(range(21))
 
 
-def test_the_test_part_of_a_fold_is_judged_at_the_end(tmp_path: Path) -> None:
+def test_the_test_part_of_a_fold_is_evaluated_at_the_end(tmp_path: Path) -> None:
     recipe = replace(TINY, data="jaffe", protocol="leave-one-subject-out")
     chosen = make_plan(recipe, prepared(tmp_path, "jaffe"), fold=1)
     run_plan(chosen, tmp_path / "run", fabric=Fabric(accelerator="cpu", devices=1))

@@ -217,9 +217,9 @@ def preset(name: str) -> Augmentation:
     """
     if name in PRESETS:
         return PRESETS[name]
-    found = plugins.resolve("augmentation", name, dict.fromkeys(PRESETS, ""))
-    if not isinstance(found, Augmentation):
+    preset = plugins.resolve("augmentation", name, dict.fromkeys(PRESETS, ""))
+    if not isinstance(preset, Augmentation):
         raise OptionError(
-            f"augmentation {name} must be a mien.augment.presets.Augmentation, not {type(found).__name__}"
+            f"augmentation {name} must be a mien.augment.presets.Augmentation, not {type(preset).__name__}"
         )
-    return found
+    return preset

@@ -109,7 +109,7 @@ def random_affine(
     zoom = scale * aligned_px / size_px  # canvas pixels per crop pixel
     shift = torch.stack([_normal(b, rng), _normal(b, rng)], dim=1) * config.shift * aligned_px * scale[:, None]
     flip = 1 - 2 * _chosen(b, config.flip, rng).float()
-    back = _turned(turn, zoom, zoom, flip)
+    back = _rotated(turn, zoom, zoom, flip)
     if config.shear_deg:
         shear = torch.eye(2).repeat(b, 1, 1)
         shear[:, 0, 1] = torch.tan(_normal(b, rng) * np.deg2rad(config.shear_deg))
@@ -135,15 +135,15 @@ def random_resized_crop(
     turn = (2 * torch.rand(b, generator=rng) - 1) * np.deg2rad(config.rotate_deg)
     turn = turn * _chosen(b, config.rotate_p, rng)
     flip = 1 - 2 * _chosen(b, config.flip, rng).float()
-    back = _turned(turn, wide / size_px, tall / size_px, flip)
+    back = _rotated(turn, wide / size_px, tall / size_px, flip)
     one = torch.ones(b)
-    middle = side / 2 + (_turned(turn, one, one, one) @ shift[..., None])[..., 0]
+    middle = side / 2 + (_rotated(turn, one, one, one) @ shift[..., None])[..., 0]
     return _resample(
         canvas, size_px, back, middle, black_from=(side - aligned_px) // 2 if config.black_border else None
     )
 
 
-def _turned(turn: Tensor, wide: Tensor, tall: Tensor, flip: Tensor) -> Tensor:
+def _rotated(turn: Tensor, wide: Tensor, tall: Tensor, flip: Tensor) -> Tensor:
     """Crop pixels -> canvas pixels (B, 2, 2): scaled by (wide, tall), flipped, turned (radians)."""
     cos, sin = torch.cos(turn), torch.sin(turn)
     rows = [

@@ -33,9 +33,9 @@ def _lines(name: str, out: Path, report: PreparationReport) -> Iterator[str]:
     if report.now and report.before:
         yield f"{counted(report.now, 'image')} done now, {report.before:,} before"
     yield from (f"note: {note}" for note in report.notes)
-    if header.not_found:
-        share = header.not_found / max(images, 1)
-        yield f"no face was detected in {header.not_found:,} ({share:.1%}); they are kept and marked: {PROBLEMS}"
+    if header.undetected:
+        share = header.undetected / max(images, 1)
+        yield f"no face was detected in {header.undetected:,} ({share:.1%}); they are kept and marked: {PROBLEMS}"
     if header.unreadable:
         yield f"{counted(header.unreadable, 'image')} could not be read, left out: {PROBLEMS}"
     if report.problems:

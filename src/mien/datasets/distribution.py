@@ -78,10 +78,10 @@ class Distribution:
         """
         inside = [f"/{name}" for name in self.names]
         for wanted in (f"/{marker}/", f"/{marker}"):
-            ends = [name.find(wanted) for name in inside if wanted in f"{name}" and _whole(name, wanted)]
+            ends = [name.find(wanted) for name in inside if wanted in f"{name}" and _complete(name, wanted)]
             if ends:
                 position = min(ends)
-                name = next(name for name in inside if name.find(wanted) == position and _whole(name, wanted))
+                name = next(name for name in inside if name.find(wanted) == position and _complete(name, wanted))
                 return self._part(name[1 : position + 1])
         return None
 
@@ -225,6 +225,6 @@ def _again(root: Path, prefix: str) -> Distribution:
     return Distribution(root, prefix=prefix)
 
 
-def _whole(name: str, wanted: str) -> bool:
+def _complete(name: str, wanted: str) -> bool:
     """A folder counts anywhere; a file only at the end of a name."""
     return wanted.endswith("/") or name.endswith(wanted)

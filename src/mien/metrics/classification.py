@@ -44,7 +44,7 @@ class Metrics:
     images: int
     predicted: int  # images with a prediction; one without (no face detected) counts as wrong
     accuracy: float
-    balanced_accuracy: float  # mean recall over the classes that occur
+    balanced_accuracy: float  # recall averaged over the classes that occur
     macro_f1: float  # mean F1 over the classes that occur
     top2_accuracy: float
     ece: float  # expected calibration error, 15 equal bins (Guo et al., 2017)
@@ -110,7 +110,7 @@ def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean recall over the classes that occur in `truth` (N,); `predicted` (N,) is -1 without a prediction."""
+    """Recall averaged over the classes that occur in `truth` (N,); `predicted` (N,) is -1 without a prediction."""
     images = np.bincount(truth)
     correct = np.bincount(truth, truth == predicted)
     return float((correct[images > 0] / images[images > 0]).mean())

@@ -45,8 +45,8 @@ def bootstrap(
 
     `columns` (N, ...): one row per image. `statistic` gets the sum (R, ...) of each column over each of R resamples
     and returns (R,) values: NaN where a resample has none. `clusters` (N,): images of one value (a person, a video)
-    are drawn together, "" stands alone; None: every image alone. Two models on the same images in one call give a
-    paired interval:
+    are resampled together, "" stands alone; None: every image alone. Two models on the same images in one call
+    give a paired interval:
 
         bootstrap(lambda correct, images: correct / images, correct, np.ones(N), clusters=people)
         bootstrap(lambda first, second, images: (first - second) / images, correct_a, correct_b, np.ones(N))

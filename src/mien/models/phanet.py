@@ -194,9 +194,9 @@ class PhaNet(nn.Module):
             return Encoding(maps[-1].mean(dim=(2, 3)), maps)
         projected, mask_logits = zip(*(scale(y) for scale, y in zip(self.scales, maps, strict=True)), strict=True)
         pose_logits = pose = None
-        if self.pose_head is not None:  # before attention: the pose needs the whole face
-            whole = projected[-1].mean(dim=(2, 3))
-            pose_logits = self.pose_head(scaled_gradient(whole, config.pose_gradient) if self.training else whole)
+        if self.pose_head is not None:  # before attention: the pose needs the pooled face
+            pooled = projected[-1].mean(dim=(2, 3))
+            pose_logits = self.pose_head(scaled_gradient(pooled, config.pose_gradient) if self.training else pooled)
             pose = pose_logits.detach().softmax(dim=1)
         if config.attention:
             masks = tuple(logits.sigmoid() for logits in coarse_to_fine(mask_logits))

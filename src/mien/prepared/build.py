@@ -286,7 +286,7 @@ class _StoreFolder:
         shards: list[Shard] = []
         counts: Counter[tuple[str, str]] = Counter()
         problems = [[problem.where, "", "", problem.what, "left out"] for problem in self.problems]
-        not_found = unreadable = 0
+        undetected = unreadable = 0
         names = ("path", "split", "label", "box", "detected")
         for number in range(self.shards):
             path = self.file(number, ".parquet")
@@ -305,7 +305,7 @@ class _StoreFolder:
                 [image["path"], image["split"], image["label"], image["reason"], "left out"]
                 for image in note["unreadable"]
             ]
-            not_found += len(faceless)
+            undetected += len(faceless)
             unreadable += len(note["unreadable"])
             shards.append(
                 Shard(
@@ -333,7 +333,7 @@ class _StoreFolder:
             version=__version__,
             citation=info.citation,
             licence=info.licence,
-            not_found=not_found,
+            undetected=undetected,
             unreadable=unreadable,
             broken=len(self.problems),
             shards=tuple(shards),

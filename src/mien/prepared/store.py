@@ -65,7 +65,7 @@ class StoreHeader:
     version: str  # of mien
     citation: str
     licence: str
-    not_found: int  # rows without a detected face
+    undetected: int  # rows without a detected face
     unreadable: int  # images left out
     broken: int  # rows of the set left out: missing image, unknown label, ...
     shards: tuple[Shard, ...]

@@ -30,7 +30,7 @@ class Canvas:
     """The texture of one face model. What is the same for all identities is computed once."""
 
     def __init__(self, model: FaceModel) -> None:
-        texels = _place_map(model)
+        texels = _texel_map(model)
         self.positions = texels[:, :3]
         self.is_mouth, self.is_socket = texels[:, 3] > 0.5, texels[:, 4] > 0.5
         points = model.neutral[model.landmarks]
@@ -61,29 +61,29 @@ class Canvas:
         fine, coarse = (_grain(rng, size) for size in (1, 6))
         mottle = rng.uniform(0.01, 0.035)
         relief = 1 + mottle * (fine + coarse) + 0.03 * waves(self.positions, rng, 0.35, 8)
-        coat = _PaintLayer(skin.astype(np.float32) * relief[:, None].astype(np.float32))
-        self._complexion(coat, traits, rng)
+        layer = _PaintLayer(skin.astype(np.float32) * relief[:, None].astype(np.float32))
+        self._complexion(layer, traits, rng)
         below = y - np.interp(np.abs(x), *_BEARD_LINE)
         beard = ramp(below, -0.2, 0.9) * ramp(y, 11.0, 8.0) * ramp(self.lip, -0.02, -0.3) * ramp(z, 0.0, -2.5)
-        coat.add(beard * np.clip(0.8 + 0.25 * fine, 0, 1), 0.35 * skin + 0.65 * hair, traits.beard)
+        layer.add(beard * np.clip(0.8 + 0.25 * fine, 0, 1), 0.35 * skin + 0.65 * hair, traits.beard)
         lips = skin * rng.uniform([0.84, 0.55, 0.56], [0.96, 0.74, 0.75])
         if traits.lipstick:
             lips = rng.uniform([130, 20, 40], [200, 70, 100])
-        coat.add(ramp(self.lip, -0.06, 0.08), lips, rng.uniform(0.6, 0.95))
-        coat.add(np.exp(-((self.lip_seam / 0.14) ** 2)) * (self.lip > -0.1), lips * 0.45, 0.75)
+        layer.add(ramp(self.lip, -0.06, 0.08), lips, rng.uniform(0.6, 0.95))
+        layer.add(np.exp(-((self.lip_seam / 0.14) ** 2)) * (self.lip > -0.1), lips * 0.45, 0.75)
         width = rng.uniform(0.2, 0.48) * np.interp(self.along_brow, [0, 0.12, 0.5, 1], [0.75, 1.0, 0.95, 0.3])
         brow = ramp(self.brow / width, 1.25, 0.55) * np.clip(0.85 + 0.25 * fine, 0, 1)
-        coat.add(brow, hair * 0.8, rng.uniform(0.45, 0.95))
+        layer.add(brow, hair * 0.8, rng.uniform(0.45, 0.95))
         rim = rng.uniform(0.25, 0.75)
-        coat.add(np.exp(-((self.upper_lid / 0.13) ** 2)), skin * 0.22, rim)
-        coat.add(np.exp(-((self.lower_lid / 0.10) ** 2)), skin * [0.5, 0.38, 0.36], 0.6 * rim)
-        self._scalp_hair(coat, traits, rng)
-        coat.add(ramp(y - rng.uniform(11.5, 14.0) - 0.12 * z, 0.0, 0.15), rng.uniform(15, 235, 3), 1.0)  # shirt
-        coat.add(self.is_mouth, np.array([45, 12, 12]) + ramp(z, -4.0, -10.5)[:, None] * [105, 48, 46], 1.0)
-        coat.add(self.is_socket, skin * [0.75, 0.5, 0.45], 1.0)
-        return coat.image.clip(0, 255).astype(np.uint8).reshape(TILE_PX, 2 * TILE_PX, 3)
+        layer.add(np.exp(-((self.upper_lid / 0.13) ** 2)), skin * 0.22, rim)
+        layer.add(np.exp(-((self.lower_lid / 0.10) ** 2)), skin * [0.5, 0.38, 0.36], 0.6 * rim)
+        self._scalp_hair(layer, traits, rng)
+        layer.add(ramp(y - rng.uniform(11.5, 14.0) - 0.12 * z, 0.0, 0.15), rng.uniform(15, 235, 3), 1.0)  # shirt
+        layer.add(self.is_mouth, np.array([45, 12, 12]) + ramp(z, -4.0, -10.5)[:, None] * [105, 48, 46], 1.0)
+        layer.add(self.is_socket, skin * [0.75, 0.5, 0.45], 1.0)
+        return layer.image.clip(0, 255).astype(np.uint8).reshape(TILE_PX, 2 * TILE_PX, 3)
 
-    def _complexion(self, coat: _PaintLayer, traits: Traits, rng: np.random.Generator) -> None:
+    def _complexion(self, layer: _PaintLayer, traits: Traits, rng: np.random.Generator) -> None:
         """Red cheeks and nose, shadows below the eyes, freckles."""
         skin = traits.skin
         warm = np.zeros(len(self.positions), np.float32)
@@ -91,18 +91,18 @@ class Canvas:
             away = self.positions - np.array([x, y, z], np.float32)
             warm += np.exp(-np.square(away).sum(axis=1) / (2 * radius**2))
         warm = np.minimum(warm, 1)
-        coat.add(warm, skin * [1.02, 0.80, 0.78], rng.uniform(0.05, 0.6))
-        coat.add(np.exp(-((self.lower_lid / 0.7) ** 2)), skin * [0.78, 0.70, 0.70], rng.uniform(0.05, 0.5))
+        layer.add(warm, skin * [1.02, 0.80, 0.78], rng.uniform(0.05, 0.6))
+        layer.add(np.exp(-((self.lower_lid / 0.7) ** 2)), skin * [0.78, 0.70, 0.70], rng.uniform(0.05, 0.5))
         if traits.tone < 0.5 and rng.random() < 0.25:
             freckles = _grain(rng, 2) > rng.uniform(1.2, 2.0)
-            coat.add(freckles * warm, skin * [0.72, 0.58, 0.48], rng.uniform(0.3, 0.7))
+            layer.add(freckles * warm, skin * [0.72, 0.58, 0.48], rng.uniform(0.3, 0.7))
 
-    def _scalp_hair(self, coat: _PaintLayer, traits: Traits, rng: np.random.Generator) -> None:
+    def _scalp_hair(self, layer: _PaintLayer, traits: Traits, rng: np.random.Generator) -> None:
         turn = np.arctan2(self.positions[:, 0], -self.positions[:, 2]) / (2 * np.pi) + 0.5  # strands hang down
         strands = rng.normal(0, 1, 700)[(turn * 699).astype(int)]
         height = self.scalp - traits.hairline + 0.2 * waves(self.positions, rng, 1.0, 8) + 0.12 * strands
         shade = np.clip(1 + 0.13 * strands + 0.1 * waves(self.positions, rng, 1.2, 6), 0.4, 1.8)
-        coat.add(ramp(height, -0.2, 0.6), traits.hair * shade[:, None], traits.hair_cover)
+        layer.add(ramp(height, -0.2, 0.6), traits.hair * shade[:, None], traits.hair_cover)
 
 
 class _PaintLayer:
@@ -191,7 +191,7 @@ def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
     return values / values.std()
 
 
-def _place_map(model: FaceModel) -> np.ndarray:
+def _texel_map(model: FaceModel) -> np.ndarray:
     """Of every texel, row by row: its place on the neutral head, how much it is mouth and eye socket (N, 5)."""
     chosen = np.all(model.quads < SKIN.stop, axis=1)
     kind = np.zeros((len(model.neutral), 2), np.float32)

@@ -98,8 +98,8 @@ class TrainingData:
         if device.type != "cuda":
             return torch.from_numpy(self.store.images(rows)).permute(0, 3, 1, 2)
         if self._resident is None and self._fits(device):
-            whole = torch.from_numpy(self.store.images(np.arange(len(self.store))))
-            self._resident = whole.permute(0, 3, 1, 2).contiguous().to(device)
+            canvases = torch.from_numpy(self.store.images(np.arange(len(self.store))))
+            self._resident = canvases.permute(0, 3, 1, 2).contiguous().to(device)
         if self._resident is not None:
             return self._resident[torch.from_numpy(rows).to(device)]
         canvases = torch.from_numpy(self.store.images(rows)).permute(0, 3, 1, 2)

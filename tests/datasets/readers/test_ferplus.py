@@ -82,7 +82,7 @@ def test_the_folders_own_lists_will_do(tmp_path: Path) -> None:
         ([1] * 10, None, None, None),
     ],
 )
-def test_votes_are_judged_as_published(
+def test_votes_are_evaluated_as_published(
     counts: list[int], most: str | None, over_half: str | None, votes: list[float] | None
 ) -> None:
     for rule, expected in ((False, most), (True, over_half)):

@@ -207,8 +207,8 @@ def _duplicate_overlaps(samples: Samples, copies: Duplicates) -> tuple[SplitOver
     splits = samples.split[copies.pairs]  # (P, 2)
     for left, right in combinations(samples.splits, 2):
         straight = (splits[:, 0] == left) & (splits[:, 1] == right)
-        turned = (splits[:, 0] == right) & (splits[:, 1] == left)
-        pairs = np.concatenate([copies.pairs[straight], copies.pairs[turned][:, ::-1]])
+        swapped = (splits[:, 0] == right) & (splits[:, 1] == left)
+        pairs = np.concatenate([copies.pairs[straight], copies.pairs[swapped][:, ::-1]])
         if len(pairs):
             examples = [f"{samples.path[a]} = {samples.path[b]}" for a, b in pairs[:3]]
             overlaps.append(

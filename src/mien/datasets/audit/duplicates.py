@@ -8,7 +8,7 @@ the *detail* of both copies, what is left after a 7 x 7 mean is taken away, corr
 
 Both limits were chosen by looking at pairs. Of FER+, 70 pairs drawn from the weakest above 0.8 all show one photo;
 the 41 of muxspace all show one person, nearly all one photo; below 0.7 muxspace begins to pair different people.
-Mirrored copies are not found.
+Flipped copies are not found.
 """
 
 from __future__ import annotations

@@ -165,8 +165,8 @@ def _header(head: bytes) -> tuple[np.dtype, int]:
     return np.dtype(described["descr"]), len(head)
 
 
-def _counts(*figures: int) -> dict[str, int]:
-    return dict(zip(AFFECTNET_8, figures, strict=False))
+def _counts(*published: int) -> dict[str, int]:
+    return dict(zip(AFFECTNET_8, published, strict=False))
 
 
 # Table 3 of the paper less the 500 of each class that were put aside for validation; the sums, 283,901 and 287,651,
@@ -202,6 +202,6 @@ SET = DatasetInfo(
     known_faults=(
         "Happiness is 36 times as frequent as contempt in train, while test has equally many of each class.",
         "One person labelled each image; two people agree on 61 in 100.",
-        "The two distributions crop faces differently; figures on one do not hold for the other.",
+        "The two distributions crop faces differently; published on one do not hold for the other.",
     ),
 )

@@ -68,7 +68,7 @@ SET = DatasetInfo(
     layout=(
         "F0001/F0001_AN01WH_F2D.bmp ... (frontal images; variants frontal-6 and frontal-7)\n"
         "F0001/F0001_AN01WH_F3D.wrl ... (scans, not read: render them)\n"
-        f"<any folder>/{VIEW} ... (rendered views; variants views-6 and views-7)"
+        f"<any folder>/{VIEW} ... (renderings; variants views-6 and views-7)"
     ),
     citation=(
         "L. Yin, X. Wei, Y. Sun, J. Wang, M. Rosato: A 3D Facial Expression Database For Facial Behavior Research. "

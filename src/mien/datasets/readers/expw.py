@@ -13,7 +13,7 @@ from mien.datasets.samples import Collector, Reading
 from mien.labels import FER2013
 
 LIST = "label.lst"
-PICTURES = "origin"
+IMAGES = "origin"
 
 
 def read(files: Distribution, variant: str) -> Reading:
@@ -21,12 +21,12 @@ def read(files: Distribution, variant: str) -> Reading:
 
     Labels 0 to 6 have the order of FER2013.
     """
-    root = files.together(LIST, PICTURES)
+    root = files.together(LIST, IMAGES)
     rows = Collector(FER2013, root or files)
     if root is None or (before := root.folder(LIST)) is None:
         rows.problem("missing file", str(files), f"{LIST} is not there", "unpack the labels of ExpW")
         return rows.done()
-    images = f"{root.folder(PICTURES) or ''}{PICTURES}"
+    images = f"{root.folder(IMAGES) or ''}{IMAGES}"
     for number, line in root.lines(before + LIST):
         where = f"{before}{LIST}:{number}"
         fields = line.rsplit(maxsplit=7)

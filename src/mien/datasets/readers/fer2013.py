@@ -65,8 +65,8 @@ def _folders(files: Distribution) -> Iterator[tuple[str, str]]:
             yield name, USAGE_SPLITS.get(usage, match[1])
 
 
-def _counts(*figures: int) -> dict[str, int]:
-    return dict(zip(FER2013, figures, strict=True))
+def _counts(*published: int) -> dict[str, int]:
+    return dict(zip(FER2013, published, strict=True))
 
 
 SET = DatasetInfo(

@@ -23,8 +23,8 @@ from mien.labels import FERPLUS
 
 LIST = "fer2013new.csv"
 FOLDERS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest": "FER2013Test"}
-ANSWERS = (*FERPLUS, "unknown", "NF")
-COLUMNS = ("Usage", "Image name", *ANSWERS)
+VOTE_COLUMNS = (*FERPLUS, "unknown", "NF")
+COLUMNS = ("Usage", "Image name", *VOTE_COLUMNS)
 
 
 class Line(NamedTuple):
@@ -99,7 +99,7 @@ def _lines(root: Distribution) -> Iterator[Line] | None:
 
 def _votes_of(root: Distribution, name: str) -> Iterator[Line]:
     for number, row in root.rows(name, COLUMNS):
-        yield Line(f"{name}:{number}", row["Usage"], row["Image name"], [row[answer] for answer in ANSWERS])
+        yield Line(f"{name}:{number}", row["Usage"], row["Image name"], [row[column] for column in VOTE_COLUMNS])
 
 
 def _labels_of(root: Distribution, own: dict[str, str]) -> Iterator[Line]:
@@ -107,7 +107,7 @@ def _labels_of(root: Distribution, own: dict[str, str]) -> Iterator[Line]:
     for usage, name in own.items():
         for number, line in root.lines(name):
             image, *rest = next(csv.reader([line]))
-            votes = rest[1:] if len(rest) == len(ANSWERS) + 1 else rest
+            votes = rest[1:] if len(rest) == len(VOTE_COLUMNS) + 1 else rest
             yield Line(f"{name}:{number}", usage, image.strip(), [vote.strip() for vote in votes])
 
 
@@ -118,8 +118,8 @@ def _wrong_usage(rows: Collector, line: Line) -> None:
 
 
 def _add(rows: Collector, path: str, line: Line, variant: str) -> None:
-    if len(line.votes) != len(ANSWERS) or not all(re.fullmatch("[0-9]{1,9}", vote) for vote in line.votes):
-        remedy = f"a row has {len(ANSWERS)} whole numbers, for {', '.join(ANSWERS)}"
+    if len(line.votes) != len(VOTE_COLUMNS) or not all(re.fullmatch("[0-9]{1,9}", vote) for vote in line.votes):
+        remedy = f"a row has {len(VOTE_COLUMNS)} whole numbers, for {', '.join(VOTE_COLUMNS)}"
         rows.problem("wrong column", line.where, f"votes {','.join(line.votes)!r}", remedy)
         return
     label, votes = label_and_votes([int(vote) for vote in line.votes], over_half=variant == "over-half")
@@ -139,8 +139,8 @@ def label_and_votes(counts: list[int], *, over_half: bool = False) -> tuple[str 
     return label, votes / votes.sum()
 
 
-def _counts(unclear: int, *figures: int) -> dict[str, int]:
-    return {**dict(zip(FERPLUS, figures, strict=True)), "no label": unclear}
+def _counts(unclear: int, *published: int) -> dict[str, int]:
+    return {**dict(zip(FERPLUS, published, strict=True)), "no label": unclear}
 
 
 SET = DatasetInfo(
@@ -176,7 +176,7 @@ SET = DatasetInfo(
     votes=True,
     known_faults=(
         "The test split repeats images of the training split, as in FER2013.",
-        "Papers count labels by different rules; figures on different numbers of test images do not compare.",
+        "Papers count labels by different rules; published on different numbers of test images do not compare.",
         "Contempt and disgust have fewer than 200 training images each.",
     ),
 )
