@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mien.training.losses import Loss
 
+from mien.training.optim.losses import Loss
 from mien.training.recipe import Optimizer, Recipe
 
 ROOT = Path(__file__).parents[2]
