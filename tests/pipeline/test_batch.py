@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from mien.labels import FERPLUS
 from mien.pipeline.batch import images_of
 from mien.pipeline.journal import Journal
 from mien.pipeline.table import read_table
+from tests.conftest import EXAMPLES
 
 
 @pytest.fixture
@@ -111,6 +113,72 @@ def test_other_settings_do_not_mix(recognizer: mien.Recognizer, folder: Path) ->
     with pytest.raises(OutputError, match=r"other weights or settings \(detect was true, now false\)"):
         recognizer.predict_folder(folder, output=output, detect=False)
     assert recognizer.predict_folder(folder, output=output, detect=False, overwrite=True).num_rows == 10
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_a_resumed_or_extended_table_has_the_bytes_of_one_made_at_once(
+    recognizer: mien.Recognizer, folder: Path, suffix: str
+) -> None:
+    whole, stopped, extended = (folder.parent / f"{name}{suffix}" for name in ("whole", "stopped", "extended"))
+    recognizer.predict_folder(folder, output=whole, detect=False)  # boxes of whole numbers
+    for count in (2, 3, 1):
+        assert len(list(islice(recognizer.stream([folder], output=stopped, detect=False), count))) == count
+    recognizer.predict_folder(folder, output=stopped, detect=False)
+    recognizer.predict_many([folder / "3.png", folder / "bad.png"], output=extended, detect=False)
+    recognizer.predict_folder(folder, output=extended, detect=False)
+    assert whole.read_bytes() == stopped.read_bytes() == extended.read_bytes()
+
+
+def test_a_changed_file_under_the_same_name_is_read_again(recognizer: mien.Recognizer, folder: Path) -> None:
+    output = folder.parent / "out.csv"
+    next(recognizer.stream([folder], output=output))
+    Image.open(folder / "none.png").save(folder / "0.png")
+    rows = recognizer.predict_folder(folder, output=output).to_pylist()
+    assert rows[0]["face"] is None
+    Image.open(folder / "none.png").save(folder / "1.png")
+    seen = [Path(result.source).name for result in recognizer.stream([folder], output=output)]
+    assert seen == ["1.png", "bad.png"]
+    rows = read_table(output, FERPLUS).to_pylist()
+    assert [row["face"] is None for row in rows] == [True, True] + [False] * 6 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "change"),
+    [
+        ({"priors": "balanced"}, {}, "priors was default, now balanced"),
+        ({"small_faces": True}, {}, "detector.tiles was false, now true"),
+        ({"min_confidence": 0.25}, {}, "confidence_threshold was "),
+        ({"labels": "raf-db"}, {}, "labels was "),
+        ({}, {"detect": False}, "detect was true, now false"),
+    ],
+)
+def test_a_finished_table_is_not_extended_with_other_settings(
+    recognizer: mien.Recognizer, tmp_path: Path, settings: dict[str, Any], options: dict[str, Any], change: str
+) -> None:
+    photo, output = EXAMPLES / "astronaut.jpg", tmp_path / "out.csv"
+    recognizer.predict_many([photo], output=output)
+    before = output.read_bytes()
+    other = mien.load(threads=1, **settings)
+    with pytest.raises(
+        OutputError, match=rf"out.csv was made with other weights or settings \({change}.*overwrite"
+    ):
+        other.predict_many([photo], output=output, **options)
+    assert output.read_bytes() == before
+    assert other.predict_many([photo], output=output, overwrite=True, **options).num_rows == 1
+    assert list(other.stream([photo], output=output, **options)) == []
+
+
+def test_a_table_that_does_not_say_how_it_was_made_is_not_extended(
+    recognizer: mien.Recognizer, folder: Path
+) -> None:
+    output = folder.parent / "out.csv"
+    recognizer.predict_folder(folder, output=output)
+    output.write_text(output.read_text().replace(",happiness,", ",anger,"))
+    with pytest.raises(OutputError, match="does not say how it was made"):
+        recognizer.predict_folder(folder, output=output)
+    output.with_name("out.csv.settings").unlink()
+    with pytest.raises(OutputError, match="does not say how it was made"):
+        recognizer.predict_folder(folder, output=output)
 
 
 def test_a_full_disk_says_so_and_keeps_what_is_done(

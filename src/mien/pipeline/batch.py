@@ -13,7 +13,7 @@ from mien.labels import LabelSet
 from mien.media.disk import DISK_FULL, plain_disk_errors
 from mien.media.images import images_in, read_image
 from mien.media.work import Progress, map_bounded, no_progress, worker_count
-from mien.pipeline.journal import Journal
+from mien.pipeline.journal import Journal, file_state
 from mien.pipeline.save import Saver
 from mien.pipeline.table import check_suffix, rows_of, write_table
 from mien.results import Face, ImageResult
@@ -90,7 +90,8 @@ def stream(
         return _counted(map_bounded(read, items, workers=workers), 0, len(items), progress)
     settings = recognizer.describe() | {"detect": detect}
     with plain_disk_errors(table, option="--output"):
-        journal = Journal(table, settings, recognizer.labels, overwrite=overwrite)
+        files = {name_of(item): file_state(item) if isinstance(item, str) else None for item in items}
+        journal = Journal(table, settings, recognizer.labels, files, overwrite=overwrite)
     remaining = [item for item in items if not (name_of(item) in journal.sources and _saved(item, saver))]
     results = _counted(
         map_bounded(read, remaining, workers=workers), len(items) - len(remaining), len(items), progress
@@ -169,4 +170,4 @@ def _written(
             yield result
     with plain_disk_errors(output, option="--output"):
         write_table(journal.rows(order), journal.labels, output)
-        journal.remove()
+        journal.finish()

@@ -64,19 +64,24 @@ def _row(source: str, labels: LabelSet, **values: Any) -> TableRow:
 
 
 def _values(face: Face, labels: LabelSet) -> TableRow:
-    values: TableRow = {side: round(getattr(face.box, side), 2) for side in ("left", "top", "right", "bottom")}
+    values: TableRow = {side: _number(getattr(face.box, side), 2) for side in ("left", "top", "right", "bottom")}
     if face.detection is not None:
-        values["detection"] = round(face.detection, 4)
+        values["detection"] = _number(face.detection, 4)
     if face.pose is not None:
-        values |= {name: round(getattr(face.pose, name), 2) for name in ("yaw_deg", "pitch_deg", "roll_deg")}
+        values |= {name: _number(getattr(face.pose, name), 2) for name in ("yaw_deg", "pitch_deg", "roll_deg")}
     if face.quality is not None:
-        values |= {name: round(getattr(face.quality, name), digits) for name, digits in _DIGITS.items()}
+        values |= {name: _number(getattr(face.quality, name), digits) for name, digits in _DIGITS.items()}
         values["flags"] = " ".join(face.quality.flags) or None
     if face.expression is not None:
         values |= {"expression": str(face.expression.top), "certain": face.certain}
         probabilities = zip(labels, _rounded(face.expression.values), strict=True)
         values |= {f"p_{label}": value for label, value in probabilities}
     return values
+
+
+def _number(value: float, digits: int) -> float:
+    """A Python float, whatever the user's own detector gave: written the same before and after a resume."""
+    return round(float(value), digits)
 
 
 def _rounded(values: tuple[float, ...]) -> list[float]:
