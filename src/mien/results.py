@@ -20,6 +20,13 @@ FLAT_BELOW = 0.15  # contrast
 OVEREXPOSED_ABOVE = 0.15  # clipped
 
 
+def percent(probability: float) -> str:
+    """ "97%"; never "100%" or "0%", which no network can promise."""
+    if probability > 0.994:
+        return ">99%"
+    return "<1%" if probability < 0.01 else f"{probability:.0%}"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Scores:
     """Probabilities per class; they sum to 1."""
@@ -176,6 +183,7 @@ class ImageResult:
     source: str
     faces: tuple[Face, ...] = ()
     error: str | None = None
+    frames: int = 1  # frames or pages of the file, of which the first was read
 
     def __repr__(self) -> str:
         count = f"{len(self.faces)} face{'s' * (len(self.faces) != 1)}"

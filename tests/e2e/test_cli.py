@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,32 @@ def test_a_photo_gives_a_table_and_success() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("width", [60, 80, 120, None])
+def test_the_terminal_has_one_line_per_face_and_each_path_once(tmp_path: Path, width: int | None) -> None:
+    folder = tmp_path / "holiday by the sea"
+    folder.mkdir()
+    photo = Image.open(PHOTO)
+    two = Image.new("RGB", (2 * photo.width, photo.height))
+    two.paste(photo, (0, 0))
+    two.paste(photo, (photo.width, 0))
+    two.save(folder / "two of them.png")
+    Image.new("RGB", (64, 64)).save(folder / "none.png")
+    columns = {} if width is None else {"COLUMNS": str(width)}
+    command = [sys.executable, "-m", "mien", "predict", str(folder), "--min-confidence", "1"]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | columns
+    lines = subprocess.run(command, capture_output=True, text=True, env=environment).stdout.splitlines()
+    assert len(lines) == 1 + 1 + 2
+    assert "none.png" in lines[1]
+    assert "no face detected" in lines[1]
+    assert "them.png" in lines[2]
+    assert "them.png" not in lines[3]
+    assert all("happiness >99%" in line and "uncertain: below 100%" in line for line in lines[2:])
+    if width is None:
+        assert str(folder / "two of them.png") in lines[2]
+    else:
+        assert max(map(len, lines)) <= width
+
+
 def test_json_lines_go_to_stdout_and_nothing_else() -> None:
     done = mien_command("predict", PHOTO, str(EXAMPLES / "grace_hopper.jpg"), "--json", "--quiet")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -39,8 +67,10 @@ def test_json_lines_go_to_stdout_and_nothing_else() -> None:
 def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(tmp_path: Path) -> None:
     Image.open(PHOTO).filter(ImageFilter.GaussianBlur(6)).save(tmp_path / "soft.png")
     done = mien_command("predict", str(tmp_path / "soft.png"), PHOTO, "--min-confidence", "1")
-    assert done.stdout.count(" uncertain ") == 2
-    assert done.stdout.count(" too blurred ") == 1
+    assert [line.split("uncertain: ")[1].strip() for line in done.stdout.splitlines()[1:]] == [
+        "too blurred",
+        "below 100%",
+    ]
     assert "2 uncertain, 1 hard to see" in done.stderr
     done = mien_command("predict", PHOTO, "--min-confidence", "0", "--json")
     assert json.loads(done.stdout)["certain"] is True
@@ -73,6 +103,17 @@ def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> No
     assert f"{tmp_path / 'absent.jpg'}: no such file" in done.stderr
     assert "happiness" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_skipped_is_said(tmp_path: Path) -> None:
+    photo = Image.open(PHOTO)
+    photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(5)])
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    done = mien_command("predict", str(tmp_path), "-o", str(tmp_path / "t.csv"))
+    assert done.returncode == 1
+    assert f"{tmp_path / 'moving.gif'}: only the first of 2 frames is read" in done.stderr
+    assert f"{tmp_path / 'clip.mp4'}: is a video" in done.stderr
+    assert "1 face in 1 image, 1 could not be read" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -147,6 +188,27 @@ def test_version_and_weights_are_shown() -> None:
     assert mien_command("--version").stdout == f"mien {mien.__version__}\n"
     assert "landmarks68" in mien_command("weights", "list").stdout
     assert json.loads(mien_command("weights", "show").stdout)["labels"] == "ferplus"
+
+
+def test_the_doctor_says_what_runs_where_and_checks_the_weights() -> None:
+    done = mien_command("doctor")
+    assert done.returncode == 0
+    assert f"mien {mien.__version__}, Python {platform.python_version()}" in done.stdout
+    assert "CPUExecutionProvider; its telemetry is off" in done.stdout
+    assert done.stdout.count(" checks passed") == 4
+
+
+def test_the_shell_completes_commands() -> None:
+    environment = os.environ | {"_MIEN_COMPLETE": "complete_bash", "COMP_WORDS": "mien pre", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv = ['mien']; from mien.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["predict"]
+
+
+def test_the_start_script_ends_with_how_to_go_on() -> None:
+    last = (EXAMPLES.parent / "scripts" / "start").read_text().splitlines()[-1]
+    assert "/bin/activate" in last
+    assert "mien predict" in last
 
 
 def test_one_face_is_one_face() -> None:

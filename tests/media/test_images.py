@@ -13,7 +13,7 @@ from PIL import Image
 
 from mien.errors import ImageError
 from mien.media import images
-from mien.media.images import images_in, read_image, write_image
+from mien.media.images import images_in, read_first_frame, read_image, write_image
 
 RED = (200, 40, 30)
 
@@ -80,6 +80,10 @@ def test_of_an_animation_the_first_frame_is_read(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("white", "black")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     assert (read_image(tmp_path / "moving.gif") == 255).all()
+    assert read_first_frame(tmp_path / "moving.gif")[1] == 2
+    assert read_first_frame(jpeg_bytes())[1] == 1
+    frames[0].save(tmp_path / "phone.mpo", save_all=True, append_images=frames[1:])  # a photo and its preview
+    assert read_first_frame(tmp_path / "phone.mpo")[1] == 1
 
 
 def jpeg_bytes() -> bytes:
@@ -236,6 +240,23 @@ def test_folders_are_listed_in_order_without_hidden_or_foreign_files(tmp_path: P
         path.write_bytes(b"")
     names = [os.path.relpath(str(path), tmp_path) for path in images_in(str(tmp_path))]
     assert names == ["a.png", "b.JPG", os.path.join("deep", "er", "c.webp")]
+
+
+def test_videos_and_linked_folders_are_said(tmp_path: Path) -> None:
+    inside, elsewhere = tmp_path / "inside", tmp_path / "elsewhere"
+    for name in ("a.png", "b.MOV", "deep/c.png"):
+        (inside / name).parent.mkdir(parents=True, exist_ok=True)
+        (inside / name).write_bytes(b"")
+    elsewhere.mkdir()
+    (inside / "linked").symlink_to(elsewhere)
+    (inside / "latest").symlink_to(inside / "deep")  # its images are read where they are
+    listed = list(images_in(str(inside)))
+    assert [str(item) for item in listed] == [
+        f"{inside}/a.png",
+        f"{inside}/b.MOV: is a video; this version reads images only: extract frames first",
+        f"{inside}/deep/c.png",
+        f"{inside}/linked: is a link to a folder, which is not followed; name that folder, too",
+    ]
 
 
 def test_a_written_image_reads_back(tmp_path: Path) -> None:

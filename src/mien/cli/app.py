@@ -10,6 +10,7 @@ import typer
 
 from mien._version import __version__
 from mien.cli.data import data_app
+from mien.cli.doctor import doctor
 from mien.cli.evaluate import evaluate
 from mien.cli.predict import predict
 from mien.cli.recipes import recipes_app
@@ -20,7 +21,6 @@ app = typer.Typer(
     name="mien",
     help="Facial expression recognition, offline.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -84,3 +84,4 @@ app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
+app.command()(doctor)

@@ -16,7 +16,11 @@ from mien.errors import InputError
 
 def predict(
     sources: Annotated[
-        list[str], typer.Argument(help="Images and folders (with all folders below).", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Images and folders (with all folders below; videos and linked folders are named and left out).",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -76,13 +80,15 @@ def predict(
             summary.add(result)
             if result.error is not None:
                 bar.write(f"mien: {one_line(result.source)}: {result.error}")
+            if result.frames > 1:
+                bar.write(f"mien: {one_line(result.source)}: only the first of {result.frames} frames is read")
             rows = rows_of(result, recognizer.labels)
             if as_json:
                 sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
             elif output is None:
                 table += rows
     if table:
-        print_table(table, [f"p_{label}" for label in recognizer.labels])
+        print_table(table, [f"p_{label}" for label in recognizer.labels], recognizer.network.confidence_threshold)
     if not quiet and (output is not None or save is not None or len(images) > 1):
         bar.write(summary.sentence(output))
     return 1 if summary.failed else 0

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mien.cli.output import counted
 from mien.pipeline.table import TableRow
-from mien.results import ImageResult
+from mien.results import ImageResult, percent
 
 _PROBLEMS = {  # of `mien.results.FLAGS`
     "small": "face too small",
@@ -21,6 +23,9 @@ _PROBLEMS = {  # of `mien.results.FLAGS`
     "flat": "too little contrast",
     "overexposed": "overexposed",
 }
+_COLUMNS = ("image", "face", "expression", "next", "left top right bottom", "yaw pitch roll", "note")
+_LEAST_NEEDED = ("yaw pitch roll", "next", "left top right bottom", "face")  # left out first in a narrow terminal
+_IMAGE_CELLS = 24  # that the path keeps
 
 
 class Summary:
@@ -62,37 +67,64 @@ def one_line(name: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 
-def print_table(rows: list[TableRow], classes: list[str]) -> None:
-    """One line per face; the head pose where the terminal is wide enough. `classes`: the p_ columns."""
-    console = Console()
-    with_pose = console.width >= 100
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("image", overflow="fold")
-    table.add_column("face", justify="right")
-    for name in ("expression", "next", "left top right bottom", *(["yaw pitch roll"] if with_pose else [])):
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        if row["error"] is not None:
-            continue
-        image = Text(one_line(row["source"]))
-        if row["face"] is None:
-            table.add_row(image, "-", "no face detected")
-            continue
-        first, second = sorted(classes, key=lambda name: -row[name])[:2]
-        style = "not bold" if row["certain"] is False else "bold"
-        cells = [
-            str(row["face"]),
-            "\n  ".join([f"[{style}]{row['expression']}[/] {row[first]:.0%}", *_problems(row)]),
-            f"{second.removeprefix('p_')} {row[second]:.0%}",
-            " ".join(f"{row[side]:.0f}" for side in ("left", "top", "right", "bottom")),
-        ]
-        if with_pose:
-            cells.append(" ".join(f"{row[angle]:+.0f}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")))
-        table.add_row(image, *cells)
-    if table.row_count:
-        console.print(table)
+def print_table(rows: list[TableRow], classes: list[str], threshold: float | None) -> None:
+    """One line per face, cut to the terminal's width; as long as need be where the output is no terminal.
+
+    `classes`: the p_ columns. `threshold`: least confidence of a certain prediction.
+    """
+    cut = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(width=None if cut else 1_000_000)
+    lines, last = [], None
+    for row in (row for row in rows if row["error"] is None):
+        lines.append(_cells(row, classes, threshold) | {"image": one_line(row["source"]) * (row["source"] != last)})
+        last = row["source"]
+    if not lines:
+        return
+    widths = {
+        name: max(cell_len(text) for text in (name, *(line.get(name, "") for line in lines))) for name in _COLUMNS
+    }
+    columns = [name for name in _COLUMNS if any(line.get(name) for line in lines)]
+    for name in _LEAST_NEEDED:
+        if min(widths["image"], _IMAGE_CELLS) + sum(widths[n] + 2 for n in columns if n != "image") > console.width:
+            columns = [column for column in columns if column != name]
+    rest = console.width - sum(widths[name] + 2 for name in columns if name != "image")
+    image = min(widths["image"], max(rest - 2, 16))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="right" if name == "face" else "left")
+    for line in lines:
+        cells = {**line, "image": _end(line["image"], image)}
+        style = "" if line.get("note", "").startswith("uncertain") else "bold"
+        table.add_row(*(Text(cells.get(name, ""), style if name == "expression" else "") for name in columns))
+    console.print(table)
 
 
-def _problems(row: TableRow) -> list[str]:
-    uncertain = ["uncertain"] if row["certain"] is False else []
-    return uncertain + [_PROBLEMS[flag] for flag in (row["flags"] or "").split()]
+def _cells(row: TableRow, classes: list[str], threshold: float | None) -> dict[str, str]:
+    if row["face"] is None:
+        return {"face": "-", "expression": "no face detected"}
+    first, second = sorted(classes, key=lambda name: -row[name])[:2]
+    return {
+        "face": str(row["face"]),
+        "expression": f"{row['expression']} {percent(row[first])}",
+        "next": f"{second.removeprefix('p_')} {percent(row[second])}",
+        "left top right bottom": " ".join(f"{row[side]:.0f}" for side in ("left", "top", "right", "bottom")),
+        "yaw pitch roll": " ".join(f"{row[angle]:+.0f}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")),
+        "note": _note(row, threshold),
+    }
+
+
+def _note(row: TableRow, threshold: float | None) -> str:
+    """Whether the prediction is uncertain, and why; problems of the face."""
+    reasons = [_PROBLEMS[flag] for flag in (row["flags"] or "").split()]
+    if row["certain"] is False:
+        return "uncertain: " + (", ".join(reasons) or f"below {100 * (threshold or 0):g}%")
+    return ", ".join(reasons)
+
+
+def _end(text: str, width: int) -> str:
+    """The end of a path, which tells it from the others."""
+    if cell_len(text) <= width:
+        return text
+    while cell_len(text) >= width:
+        text = text[1:]
+    return "…" + text

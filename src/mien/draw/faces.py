@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mien.geometry import Box
 from mien.labels import Expression
-from mien.results import Face
+from mien.results import Face, percent
 
 # Okabe and Ito's palette (2008), told apart by colour-blind readers as well.
 COLOURS: dict[str, str] = {
@@ -55,7 +55,7 @@ def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     _outline(draw, box, colour, line, dashed=uncertain)
     colour = _UNCERTAIN if uncertain else colour
     font = ImageFont.load_default(size=max(11, min(36, box.width / 8)))
-    text = f"{face.expression.top}{'?' if uncertain else ''} {face.expression.confidence:.0%}"
+    text = f"{face.expression.top}{'?' if uncertain else ''} {percent(face.expression.confidence)}"
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     high, wide = bottom - top + 6, right - left + 8
     x = min(max(box.left, 0), max(size[0] - wide, 0))
@@ -96,7 +96,7 @@ def _bars(draw: ImageDraw.ImageDraw, face: Face, x: float, y: float, size: tuple
     for i, (label, value) in enumerate(face.expression.ranked()[:_BARS]):
         top = y + i * row
         draw.rectangle((x, top + 2, x + max(1, wide * value), top + row - 2), fill=colour_of(label) + "C0")
-        draw.text((x + 4, top + row / 2), f"{label} {value:.2f}", fill="white", font=font, anchor="lm",
+        draw.text((x + 4, top + row / 2), f"{label} {percent(value)}", fill="white", font=font, anchor="lm",
                   stroke_width=1, stroke_fill="black")  # fmt: skip
 
 

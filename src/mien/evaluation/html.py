@@ -11,6 +11,7 @@ from PIL import Image
 from mien.errors import MissingPackageError
 from mien.evaluation import plots, tables
 from mien.evaluation.result import Evaluation
+from mien.results import percent
 
 THUMBNAIL_PX = 224
 
@@ -29,7 +30,12 @@ def render(evaluation: Evaluation) -> str:
         lstrip_blocks=True,
     )
     return pages.get_template("evaluation.html").render(
-        evaluation=evaluation, metrics=evaluation.metrics, tables=tables, plots=plots, thumbnail=_thumbnail
+        evaluation=evaluation,
+        metrics=evaluation.metrics,
+        tables=tables,
+        plots=plots,
+        thumbnail=_thumbnail,
+        percent=percent,
     )
 
 

@@ -28,6 +28,7 @@ IMAGE_SUFFIXES = frozenset(
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp".split())
 MAX_PIXELS = 89_000_000  # 256 MiB as RGB
 MAX_BYTES = 256 * 2**20  # of a file
+_VIDEO = "is a video; this version reads images only: extract frames first"
 MIN_SIDE_PX = 16  # no face can be recognised in less
 
 ImageSource = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
@@ -42,12 +43,17 @@ def read_image(source: str | os.PathLike[str] | bytes, *, name: str | None = Non
     transparency is laid on white, of an animation the first frame is taken. Raises `ImageError` with
     the reason and the remedy; `name` is what the error calls bytes.
     """
+    return read_first_frame(source, name=name)[0]
+
+
+def read_first_frame(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> tuple[np.ndarray, int]:
+    """`read_image`, and how many frames or pages the file has."""
     label = name or ("bytes" if isinstance(source, bytes) else os.fsdecode(source))
-    image = _decode(source if isinstance(source, bytes) else _bytes_of(source, label), label)
+    image, frames = _decode(source if isinstance(source, bytes) else _bytes_of(source, label), label)
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
-    return image
+    return image, frames
 
 
 def to_rgb(source: ImageSource) -> np.ndarray:
@@ -134,7 +140,7 @@ def _why_absent(label: str) -> str:
     return "no such file; check the path"
 
 
-def _decode(data: bytes, label: str) -> np.ndarray:
+def _decode(data: bytes, label: str) -> tuple[np.ndarray, int]:
     if not data:
         raise ImageError(label, "the file is empty (0 bytes); copy or download it again")
     _allow_heif(data, label)
@@ -146,7 +152,7 @@ def _decode(data: bytes, label: str) -> np.ndarray:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             image.load()
-            return rgb_of(image)
+            return rgb_of(image), _frames(image)
     except Image.DecompressionBombError:
         raise ImageError(
             label, f"more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller (this limit guards memory)"
@@ -161,6 +167,15 @@ def _decode(data: bytes, label: str) -> np.ndarray:
         else:
             reason = f"the image is damaged ({error or type(error).__name__}); save it again as PNG or JPEG"
         raise ImageError(label, " ".join(reason.split())) from None
+
+
+def _frames(image: Image.Image) -> int:
+    """1 for formats whose further images are previews of the first."""
+    frames = 1
+    if image.format not in ("MPO", "HEIF", "ICO"):
+        with contextlib.suppress(Exception):  # damage beyond the first frame must not cost it
+            frames = int(getattr(image, "n_frames", 1))
+    return frames
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -197,7 +212,7 @@ def _what_instead(data: bytes, label: str) -> str:
     head = data.lstrip().lower()
     suffix = Path(label).suffix.lower()
     if suffix in VIDEO_SUFFIXES or data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3":
-        return "is a video; this version reads images only: extract frames first"
+        return _VIDEO
     if head.startswith((b"<!doctype html", b"<html")):
         return "holds a web page, not an image; download the image itself"
     if head.startswith((b"<?xml", b"<svg")):
@@ -210,20 +225,30 @@ def _what_instead(data: bytes, label: str) -> str:
 
 
 def images_in(folder: str) -> Iterator[str | ImageError]:
-    """Every image file below a folder, sorted; hidden folders are left out, links are not followed.
+    """Every image file below a folder, sorted; hidden files and folders are left out.
 
-    A subfolder that may not be opened is yielded as the error it is.
+    Yielded as the errors they are: videos, subfolders that may not be opened, and links to folders elsewhere, which
+    are not followed.
     """
     refused: list[ImageError] = []
 
     def refuse(error: OSError) -> None:
         refused.append(ImageError(str(error.filename), "the folder may not be opened; check its permissions"))
 
+    root = os.path.join(os.path.realpath(folder), "")
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("."):
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix in IMAGE_SUFFIXES and not name.startswith("."):
                 yield os.path.join(parent, name)
+            elif suffix in VIDEO_SUFFIXES and not name.startswith("."):
+                yield ImageError(os.path.join(parent, name), _VIDEO)
+        for path in (os.path.join(parent, name) for name in folders):
+            if os.path.islink(path) and not os.path.join(os.path.realpath(path), "").startswith(root):
+                refused.append(
+                    ImageError(path, "is a link to a folder, which is not followed; name that folder, too")
+                )
     yield from refused
 
 

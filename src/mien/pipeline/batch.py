@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypedDict
 from mien.errors import ImageError, check_option
 from mien.labels import LabelSet
 from mien.media.disk import DISK_FULL, plain_disk_errors
-from mien.media.images import images_in, read_image
+from mien.media.images import images_in, read_first_frame
 from mien.media.work import Progress, map_bounded, no_progress, worker_count
 from mien.pipeline.journal import Journal, file_state
 from mien.pipeline.save import Saver
@@ -132,7 +132,7 @@ def _read(item: str | ImageError, *, recognizer: Predictor, detect: bool, saver:
     try:
         if isinstance(item, ImageError):
             raise item
-        image = read_image(item)
+        image, frames = read_first_frame(item)
         faces = recognizer.predict(image, detect=detect)
         if saver is not None:
             saver.save(item, image, faces)
@@ -146,7 +146,7 @@ def _read(item: str | ImageError, *, recognizer: Predictor, detect: bool, saver:
     except Exception as error:  # one strange image must not end the run
         reason = f"could not be read ({type(error).__name__}: {error}); please report it"
         return ImageResult(name, error=" ".join(reason.split()))
-    return ImageResult(name, tuple(faces))
+    return ImageResult(name, tuple(faces), frames=frames)
 
 
 def _counted(results: Iterator[ImageResult], before: int, total: int, progress: Progress) -> Iterator[ImageResult]:

