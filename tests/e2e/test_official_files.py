@@ -74,7 +74,7 @@ def test_without_labels_the_command_says_what_it_needs(poster: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--labels", "raf-db", "--channels", "grb"], "in the order rgb or bgr"),
+        (["--labels", "raf-db", "--channels", "grb"], "they can be 'rgb' or 'bgr'"),
         (["--labels", "raf-db", "--keep-rates", "most"], "give numbers with commas between"),
         (["--labels", "raf-db", "--keep-rates", "1,0.9"], "belong to APViT; this is poster"),
         (["--labels", "affectnet-8"], "with 7 classes, but --labels affectnet-8 has 8"),
