@@ -126,7 +126,7 @@ def test_a_recipe_that_cannot_be_run_says_why(
     [
         (["--set", "epochs"], "give NAME=VALUE"),
         (["--set", "epochs=many"], "epochs is 'many'; it must be int"),
-        (["--set", "epoch=3"], "Recipe has no 'epoch'"),
+        (["--set", "epoch=3"], "No field of Recipe called 'epoch'"),
         (["--set", "sampler=even"], "sampler is 'even'; it must be"),
         (["--set", "pretrained=ir50"], "pretrained is 'ir50'; it must be Mapping[str, str]"),
         (["--set", "ema_decay=1.5"], "ema_decay is 1.5"),

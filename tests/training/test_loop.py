@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -13,6 +16,7 @@ from safetensors.torch import load_file
 
 from mien.errors import OptionError
 from mien.training.loop import History, best_epoch, fit
+from mien.training.objective import TrainingBatch
 from mien.training.optim.sam import SAMConfig
 from mien.training.recipe import Optimizer, Recipe
 from mien.training.run_folder import RunFolder
@@ -67,6 +71,36 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, stop_at:
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     whole = run(RECIPE, tmp_path)
     assert run(RECIPE, tmp_path, stop_at=1) == whole
+
+
+class SometimesBlack(MadeUp):
+    """Some batches are not a number, as those of a broken image are."""
+
+    def __init__(self, broken: set[int]) -> None:
+        self.broken, self.batches = broken, 0
+
+    def training_batch(self, rows: np.ndarray, rng: torch.Generator, device: torch.device) -> TrainingBatch:
+        batch = super().training_batch(rows, rng, device)
+        self.batches += 1
+        return replace(batch, images=batch.images * math.nan) if self.batches in self.broken else batch
+
+
+@pytest.mark.parametrize("changes", [{}, {"sam": None, "micro_batch": 0}, {"optimizer": Optimizer(lr=0.03)}])
+def test_a_step_without_a_finite_gradient_is_skipped_and_counted(tmp_path: Path, changes: dict[str, Any]) -> None:
+    recipe, objective = replace(RECIPE, **changes), small_objective()
+    fabric = Fabric(accelerator="cpu", devices=1)
+    history = fit(recipe, objective, SometimesBlack({1, 5}), RunFolder(tmp_path), fabric=fabric)
+    assert sum(row.get("skipped_steps", 0) for row in history) == 2
+    assert all(math.isfinite(row["loss"]) and math.isfinite(row["validation_loss"]) for row in history)
+    assert all(value.isfinite().all() for value in load_file(tmp_path / "best.safetensors").values())
+    assert all(value.isfinite().all() for value in objective.network.state_dict().values())
+
+
+def test_a_run_without_finite_gradients_stops_with_advice(tmp_path: Path) -> None:
+    fabric = Fabric(accelerator="cpu", devices=1)
+    with pytest.raises(OptionError, match=r"epoch 1, step 3: 3 steps in a row .* lower learning rate"):
+        fit(RECIPE, small_objective(), SometimesBlack(set(range(99))), RunFolder(tmp_path), fabric=fabric)
+    assert not (tmp_path / "best.safetensors").exists()
 
 
 def test_two_processes_end_as_one(tmp_path: Path) -> None:

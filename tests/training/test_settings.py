@@ -52,8 +52,8 @@ def test_a_text_is_read_as_the_field_wants_it(name: str, text: Any, value: Any) 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("epoch", "5", "Recipe has no 'epoch'; it has name, network"),
-        ("optimizer.rate", "1", "Optimizer has no 'rate'"),
+        ("epoch", "5", "No field of Recipe called 'epoch'. Did you mean 'epochs'?"),
+        ("optimizer.rate", "1", "No field of Optimizer called 'rate'"),
         ("epochs.all", "1", "epochs has no fields of its own"),
         ("epochs", "1.5", "Recipe.epochs is '1.5'; it must be int"),
         ("optimizer.lr", "nan", "Optimizer.lr is nan; it must be float"),

@@ -67,6 +67,12 @@ def test_a_run_is_exported_in_silence(trained: Path, tmp_path: Path, capfd: pyte
         mien.export(trained, out=tmp_path / "other.onnx")
 
 
+def test_its_progress_begins_before_the_work(trained: Path, tmp_path: Path) -> None:
+    steps: list[tuple[int, int | None]] = []
+    mien.export(trained, out=tmp_path / "x.onnx", progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
 def test_a_file_that_differs_from_torch_is_not_written(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Ones:
         def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

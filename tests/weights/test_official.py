@@ -19,6 +19,7 @@ from mien.models.poster_v2 import PosterV2Config, relative_positions
 from mien.nn.densenet import DenseNet, DenseNetConfig
 from mien.nn.iresnet import IR50
 from mien.weights.official import backbones, convert_state
+from mien.weights.official.layout import unwrap
 from tests.parity.official import FAMILIES
 
 CONFIGS = {
@@ -137,6 +138,22 @@ def test_other_contents_are_named() -> None:
         convert_state({"epoch": 1, "loss": 0.5})
     with pytest.raises(WeightsError, match=r"is none of poster, poster_v2, .* called fc\.weight"):
         convert_state({"fc.weight": torch.zeros(2, 2)})
+
+
+def test_the_network_is_found_under_any_key() -> None:
+    weights, optimizer = {"fc.weight": torch.zeros(2, 2)}, {"state": {0: {"m": torch.zeros(2)}}, "param_groups": []}
+    saved = {
+        "net": weights,
+        "acc": torch.tensor(0.9),
+        "optimizer": optimizer,
+        "rng": {"cpu": torch.get_rng_state()},
+    }
+    assert unwrap(saved, source="x.pth") == weights
+    assert unwrap({"models": {"net": weights}}, source="x.pth") == weights
+    with pytest.raises(
+        WeightsError, match=r"x\.pth holds several networks: net, ema\. Save the one you mean alone"
+    ):
+        unwrap({"net": weights, "ema": weights}, source="x.pth")
 
 
 def test_halves_become_floats_and_counters_stay_whole() -> None:

@@ -15,6 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.errors import WeightsError
+from mien.weights.manifest import load_manifest
 from mien.weights.official import convert_file
 from mien.weights.official.pickles import Unread, read
 
@@ -119,10 +120,36 @@ def test_a_file_with_damage_inside_is_reported_by_its_name(place: bytes, tmp_pat
 def test_a_whole_module_instead_of_its_tensors_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "module.pth"
     torch.save(torch.nn.Linear(2, 2), file)
-    with pytest.raises(WeightsError, match=r"holds more than tensors.*torch\.nn\.modules\.linear\.Linear"):
+    with pytest.raises(WeightsError, match=r"a whole pickled network \(Linear, "):
         read(file)
 
 
 def test_an_absent_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
         read(tmp_path / "absent.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "is a Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html><title>Virus scan warning</title></html>", "is a web page, not the weights"),
+        (b"", "is empty"),
+        (b"PK\x03\x04" + bytes(300), "is incomplete"),
+    ],
+)
+def test_what_a_download_leaves_instead_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+    for name in ("weights.pth", "weights.safetensors"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(WeightsError, match=said):
+            load_manifest(str(tmp_path / name))
+    with pytest.raises(WeightsError, match=said):
+        read(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_whole_network_is_refused_and_the_way_out_said(zipped: bool, tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(4, 7))
+    torch.save({"model": network, "epoch": 3}, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(WeightsError, match=r"a whole pickled network \(Conv2d, Linear, .*network\.state_dict\(\)"):
+        read(tmp_path / "x.pth")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import WEIGHTS
+from mien.cli.options import WEIGHTS, Quiet
 from mien.errors import OptionError
 
 if TYPE_CHECKING:
@@ -79,13 +79,25 @@ def convert_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """An official checkpoint into safetensors and a manifest; nothing in it is run."""
+    from mien.cli.progress import progress
     from mien.weights.convert import convert
 
     try:
         rates = None if keep_rates is None else [float(rate) for rate in keep_rates.split(",")]
     except ValueError as error:
         raise OptionError(f"--keep-rates {keep_rates}: give numbers with commas between, 1,1,0.9") from error
-    _describe(convert(file, to, labels=labels, channels=channels, keep_rates=rates, onnx=onnx, overwrite=overwrite))
+    with progress("exporting", quiet=not onnx) as bar:
+        manifest = convert(
+            file,
+            to,
+            labels=labels,
+            channels=channels,
+            keep_rates=rates,
+            onnx=onnx,
+            overwrite=overwrite,
+            progress=bar,
+        )
+    _describe(manifest)
 
 
 @weights_app.command("verify")
@@ -112,18 +124,22 @@ def export_command(
         Path | None,
         typer.Option("--out", "-o", help="OUT.onnx; its manifest OUT.json. Default: beside the weights."),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Weights as ONNX, checked against torch: prediction then needs no torch."""
+    from mien.cli.progress import progress
     from mien.weights.export import export
 
-    _describe(export(weights, to=to, out=out))
+    with progress("exporting", quiet=quiet) as bar:
+        manifest = export(weights, to=to, out=out, progress=bar)
+    _describe(manifest)
 
 
 def _describe(manifest: WeightsManifest) -> None:
     inputs = manifest.inputs
     typer.echo(manifest.source)
     for file in manifest.files:
-        typer.echo(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.0f} MB")
+        typer.echo(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.2g} MB")
     typer.echo(f"  {manifest.path}: its manifest")
     typer.echo(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
     if manifest.labels is not None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mien import plugins
-from mien.errors import MienError, MissingPackageError, OptionError, UnknownNameError
+from mien.errors import MissingPackageError, OptionError, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,5 +57,5 @@ def configure(name: str, *, config_name: str = "published", **changes: Any) -> A
         raise UnknownNameError(f"config_name of {name}", config_name, configs)
     known = [field.name for field in fields(config_class)]
     if unknown := sorted(changes.keys() - set(known)):
-        raise MienError(f"{name} has no option {', '.join(map(repr, unknown))}; it has {', '.join(known)}.")
+        raise OptionError(f"{name} has no option {', '.join(map(repr, unknown))}; it has {', '.join(known)}.")
     return replace(configs[config_name], **changes)

@@ -7,6 +7,7 @@ happened, and several processes end with the numbers of one as long as the recip
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -27,6 +28,8 @@ from mien.training.run_folder import RunFolder
 from mien.training.step import Step, seed_of
 
 log = logging.getLogger(__name__)
+
+MAX_SKIPPED = 25  # steps in a row whose gradients are not finite; half precision skips up to 16 to find its scale
 
 
 class Data(Protocol):
@@ -75,11 +78,7 @@ def fit(
 
     `save_every`: steps between two saves within an epoch. Raises `OptionError` where recipe and data do not fit.
     """
-    if data.epoch_size < recipe.batch:
-        raise OptionError(
-            f"batch {recipe.batch} is larger than the training set of {data.epoch_size} images; "
-            f"set batch to {data.epoch_size} or less (--set batch={data.epoch_size})"
-        )
+    check_batch(recipe, data)
     per_epoch = data.epoch_size // recipe.batch
     steps = per_epoch * recipe.epochs
     freeze(objective, recipe)
@@ -97,21 +96,32 @@ def fit(
         if ema is not None:
             ema.load_state_dict(state["ema"])
         first, history, losses = int(state["step"]), list(state["history"]), list(state["losses"])
+        if first < steps:
+            log.info("%s: resumes after step %d of %d", run.folder, first, steps)
+        else:
+            log.info("%s: finished already; --set epochs=%d would continue it", run.folder, recipe.epochs + 10)
     for step in range(first, steps):
         if history and _patience_ended(history, recipe):
             break
         factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
-        losses.append(step_of(step, _batches(recipe, data, step_of, step, per_epoch)))
-        if ema is not None:
+        loss = step_of(step, _batches(recipe, data, step_of, step, per_epoch))
+        losses.append(loss)
+        if not math.isfinite(loss):
+            _check_skipped(losses, step, per_epoch, recipe)
+        elif ema is not None:
             ema.update_parameters(objective.network)
         done = step + 1
         if done % per_epoch == 0:
             network = objective.network if ema is None else ema.module
             metrics = validate(network, data, fabric, size=max(64, recipe.batch))
-            loss, lr = round(float(np.mean(losses)), 5), recipe.optimizer.lr * factor
-            history.append({"epoch": done // per_epoch, "step": done, "loss": loss, "lr": lr, **metrics})
+            loss, lr = round(float(np.nanmean(losses)), 5), recipe.optimizer.lr * factor
+            row = {"epoch": done // per_epoch, "step": done, "loss": loss, "lr": lr, **metrics}
+            if skipped := int(np.isnan(losses).sum()):
+                row["skipped_steps"] = skipped
+                log.warning("epoch %d: %d of %d steps skipped", row["epoch"], skipped, per_epoch)
+            history.append(row)
             losses.clear()
             if best_epoch(history, recipe.monitor) == len(history):
                 run.keep_best(network.state_dict())
@@ -134,6 +144,30 @@ def fit(
             )
         progress(done, steps)
     return tuple(history)
+
+
+def check_batch(recipe: Recipe, data: Data) -> None:
+    """Raises `OptionError` where an epoch would have no step."""
+    if data.epoch_size < recipe.batch:
+        raise OptionError(
+            f"batch {recipe.batch} is larger than the training set of {data.epoch_size} images; "
+            f"set batch to {data.epoch_size} or less (--set batch={data.epoch_size})"
+        )
+
+
+def _check_skipped(losses: Sequence[float], step: int, per_epoch: int, recipe: Recipe) -> None:
+    """Warn of a skipped step, the last of `losses`; raise `OptionError` after many, or a whole epoch of them."""
+    epoch, within = step // per_epoch + 1, step % per_epoch + 1
+    log.warning("epoch %d, step %d of %d: the gradient is not finite; skipped", epoch, within, per_epoch)
+    latest = losses[-MAX_SKIPPED:]
+    if all(map(math.isnan, latest)) and (len(latest) == MAX_SKIPPED or within == per_epoch):
+        clip = recipe.optimizer.grad_clip
+        raise OptionError(
+            f"epoch {epoch}, step {within}: {len(latest)} steps in a row had gradients that are not finite, so the "
+            f"run stops. Try a lower learning rate (optimizer.lr is {recipe.optimizer.lr:g}), "
+            f"gradient clipping (optimizer.grad_clip is {'null' if clip is None else f'{clip:g}'}), or "
+            f"precision=32-true (it is {recipe.precision}), with another --out"
+        )
 
 
 def _batches(recipe: Recipe, data: Data, step_of: Step, step: int, per_epoch: int) -> list[TrainingBatch]:

@@ -18,7 +18,7 @@ from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
 from mien.training.data import TrainingData
 from mien.training.initialize import initialize, pretrained_manifest
-from mien.training.loop import History, best_epoch, fit, validate
+from mien.training.loop import History, best_epoch, check_batch, fit, validate
 from mien.training.objective import ExpressionObjective, JointObjective, Objective
 from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
@@ -113,6 +113,7 @@ def run_plan(
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
     data = TrainingData(plan.store, plan.fold, recipe, plan.augmentation, poses=plan.poses)
+    check_batch(recipe, data)
     objective = build_objective(plan)
     run = RunFolder(out, first=fabric.is_global_zero)
     _announce(plan)

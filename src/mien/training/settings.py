@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from mien.errors import OptionError
+from mien.errors import OptionError, UnknownNameError
 
 S = TypeVar("S", bound="Settings")
 
@@ -51,7 +51,7 @@ def changed(settings: S, name: str, value: Any) -> S:
     first, _, rest = name.partition(".")
     known = [field.name for field in fields(settings)]
     if first not in known:
-        raise OptionError(f"{type(settings).__name__} has no {first!r}; it has {', '.join(known)}")
+        raise UnknownNameError(f"field of {type(settings).__name__}", first, known)
     hint, before = get_type_hints(type(settings))[first], getattr(settings, first)
     if not rest:
         new = _read(value, hint)

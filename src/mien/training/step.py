@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
@@ -15,7 +16,7 @@ from mien.errors import OptionError
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ghost_batch_norm import GhostStatistics
 from mien.training.optim.optimizer import set_training
-from mien.training.optim.sam import SAM
+from mien.training.optim.sam import SAM, norm
 from mien.training.recipe import Recipe
 
 
@@ -50,18 +51,37 @@ class Step:
         return range(self.fabric.global_rank, self.micro_batches, self.fabric.world_size)
 
     def __call__(self, step: int, batches: list[TrainingBatch]) -> float:
-        """The mean loss over the batch; `batches`: one for each of `mine`."""
+        """The mean loss over the batch; `batches`: one for each of `mine`.
+
+        NaN where loss or gradient are not finite: then network and optimizer are as before.
+        """
         set_training(self.objective, self.recipe)
         passes = iter(range(2))
 
         def backward() -> Tensor:
             return self._backward(step, batches, second=next(passes) == 1)
 
+        buffers = [(buffer, buffer.clone()) for buffer in self.objective.module.buffers()]
         loss = backward() if self.sam is None else self.sam.gradients(backward)
-        if self.recipe.optimizer.grad_clip is not None:
-            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.recipe.optimizer.grad_clip)
-        self.optimizer.step()
-        return float(loss)
+        finite = bool(torch.isfinite(loss + self._clipped_norm()))
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # of float16, which skips the step itself
+        if finite or scaler is not None:
+            self.optimizer.step()
+        if finite:
+            return float(loss)
+        with torch.no_grad():
+            for buffer, before in buffers:  # statistics of batch norms
+                buffer.copy_(before)
+        return math.nan
+
+    def _clipped_norm(self) -> Tensor:
+        """Euclidean norm of the gradient, which is clipped where the recipe says so."""
+        clip = self.recipe.optimizer.grad_clip
+        if clip is None:
+            gradients = [p.grad for p in self.objective.module.parameters() if p.grad is not None]
+            return norm(gradients)
+        clipped = self.fabric.clip_gradients(self.module, self.optimizer, max_norm=clip, error_if_nonfinite=False)
+        return cast(Tensor, clipped)
 
     def _backward(self, step: int, batches: list[TrainingBatch], *, second: bool) -> Tensor:
         """Gradients of the mean loss over the whole batch, and that loss."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mien.errors import MissingPackageError, OptionError, OutputError, WeightsError
 from mien.labels import label_set
 from mien.media.atomic import atomic_write
+from mien.media.work import Progress
 from mien.weights.export import check_exporter, export
 from mien.weights.fill import empty_network, fill
 from mien.weights.golden import Golden
@@ -31,13 +32,15 @@ def convert(
     keep_rates: Sequence[float] | None = None,
     onnx: bool = False,
     overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> WeightsManifest:
     """Convert an official checkpoint to a .safetensors file with its manifest beside it; returns the manifest.
 
     `labels`: the label set of the data it was trained on, where the file cannot tell. `channels`: "rgb" or "bgr",
     where it is not the order of the authors' code. `keep_rates`: of APViT's blocks, where they differ from the
-    authors'. `onnx`: export to ONNX too. Nothing is written unless everything fits: raises `OptionError` for what
-    has to be said or does not fit, `WeightsError` for the file, `OutputError` where it cannot be written.
+    authors'. `onnx`: export to ONNX too, with the `progress` of `export`. Nothing is written unless everything
+    fits: raises `OptionError` for what has to be said or does not fit, `WeightsError` for the file, `OutputError`
+    where it cannot be written.
     """
     try:
         from safetensors.torch import save
@@ -69,7 +72,7 @@ def convert(
     except OSError as error:
         raise OutputError(f"{to} cannot be written: {error}; free some space, or choose another folder") from error
     manifest = write_manifest(manifest)
-    return export(to) if onnx else manifest
+    return export(to, progress=progress) if onnx else manifest
 
 
 def _check_target(file: Path, to: Path, *, overwrite: bool) -> None:

@@ -48,6 +48,7 @@ def export(
         raise OptionError(f"weights {manifest.name!r} are {PARTS[manifest.network]}; parts have no ONNX form")
     path = _target(manifest, out)
     check_exporter()
+    progress(0, 3)
     network = network_of(manifest)
     progress(1, 3)
     export_onnx(

@@ -15,6 +15,7 @@ from mien.labels import LABEL_SETS, LabelSet, label_set
 from mien.media.atomic import atomic_write
 from mien.preprocess import Preprocess
 from mien.schema import parse
+from mien.weights.downloads import no_weights
 from mien.weights.golden import Golden
 
 SHIPPED = Path(__file__).parent / "files"  # one folder per name; travels with the package
@@ -122,6 +123,8 @@ class WeightsManifest:
             if not path.is_file():
                 raise WeightsError(f"{path} is missing; {remedy}")
             if (actual := sha256(path)) != expected:
+                if what := no_weights(path):
+                    raise WeightsError(f"{path} {what}")
                 raise WeightsError(f"{path} is damaged (SHA-256 {actual[:12]}…, not {expected[:12]}…); {remedy}")
             return path
         raise WeightsError(f"weights {self.name!r} have no {suffix} file; they hold {', '.join(self.files)}")
@@ -157,6 +160,8 @@ def load_manifest(weights: str) -> WeightsManifest:
         raise WeightsError(f"{path}: no such file")
     if path.suffix == ".json":
         return read_manifest(path)
+    if what := no_weights(path):
+        raise WeightsError(f"{path} {what}")
     if path.suffix not in {".safetensors", ".onnx"}:
         raise WeightsError(
             f"{path} is no safetensors file. If it is an official checkpoint, convert it first: "

@@ -94,7 +94,7 @@ def test_splits_stand_above_or_below_the_class_in_their_usual_spellings(tmp_path
 
 def test_images_outside_of_every_folder_are_named(tmp_path: Path) -> None:
     images(tmp_path, "1.jpg")
-    with pytest.raises(DataError, match="1 image in a folder that is no class"):
+    with pytest.raises(DataError, match="1 image in no folder; put it into the folder of its class"):
         FOLDER.samples(tmp_path)
 
 

@@ -95,7 +95,8 @@ class DatasetCheck:
         if self.differing:
             faults.append(f"other counts than published{_of(self.differing)}")
         known = any(count.published is not None for count in self.counts)
-        start = f"{what} is usable{' as published' * known}" if self.usable else f"{what} is not as published"
+        bad = "is not as published" if known else "has faults"
+        start = f"{what} {'is usable' + ' as published' * known if self.usable else bad}"
         parts = [f"{start}: {self.images:,} images", *faults]
         if self.absent:
             parts.append(f"nothing{_of(self.absent)}")

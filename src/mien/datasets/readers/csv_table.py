@@ -208,7 +208,7 @@ def _number(column: str, value: str, least: float, most: float) -> float:
 
 SET = DatasetInfo(
     name="csv",
-    title="A CSV of yours",
+    title="CSV table",
     read=read,
     variants=VARIANTS,
     layout=(

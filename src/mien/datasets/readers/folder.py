@@ -34,17 +34,20 @@ def read(files: Distribution, variant: str) -> Reading:
     words = {path[depth] for path, depth in zip(paths, depths, strict=True) if depth is not None}
     labels = VARIANTS[variant] if variant else labels_of(words)
     rows = Collector(labels, files)
-    unknown: Counter[str] = Counter()
+    unknown: dict[str, list[str]] = {}
     for name, path, depth in zip(names, paths, depths, strict=True):
         if depth is None:
-            unknown["/".join(path)] += 1
+            unknown.setdefault("/".join(path), []).append(name)
             continue
         nearest = [*reversed(path[:depth]), *path[depth + 1 :]]
         split = next((split for word in nearest if (split := split_called(word))), "")
         rows.add(name, class_called(path[depth], labels, variant), where=name, split=split)
-    for folder, count in sorted(unknown.items()):
-        what = f"{count} image{'s' if count > 1 else ''} in a folder that is no class"
-        rows.problem("unknown label", folder or str(files), what, class_remedy(folder.rpartition("/")[2], variant))
+    for folder, images in sorted(unknown.items()):
+        what = f"{len(images)} image{'s' * (len(images) > 1)} in {'a' if folder else 'no'} folder"
+        remedy = (
+            class_remedy(folder.rpartition("/")[2], variant) if folder else "put it into the folder of its class"
+        )
+        rows.problem("unknown label", folder or images[0], f"{what}{' that is no class' * bool(folder)}", remedy)
     if not names:
         rows.problem("missing file", str(files), "there is no image", "give a folder with one folder per class")
     if note := own_note(labels):
@@ -96,7 +99,7 @@ def _ignored(paths: Sequence[list[str]], depths: Sequence[int | None]) -> str:
 
 SET = DatasetInfo(
     name="folder",
-    title="A folder of yours with one folder per class",
+    title="Class folders",
     read=read,
     variants=VARIANTS,
     layout=(

@@ -168,7 +168,7 @@ class CrossDataset:
             train, valid = _held_out(
                 samples, train, near, ("subject", "group"), self.validation_fraction, self.seed
             )
-        return [_fold("tested elsewhere", samples, near, train, valid, train[:0])]
+        return [_fold("cross", samples, near, train, valid, train[:0])]
 
 
 PROTOCOLS: dict[str, Any] = {  # the names that `DatasetInfo` and recipes use

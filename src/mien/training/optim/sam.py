@@ -5,7 +5,7 @@ Source: Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Ge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +37,7 @@ class SAM:
         with torch.no_grad():
             first = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in self.parameters]
             kept = [parameter.detach().clone() for parameter in self.parameters]
-            scale = self.config.rho / (_norm(first) + 1e-12)
+            scale = self.config.rho / (norm(first) + 1e-12)
             for parameter, gradient in zip(self.parameters, first, strict=True):
                 parameter.add_(gradient * scale)
         backward()
@@ -47,6 +47,6 @@ class SAM:
         return loss
 
 
-def _norm(tensors: list[Tensor]) -> Tensor:
+def norm(tensors: Sequence[Tensor]) -> Tensor:
     """Euclidean length of all tensors together."""
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors]))

@@ -90,6 +90,14 @@ def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
     for key in ("model_state_dict", "state_dict", "model"):
         if isinstance(saved.get(key), Mapping):
             return unwrap(saved[key], source=source)
+    inner = [key for key, value in saved.items() if _holds_weights(value)]
+    if len(inner) > 1:
+        raise WeightsError(
+            f"{source} holds several networks: {', '.join(map(str, inner))}. Save the one you mean alone, for "
+            f"example torch.save(torch.load(file)[{inner[0]!r}], ...)"
+        )
+    if inner:
+        return unwrap(saved[inner[0]], source=source)
     if not any(isinstance(value, Tensor) for value in saved.values()):
         keys = ", ".join(map(str, list(saved)[:8])) or "nothing"
         raise WeightsError(f"{source} holds no tensors, only: {keys}. Is this a checkpoint of a network?")
@@ -97,6 +105,16 @@ def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
     while state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
     return state
+
+
+def _holds_weights(value: Any) -> bool:
+    """Whether this is a dict with tensors of a network in it, on any level; an optimizer's are not."""
+    if not isinstance(value, Mapping) or "param_groups" in value:
+        return False
+    return any(
+        (isinstance(one, Tensor) and one.is_floating_point() and one.dim() > 0) or _holds_weights(one)
+        for one in value.values()
+    )
 
 
 def classes_in(state: Mapping[str, Any], head: str) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mien.errors import MissingPackageError, WeightsError
+from mien.weights.downloads import no_weights
 
 _TRUSTED = {"torch", "collections", "_codecs"}  # torch's unpickler decides on each name of these
 _REPLACED = {"__main__", "numpy"}  # recorders of training scripts, their arrays and numbers
@@ -45,12 +46,21 @@ def read(path: Path) -> Any:
 
     if not path.is_file():
         raise WeightsError(f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}")
+    if what := no_weights(path):
+        raise WeightsError(f"{path} {what}")
     try:
         names = set(_globals(path))
     except Exception as error:  # as below
         raise _broken(path, error) from error
     replaced = {name for name in names if name.split(".")[0] in _REPLACED} | names & _HARMLESS
     foreign = {name for name in names - replaced if name.split(".")[0] not in _TRUSTED}
+    if modules := {name for name in names if name.startswith("torch.nn.modules.")}:
+        classes = ", ".join(sorted(name.rpartition(".")[2] for name in foreign or modules)[:4])
+        raise WeightsError(
+            f"{path} holds a whole pickled network ({classes}, ...), not only its tensors; reading it would run "
+            "its code, so it is refused. Load it where that code is, and save its tensors: "
+            "torch.save(network.state_dict(), ...)."
+        )
     if foreign:
         raise WeightsError(
             f"{path} is refused: reading it would run {', '.join(sorted(foreign))}, which no weights file "
