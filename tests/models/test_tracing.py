@@ -58,7 +58,7 @@ def test_onnx_equals_torch_at_any_batch_size(name: str) -> None:
     stream = io.BytesIO()
     program.save(stream)
     session = open_session(stream.getvalue(), threads=1)
-    (entry,) = session.get_inputs()
+    (entry,) = session.native().get_inputs()
     assert entry.shape == ["batch", 3, side, side]
     with torch.no_grad():
         for count in (1, 2, 5):

@@ -25,7 +25,7 @@ def doctor() -> int:
     typer.echo(", ".join(f"{name} {_version_of(name)}" for name in _PACKAGES))
     typer.echo(f"cores: {_usable_cores()} usable of {os.cpu_count()}")
     session = open_session(load_manifest("landmarks68").file(".onnx"), threads=1)
-    typer.echo(f"ONNX Runtime: {', '.join(session.get_providers())}; its telemetry is off")
+    typer.echo(f"ONNX Runtime: {', '.join(session.native().get_providers())}; its telemetry is off")
     failed = False
     for name in shipped_names():
         checks = verify(name)

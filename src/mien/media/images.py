@@ -36,6 +36,15 @@ ImageSource = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 _opening = threading.Lock()  # the warnings filter below is global to the process
 
 
+def _fresh_lock() -> None:
+    global _opening
+    _opening = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread of the parent may have held it
+    os.register_at_fork(after_in_child=_fresh_lock)
+
+
 def read_image(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> np.ndarray:
     """An image as RGB uint8 (H, W, 3), turned upright by its EXIF orientation.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import numpy as np
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -16,16 +20,60 @@ _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _importing = threading.Lock()
 
 
-def open_session(model: bytes | Path, *, threads: int = 0) -> InferenceSession:
+class OnnxSession:
+    """A CPU session, opened again by a pickle's reader, and by a forked process, which lacks its threads."""
+
+    def __init__(self, model: bytes | Path, threads: int) -> None:
+        self._model, self._threads = model, threads
+        self._session: InferenceSession | None = self._open()
+        _sessions.add(self)
+
+    def run(self, names: list[str] | None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs of these names (None: all). May be called from several threads."""
+        outputs: list[np.ndarray] = self.native().run(names, inputs)
+        return outputs
+
+    def native(self) -> InferenceSession:
+        """The session of this process."""
+        session = self._session
+        if session is None:
+            session = self._session = self._open()
+        return session
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return OnnxSession, (self._model, self._threads)
+
+    def _open(self) -> InferenceSession:
+        onnxruntime = _runtime()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3  # errors; official files carry harmless warnings
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = self._model if isinstance(self._model, bytes) else str(self._model)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def _leave(self) -> None:
+        """Forget the parent's session without ending it, which would wait for threads that are not here."""
+        if self._session is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+            self._session = None
+
+
+_sessions: WeakSet[OnnxSession] = WeakSet()
+
+
+def _leave_all() -> None:
+    for session in list(_sessions):
+        session._leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
+
+
+def open_session(model: bytes | Path, *, threads: int = 0) -> OnnxSession:
     """A CPU session. `threads`: 0 for one per core. Idle threads sleep instead of spinning."""
-    onnxruntime = _runtime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors; official files carry harmless warnings
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
-    )
+    return OnnxSession(model, threads)
 
 
 def _runtime() -> ModuleType:

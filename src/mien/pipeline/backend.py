@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -26,8 +27,7 @@ def _onnx(manifest: WeightsManifest, threads: int) -> Backend:
     session = open_session(manifest.file(".onnx"), threads=threads)
 
     def run(faces: np.ndarray) -> np.ndarray:
-        outputs: np.ndarray = session.run(None, {"faces": faces})[0]
-        return outputs
+        return session.run(None, {"faces": faces})[0]
 
     return run
 
@@ -46,8 +46,11 @@ def _torch(manifest: WeightsManifest, threads: int) -> Backend:
     from mien.nn.fold import folded
 
     network = folded(network_of(manifest))
+    loaded_by = os.getpid()
 
     def run(faces: np.ndarray) -> np.ndarray:
+        if os.getpid() != loaded_by:  # torch's threads do not survive a fork: waiting for them would hang
+            torch.set_num_threads(1)
         with torch.inference_mode():
             outputs: np.ndarray = network(torch.from_numpy(faces)).numpy()
         return outputs

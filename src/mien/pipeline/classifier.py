@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mien.errors import UnknownNameError
@@ -38,7 +40,15 @@ class ExpressionNetwork:
         stated = manifest.confidence_thresholds.get(priors)
         self.confidence_threshold = stated.threshold if min_confidence is None and stated else min_confidence
         self._bias = np.asarray(manifest.priors[priors], dtype=np.float64)
+        self._threads = threads
         self._run = open_backend(manifest, threads=threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_run"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._run = open_backend(self.manifest, threads=self._threads)
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""

@@ -37,8 +37,9 @@ KEPT_LOADED = 4  # recognizers that `predict` keeps for its next call
 
 
 class Recognizer:
-    """Predicts the expression of every face. Made once by `mien.load`, used for many images; thread-safe.
+    """Predicts the expression of every face. Made once by `mien.load`, used for many images.
 
+    May be used from several threads, in forked processes, and pickled: the copy loads its weights again.
     Each part can be the user's own: anything with the methods of `mien.Detector` and `mien.Landmarker`.
     """
 
@@ -224,6 +225,15 @@ def predict(
 
 
 _loading = threading.Lock()
+
+
+def _fresh_lock() -> None:
+    global _loading
+    _loading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread of the parent may have held it
+    os.register_at_fork(after_in_child=_fresh_lock)
 
 
 def _loaded(weights: str | os.PathLike[str], **options: Any) -> Recognizer:
