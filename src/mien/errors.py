@@ -28,7 +28,8 @@ class OptionError(MienError):
 def check_option(name: str, value: object, kind: Any, wanted: str) -> None:
     """Raises `OptionError` for an option of another type than `kind`; `wanted` says in words what to give."""
     if not isinstance(value, kind):
-        raise OptionError(f"{name} is {value!r}; give {wanted}")
+        shown = " ".join(repr(value).split())
+        raise OptionError(f"{name} is {shown if len(shown) <= 80 else shown[:79] + '…'}; give {wanted}")
 
 
 class UnknownNameError(OptionError, KeyError):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from mien.errors import OptionError, UnknownNameError
@@ -71,9 +72,9 @@ class Preprocess:
             return box_onto_square(Box(left, top - FOREHEAD * (bottom - top), right, bottom), self.size_px)
         return similarity(five_points(landmarks), TEMPLATES[self.template] * self.size_px)
 
-    def crop(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """Image (H, W, 3) uint8 RGB and its landmarks (68, 2) -> aligned face (S, S, 3) uint8 RGB."""
-        return warp(image, self.matrix(landmarks), self.size_px)
+    def crop(self, image: np.ndarray, landmarks: ArrayLike) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB and landmarks (68, 2), as of a `Face` -> aligned face (S, S, 3) uint8 RGB."""
+        return warp(image, self.matrix(np.asarray(landmarks)), self.size_px)
 
     def normalise(self, crops: np.ndarray) -> np.ndarray:
         """Faces (B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in the channel order of the weights."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.errors import UnknownNameError
 from mien.geometry import Box
 from mien.labels import LabelSet
 
@@ -54,6 +55,8 @@ class Scores:
         return max(self.values)
 
     def __getitem__(self, label: str) -> float:
+        if label not in self.labels:
+            raise UnknownNameError("class", str(label), self.labels)
         return self.values[self.labels.index(label)]
 
     def ranked(self) -> list[tuple[str, float]]:

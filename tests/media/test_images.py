@@ -182,6 +182,12 @@ def test_pixels_that_are_no_numbers_cost_only_themselves(tmp_path: Path) -> None
     assert abs(int(image[10, 10, 0]) - 128) <= 1
 
 
+def test_a_value_beyond_the_nominal_range_does_not_darken_the_image(tmp_path: Path) -> None:
+    values = np.full((40, 40), 0.5, np.float32)
+    values[0, 0] = 1.5
+    assert 126 < read_image(saved(Image.fromarray(values), tmp_path / "hdr.tiff"))[20, 20, 0] < 129
+
+
 def test_damaged_exif_does_not_cost_the_image(tmp_path: Path) -> None:
     path = tmp_path / "exif.jpg"
     Image.new("RGB", (40, 30), RED).save(path, exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff\x12\x01")

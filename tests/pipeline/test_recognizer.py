@@ -4,6 +4,7 @@ import base64
 import copy
 import dataclasses
 import io
+import json
 import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -201,11 +202,9 @@ def test_wrong_settings_are_refused() -> None:
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (np.zeros((5, 5, 3)), "float64"),
         (np.zeros((5,), np.uint8), "shape"),
         (np.zeros((5, 5, 2), np.uint8), "shape"),
         (np.zeros((3, 5, 5), np.uint8), "channels come last"),
-        (np.ones((5, 5, 3), np.float32), "255"),
         (np.full((5, 5, 3), 200.0), "round"),
         (np.full((5, 5, 3), -2.0), "normalisation"),
         (np.full((5, 5, 3), np.nan), "0..255"),
@@ -223,6 +222,48 @@ def test_whole_numbers_of_any_type_are_the_same_image(recognizer: mien.Recognize
     faces = recognizer.predict(astronaut)
     for kind in (np.int16, np.uint16, np.int64):
         assert recognizer.predict(astronaut.astype(kind)) == faces
+    for kind in (np.float32, np.float64):
+        assert recognizer.predict((astronaut / 255).astype(kind)) == faces
+    grey = astronaut[:, :, 1]
+    assert recognizer.predict(grey[:, :, None]) == recognizer.predict(grey)
+
+
+def test_no_foreign_error_leaves_a_prediction(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    photo = (EXAMPLES / "astronaut.jpg").read_bytes()
+    with pytest.raises(InputError, match="cannot be read"):
+        recognizer.predict(Image.open(io.BytesIO(photo[:9000])))
+    for box in (Box(0, 0, float("inf"), 9), Box(0, 0, 1e12, 1e12), Box(5000, 5000, 5100, 5100)):
+        with pytest.raises(OptionError, match="outside the image of 512x512"):
+            recognizer.predict(astronaut, boxes=[box])
+    (face,) = recognizer.predict(astronaut)
+    assert face.expression is not None
+    with pytest.raises(UnknownNameError, match="No class called 'happy'"):
+        face.expression["happy"]
+    assert face.landmarks is not None
+    assert recognizer.network.manifest.inputs.crop(astronaut, face.landmarks).ndim == 3
+    with pytest.raises(ImageError, match="is a data URL; give base64"):
+        recognizer.predict("data:image/png;base64,iVBORw0KGgo=")
+    with pytest.raises(OptionError, match="the path of an image") as error:
+        recognizer.predict_many([astronaut])  # type: ignore[list-item]
+    assert len(str(error.value)) < 200
+
+
+def test_a_users_detector_may_give_numpy_numbers_and_nothing_else(astronaut: np.ndarray, tmp_path: Path) -> None:
+    class Own:
+        def __init__(self, detections: object) -> None:
+            self.detections = detections
+
+        def detect(self, _image: np.ndarray) -> list[mien.Detection]:
+            return self.detections  # type: ignore[return-value]
+
+    sides = np.array([178, 60, 268, 176], np.float32)
+    own = mien.load(detector=Own([mien.Detection(Box(*sides), np.float32(0.5))]), threads=1)
+    (face,) = own.predict(astronaut)
+    assert json.loads(json.dumps(face.to_dict()))["box"] == [178.0, 60.0, 268.0, 176.0]
+    assert own.predict_many([EXAMPLES / "astronaut.jpg"], output=tmp_path / "t.csv").num_rows == 1
+    for wrong in (None, [(1, 2, 3, 4)]):
+        with pytest.raises(OptionError, match=r"give a list of mien.Detection"):
+            mien.load(detector=Own(wrong), threads=1).predict(astronaut)
 
 
 def test_base64_text_is_named_and_not_repeated(recognizer: mien.Recognizer) -> None:

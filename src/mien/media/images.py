@@ -72,12 +72,25 @@ def to_rgb(source: ImageSource) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return rgb_of(source)
-    hint = "; for many images use recognizer.predict_many" if isinstance(source, (list, tuple)) else ""
+        try:
+            return rgb_of(source)
+        except (OSError, ValueError) as error:  # its file ends early, or was closed
+            raise InputError(f"the PIL image cannot be read ({error}); open its file again") from error
+    hint = _HINTS.get(type(source).__name__, "")
+    hint = "; for many images use recognizer.predict_many" if isinstance(source, (list, tuple)) else hint
     raise InputError(f"an image is a path, bytes, PIL image or array, not {type(source).__name__}{hint}")
 
 
+_HINTS = {  # by the name of the type
+    **dict.fromkeys(("BytesIO", "BufferedReader"), "; give its bytes: file.read()"),
+    **dict.fromkeys(("bytearray", "memoryview"), "; give bytes(x)"),
+    "Tensor": "; give an array: x.numpy(), channels last (from C, H, W: x.permute(1, 2, 0).numpy())",
+}
+
+
 def _from_array(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or 0 in array.shape:
         hint = "; channels come last: x.transpose(1, 2, 0)" if array.ndim == 3 and array.shape[0] in (3, 4) else ""
         raise InputError(
@@ -91,15 +104,15 @@ def _from_array(array: np.ndarray) -> np.ndarray:
 
 
 def _to_uint8(array: np.ndarray) -> np.ndarray:
-    """Whole numbers 0..255 of another type; raises `InputError` with the conversion where the range is another."""
+    """Whole numbers 0..255 of another type, or floats 0..1; raises `InputError` with the conversion for others."""
     if array.dtype.kind not in "iuf":
         raise InputError(f"the array holds {array.dtype}; give uint8 RGB, 0..255")
     low, high = float(array.min()), float(array.max())
     if array.dtype.kind in "iu" and low >= 0 and high <= 255:
         return array.astype(np.uint8)
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
-        remedy = "(255 * x).round().astype('uint8')"
-    elif array.dtype == np.uint16:
+        return (255 * array.astype(np.float64)).round().astype(np.uint8)
+    if array.dtype == np.uint16:
         remedy = "(x // 257).astype('uint8') where 65535 is white"
     elif low >= 0 and high <= 255:
         remedy = "x.round().astype('uint8')"
@@ -135,6 +148,8 @@ def _bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
         raise ImageError(label, "may not be read by this user; check its permissions") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            if label.startswith("data:"):
+                raise ImageError(label[:60] + "…", _why_absent(label)) from None
             label = label[:60] + "…"
             raise ImageError(label, "is too long for a path; for base64 text give base64.b64decode(text)") from None
         reason = getattr(error, "strerror", None) or str(error)
@@ -144,6 +159,8 @@ def _bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
 def _why_absent(label: str) -> str:
     if "://" in label or label.startswith(("http:", "https:")):
         return "is an address; mien never goes online: download the image first"
+    if label.startswith("data:"):
+        return "is a data URL; give base64.b64decode(text.partition(',')[2])"
     if label.startswith("camera:"):
         return "is a camera; this version reads images only"
     return "no such file; check the path"
@@ -198,11 +215,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
-    """Grey values of unknown depth to 0..255: the smallest usual range that holds them is taken as theirs."""
+    """Grey values of unknown depth to 0..255: the smallest usual range that holds 99.9 % of them is theirs."""
     values = np.nan_to_num(values, posinf=0.0, neginf=0.0).clip(min=0)
-    top = float(values.max(initial=0))
+    top = float(np.percentile(values, 99.9)) if values.size else 0.0
     full = next((full for full in (1, 255, 1023, 4095, 16383, 65535) if top <= full), top)
-    return (values * (255 / full)).round().astype(np.uint8)
+    return (values * (255 / full)).clip(max=255).round().astype(np.uint8)
 
 
 def _allow_heif(data: bytes, label: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
@@ -74,6 +74,8 @@ def stream(
     check_option("detect", detect, bool, "True or False")
     for name, path in {"output": output, "save": save}.items():
         check_option(name, path, str | os.PathLike | None, "a path, or None")
+    check_option("overwrite", overwrite, bool, "True or False")
+    check_option("progress", progress, Callable, "a function progress(done, total)")
     check_option("workers", workers, int, "a whole number; 0 is one per core")
     workers = worker_count(workers)
     sources = list(sources)

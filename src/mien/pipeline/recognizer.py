@@ -76,9 +76,9 @@ class Recognizer:
         """The faces of one image, largest first; no face: an empty list.
 
         `source`: a path, the bytes of an image file, a PIL image, or an array (H, W), (H, W, 3) RGB or
-        (H, W, 4) RGBA of whole numbers 0..255. `detect`: False where the image is one face already; one face comes
-        back. `boxes`: where the faces are, instead of detection; they come back in this order. Raises `ImageError`
-        for a file that gives no pixels, `InputError` for another source.
+        (H, W, 4) RGBA of whole numbers 0..255 or floats 0..1. `detect`: False where the image is one face already;
+        one face comes back. `boxes`: where the faces are, instead of detection; they come back in this order. Raises
+        `ImageError` for a file that gives no pixels, `InputError` for another source.
         """
         check_option("detect", detect, bool, "True or False")
         check_option("boxes", boxes, Iterable | None, "a list of mien.Box, or None")
@@ -87,9 +87,9 @@ class Recognizer:
         if boxes is None and not detect:
             boxes = [Box(0, 0, width, height)]
         if boxes is not None:
-            detections = [Detection(_box(box), 1.0) for box in boxes]
+            detections = [Detection(_box(box, width, height), 1.0) for box in boxes]
         else:
-            detections = sorted(self.detector.detect(image), key=lambda face: -face.box.area)
+            detections = sorted(_checked(self.detector.detect(image)), key=lambda face: -face.box.area)
         if not detections:
             return []
         landmarks = self.landmarker.locate(image, [face.box for face in detections])
@@ -178,6 +178,8 @@ def load(
     check_option("priors", priors, str, "a name")
     check_option("tta", tta, bool | None, "True, False or None")
     check_option("threads", threads, int, "a whole number; 0 takes every core")
+    if threads < 0:
+        raise OptionError(f"threads is {threads}; give a whole number; 0 takes every core")
     check_option("small_faces", small_faces, bool, "True or False")
     check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     if isinstance(detector, str):
@@ -260,12 +262,29 @@ def _labels(labels: str | Sequence[str] | None) -> LabelSet | None:
         raise OptionError(f"labels are {labels!r}; give the name of a label set, or classes ({error})") from error
 
 
-def _box(box: Box) -> Box:
+def _box(box: Box, width: int, height: int) -> Box:
     if not isinstance(box, Box):
         raise OptionError(f"boxes holds {box!r}; give mien.Box(left, top, right, bottom) in pixels")
     if not (box.width > 0 and box.height > 0):
         raise OptionError(f"boxes holds {box!r}, which has no area; right and bottom lie beyond left and top")
+    seen = box.clipped(width, height)
+    if 4 * seen.area < box.area:
+        raise OptionError(
+            f"boxes holds {box!r}, most of it outside the image of {width}x{height} pixels; give pixels of it"
+        )
     return box
+
+
+def _checked(detections: Iterable[Detection]) -> list[Detection]:
+    """What the user's own detector gave, as Python numbers."""
+    wanted = "a list of mien.Detection(box, score) from detector.detect(image)"
+    check_option("the detections", detections, Iterable, wanted)
+    checked = []
+    for face in detections:
+        check_option("a detection", face, Detection, wanted)
+        sides = (float(side) for side in (face.box.left, face.box.top, face.box.right, face.box.bottom))
+        checked.append(replace(face, box=Box(*sides), score=float(face.score)))
+    return checked
 
 
 def default_landmarker(*, threads: int = 0) -> Landmarks68Onnx:
