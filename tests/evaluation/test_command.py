@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import mien
 from mien.cli.app import run
+from mien.datasets import dataset_info
 from mien.labels import LabelSet
 from mien.pipeline.table import SUFFIXES, TableRow, schema, write_table
+from mien.weights.manifest import load_manifest, write_manifest
 from tests.datasets.distributions import images, text
 
 LABELS = LabelSet("happiness sadness")
@@ -76,3 +80,15 @@ def test_what_is_no_table_is_refused_by_its_name(
     text(labelled / name, content)
     assert evaluate(labelled, "--predictions", labelled / name) == 1
     assert f"{name} is no complete table that mien predict wrote" in capsys.readouterr().err
+
+
+def test_weights_that_were_trained_on_the_images_are_reported_with_caution(labelled: Path) -> None:
+    shipped = load_manifest("default")
+    (labelled / "run").mkdir()
+    for name in shipped.files:
+        shutil.copy(shipped.folder / name, labelled / "run" / name)
+    table = dataset_info("csv").samples(labelled / "set").fingerprint()
+    for trained_on, caution in ((f"csv:{table}", True), ("csv:another", False)):
+        write_manifest(replace(shipped, trained_on=(trained_on,), folder=labelled / "run"))
+        result = mien.evaluate("csv", labelled / "set", weights=labelled / "run")
+        assert ("default trained on images of this set" in result.settings.get("caution", "")) == caution

@@ -19,7 +19,7 @@ from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.errors import InputError, OptionError
 from mien.evaluation.corruptions import select_corruptions, with_severities
-from mien.evaluation.folds import PLACEHOLDER, Folds, folds_of
+from mien.evaluation.folds import PLACEHOLDER, FoldInfo, Folds, folds_of
 from mien.evaluation.predict import SamplePredictions, predict_samples
 from mien.evaluation.predictions import Predictions, align_labels, check_same, predictions_from_table
 from mien.evaluation.result import Comparison, Evaluation, MisclassifiedImage, most_confident_errors, summarize
@@ -166,6 +166,8 @@ def _select(
         settings["split"] = folds.title
         if folds.untested:
             excluded.append(f"{_images(folds.untested)} that no fold tests")
+    if folds is None and (seen := _trained_here(info, samples, sources, split)):
+        settings["caution"] = f"{', '.join(seen)} trained on images of this set: higher than on new images"
     if exclude_duplicates:
         repeated = repeats_another_split(samples, workers=workers) & kept
         kept &= ~repeated
@@ -177,6 +179,15 @@ def _select(
         rows = np.sort(rows[np.random.default_rng(0).permutation(len(rows))[:limit]])
         settings["limit"] = f"{_images(limit)} drawn with seed 0"
     return _Part(samples=samples.take(rows), split=split, folds=folds and folds.take(rows), settings=settings)
+
+
+def _trained_here(info: DatasetInfo, samples: Samples, sources: Sequence[_Source], split: str) -> list[str]:
+    """The weights that images of this split trained or chose, as far as their manifests say."""
+    manifests = [load_manifest(source.name) for source in sources if not source.table]
+    if not any(one.trained_on for one in manifests):
+        return []
+    table = f"{info.name}:{samples.fingerprint()}"
+    return [one.name for one in manifests if table in one.trained_on and (split != "test" or FoldInfo.of(one))]
 
 
 def _folds(

@@ -16,6 +16,7 @@ from torch import nn
 from mien.errors import OptionError
 from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
+from mien.prepared.concat import ConcatStore
 from mien.training.data import TrainingData
 from mien.training.initialize import initialize, pretrained_manifest
 from mien.training.loop import History, best_epoch, check_batch, fit, validate
@@ -161,6 +162,7 @@ def build_objective(plan: Plan) -> Objective:
 def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str, Any]) -> None:
     """The best weights with a manifest that prediction and evaluation understand."""
     folder, recipe, inputs = out / "weights", plan.recipe, plan.augmentation.inputs
+    stores = plan.store.stores if isinstance(plan.store, ConcatStore) else (plan.store,)
     folder.mkdir(exist_ok=True)
     (folder / "weights.safetensors").write_bytes((out / "best.safetensors").read_bytes())
     write_manifest(
@@ -174,6 +176,7 @@ def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str,
             source=f"trained by the recipe {recipe.name} on {plan.store.title}",
             labels=stated_labels(plan.store.labels),
             priors={"default": (0.0,) * len(plan.store.labels)},
+            trained_on=tuple(f"{one.header.set}:{one.header.samples}" for one in stores),
             measured=measured,
             golden=Golden.of(torch_output(network.cpu().eval(), inputs)),
             folder=folder,

@@ -52,6 +52,7 @@ class WeightsManifest:
     temperature: Annotated[float, Meta(gt=0)] = 1.0  # logits are divided by it: calibrated on validation data
     priors: dict[str, tuple[float, ...]] = field(default_factory=dict)  # added to logits / temperature
     confidence_thresholds: dict[str, ConfidenceThreshold] = field(default_factory=dict)  # by name of the priors
+    trained_on: tuple[str, ...] = ()  # "set:fingerprint" of the tables whose images trained it or chose it
     measured: dict[str, Any] = field(default_factory=dict)  # our numbers, each with its command
     paper: dict[str, Any] = field(default_factory=dict)  # what the authors report
     notes: tuple[str, ...] = ()  # what is approximated or not known
