@@ -77,4 +77,5 @@ class MissingPackageError(MienError, ImportError):
     """A part of the package that this install does not have."""
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
-        super().__init__(f"{feature} needs {package}, which is not installed: pip install 'mien[{extra}]'")
+        remedy = f"pip install 'mien[{extra}]', or in a clone: pip install '.[{extra}]'"
+        super().__init__(f"{feature} needs {package}, which is not installed: {remedy}")

@@ -77,8 +77,8 @@ class Recognizer:
 
         `source`: a path, the bytes of an image file, a PIL image, or an array (H, W), (H, W, 3) RGB or
         (H, W, 4) RGBA of whole numbers 0..255 or floats 0..1. `detect`: False where the image is one face already;
-        one face comes back. `boxes`: where the faces are, instead of detection; they come back in this order. Raises
-        `ImageError` for a file that gives no pixels, `InputError` for another source.
+        one face comes back. `boxes`: where the faces are, instead of detection; they come back in this order.
+        Raises `ImageError` for a file that gives no pixels, `InputError` for another source.
         """
         check_option("detect", detect, bool, "True or False")
         check_option("boxes", boxes, Iterable | None, "a list of mien.Box, or None")
