@@ -189,7 +189,13 @@ def validate(network: nn.Module, data: Data, fabric: Fabric, *, size: int) -> di
         with fabric.autocast():
             probabilities.append(network(images).float().softmax(dim=1).cpu().numpy())
         labels.append(truth)
-    metrics = classification_metrics(np.concatenate(labels), np.concatenate(probabilities))
+    rows = np.concatenate(probabilities)
+    if not np.isfinite(rows).all():
+        raise OptionError(
+            "the network's outputs are no longer finite numbers, so the run stops. Try a lower learning rate "
+            "(optimizer.lr) or gradient clipping (optimizer.grad_clip), with another --out"
+        )
+    metrics = classification_metrics(np.concatenate(labels), rows)
     return {
         "accuracy": round(metrics.accuracy, 5),
         "balanced_accuracy": round(metrics.balanced_accuracy, 5),
