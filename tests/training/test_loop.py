@@ -105,7 +105,7 @@ def test_a_run_without_finite_gradients_stops_with_advice(tmp_path: Path) -> Non
 
 def test_a_learning_rate_that_ruins_the_network_stops_with_advice(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"Try a lower learning rate"):
-        run(replace(RECIPE, sam=None, optimizer=Optimizer(lr=1e38)), tmp_path)
+        run(replace(RECIPE, sam=None, optimizer=Optimizer(lr=1e30)), tmp_path)
 
 
 def test_two_processes_end_as_one(tmp_path: Path) -> None:
