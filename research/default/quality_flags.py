@@ -29,7 +29,7 @@ from mien.evaluation.corruptions import FaceRegion, corrupt
 from mien.labels import FERPLUS
 from mien.media.atomic import atomic_open
 from mien.metrics import bootstrap
-from mien.results import FLAGS, Face, Quality
+from mien.results import Face, Quality
 from mien.weights.manifest import load_manifest
 from research.default.corruptions import CORRUPTIONS
 from research.held_out import HeldOutSet, by_class, ferplus_validation, first_half, muxspace_people
@@ -81,7 +81,7 @@ def flagged(faces: pd.DataFrame, flag: str) -> pd.Series:
 
 def limit(faces: pd.DataFrame, flag: str) -> tuple[float, float]:
     """Where accuracy has fallen by LOSS, infinite where it never does; and what UNFLAGGED clean faces keep to."""
-    measure, clean = MEASURES[FLAGS.index(flag)], faces.corruption == ""
+    measure, clean = MEASURES[list(CAUSES).index(flag)], faces.corruption == ""
     caused = faces.corruption.isin(CAUSES[flag])
     fit_on = faces[(caused | (clean & faces.name.isin(faces.name[caused]))) if CAUSES[flag] else clean]
     usual = fit_on[fit_on.off_axis_deg < FRONTAL_DEG] if flag == "off-axis" else fit_on
@@ -112,7 +112,7 @@ def print_tables(faces: pd.DataFrame, confidence_threshold: float) -> None:
     first, second = faces[chooses], faces[~chooses]
     sets = sorted(set(faces.set))
     print(f"weights: {', '.join(sorted(set(faces.weights)))}; limits that the first half chooses:")
-    for flag in FLAGS:
+    for flag in CAUSES:
         lost, usual = limit(first, flag)
         chosen = max(lost, usual) if flag in HIGH else min(lost, usual)
         print(f"  {flag} {chosen:.3f} (ten points lost: {lost:.3f}; one in a hundred clean faces: {usual:.3f})")
@@ -126,7 +126,7 @@ def print_tables(faces: pd.DataFrame, confidence_threshold: float) -> None:
             row(flag, name, accuracy(hit), accuracy(hit, "clean_correct"), accuracy(sure), accuracy(rest))
 
     header("flag", "set", "share of clean faces flagged", "flagged", "not flagged")
-    for flag in (*FLAGS, "any"):
+    for flag in (*CAUSES, "any"):
         for name in sets:
             part = second[(second.corruption == "") & (second.set == name)]
             hit = flagged(part, flag)
@@ -140,13 +140,13 @@ def print_tables(faces: pd.DataFrame, confidence_threshold: float) -> None:
             row(name, title, accuracy(sure), accuracy(sure[~hit]), accuracy(sure[hit]))
 
     header(
-        "corruption", "severity", *(f"{name}, accuracy" for name in sets), *(f"flagged {flag}" for flag in FLAGS)
+        "corruption", "severity", *(f"{name}, accuracy" for name in sets), *(f"flagged {flag}" for flag in CAUSES)
     )
     for corruption in CORRUPTIONS.values():
         for severity in corruption.severities:
             part = second[(second.corruption == corruption.name) & (second.severity == severity)]
             cells = [accuracy(part[part.set == name]) for name in sets]
-            row(corruption.name, severity, *cells, *(f"{100 * flagged(part, flag).mean():.0f}" for flag in FLAGS))
+            row(corruption.name, severity, *cells, *(f"{100 * flagged(part, flag).mean():.0f}" for flag in CAUSES))
 
 
 def header(*cells: str) -> None:

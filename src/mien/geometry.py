@@ -136,6 +136,25 @@ def box_onto_square(box: Box, size_px: int) -> np.ndarray:
     return np.array([[scale, 0.0, -square.left * scale], [0.0, scale, -square.top * scale]])
 
 
+def quarter_turn(turns: int, width: float, height: float) -> np.ndarray:
+    """The matrix (2, 3) from an image of this size into `np.rot90(image, turns)`: counter-clockwise."""
+    return np.array(
+        [
+            [[1, 0, 0], [0, 1, 0]],
+            [[0, 1, 0], [-1, 0, width]],
+            [[-1, 0, width], [0, -1, height]],
+            [[0, -1, height], [1, 0, 0]],
+        ][turns],
+        dtype=np.float64,
+    )
+
+
+def transform_box(matrix: np.ndarray, box: Box) -> Box:
+    """The box around a transformed box."""
+    corners = transform(matrix, np.array([[box.left, box.top], [box.right, box.bottom]]))
+    return Box(*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+
+
 def five_points(landmarks: np.ndarray) -> np.ndarray:
     """68 landmarks (..., 68, 2) -> eye centres, nose tip, mouth corners (..., 5, 2).
 

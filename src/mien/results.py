@@ -12,13 +12,14 @@ from mien.geometry import Box
 from mien.labels import LabelSet
 
 # Limits of `Quality`, chosen and measured by research/default/quality_flags.py (docs/concepts/quality.md).
-FLAGS = ("small", "off-axis", "blurred", "dark", "flat", "overexposed")
+FLAGS = ("small", "off-axis", "blurred", "dark", "flat", "overexposed", "orientation")
 SMALL_BELOW_PX = 11.0  # eye_px
 OFF_AXIS_ABOVE_DEG = 40.0  # off_axis_deg
 BLURRED_BELOW = 0.39  # sharpness
 DARK_BELOW = 0.17  # light
 FLAT_BELOW = 0.15  # contrast
 OVEREXPOSED_ABOVE = 0.15  # clipped
+UP_UNKNOWN_BELOW = 0.1  # upright
 
 
 def percent(probability: float) -> str:
@@ -95,6 +96,7 @@ class Quality:
     light: float  # luminance 0..1 that a twentieth of the face exceeds
     contrast: float  # from the luminance that a twentieth of the face stays below up to `light`
     clipped: float  # share of the face that is white without detail, 0..1
+    upright: float = 1.0  # how clearly this way up is right, -1..1: mien.faces.upright
 
     def __repr__(self) -> str:
         return f"Quality({', '.join(f'{name}={value:.2f}' for name, value in asdict(self).items())})"
@@ -109,6 +111,7 @@ class Quality:
             "dark": self.light < DARK_BELOW,
             "flat": self.contrast < FLAT_BELOW,
             "overexposed": self.clipped > OVEREXPOSED_ABOVE,
+            "orientation": self.upright < UP_UNKNOWN_BELOW,
         }
         return tuple(flag for flag in FLAGS if exceeded[flag])
 
@@ -118,8 +121,8 @@ class Quality:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Quality:
-        """The quality that `to_dict` wrote; its flags follow anew."""
-        return cls(**{measure.name: values[measure.name] for measure in fields(cls)})
+        """The quality that `to_dict` wrote, of this version or an earlier; its flags follow anew."""
+        return cls(**{measure.name: values[measure.name] for measure in fields(cls) if measure.name in values})
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -150,6 +150,7 @@ def test_every_flag_follows_from_its_measure() -> None:
         "dark": replace(good, light=0.02),
         "flat": replace(good, contrast=0.01),
         "overexposed": replace(good, clipped=0.9),
+        "orientation": replace(good, upright=0.0),
     }
     assert tuple(bad) == FLAGS
     for flag, quality in bad.items():

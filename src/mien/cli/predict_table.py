@@ -22,6 +22,7 @@ _PROBLEMS = {  # of `mien.results.FLAGS`
     "dark": "too dark",
     "flat": "too little contrast",
     "overexposed": "overexposed",
+    "orientation": "up unclear",
 }
 _COLUMNS = ("image", "face", "expression", "next", "left top right bottom", "yaw pitch roll", "note")
 _LEAST_NEEDED = ("yaw pitch roll", "next", "left top right bottom", "face")  # left out first in a narrow terminal

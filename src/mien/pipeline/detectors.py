@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mien.errors import UnknownNameError
 from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.faces.passes import MultiPassDetector
+from mien.faces.upright import LOWEST_SCORE, UprightMeasure
 from mien.faces.yunet import SIDE_PX, YuNetDetector
 from mien.weights.manifest import load_manifest
 
@@ -43,3 +46,10 @@ def yunet_slim(
         threads=threads,
         robust=load_manifest("yunet-slim-robust").file(".onnx"),
     )
+
+
+@lru_cache(maxsize=1)
+def upright_measure() -> UprightMeasure:
+    """By both weights of our detector, whatever detects the faces."""
+    files = (load_manifest(name).file(".onnx") for name in ("yunet-slim", "yunet-slim-robust"))
+    return UprightMeasure(*(YuNetDetector(file, threshold=LOWEST_SCORE, threads=1) for file in files))

@@ -25,8 +25,9 @@ from mien.labels import LabelSet, label_set
 from mien.media.images import ImageSource, to_rgb
 from mien.pipeline.batch import BatchOptions, stream
 from mien.pipeline.classifier import ExpressionNetwork
-from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
+from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called, upright_measure
 from mien.pipeline.table import read_table, rows_of, to_arrow
+from mien.pipeline.turns import AnyRoll, LocatedFace
 from mien.results import Face, ImageResult, Scores
 from mien.weights.manifest import load_manifest
 
@@ -45,6 +46,7 @@ class Recognizer:
 
     def __init__(self, *, detector: Detector, landmarker: Landmarker, network: ExpressionNetwork) -> None:
         self.detector, self.landmarker, self.network = detector, landmarker, network
+        self._any_roll = AnyRoll(landmarker, upright_measure())
 
     def __repr__(self) -> str:
         detector = getattr(self.detector, "name", type(self.detector).__name__)
@@ -87,26 +89,26 @@ class Recognizer:
         if boxes is None and not detect:
             boxes = [Box(0, 0, width, height)]
         if boxes is not None:
-            detections = [Detection(_box(box, width, height), 1.0) for box in boxes]
+            located = self._any_roll.locate(image, [Detection(_box(box, width, height), 1.0) for box in boxes])
         else:
-            detections = sorted(_checked(self.detector.detect(image)), key=lambda face: -face.box.area)
-        if not detections:
+            located = self._any_roll.detect(image, lambda turned: _checked(self.detector.detect(turned)))
+        if not located:
             return []
-        landmarks = self.landmarker.locate(image, [face.box for face in detections])
-        poses = [head_pose(points) for points in landmarks]
-        crops = np.stack([self.network.manifest.inputs.crop(image, points) for points in landmarks])
-        probabilities = self.network.probabilities(crops)
-        return [
-            Face(
-                box=face.box,
-                detection=None if boxes is not None else face.score,
-                landmarks=tuple((float(x), float(y)) for x, y in points),
-                pose=pose,
-                quality=face_quality(image, points, pose),
-                expression=Scores(self.labels, tuple(row.tolist()), self.network.confidence_threshold),
-            )
-            for face, points, pose, row in zip(detections, landmarks, poses, probabilities, strict=True)
-        ]
+        inputs = self.network.manifest.inputs
+        crops = np.stack([inputs.crop(np.rot90(image, face.turns), face.points) for face in located])
+        rows = zip(located, self.network.probabilities(crops), strict=True)
+        return [self._face(image, face, row, given=boxes is not None) for face, row in rows]
+
+    def _face(self, image: np.ndarray, face: LocatedFace, probabilities: np.ndarray, *, given: bool) -> Face:
+        pose = head_pose(face.landmarks)
+        return Face(
+            box=face.detection.box,
+            detection=None if given else face.detection.score,
+            landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
+            pose=pose,
+            quality=replace(face_quality(image, face.landmarks, pose), upright=face.margin),
+            expression=Scores(self.labels, tuple(probabilities.tolist()), self.network.confidence_threshold),
+        )
 
     def stream(
         self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]

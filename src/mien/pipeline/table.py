@@ -23,7 +23,9 @@ from mien.media.atomic import atomic_open
 from mien.results import Face, ImageResult
 
 TableRow = dict[str, Any]
-_DIGITS = {"eye_px": 2, "off_axis_deg": 2, "sharpness": 4, "light": 4, "contrast": 4, "clipped": 4}  # of `Quality`
+_DIGITS = {"eye_px": 2, "off_axis_deg": 2} | dict.fromkeys(
+    ("sharpness", "light", "contrast", "clipped", "upright"), 4
+)
 _WITH_FLAGS = {*_DIGITS, "flags", "certain"}  # columns that older tables lack
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _CHUNK = 10_000  # rows held in memory while a file is written

@@ -1,0 +1,81 @@
+"""Photos turned by many angles: faces found, roll error, and how many certain predictions are right.
+
+    python -m research.yunet_slim.any_roll --muxspace muxspace.zip --images 100
+
+People of muxspace's test split, one photo each, turned clockwise on black. The truth is what prediction gives for
+the photo as it is: a face counts as found where its box holds the middle of that face, and its roll is that face's
+roll plus the angle. Expressions are compared with the label.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import mien
+from mien.labels import FERPLUS
+from research.held_out import muxspace
+
+ANGLES = (0, 45, 90, 135, 180, 225, 270, 315)
+
+
+def turned(image: np.ndarray, angle: float, point: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """The image (H, W, 3) clockwise by `angle` degrees, whole, and a point of it."""
+    whole = np.asarray(Image.fromarray(image).rotate(-angle, Image.Resampling.BILINEAR, expand=True))
+    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    from_middle = np.array([[cos, -sin], [sin, cos]]) @ (np.array(point) - np.array(image.shape[1::-1]) / 2)
+    return whole, from_middle + np.array(whole.shape[1::-1]) / 2
+
+
+def difference(roll: float, truth: float) -> float:
+    """Of two angles, in degrees without sign."""
+    return abs((roll - truth + 180) % 360 - 180)
+
+
+def main() -> None:
+    """Print one line per angle, with detection and without."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--muxspace", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--split", default="test")
+    options = parser.parse_args()
+    samples = muxspace(options.muxspace)
+    assert samples.subject is not None
+    people = np.unique(samples.subject.astype(str), return_index=True)[1]
+    rows = np.random.default_rng(0).permutation(people[samples.split[people] == options.split])[: options.images]
+    recognizer = mien.load(threads=1)
+    for detect in (True, False):
+        print("with detection" if detect else "one face each")
+        print("| angle | found | more faces | roll within 10° | certain | right of these | wrong |")
+        for angle in ANGLES:
+            counts = np.zeros(6, dtype=int)  # photos, found, further faces, roll right, certain, certain and right
+            for row in rows:
+                image = samples.image(row)
+                upright = recognizer.predict(image, detect=detect)
+                if not upright or upright[0].pose is None:
+                    continue
+                whole, middle = turned(image, angle, upright[0].box.centre)
+                faces = recognizer.predict(whole, detect=detect)
+                x, y = middle
+                face = next(
+                    (f for f in faces if f.box.left < x < f.box.right and f.box.top < y < f.box.bottom), None
+                )
+                counts[0] += 1
+                counts[2] += len(faces) - (face is not None)
+                if face is None or face.pose is None or face.expression is None:
+                    continue
+                right = face.expression.top == FERPLUS[samples.label[row]]
+                close = difference(face.pose.roll_deg, upright[0].pose.roll_deg + angle) <= 10
+                counts[[1, 3, 4, 5]] += [True, close, bool(face.certain), bool(face.certain) and right]
+            photos, found, further, close, certain, right = counts.tolist()
+            print(
+                f"| {angle} | {found} of {photos} | {further} | {close} | {certain} | {right} | {certain - right} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
