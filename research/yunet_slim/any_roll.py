@@ -36,45 +36,43 @@ def difference(roll: float, truth: float) -> float:
 
 
 def main() -> None:
-    """Print one line per angle, with detection and without."""
+    """Print one line per angle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--split", default="test")
+    parser.add_argument("--no-detect", action="store_true")
     options = parser.parse_args()
     samples = muxspace(options.muxspace)
     assert samples.subject is not None
     people = np.unique(samples.subject.astype(str), return_index=True)[1]
     rows = np.random.default_rng(0).permutation(people[samples.split[people] == options.split])[: options.images]
     recognizer = mien.load(threads=1)
-    for detect in (True, False):
-        print("with detection" if detect else "one face each")
-        print("| angle | found | more faces | roll within 10° | certain | right of these | wrong |")
-        for angle in ANGLES:
-            counts = np.zeros(6, dtype=int)  # photos, found, further faces, roll right, certain, certain and right
-            for row in rows:
-                image = samples.image(row)
-                upright = recognizer.predict(image, detect=detect)
-                if not upright or upright[0].pose is None:
-                    continue
-                whole, middle = turned(image, angle, upright[0].box.centre)
-                faces = recognizer.predict(whole, detect=detect)
-                x, y = middle
-                face = next(
-                    (f for f in faces if f.box.left < x < f.box.right and f.box.top < y < f.box.bottom), None
-                )
-                counts[0] += 1
-                counts[2] += len(faces) - (face is not None)
-                if face is None or face.pose is None or face.expression is None:
-                    continue
-                right = face.expression.top == FERPLUS[samples.label[row]]
-                close = difference(face.pose.roll_deg, upright[0].pose.roll_deg + angle) <= 10
-                counts[[1, 3, 4, 5]] += [True, close, bool(face.certain), bool(face.certain) and right]
-            photos, found, further, close, certain, right = counts.tolist()
-            print(
-                f"| {angle} | {found} of {photos} | {further} | {close} | {certain} | {right} | {certain - right} |",
-                flush=True,
-            )
+    detect = not options.no_detect
+    print("| angle | found | more faces | roll within 10° | certain | right of these | wrong |")
+    for angle in ANGLES:
+        counts = np.zeros(6, dtype=int)  # photos, found, further faces, roll right, certain, certain and right
+        for row in rows:
+            image = samples.image(row)
+            upright = recognizer.predict(image, detect=detect)
+            if not upright or upright[0].pose is None:
+                continue
+            whole, middle = turned(image, angle, upright[0].box.centre)
+            faces = recognizer.predict(whole, detect=detect)
+            x, y = middle
+            face = next((f for f in faces if f.box.left < x < f.box.right and f.box.top < y < f.box.bottom), None)
+            counts[0] += 1
+            counts[2] += len(faces) - (face is not None)
+            if face is None or face.pose is None or face.expression is None:
+                continue
+            right = face.expression.top == FERPLUS[samples.label[row]]
+            close = difference(face.pose.roll_deg, upright[0].pose.roll_deg + angle) <= 10
+            counts[[1, 3, 4, 5]] += [True, close, bool(face.certain), bool(face.certain) and right]
+        photos, found, further, close, certain, right = counts.tolist()
+        print(
+            f"| {angle} | {found} of {photos} | {further} | {close} | {certain} | {right} | {certain - right} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from mien.geometry import five_points, similarity
 from mien.preprocess import TEMPLATES, warp
 
 LOWEST_SCORE = 0.02  # of the detectors that measure
+CLEAR_FROM = 0.2  # margin of the first detector; no face in a wrong direction reached it
 _SIDE_PX = 160
 _SHARE = 0.55  # of the crop's side is an ArcFace crop: the face with something around it
 _TEMPLATE = (TEMPLATES["arcface"] - [0.5, 0.55]) * _SHARE + 0.5
@@ -24,16 +25,22 @@ class UprightMeasure:
     def margins(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
 
-        The score of the face as aligned by its landmarks, less the best score of the same crop turned by 90, 180
-        and 270 degrees; the mean over the detectors. High where the landmarks have the chin where it is.
+        The score of the face as aligned by its landmarks, less the best score of the same crop turned by 90, 180 and
+        270 degrees: the first detector's where that is clear, else the mean over all. High where the landmarks have
+        the chin where it is.
         """
         return np.array([self._margin(image, points) for points in landmarks])
 
     def _margin(self, image: np.ndarray, points: np.ndarray) -> float:
         crop = warp(image, similarity(five_points(points), _TEMPLATE * _SIDE_PX), _SIDE_PX)
         turned = [np.rot90(crop, turns) for turns in range(4)]
-        scores = [[self._score(detector, each) for each in turned] for detector in self._detectors]
-        return float(np.mean([upright - max(others) for upright, *others in scores]))
+        margins: list[float] = []
+        for detector in self._detectors:
+            upright, *others = (self._score(detector, each) for each in turned)
+            margins.append(upright - max(others))
+            if margins[0] >= CLEAR_FROM:
+                break
+        return float(np.mean(margins))
 
     def _score(self, detector: MultiPassDetector, crop: np.ndarray) -> float:
         """The best score of a face in the middle of a crop (S, S, 3); none: 0."""

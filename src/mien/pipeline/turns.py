@@ -42,8 +42,8 @@ class AnyRoll:
     def detect(self, image: np.ndarray, detector: Detector) -> list[LocatedFace]:
         """The faces of an image (H, W, 3) uint8, largest first.
 
-        Where no face has a known up, the image is searched at the three other quarter turns too; of these only faces
-        whose up is known count.
+        Where no face has a known up, the image is searched at the three other quarter turns too; of these only
+        faces whose up is known count.
         """
         faces = self.locate(image, detector.detect(image))
         if not any(face.known for face in faces):
