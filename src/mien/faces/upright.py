@@ -25,8 +25,8 @@ class UprightMeasure:
     def margins(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
 
-        The score of the face as aligned by its landmarks, less the best score of the same crop turned by 90, 180 and
-        270 degrees: the first detector's where that is clear, else the mean over all. High where the landmarks have
+        The score of the face as aligned by its landmarks, less the best score of the same crop turned by 90, 180
+        and 270 degrees: the first detector's where that is clear, else the mean over all. High where the landmarks have
         the chin where it is.
         """
         return np.array([self._margin(image, points) for points in landmarks])
