@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mien.faces import Detection, Detector, Landmarker
+from mien.faces import Detection, Landmarker
 from mien.faces.upright import UprightMeasure
 from mien.geometry import Box, invert, iou, quarter_turn, transform, transform_box
 from mien.results import UP_UNKNOWN_BELOW
+
+Detections = Callable[[np.ndarray], Iterable[Detection]]
 
 SAME_FACE_IOU = 0.3
 DOUBTFUL_BELOW = 0.12  # margin: the quarter turns are tried
@@ -39,15 +41,15 @@ class AnyRoll:
     def __init__(self, landmarker: Landmarker, measure: UprightMeasure) -> None:
         self.landmarker, self.measure = landmarker, measure
 
-    def detect(self, image: np.ndarray, detector: Detector) -> list[LocatedFace]:
+    def detect(self, image: np.ndarray, detections_in: Detections) -> list[LocatedFace]:
         """The faces of an image (H, W, 3) uint8, largest first.
 
         Where no face has a known up, the image is searched at the three other quarter turns too; of these only
         faces whose up is known count.
         """
-        faces = self.locate(image, detector.detect(image))
+        faces = self.locate(image, list(detections_in(image)))
         if not any(face.known for face in faces):
-            found = self._detect_turned(image, detector)
+            found = self._detect_turned(image, detections_in)
             faces = found + [face for face in faces if not _overlaps(face, found)]
         return sorted(faces, key=lambda face: -face.detection.box.area)
 
@@ -63,14 +65,14 @@ class AnyRoll:
                     faces[i] = best
         return faces
 
-    def _detect_turned(self, image: np.ndarray, detector: Detector) -> list[LocatedFace]:
+    def _detect_turned(self, image: np.ndarray, detections_in: Detections) -> list[LocatedFace]:
         height, width = image.shape[:2]
         faces: list[LocatedFace] = []
         for turns in (1, 2, 3):
             back = invert(quarter_turn(turns, width, height))
             detections = [
                 Detection(transform_box(back, face.box), face.score)
-                for face in detector.detect(np.ascontiguousarray(np.rot90(image, turns)))
+                for face in detections_in(np.ascontiguousarray(np.rot90(image, turns)))
             ]
             faces += [face for face in self._at(image, detections, turns) if face.known]
         kept: list[LocatedFace] = []
