@@ -1,4 +1,4 @@
-"""Which way is up in a face: detectors, which know upright faces, see it turned four ways."""
+"""Which way is up in a face: detectors, which know upright faces, see it rotated four ways."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class UprightMeasure:
     def margins(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
 
-        The score of the face as aligned by its landmarks, less the best score of the same crop turned by 90, 180
+        The score of the face as aligned by its landmarks, less the best score of the same crop rotated by 90, 180
         and 270 degrees: the first detector's where that is clear, else the mean over all. High where the landmarks have
         the chin where it is.
         """
@@ -33,10 +33,10 @@ class UprightMeasure:
 
     def _margin(self, image: np.ndarray, points: np.ndarray) -> float:
         crop = warp(image, similarity(five_points(points), _TEMPLATE * _SIDE_PX), _SIDE_PX)
-        turned = [np.rot90(crop, turns) for turns in range(4)]
+        rotated = [np.rot90(crop, turns) for turns in range(4)]
         margins: list[float] = []
         for detector in self._detectors:
-            upright, *others = (self._score(detector, each) for each in turned)
+            upright, *others = (self._score(detector, each) for each in rotated)
             margins.append(upright - max(others))
             if margins[0] >= CLEAR_FROM:
                 break

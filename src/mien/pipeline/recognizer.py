@@ -91,7 +91,7 @@ class Recognizer:
         if boxes is not None:
             located = self._any_roll.locate(image, [Detection(_box(box, width, height), 1.0) for box in boxes])
         else:
-            located = self._any_roll.detect(image, lambda turned: _checked(self.detector.detect(turned)))
+            located = self._any_roll.detect(image, lambda pixels: _checked(self.detector.detect(pixels)))
         if not located:
             return []
         inputs = self.network.manifest.inputs

@@ -25,7 +25,7 @@ class LocatedFace:
 
     detection: Detection  # its box in image pixels
     turns: int
-    points: np.ndarray  # landmarks (68, 2) in the turned image
+    points: np.ndarray  # landmarks (68, 2) in the rotated image
     landmarks: np.ndarray  # the same in the image
     margin: float  # `UprightMeasure`
 
@@ -49,23 +49,23 @@ class AnyRoll:
         """
         faces = self.locate(image, list(detections_in(image)))
         if not any(face.known for face in faces):
-            found = self._detect_turned(image, detections_in)
-            faces = found + [face for face in faces if not _overlaps(face, found)]
+            added = self._detect_rotated(image, detections_in)
+            faces = added + [face for face in faces if not _overlaps(face, added)]
         return sorted(faces, key=lambda face: -face.detection.box.area)
 
     def locate(self, image: np.ndarray, detections: Sequence[Detection]) -> list[LocatedFace]:
-        """The face in each box, in this order: turned where that way up is clearly better."""
+        """The face in each box, in this order: rotated where that way up is clearly better."""
         faces = self._at(image, detections, 0)
         doubtful = [i for i, face in enumerate(faces) if face.margin < DOUBTFUL_BELOW]
         if doubtful:
             others = [self._at(image, [detections[i] for i in doubtful], turns) for turns in (1, 2, 3)]
-            for i, *turned in zip(doubtful, *others, strict=True):
-                best = max(turned, key=lambda face: face.margin)
+            for i, *rotated in zip(doubtful, *others, strict=True):
+                best = max(rotated, key=lambda face: face.margin)
                 if best.known and best.margin > faces[i].margin + LEAST_GAIN:
                     faces[i] = best
         return faces
 
-    def _detect_turned(self, image: np.ndarray, detections_in: Detections) -> list[LocatedFace]:
+    def _detect_rotated(self, image: np.ndarray, detections_in: Detections) -> list[LocatedFace]:
         height, width = image.shape[:2]
         faces: list[LocatedFace] = []
         for turns in (1, 2, 3):
@@ -82,15 +82,15 @@ class AnyRoll:
         return kept
 
     def _at(self, image: np.ndarray, detections: Sequence[Detection], turns: int) -> list[LocatedFace]:
-        """The faces taken to be upright in the turned image."""
+        """The faces taken to be upright in the rotated image."""
         if not detections:
             return []
         matrix = quarter_turn(turns, image.shape[1], image.shape[0])
-        turned = np.ascontiguousarray(np.rot90(image, turns))
+        rotated = np.ascontiguousarray(np.rot90(image, turns))
         boxes = [transform_box(matrix, face.box) if turns else face.box for face in detections]
-        points = self.landmarker.locate(turned, boxes)
+        points = self.landmarker.locate(rotated, boxes)
         landmarks = transform(invert(matrix), points) if turns else points
-        faces = zip(detections, points, landmarks, self.measure.margins(turned, points), strict=True)
+        faces = zip(detections, points, landmarks, self.measure.margins(rotated, points), strict=True)
         return [LocatedFace(face, turns, inside, outside, float(margin)) for face, inside, outside, margin in faces]
 
 
