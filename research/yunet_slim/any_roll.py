@@ -1,9 +1,9 @@
-"""Photos rotated by many angles: faces added, roll error, and how many certain predictions are right.
+"""Photos rotated by many angles: detected faces, roll error, and how many certain predictions are right.
 
     python -m research.yunet_slim.any_roll --muxspace muxspace.zip --images 100
 
 People of muxspace's test split, one photo each, rotated clockwise on black. The truth is what prediction gives for
-the photo as it is: a face counts as added where its box holds the middle of that face, and its roll is that face's
+the photo as it is: a face is detected where its box holds the middle of that face, and its roll is that face's
 roll plus the angle. Expressions are compared with the label.
 """
 
@@ -23,7 +23,7 @@ ANGLES = (0, 45, 90, 135, 180, 225, 270, 315)
 
 
 def rotated(image: np.ndarray, angle: float, point: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The image (H, W, 3) clockwise by `angle` degrees, canvas, and a point of it."""
+    """The image (H, W, 3) clockwise by `angle` degrees on a canvas that holds all of it, and a point of it."""
     canvas = np.asarray(Image.fromarray(image).rotate(-angle, Image.Resampling.BILINEAR, expand=True))
     cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
     from_middle = np.array([[cos, -sin], [sin, cos]]) @ (np.array(point) - np.array(image.shape[1::-1]) / 2)
@@ -49,9 +49,9 @@ def main() -> None:
     rows = np.random.default_rng(0).permutation(people[samples.split[people] == options.split])[: options.images]
     recognizer = mien.load(threads=1)
     detect = not options.no_detect
-    print("| angle | added | more faces | roll within 10° | certain | right of these | wrong |")
+    print("| angle | detected | more faces | roll within 10° | certain | right of these | wrong |")
     for angle in ANGLES:
-        counts = np.zeros(6, dtype=int)  # photos, added, further faces, roll right, certain, certain and right
+        counts = np.zeros(6, dtype=int)  # photos, detected, further faces, roll right, certain, certain and right
         for row in rows:
             image = samples.image(row)
             upright = recognizer.predict(image, detect=detect)
@@ -68,9 +68,9 @@ def main() -> None:
             right = face.expression.top == FERPLUS[samples.label[row]]
             close = difference(face.pose.roll_deg, upright[0].pose.roll_deg + angle) <= 10
             counts[[1, 3, 4, 5]] += [True, close, bool(face.certain), bool(face.certain) and right]
-        photos, added, further, close, certain, right = counts.tolist()
+        photos, detected, further, close, certain, right = counts.tolist()
         print(
-            f"| {angle} | {added} of {photos} | {further} | {close} | {certain} | {right} | {certain - right} |",
+            f"| {angle} | {detected} of {photos} | {further} | {close} | {certain} | {right} | {certain - right} |",
             flush=True,
         )
 
