@@ -189,6 +189,8 @@ def test_a_run_that_failed_before_its_first_epoch_does_not_block_its_folder(
 ) -> None:
     options = ["--data", faces, "--out", tmp_path / "run", "--accelerator", "cpu", "--set", "epochs=1"]
     said(capsys, recipe, *options, "--set", "batch=64")
+    assert not (tmp_path / "run").exists()  # refused before anything is written
+    said(capsys, recipe, *options, "--set", "batch=1")  # batch norms need two images
     assert (tmp_path / "run/run.json").exists()
     assert "the run starts over" in said(capsys, recipe, *options, code=0)
     assert json.loads((tmp_path / "run/run.json").read_text())["recipe"]["batch"] == 2
