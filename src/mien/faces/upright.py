@@ -26,8 +26,8 @@ class UprightMeasure:
         """Image (H, W, 3) uint8 RGB and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
 
         The score of the face as aligned by its landmarks, less the best score of the same crop rotated by 90, 180
-        and 270 degrees: the first detector's where that is clear, else the mean over all. High where the landmarks have
-        the chin where it is.
+        and 270 degrees: the first detector's where that is clear, else the mean over all. High where the landmarks
+        have the chin where it is.
         """
         return np.array([self._margin(image, points) for points in landmarks])
 
