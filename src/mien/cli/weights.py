@@ -18,22 +18,23 @@ weights_app = typer.Typer(help="Weights: those of the package, official files an
 
 @weights_app.command("list")
 def list_weights() -> None:
-    """The weights in the package and their accuracy on held-out data."""
+    """The weights in the package and their accuracy on a held-out set; `show` has every figure."""
     from rich.console import Console
     from rich.table import Table
 
     from mien.weights.manifest import load_manifest, shipped_names
 
-    table = Table("name", "network", "input", "classes", "licence", "accuracy")
+    table = Table("name", "network", "input", "classes", "accuracy", "held-out set")
     for name in shipped_names():
         manifest = load_manifest(name)
+        title, accuracy = next(iter(manifest.accuracies.items()), ("-", None))
         table.add_row(
             name,
             manifest.network,
             f"{manifest.inputs.size_px} px {manifest.inputs.channels}",
             _classes(manifest) or "-",
-            manifest.licence,
-            "\n".join(f"{accuracy:.1%} on {title}" for title, accuracy in manifest.accuracies.items()) or "-",
+            "-" if accuracy is None else f"{accuracy:.1%}",
+            title.partition(",")[0],
         )
     Console().print(table)
 
