@@ -18,13 +18,13 @@ weights_app = typer.Typer(help="Weights: those of the package, official files an
 
 @weights_app.command("list")
 def list_weights() -> None:
-    """The weights in the package and their accuracy on a held-out set; `show` has every figure."""
+    """The weights in the package, each with one accuracy; `show` has every figure and how it was measured."""
     from rich.console import Console
     from rich.table import Table
 
     from mien.weights.manifest import load_manifest, shipped_names
 
-    table = Table("name", "network", "input", "classes", "accuracy", "held-out set")
+    table = Table("name", "network", "input", "classes", "accuracy", "measured on")
     for name in shipped_names():
         manifest = load_manifest(name)
         title, accuracy = next(iter(manifest.accuracies.items()), ("-", None))
