@@ -68,7 +68,7 @@ def test_parts_are_used_alone(folder: Path) -> None:
 def test_what_is_no_such_part_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--data", "prepared/moods", "--out", "runs/none", "--accelerator", "cpu"]
     for words, message in (
-        (["poster_v2/light", "--network", "mypkg.net:nn"], "must be a dataclass with a method build()"),
+        (["poster_v2/light", "--network", "mypkg.net:nn"], "a config is a dataclass with a method build()"),
         (
             ["poster_v2/light", "--set", "augmentation=mypkg.net:Config"],
             "must be a mien.augment.presets.Augmentation",
