@@ -57,3 +57,7 @@ def test_a_folder_of_something_else_says_what_was_looked_for(tmp_path: Path) -> 
 
 def test_the_published_counts_add_up() -> None:
     assert sum(JAFFE.expected[""][""].values()) == 213
+
+
+def test_the_address_is_that_of_the_authors_record() -> None:
+    assert dataset_info("jaffe").obtain.startswith("https://zenodo.org/records/3451524")

@@ -13,9 +13,9 @@ from tests.datasets.distributions import images
 MULTI_PIE = dataset_info("multi-pie")
 
 
-def name(subject: str, session: str, capture: str, camera: str, illumination: str = "07") -> str:
-    folder = f"data/session{session}/multiview/{subject}/{capture}/{camera[:2]}_{camera[2]}"
-    return f"{folder}/{subject}_{session}_{capture}_{camera}_{illumination}.png"
+def name(subject: str, session: str, recording: str, camera: str, illumination: str = "07") -> str:
+    folder = f"data/session{session}/multiview/{subject}/{recording}/{camera[:2]}_{camera[2]}"
+    return f"{folder}/{subject}_{session}_{recording}_{camera}_{illumination}.png"
 
 
 @pytest.fixture

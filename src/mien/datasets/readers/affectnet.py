@@ -202,6 +202,6 @@ SET = DatasetInfo(
     known_faults=(
         "Happiness is 36 times as frequent as contempt in train, while test has equally many of each class.",
         "One person labelled each image; two people agree on 61 in 100.",
-        "The two distributions crop faces differently; published on one do not hold for the other.",
+        "The two distributions crop faces differently; accuracies on one do not hold for the other.",
     ),
 )

@@ -176,7 +176,7 @@ SET = DatasetInfo(
     votes=True,
     known_faults=(
         "The test split repeats images of the training split, as in FER2013.",
-        "Papers count labels by different rules; published on different numbers of test images do not compare.",
+        "Papers count labels by different rules; accuracies on different numbers of test images do not compare.",
         "Contempt and disgust have fewer than 200 training images each.",
     ),
 )

@@ -2,7 +2,7 @@
 
 KA.AN1.39.tiff: subject, expression with the number of the take, running number. All lie in one folder, whose name
 differs between distributions. Counts per class are those of the 213 names of the distribution; their sum is on
-https://zenodo.org/infos/3451524.
+https://zenodo.org/records/3451524.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SET = DatasetInfo(
         "IEEE Automatic Face and Gesture Recognition 1998."
     ),
     licence="Non-commercial research; images may not be passed on.",
-    obtain="https://zenodo.org/infos/3451524, on request",
+    obtain="https://zenodo.org/records/3451524, on request",
     expected={"": {"": dict(zip(CAER_S, [30, 29, 32, 31, 30, 31, 30], strict=True))}},
     split_rule="none; published figures leave one subject out, or (easier) one image",
     protocol="leave-one-subject-out",

@@ -1,7 +1,7 @@
 """CMU Multi-PIE (Gross, Matthews, Cohn, Kanade, Baker: "Multi-PIE", Image and Vision Computing 28, 2010).
 
-session01/multiview/001/01/05_1/001_01_01_051_07.png: subject, session, capture, camera, illumination. Which
-capture of which session shows which expression, and which cameras see the right and which the left side of the
+session01/multiview/001/01/05_1/001_01_01_051_07.png: subject, session, recording, camera, illumination. Which
+recording of which session shows which expression, and which cameras see the right and which the left side of the
 face, is from bob.db.multipie (create.py), the 15 degrees between neighbours from the paper.
 """
 
@@ -15,7 +15,7 @@ from mien.datasets.readers.filename_patterns import from_filenames
 from mien.datasets.samples import Reading
 from mien.labels import MULTI_PIE, Expression
 
-EXPRESSIONS = {  # (session, capture) -> what was asked for; "smile" is happiness
+EXPRESSIONS = {  # (session, recording) -> what was asked for; "smile" is happiness
     ("01", "01"): Expression.NEUTRAL,
     ("01", "02"): Expression.HAPPINESS,
     ("02", "01"): Expression.NEUTRAL,
@@ -37,23 +37,23 @@ RAISED = "081", "191"  # above the others; their angles are not published
 
 
 def read(files: Distribution, variant: str) -> Reading:
-    """One row per image of the 15 cameras. A group is one capture: all cameras, all illuminations.
+    """One row per image of the 15 cameras. A group is one recording: all cameras, all illuminations.
 
     Yaw and pitch are unknown (NaN) for the two raised cameras.
     """
     pattern = r"(\d{3})_(0[1-4])_(\d\d)_(\d{3})_(\d\d)"
     rows, named = from_filenames(files, MULTI_PIE, pattern, form="001_01_01_051_07.png", skip=["highres"])
     for path, match in named:
-        subject, session, capture, camera, illumination = match.groups()
-        if (label := EXPRESSIONS.get((session, capture))) is None:
-            rows.label_problem(path, f"session {session} capture {capture}", [" ".join(k) for k in EXPRESSIONS])
+        subject, session, recording, camera, illumination = match.groups()
+        if (label := EXPRESSIONS.get((session, recording))) is None:
+            rows.label_problem(path, f"session {session} recording {recording}", [" ".join(k) for k in EXPRESSIONS])
         elif camera not in YAW_DEG and camera not in RAISED:
             rows.problem(
                 "misnamed", path, f"camera {camera} is unknown", f"it is of {', '.join((*CAMERAS, *RAISED))}"
             )
         else:
             rows.add(
-                path, label, where=path, subject=subject, group=f"{subject}_{session}_{capture}",
+                path, label, where=path, subject=subject, group=f"{subject}_{session}_{recording}",
                 yaw_deg=float(YAW_DEG.get(camera, nan)), pitch_deg=nan if camera in RAISED else 0.0,
                 session=int(session), camera=camera, illumination=int(illumination),
             )  # fmt: skip
@@ -80,7 +80,7 @@ SET = DatasetInfo(
     known_faults=(
         "337 subjects, not all in all four sessions: surprise and squint are only in session 2, disgust in 3, "
         "scream in 4, smile in 1 and 3.",
-        "Each capture is seen by 15 cameras under up to 20 illuminations: choose some by the columns camera and "
+        "Each recording is seen by 15 cameras under up to 20 illuminations: choose some by the columns camera and "
         "illumination, or most images repeat others.",
         "More than 750,000 images; the paper does not count them by class.",
     ),
