@@ -99,6 +99,7 @@ def allowed(path: Path, word: str) -> bool:
 
 def retired(text: str, words: dict[str, str], path: Path) -> Iterator[str]:
     """One line for each retired word in a text."""
+    text = re.sub(r"https?://\S+", "", text)  # the addresses of others are theirs
     for pattern, instead in words.items():
         for found in re.finditer(rf"(?i)(?<![\w-]){pattern}(?!\w)", text):
             if not allowed(path, found[0]):
