@@ -20,7 +20,7 @@ LAYERS = [  # lowest first; a layer sees only what stands before it
     {"prepared", "evaluation"},
     {"training"},
     {"recipes"},
-    {"cli", "serve"},
+    {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 FRONT_DOOR = {"__init__", "__main__"}

@@ -55,8 +55,8 @@ def test_seven_classes_leave_out_sequences_of_contempt(folder: Path) -> None:
     samples = CK_PLUS.samples(folder, variant="7")
     assert set(samples.group) == {"S005_001"}
     assert "contempt" not in samples.labels
-    [hook] = CK_PLUS.reading(folder, variant="7").notes
-    assert hook.startswith("1 left out: contempt")
+    [note] = CK_PLUS.reading(folder, variant="7").notes
+    assert note.startswith("1 left out: contempt")
 
 
 def test_landmarks_are_read_where_they_are(folder: Path) -> None:
