@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mien.draw.faces import COLOURS, mark_faces
+from mien.draw.faces import mark_faces
+from mien.draw.palette import COLOURS
 from mien.geometry import Box
 from mien.labels import FERPLUS, Expression
 from mien.results import Face, Scores

@@ -13,11 +13,11 @@ from mien.datasets import dataset_info
 from mien.datasets.audit.scan import labelled_region
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
-from mien.draw.faces import COLOURS
+from mien.draw.palette import FAINT, FAULT, INK, MUTED, PAPER, colour_of
 from mien.errors import InputError
 
 _GAP_PX, _TITLE_PX = 4, 34
-_PAPER, _INK, _EMPTY, _FAULT = "#FFFFFF", "#222222", "#EEEEEE", "#B00020"
+_UNLABELLED = "#777777"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +61,7 @@ def class_strips(samples: Samples, *, per_class: int = 24, seed: int = 0) -> lis
         chosen = np.sort(np.random.default_rng([seed, index]).permutation(rows)[:per_class])
         splits = {split: int((samples.split[rows] == split).sum()) for split in samples.splits}
         caption = "   ".join(f"{split} {count:,}" for split, count in splits.items()) or f"{len(rows):,}"
-        colour = "#777777" if name is None else COLOURS.get(name, "#777777")
+        colour = _UNLABELLED if name is None else colour_of(name, samples.labels)
         images = [_read(samples, row) for row in chosen.tolist()]
         strips.append(Strip(title=name or "no single label", caption=caption, colour=colour, images=images))
     return strips
@@ -73,9 +73,9 @@ def contact_sheet(strips: Sequence[Strip], *, title: str = "", cell_px: int = 96
     heights = [-(-len(strip.images) // columns) * step or _TITLE_PX for strip in strips]
     head = 52 if title else _GAP_PX
     size = (columns * step + _GAP_PX, head + sum(_TITLE_PX + height for height in heights) + _GAP_PX)
-    sheet = Image.new("RGB", size, _PAPER)
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP_PX + 2, 12), title, fill=_INK, font=ImageFont.load_default(22))
+    draw.text((_GAP_PX + 2, 12), title, fill=INK, font=ImageFont.load_default(22))
     y = head
     for strip, height in zip(strips, heights, strict=True):
         _heading(draw, strip, y)
@@ -84,7 +84,7 @@ def contact_sheet(strips: Sequence[Strip], *, title: str = "", cell_px: int = 96
             corner = (_GAP_PX + i % columns * step, y + i // columns * step)
             _cell(sheet, draw, image, corner, cell_px)
         if not strip.images:
-            draw.text((_GAP_PX + 2, y + 4), "no image", fill=_FAULT, font=ImageFont.load_default(15))
+            draw.text((_GAP_PX + 2, y + 4), "no image", fill=FAULT, font=ImageFont.load_default(15))
         y += height
     return np.asarray(sheet)
 
@@ -99,9 +99,9 @@ def _read(samples: Samples, row: int) -> np.ndarray | None:
 def _heading(draw: ImageDraw.ImageDraw, strip: Strip, y: int) -> None:
     name, small = ImageFont.load_default(18), ImageFont.load_default(15)
     draw.rectangle((_GAP_PX, y + 8, _GAP_PX + 7, y + _TITLE_PX - 6), fill=strip.colour)
-    draw.text((_GAP_PX + 15, y + 7), strip.title, fill=_INK, font=name)
+    draw.text((_GAP_PX + 15, y + 7), strip.title, fill=INK, font=name)
     wide = draw.textlength(strip.title, font=name)
-    draw.text((_GAP_PX + 15 + wide + 14, y + 10), strip.caption, fill="#666666", font=small)
+    draw.text((_GAP_PX + 15 + wide + 14, y + 10), strip.caption, fill=MUTED, font=small)
 
 
 def _cell(
@@ -109,15 +109,15 @@ def _cell(
 ) -> None:
     x, y = corner
     if image is None:
-        draw.rectangle((x, y, x + side - 1, y + side - 1), fill=_EMPTY, outline=_FAULT)
-        draw.line((x, y, x + side - 1, y + side - 1), fill=_FAULT)
+        draw.rectangle((x, y, x + side - 1, y + side - 1), fill=FAINT, outline=FAULT)
+        draw.line((x, y, x + side - 1, y + side - 1), fill=FAULT)
         font = ImageFont.load_default(max(9, side / 7))
         middle = (x + side / 2, y + side / 2)
         left, top, right, bottom = draw.textbbox(middle, "unreadable", font=font, anchor="mm")
-        draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=_EMPTY)
-        draw.text(middle, "unreadable", fill=_FAULT, font=font, anchor="mm")
+        draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=FAINT)
+        draw.text(middle, "unreadable", fill=FAULT, font=font, anchor="mm")
         return
-    draw.rectangle((x, y, x + side - 1, y + side - 1), fill=_EMPTY)
+    draw.rectangle((x, y, x + side - 1, y + side - 1), fill=FAINT)
     height, width = image.shape[:2]
     scale = side / max(height, width)
     small = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -7,29 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mien.draw.palette import UNCERTAIN, colour_of, ink_on
 from mien.geometry import Box
-from mien.labels import Expression
 from mien.results import Face, percent
 
-# Okabe and Ito's palette (2008), told apart by colour-blind readers as well.
-COLOURS: dict[str, str] = {
-    Expression.NEUTRAL: "#999999",
-    Expression.HAPPINESS: "#E69F00",
-    Expression.SURPRISE: "#F0E442",
-    Expression.SADNESS: "#0072B2",
-    Expression.ANGER: "#D55E00",
-    Expression.DISGUST: "#009E73",
-    Expression.FEAR: "#CC79A7",
-    Expression.CONTEMPT: "#56B4E9",
-}
 _BARS_FROM_PX = 110  # narrower faces get no bars
 _BARS = 3
-_UNCERTAIN = "#D0D0D0"
-
-
-def colour_of(label: str) -> str:
-    """The colour of a class, "#RRGGBB": the same everywhere; classes outside the field's eight take turns."""
-    return COLOURS.get(label) or list(COLOURS.values())[sum(label.encode()) % len(COLOURS)]
 
 
 def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
@@ -46,14 +29,14 @@ def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
 
 def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     box = face.box
-    colour = colour_of(face.expression.top) if face.expression else "#FFFFFF"
+    colour = colour_of(face.expression.top, face.expression.labels) if face.expression else "#FFFFFF"
     line = max(2, round(box.width / 60))
     if face.expression is None:
         _outline(draw, box, colour, line)
         return
     uncertain = face.certain is False
     _outline(draw, box, colour, line, dashed=uncertain)
-    colour = _UNCERTAIN if uncertain else colour
+    colour = UNCERTAIN if uncertain else colour
     font = ImageFont.load_default(size=max(11, min(36, box.width / 8)))
     text = f"{face.expression.top}{'?' if uncertain else ''} {percent(face.expression.confidence)}"
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
@@ -61,7 +44,7 @@ def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     x = min(max(box.left, 0), max(size[0] - wide, 0))
     y = box.top - high if box.top >= high else min(box.bottom, size[1] - high)
     draw.rectangle((x, y, x + wide, y + high), fill=colour)
-    draw.text((x + 4 - left, y + 3 - top), text, fill=_ink(colour), font=font)
+    draw.text((x + 4 - left, y + 3 - top), text, fill=ink_on(colour), font=font)
     if box.width >= _BARS_FROM_PX:
         _bars(draw, face, x, box.bottom, size)
 
@@ -95,12 +78,9 @@ def _bars(draw: ImageDraw.ImageDraw, face: Face, x: float, y: float, size: tuple
     draw.rectangle((x, y, x + wide, y + _BARS * row), fill=(0, 0, 0, 150))
     for i, (label, value) in enumerate(face.expression.ranked()[:_BARS]):
         top = y + i * row
-        draw.rectangle((x, top + 2, x + max(1, wide * value), top + row - 2), fill=colour_of(label) + "C0")
+        draw.rectangle(
+            (x, top + 2, x + max(1, wide * value), top + row - 2),
+            fill=colour_of(label, face.expression.labels) + "C0",
+        )
         draw.text((x + 4, top + row / 2), f"{label} {percent(value)}", fill="white", font=font, anchor="lm",
                   stroke_width=1, stroke_fill="black")  # fmt: skip
-
-
-def _ink(colour: str) -> str:
-    """Black or white, whichever reads better on `colour`."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "white"

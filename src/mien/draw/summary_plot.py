@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.datasets.audit.summary import POSE_DEG, Poses, Summary, Votes
-from mien.draw.faces import COLOURS
+from mien.draw.palette import MUTED, SERIES, colours_of
 from mien.errors import MissingPackageError, OutputError
 from mien.media.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Okabe and Ito's palette, in the order in which splits come.
-_SPLITS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
-_GREY = "#777777"
 
 
 def plot_summary(summary: Summary, path: Path, *, title: str) -> None:
@@ -58,7 +54,7 @@ def _balance(axes: Axes, summary: Summary) -> None:
         counts = np.array([summary.counts[split][name] for name in names])
         share = 100 * counts / max(1, counts.sum())
         at = positions + (i - (len(splits) - 1) / 2) * thick
-        colour = _SPLITS[i % len(_SPLITS)]
+        colour = SERIES[i % len(SERIES)]
         bars = axes.barh(at, share, thick * 0.92, color=colour, label=f"{split or 'all'} ({counts.sum():,})")
         axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=8 if len(splits) < 3 else 7)
     axes.set_yticks(positions, names)
@@ -78,7 +74,7 @@ def _any(summary: Summary, name: str) -> bool:
 def _agreement(axes: Axes, votes: Votes) -> None:
     """How many voters chose the first class."""
     share = 100 * np.array(votes.agreement) / votes.rows
-    axes.bar(np.arange(10), share, 0.92, color=_SPLITS[0])
+    axes.bar(np.arange(10), share, 0.92, color=SERIES[0])
     axes.set_xticks(np.arange(10), [f"{10 * i + 10}" for i in range(10)])
     axes.set_xlabel("votes for the first class in %, up to")
     axes.set_ylabel("share of the images in %")
@@ -89,10 +85,10 @@ def _agreement(axes: Axes, votes: Votes) -> None:
 def _entropy(axes: Axes, votes: Votes) -> None:
     """How uncertain voters are about each class."""
     names = list(votes.entropy_bits)
-    colours: list[str] = [dict(COLOURS).get(name, _GREY) for name in names]
+    colours = list(colours_of(names).values())
     bars = axes.barh(np.arange(len(names)), list(votes.entropy_bits.values()), 0.75, color=colours)
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-    axes.axvline(votes.mean_entropy_bits, color=_GREY, linestyle="--", linewidth=1)
+    axes.axvline(votes.mean_entropy_bits, color=MUTED, linestyle="--", linewidth=1)
     axes.set_yticks(np.arange(len(names)), names)
     axes.invert_yaxis()
     axes.margins(x=0.1)
@@ -107,7 +103,7 @@ def _poses(axes: Axes, poses: Poses) -> None:
     thick = 0.86 / len(drawn)
     for i, (name, counts) in enumerate(drawn):
         at = np.arange(len(POSE_DEG)) + (i - (len(drawn) - 1) / 2) * thick
-        axes.bar(at, counts, thick * 0.95, color=_SPLITS[i], label=name)
+        axes.bar(at, counts, thick * 0.95, color=SERIES[i], label=name)
     axes.set_xticks(np.arange(len(POSE_DEG)), [f"{angle:+d}°" if angle else "0°" for angle in POSE_DEG])
     axes.set_xlabel("degrees; yaw to the right edge of the image and pitch up are positive")
     axes.set_ylabel("images")
