@@ -86,11 +86,6 @@ def _split_of(person: str) -> str:
     return "test" if share < 0.25 else "valid" if share < 0.35 else "train"
 
 
-def first_half(clusters: np.ndarray) -> np.ndarray:
-    """Mask (N,) of half of the clusters by a hash of their names: the same on every machine."""
-    return np.array([hashlib.sha256(f"half {name}".encode()).digest()[0] < 128 for name in clusters.tolist()])
-
-
 def by_class(held_out: HeldOutSet, *, seed: int = 0) -> list[np.ndarray]:
     """The rows of each class in random order."""
     rng = np.random.default_rng(seed)

@@ -18,17 +18,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mien.errors import OptionError
+from mien.evaluation.calibration import first_half, lowest_threshold, selective_metrics
 from mien.labels import FERPLUS
 from mien.media.atomic import atomic_open
-from mien.metrics import BINS, bootstrap, classification_metrics
+from mien.metrics import BINS, classification_metrics
 from mien.pipeline.classifier import ExpressionNetwork, calibrated
 from mien.weights.manifest import ConfidenceThreshold, WeightsManifest, load_manifest, write_manifest
-from research.held_out import HeldOutSet, aligned, ferplus_validation, first_half, muxspace_people
+from research.held_out import HeldOutSet, aligned, ferplus_validation, muxspace_people
 
 ACCURACIES = (0.90, 0.95)  # selective; the first one's thresholds go into the manifest
 COMMAND = (
@@ -53,36 +53,6 @@ def weighted_calibration(
     sums = np.bincount(np.minimum((confidence * BINS).astype(int), BINS - 1), gap, BINS)
     loss = -np.log(probabilities[np.arange(len(truth)), truth])
     return float(np.abs(sums).sum() / weight.sum()), float((weight * loss).sum() / weight.sum())
-
-
-def lowest_threshold(probabilities: np.ndarray, truth: np.ndarray, accuracy: float) -> float:
-    """The lowest threshold in hundredths with this selective accuracy; 1 where there is none."""
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    for step in range(101):
-        certain = confidence >= step / 100
-        if certain.any() and correct[certain].mean() >= accuracy:
-            return step / 100
-    return 1.0
-
-
-def selective_metrics(
-    threshold: float, probabilities: np.ndarray, truth: np.ndarray, clusters: np.ndarray
-) -> dict[str, Any]:
-    """Coverage and selective accuracy with intervals, and the accuracy of the predictions below the threshold."""
-    certain = probabilities.max(axis=1) >= threshold
-    correct = probabilities.argmax(axis=1) == truth
-    columns = certain & correct, certain, np.ones(len(truth))
-    options: dict[str, Any] = {"clusters": clusters, "resamples": 1000, "seed": 0}
-    intervals = {"coverage": bootstrap(lambda _, kept, images: kept / images, *columns, **options)}
-    if certain.any():
-        intervals["accuracy"] = bootstrap(lambda right, kept, _: right / kept, *columns, **options)
-    return {
-        "images": len(truth),
-        "coverage": round(intervals["coverage"].value, 4),
-        "accuracy": round(intervals["accuracy"].value, 4) if certain.any() else None,
-        "accuracy_below_threshold": round(float(correct[~certain].mean()), 4) if not certain.all() else None,
-        "interval_95": {name: [round(each.low, 4), round(each.high, 4)] for name, each in intervals.items()},
-    }
 
 
 def percent(share: float | None, interval: list[float] | None = None) -> str:

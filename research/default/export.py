@@ -19,43 +19,29 @@ from pathlib import Path
 import numpy as np
 
 from mien.datasets import dataset_info
+from mien.evaluation import calibration
+from mien.evaluation.calibration import LabelledLogits, first_half
 from mien.labels import FERPLUS
 from mien.metrics import balanced_accuracy
-from mien.pipeline.classifier import calibrated
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest
 from research.default.calibrate import logits_of
-from research.held_out import ferplus_validation, first_half
+from research.held_out import ferplus_validation
 from research.ship import ship
 
-STRENGTHS = np.linspace(-0.6, 1.2, 37)  # of the prior: k
-WITHIN = 0.01  # of the best accuracy, for "default"
 
-
-def operating_points(logits: np.ndarray, truth: np.ndarray) -> tuple[float, dict[str, tuple[float, ...]]]:
-    """Temperature and priors for logits (N, 8)."""
+def operating_points(chooses: LabelledLogits) -> tuple[float, dict[str, tuple[float, ...]]]:
+    """Temperature and priors."""
     train = dataset_info("ferplus").published()["train"]
     counts = np.array([train[label] for label in FERPLUS])
-    log_frequency = np.log(counts / counts.sum())
-    predicted = {k: (logits - k * log_frequency).argmax(axis=1) for k in STRENGTHS}
-    accuracy = {k: float((classes == truth).mean()) for k, classes in predicted.items()}
-    balanced = {k: balanced_accuracy(truth, classes) for k, classes in predicted.items()}
-    near = [k for k in STRENGTHS if accuracy[k] >= max(accuracy.values()) - WITHIN]
-    chosen = {
-        "default": max(near, key=lambda k: balanced[k]),
-        "natural": max(STRENGTHS, key=lambda k: accuracy[k]),
-        "balanced": max(STRENGTHS, key=lambda k: balanced[k]),
-    }
-    for name, k in chosen.items():
-        print(f"{name:9s} k = {k:+.2f}: accuracy {accuracy[k]:.4f}, balanced accuracy {balanced[k]:.4f}")
-    bias = {name: -k * log_frequency for name, k in chosen.items()}
-
-    def log_loss(temperature: float) -> float:
-        probabilities = calibrated(logits, temperature, bias["default"] / temperature)
-        return float(-np.log(probabilities[np.arange(len(logits)), truth]).mean())
-
-    temperature = round(float(min(np.geomspace(0.3, 3, 200), key=log_loss)), 4)
-    print(f"temperature {temperature:.3f}: log loss {log_loss(1.0):.4f} -> {log_loss(temperature):.4f}")
+    strengths = calibration.operating_points([chooses], counts)
+    for name, k in strengths.items():
+        predicted = (chooses.logits + calibration.prior(counts, k)).argmax(axis=1)
+        print(f"{name:9s} k = {k:+.2f}: accuracy {(predicted == chooses.truth).mean():.4f}, "
+              f"balanced accuracy {balanced_accuracy(chooses.truth, predicted):.4f}")  # fmt: skip
+    bias = {name: calibration.prior(counts, k) for name, k in strengths.items()}
+    temperature = calibration.best_temperature([chooses], bias["default"])
+    print(f"temperature {temperature:.3f}")
     return temperature, {
         name: tuple(round(float(value), 4) for value in values / temperature) for name, values in bias.items()
     }
@@ -72,7 +58,14 @@ def main(arguments: list[str] | None = None) -> None:
     manifest = replace(load_manifest(str(options.run / "weights")), tta=True)
     held_out = ferplus_validation(options.ferplus, deduplicated=True)
     chooses = held_out.take(first_half(held_out.clusters))
-    temperature, priors = operating_points(logits_of(manifest, chooses), chooses.truth)
+    temperature, priors = operating_points(
+        LabelledLogits(
+            title=chooses.title,
+            logits=logits_of(manifest, chooses),
+            truth=chooses.truth,
+            clusters=chooses.clusters,
+        )
+    )
     shipped = replace(
         manifest,
         name=options.name,

@@ -25,6 +25,7 @@ import pandas as pd
 from sklearn.isotonic import IsotonicRegression
 
 import mien
+from mien.evaluation.calibration import first_half
 from mien.evaluation.corruptions import FaceRegion, corrupt
 from mien.labels import FERPLUS
 from mien.media.atomic import atomic_open
@@ -32,7 +33,7 @@ from mien.metrics import bootstrap
 from mien.results import Face, Quality
 from mien.weights.manifest import load_manifest
 from research.default.corruptions import CORRUPTIONS
-from research.held_out import HeldOutSet, by_class, ferplus_validation, first_half, muxspace_people
+from research.held_out import HeldOutSet, by_class, ferplus_validation, muxspace_people
 
 MEASURES = ("eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped")
 CAUSES = {"small": ["shrink"], "off-axis": [], "blurred": ["blur", "motion"], "dark": ["underexpose"],

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mien.errors import OutputError as OutputError
     from mien.errors import UnknownNameError as UnknownNameError
     from mien.errors import WeightsError as WeightsError
+    from mien.evaluation.calibrate import CalibrationResult as CalibrationResult
+    from mien.evaluation.calibrate import calibrate as calibrate
     from mien.evaluation.evaluate import compare as compare
     from mien.evaluation.evaluate import evaluate as evaluate
     from mien.evaluation.result import Comparison as Comparison
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "BatchOptions": "mien.pipeline.batch",
     "Box": "mien.geometry",
+    "CalibrationResult": "mien.evaluation.calibrate",
     "Comparison": "mien.evaluation.result",
     "DataError": "mien.errors",
     "DatasetCheck": "mien.datasets.audit.check",
@@ -91,6 +94,7 @@ _PUBLIC = {
     "WeightsError": "mien.errors",
     "WeightsManifest": "mien.weights.manifest",
     "build": "mien.models",
+    "calibrate": "mien.evaluation.calibrate",
     "check": "mien.datasets.audit.check",
     "compare": "mien.evaluation.evaluate",
     "convert": "mien.weights.convert",

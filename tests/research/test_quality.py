@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 
 from research.default import calibrate, quality_flags
 from research.default.corruptions import CORRUPTIONS
-from research.held_out import first_half, person_of
+from research.held_out import person_of
 
 from mien.evaluation.corruptions import FaceRegion, corrupt
 
@@ -19,28 +19,6 @@ from mien.evaluation.corruptions import FaceRegion, corrupt
 def two_classes(confidence: list[float]) -> np.ndarray:
     """Probabilities (N, 2) that predict class 0."""
     return np.array([[value, 1 - value] for value in confidence])
-
-
-def test_the_threshold_is_the_lowest_with_enough_accuracy() -> None:
-    probabilities = two_classes([0.55, 0.65, 0.75, 0.85, 0.95])
-    truth = np.array([1, 1, 0, 0, 0])
-    assert calibrate.lowest_threshold(probabilities, truth, 0.6) == 0.0
-    assert calibrate.lowest_threshold(probabilities, truth, 0.75) == 0.56
-    assert calibrate.lowest_threshold(probabilities, truth, 0.9) == 0.66
-    assert calibrate.lowest_threshold(probabilities, np.ones(5, dtype=int), 0.5) == 1.0
-
-
-def test_coverage_and_accuracy_of_a_threshold_are_counted() -> None:
-    probabilities, truth = two_classes([0.55, 0.65, 0.75, 0.85]), np.array([1, 0, 1, 0])
-    people = np.array(["a", "b", "c", "d"])
-    metrics = calibrate.selective_metrics(0.7, probabilities, truth, people)
-    assert metrics["images"] == 4
-    assert [metrics[name] for name in ("coverage", "accuracy", "accuracy_below_threshold")] == [0.5, 0.5, 0.5]
-    everything = calibrate.selective_metrics(0.0, probabilities, truth, people)
-    assert everything["accuracy_below_threshold"] is None
-    assert everything["interval_95"]["coverage"] == [1.0, 1.0]
-    nothing = calibrate.selective_metrics(0.9, probabilities, truth, people)
-    assert (nothing["coverage"], nothing["accuracy"]) == (0.0, None)
 
 
 def test_calibration_error_by_hand() -> None:
@@ -62,14 +40,6 @@ def test_the_limit_stands_where_accuracy_has_fallen() -> None:
     limit = quality_flags.limit(faces(eye_px, (eye_px > 30).astype(float)), "small")
     assert limit == pytest.approx((30, 51.0), abs=0.2)
     assert quality_flags.limit(faces(eye_px, np.ones(1000)), "small")[0] == -np.inf
-
-
-def test_halves_are_the_same_everywhere_and_keep_people_together() -> None:
-    people = np.array([f"person {i // 3}" for i in range(3000)])
-    half = first_half(people)
-    assert 0.45 < half.mean() < 0.55
-    assert (half.reshape(-1, 3) == half[::3, None]).all()
-    assert first_half(np.array(["Tony_Blair"])).tolist() == [True]
 
 
 def test_images_of_one_person_have_one_name() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mien._version import __version__
+from mien.cli.calibrate import calibrate
 from mien.cli.data import data_app
 from mien.cli.doctor import doctor
 from mien.cli.evaluate import evaluate
@@ -78,7 +79,7 @@ def _main(
     pass
 
 
-for command in (predict, train, evaluate):
+for command in (predict, train, evaluate, calibrate):
     app.command()(command)
 app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")

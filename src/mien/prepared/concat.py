@@ -45,6 +45,10 @@ class ConcatStore:
         """Rows of one store, by its place, as rows of the whole."""
         return self._starts[store] + rows
 
+    def parts(self, rows: np.ndarray) -> list[tuple[PreparedStore, np.ndarray]]:
+        """Each store with those of the given rows that are its own, as rows of that store."""
+        return [(store, rows[at] - self._starts[i]) for i, (store, at) in enumerate(self._shares(rows))]
+
     @property
     def title(self) -> str:
         """The sets' names in words."""
@@ -67,9 +71,7 @@ class ConcatStore:
 
     def take(self, rows: np.ndarray) -> ConcatStore:
         """Some rows, by index; those of one store stay together, the first store's first."""
-        first, *others = (
-            store.take(rows[at] - self._starts[i]) for i, (store, at) in enumerate(self._shares(rows))
-        )
+        first, *others = (store.take(own) for store, own in self.parts(rows))
         return ConcatStore(first, others)
 
     def images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mien.errors import OptionError
+from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
 from mien.prepared.concat import ConcatStore
@@ -182,8 +183,25 @@ def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str,
             folder=folder,
         )
     )
+    _validation_sets(plan).write(folder)
     if plan.fold_info is not None:
         plan.fold_info.write(folder)
+
+
+def _validation_sets(plan: Plan) -> ValidationSets:
+    """Which rows of its data sets the run held out for validation."""
+    parts = (
+        plan.store.parts(plan.fold.valid)
+        if isinstance(plan.store, ConcatStore)
+        else [(plan.store, plan.fold.valid)]
+    )
+    known = [(store, row[at]) for store, at in parts if len(at) and (row := store.column("row")) is not None]
+    return ValidationSets(
+        sets=tuple(
+            ValidationRows(set=store.header.set, samples=store.header.samples, rows=tuple(map(int, rows)))
+            for store, rows in known
+        )
+    )
 
 
 def _announce(plan: Plan) -> None:
