@@ -5,6 +5,7 @@ MienError
 │   └── UnknownNameError     a network, weights or label set that does not exist
 ├── InputError               something the user handed in cannot be read
 │   ├── ImageError           an image file that gives no pixels
+│   ├── VideoError           a video that gives no frames, or no more
 │   └── DataError            a data set's folder is not as its authors publish it
 ├── OutputError              a result cannot be written
 ├── WeightsError             a weights file is absent, altered, or does not fit its network
@@ -54,6 +55,15 @@ class InputError(MienError):
 
 class ImageError(InputError):
     """An image file that gives no pixels. `source` is the path as given, `reason` one line."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        self.reason = reason
+        super().__init__(f"{source}: {reason}")
+
+
+class VideoError(InputError):
+    """A video that gives no frames, or none beyond its damage. `source` is the path as given, `reason` one line."""
 
     def __init__(self, source: str, reason: str) -> None:
         self.source = source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -135,12 +135,15 @@ class Face:
     pose: Pose | None = None
     quality: Quality | None = None
     expression: Scores | None = None
+    track: int | None = None  # number of the person's track in a video, from 0
+    smoothed: Scores | None = None  # the expression over the track: mien.tracking.smoothing
 
     def __repr__(self) -> str:
         scores, certain = self.expression, "" if self.certain is None else f", certain={self.certain}"
         expression = "" if scores is None else f"{str(scores.top)!r}, confidence={scores.confidence:.2f}{certain}, "
         flags = f", flags={' '.join(self.quality.flags)!r}" if self.quality and self.quality.flags else ""
-        return f"Face({expression}box={self.box}{flags})"
+        track = "" if self.track is None else f"track={self.track}, "
+        return f"Face({track}{expression}box={self.box}{flags})"
 
     @property
     def certain(self) -> bool | None:
@@ -165,12 +168,15 @@ class Face:
             "expression": None if scores is None else scores.to_dict(),
             "certain": self.certain,
             "confidence_threshold": None if scores is None else scores.confidence_threshold,
+            "track": self.track,
+            "smoothed": None if self.smoothed is None else self.smoothed.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Face:
-        """The face that `to_dict` wrote, of this version or of one before there was `quality`."""
+        """The face that `to_dict` wrote, of this version or of one before there was `quality` or `track`."""
         points, pose, scores = values["landmarks"], values["pose"], values["expression"]
+        smoothed = values.get("smoothed")
         quality, threshold = values.get("quality"), values.get("confidence_threshold")
         return cls(
             box=Box(*values["box"]),
@@ -179,6 +185,8 @@ class Face:
             pose=None if pose is None else Pose(**pose),
             quality=None if quality is None else Quality.from_dict(quality),
             expression=None if scores is None else Scores(LabelSet(scores), tuple(scores.values()), threshold),
+            track=values.get("track"),
+            smoothed=None if smoothed is None else Scores(LabelSet(smoothed), tuple(smoothed.values()), threshold),
         )
 
 
@@ -194,3 +202,22 @@ class ImageResult:
     def __repr__(self) -> str:
         count = f"{len(self.faces)} face{'s' * (len(self.faces) != 1)}"
         return f"ImageResult({self.source!r}, {count if self.error is None else f'error={self.error!r}'})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class VideoFrame(ImageResult):
+    """The faces of one frame, largest first, or the `error` why no frame could be read after the one before.
+
+    `frame`: its number in the video, from 0. `time_s`: its presentation time, as a player shows it. Both are None
+    where `error` is not. `image`: (H, W, 3) uint8 RGB where it was wanted.
+    """
+
+    frame: int | None = None
+    time_s: float | None = None
+    image: np.ndarray | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        count = f"{len(self.faces)} face{'s' * (len(self.faces) != 1)}"
+        if self.error is not None or self.time_s is None:
+            return f"VideoFrame({self.source!r}, error={self.error!r})"
+        return f"VideoFrame({self.source!r}, frame={self.frame}, time_s={self.time_s:.3f}, {count})"

@@ -1,4 +1,4 @@
-"""Image files, whatever is in them, as upright RGB uint8 (H, W, 3)."""
+"""Image files, whatever is in them, as upright RGB uint8 (H, W, 3); the images and videos of a folder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mien.media.atomic import atomic_open
 
 IMAGE_SUFFIXES = frozenset(
     (
-        ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm .jp2 .j2k .avif .heic "
-        ".heif .tga .ico .mpo .qoi"
+        ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm .jp2 .j2k .avif "
+        ".heic .heif .tga .ico .mpo .qoi"
     ).split()
 )
-VIDEO_SUFFIXES = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp".split())
+VIDEO_SUFFIXES = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv .mxf".split())
 MAX_PIXELS = 89_000_000  # 256 MiB as RGB
 MAX_BYTES = 256 * 2**20  # of a file
-_VIDEO = "is a video; this version reads images only: extract frames first"
+_VIDEO = "is a video, not an image; for its frames: mien predict, mien.stream or recognizer.predict_video"
 MIN_SIDE_PX = 16  # no face can be recognised in less
 
 ImageSource = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
@@ -58,7 +58,7 @@ def read_image(source: str | os.PathLike[str] | bytes, *, name: str | None = Non
 def read_first_frame(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> tuple[np.ndarray, int]:
     """`read_image`, and how many frames or pages the file has."""
     label = name or ("bytes" if isinstance(source, bytes) else os.fsdecode(source))
-    image, frames = _decode(source if isinstance(source, bytes) else _bytes_of(source, label), label)
+    image, frames = _decode(source if isinstance(source, bytes) else bytes_of(source, label), label)
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(label, f"only {width}x{height} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
@@ -128,7 +128,8 @@ def rgb_of(image: Image.Image) -> np.ndarray:
     return np.asarray(_rgb(image))
 
 
-def _bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
+def bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
+    """The content of an image file; raises `ImageError`, which calls it `label`."""
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -251,10 +252,10 @@ def _what_instead(data: bytes, label: str) -> str:
 
 
 def images_in(folder: str) -> Iterator[str | ImageError]:
-    """Every image file below a folder, sorted; hidden files and folders are left out.
+    """Every image and video below a folder, sorted; hidden files and folders are left out.
 
-    Yielded as the errors they are: videos, subfolders that may not be opened, and links to folders elsewhere, which
-    are not followed.
+    Yielded as the errors they are: subfolders that may not be opened, and links to folders elsewhere, which are not
+    followed.
     """
     refused: list[ImageError] = []
 
@@ -266,10 +267,8 @@ def images_in(folder: str) -> Iterator[str | ImageError]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             suffix = os.path.splitext(name)[1].lower()
-            if suffix in IMAGE_SUFFIXES and not name.startswith("."):
+            if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES and not name.startswith("."):
                 yield os.path.join(parent, name)
-            elif suffix in VIDEO_SUFFIXES and not name.startswith("."):
-                yield ImageError(os.path.join(parent, name), _VIDEO)
         for path in (os.path.join(parent, name) for name in folders):
             if os.path.islink(path) and not os.path.join(os.path.realpath(path), "").startswith(root):
                 refused.append(

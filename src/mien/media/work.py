@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import queue
 import signal
 import threading
 from collections import deque
@@ -49,6 +50,53 @@ def map_bounded(
         return
     with ThreadPoolExecutor(workers) as pool:
         yield from _in_order(pool, function, items, ahead or 2 * workers)
+
+
+def in_background(items: Iterable[T], *, ahead: int) -> Iterator[T]:
+    """`items`, iterated by a thread of its own that is at most `ahead` items before the caller.
+
+    What the iteration raises is raised here, after the items before it. Leaving the iterator ends the thread.
+    """
+    waiting: queue.Queue[tuple[bool, Any]] = queue.Queue(ahead)
+    left = threading.Event()
+
+    def put(more: bool, value: Any) -> bool:
+        while not left.is_set():
+            try:
+                waiting.put((more, value), timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def iterate() -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if not put(True, item):
+                    return
+            put(False, None)
+        except BaseException as error:  # raised where the items are taken
+            put(False, error)
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=iterate, daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, value = waiting.get()
+            if more:
+                yield value
+            elif value is not None:
+                raise value
+            else:
+                return
+    finally:
+        left.set()
+        thread.join()
 
 
 def map_processes(

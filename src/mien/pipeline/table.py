@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 from mien.errors import InputError, OptionError, OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
-from mien.results import Face, ImageResult
+from mien.results import Face, ImageResult, VideoFrame
 
 TableRow = dict[str, Any]
 _DIGITS = {"eye_px": 2, "off_axis_deg": 2} | dict.fromkeys(
     ("sharpness", "light", "contrast", "clipped", "upright"), 4
 )
-_WITH_FLAGS = {*_DIGITS, "flags", "certain"}  # columns that older tables lack
+_LATER = ({*_DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"})  # columns that older tables lack
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _CHUNK = 10_000  # rows held in memory while a file is written
 
@@ -46,6 +46,8 @@ def schema(labels: LabelSet) -> pa.Schema:
             ("flags", text),
             ("expression", text),
             ("certain", pa.bool_()),
+            ("smoothed", text),
+            ("smoothed_confidence", number),
             *[(f"p_{label}", number) for label in labels],
             ("error", text),
         ]
@@ -53,12 +55,14 @@ def schema(labels: LabelSet) -> pa.Schema:
 
 
 def rows_of(result: ImageResult, labels: LabelSet) -> list[TableRow]:
-    """The rows of one image: one per face; without a face one whose `face` is null; of an error one."""
+    """The rows of one image or frame: one per face; without a face one whose `face` is null; of an error one."""
     if result.error is not None:
         return [_row(result.source, labels, frame=None, error=result.error)]
+    moment = {"frame": result.frame, "time_s": result.time_s} if isinstance(result, VideoFrame) else {}
     return [
-        _row(result.source, labels, face=index, **_values(face, labels)) for index, face in enumerate(result.faces)
-    ] or [_row(result.source, labels)]
+        _row(result.source, labels, **moment, face=index, **_values(face, labels))
+        for index, face in enumerate(result.faces)
+    ] or [_row(result.source, labels, **moment)]
 
 
 def _row(source: str, labels: LabelSet, **values: Any) -> TableRow:
@@ -78,6 +82,12 @@ def _values(face: Face, labels: LabelSet) -> TableRow:
         values |= {"expression": str(face.expression.top), "certain": face.certain}
         probabilities = zip(labels, _rounded(face.expression.values), strict=True)
         values |= {f"p_{label}": value for label, value in probabilities}
+    values["track"] = face.track
+    if face.smoothed is not None:
+        values |= {
+            "smoothed": str(face.smoothed.top),
+            "smoothed_confidence": _number(face.smoothed.confidence, 6),
+        }
     return values
 
 
@@ -184,7 +194,7 @@ def _read_jsonl(path: Path, columns: pa.Schema) -> pa.Table:
 def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
     """The classes and rows of a table that `mien predict` wrote, whatever its classes; raises `InputError`.
 
-    Rows of a table from before there were flags lack these columns.
+    Rows of a table from before there were flags, or smoothed scores, lack these columns.
     """
     try:
         names = _column_names(path)
@@ -192,8 +202,9 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
         if len(labels) < 2:
             raise ValueError("it has no p_ columns")
         columns = schema(labels)
-        if not _WITH_FLAGS & set(names):
-            columns = pa.schema([field for field in columns if field.name not in _WITH_FLAGS])
+        for later in _LATER:
+            if not later & set(names):
+                columns = pa.schema([field for field in columns if field.name not in later])
         return labels, _read(path, columns).to_pylist()
     except (OSError, ValueError, TypeError, OutputError) as error:
         reason = error.__cause__ or error  # an `OutputError` speaks of a table that is to be written

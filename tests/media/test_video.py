@@ -1,0 +1,286 @@
+"""Videos give upright frames with their own times, whatever they hold, and end with the reason where they break."""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.errors import OptionError, VideoError
+from mien.media.animation import Animation, frames_of, is_video
+from mien.media.frames import Frame, FrameSource, Sampling
+from mien.media.video import VideoFile
+from mien.media.work import in_background
+from tests.media.videos import number_of, numbered, with_display_matrix, write_video
+
+
+def read(path: Path, sampling: Sampling | None = None) -> tuple[list[Frame], str | None]:
+    """The frames up to the end or the damage, and what was wrong."""
+    frames = []
+    try:
+        for frame in frames_of(str(path), sampling):
+            frames.append(frame)
+    except VideoError as error:
+        return frames, error.reason
+    return frames, None
+
+
+def error_of(path: Path) -> str:
+    frames, error = read(path)
+    assert error is not None
+    return error
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "mov"])
+def test_every_frame_comes_once_with_its_time(tmp_path: Path, suffix: str) -> None:
+    frames, error = read(write_video(tmp_path / f"a.{suffix}", 20))
+    assert error is None
+    assert [frame.index for frame in frames] == [number_of(frame.image) for frame in frames] == list(range(20))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(20)], abs=1e-3)
+    assert frames[0].image.shape == (120, 160, 3)
+    assert frames[0].image.dtype == np.uint8
+
+
+def test_times_are_those_of_the_file_and_not_of_a_frame_rate(tmp_path: Path) -> None:
+    times = [0.0, 0.033, 0.066, 0.5, 0.51, 1.7, 1.8]
+    frames, _ = read(write_video(tmp_path / "a.mp4", 7, times=times))
+    assert [frame.time_s for frame in frames] == pytest.approx(times, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "red"),
+    [
+        ((1, 0, 0, 1), (0, 0)),
+        ((0, 1, -1, 0), (0, 1)),  # a phone held upright: turned clockwise for display
+        ((-1, 0, 0, -1), (1, 1)),
+        ((0, -1, 1, 0), (1, 0)),
+        ((-1, 0, 0, 1), (0, 1)),  # flipped
+    ],
+)
+def test_frames_are_upright(tmp_path: Path, matrix: tuple[int, int, int, int], red: tuple[int, int]) -> None:
+    (frame, *_), _ = read(with_display_matrix(write_video(tmp_path / "a.mp4", 2), *matrix))
+    height, width = frame.image.shape[:2]
+    assert (width, height) == ((120, 160) if matrix[0] == 0 else (160, 120))
+    row, column = (side * length // 2 + length // 4 for side, length in zip(red, (height, width), strict=True))
+    assert frame.image[row, column] == pytest.approx((200, 30, 30), abs=12)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "suffix"),
+    [
+        ("libx264", "yuv444p", "mkv"),
+        ("libx264", "yuv420p10le", "mp4"),
+        ("libx264", "gray", "mp4"),
+        ("ffv1", "yuv422p16le", "mkv"),
+        ("qtrle", "argb", "mov"),
+        ("png", "rgba", "mov"),
+        ("mpeg4", "yuv420p", "avi"),
+        ("libvpx-vp9", "yuv420p", "webm"),
+    ],
+)
+def test_any_pixel_format_becomes_rgb(tmp_path: Path, codec: str, pix_fmt: str, suffix: str) -> None:
+    frames, error = read(write_video(tmp_path / f"a.{suffix}", 3, codec=codec, pix_fmt=pix_fmt))
+    assert error is None
+    assert len(frames) == 3
+    red = (76, 76, 76) if pix_fmt == "gray" else (200, 30, 30)
+    assert frames[0].image[30, 40] == pytest.approx(red, abs=14)
+
+
+def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+    clear = np.zeros((64, 64, 4), dtype=np.uint8)
+    frames, _ = read(write_video(tmp_path / "a.mov", [clear], codec="qtrle", pix_fmt="argb"))
+    assert (frames[0].image == 255).all()
+
+
+def test_of_an_interlaced_frame_one_field_is_shown(tmp_path: Path) -> None:
+    comb = np.zeros((128, 128, 3), dtype=np.uint8)
+    comb[1::2] = 255
+    options = {"flags": "+ilme+ildct", "x264-params": "tff=1", "crf": "1"}
+    frames, _ = read(write_video(tmp_path / "a.mp4", [comb] * 3, options=options))
+    assert frames[0].image.max() < 40
+
+
+def test_pixels_are_square(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 144, 120, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        frame = av.VideoFrame.from_ndarray(numbered(0, width=144), "rgb24")
+        frame.pts = 0
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    frames, _ = read(path)
+    assert frames[0].image.shape == (120, 192, 3)
+
+
+def test_sampling_by_rate_step_and_time(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 45)
+    indices = {
+        Sampling(): list(range(45)),
+        Sampling(every=20): [0, 20, 40],
+        Sampling(fps=5): [0, 6, 12, 18, 24, 30, 36, 42],
+        Sampling(fps=60): list(range(45)),
+        Sampling(start_s=0.5, end_s=0.6): [15, 16, 17],
+        Sampling(fps=10, start_s=1): [30, 33, 36, 39, 42],
+    }
+    for sampling, expected in indices.items():
+        assert [frame.index for frame in read(path, sampling)[0]] == expected, sampling
+        for done in (1, len(expected) - 1):
+            first = list(VideoFile(path, sampling))[done - 1]
+            rest = VideoFile(path, sampling, after=(first.index, first.time_s))
+            assert [frame.index for frame in rest] == expected[done:], sampling
+    assert Sampling(fps=5, start_s=0.5).expected(45, 1.5) == 5
+
+
+@pytest.mark.parametrize(
+    "values", [{"fps": 0}, {"fps": 2e6}, {"every": 0}, {"fps": 5, "every": 2}, {"start_s": -1}, {"end_s": 0.0}]
+)
+def test_sampling_that_cannot_be_is_refused(values: dict[str, float]) -> None:
+    with pytest.raises(OptionError):
+        Sampling(**values)
+
+
+def test_the_header_is_read_for_progress_only(tmp_path: Path) -> None:
+    info = VideoFile(write_video(tmp_path / "a.mp4", 30, audio_s=0.9)).info()
+    assert (info.width, info.height, info.has_audio) == (160, 120, True)
+    assert info.frames == 30
+    assert info.duration_s == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_truncated_video_ends_with_the_reason(tmp_path: Path) -> None:
+    for suffix, options in {"mp4": {"movflags": "faststart"}, "mkv": {}}.items():
+        path = write_video(tmp_path / f"a.{suffix}", 90, container=options, options={"g": "10"})
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+        frames, error = read(path)
+        assert 0 < len(frames) < 80
+        assert [number_of(frame.image) for frame in frames[:50]] == list(range(len(frames[:50])))
+        assert error is not None
+        assert "damaged" in error
+
+
+def test_a_damaged_video_ends_where_it_is_damaged(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 120, 160, 3), dtype=np.uint8)
+    path = write_video(tmp_path / "a.mp4", list(noise), options={"g": "10", "threads": "1"})
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 40_000] = np.random.default_rng(1).bytes(40_000)  # several frames
+    path.write_bytes(data)
+    ends = [read(path) for _ in range(3)]
+    frames, error = ends[0]
+    assert 10 < len(frames) < 50
+    assert error is not None
+    assert "is damaged at" in error
+    assert {(len(each), reason) for each, reason in ends} == {(len(frames), error)}, "the same each time"
+
+
+def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
+    cut = write_video(tmp_path / "cut.mp4", 30)
+    cut.write_bytes(cut.read_bytes()[:1500])
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("not a video" * 100)
+    with av.open(str(tmp_path / "sound.mp4"), "w") as file:
+        stream = file.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    write_video(tmp_path / "raw.h264", 5)
+    with av.open(str(tmp_path / "none.mp4"), "w") as file:
+        stream = file.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        file.start_encoding()
+    reasons = {
+        "cut.mp4": "index (moov) is missing",
+        "empty.mp4": "is empty",
+        "text.mp4": "no video of a known format",
+        "sound.mp4": "audio only",
+        "raw.h264": "has no timestamps",
+        "none.mp4": "holds no video stream",
+        "absent.mp4": "no such file",
+    }
+    for name, reason in reasons.items():
+        assert reason in error_of(tmp_path / name), name
+    with pytest.raises(VideoError, match="is a folder"):
+        list(VideoFile(tmp_path))
+
+
+def test_an_absurd_header_changes_no_time(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 20)
+    data = bytearray(path.read_bytes())
+    for box, offset in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
+        start = data.index(box) + offset
+        data[start : start + 4] = (0x7FFFFFF0).to_bytes(4)
+    path.write_bytes(data)
+    frames, error = read(path)
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(20)], abs=1e-3)
+    assert error is None
+    assert VideoFile(path).info().duration_s == pytest.approx(2 / 3)
+
+
+def test_frames_may_change_their_size(tmp_path: Path) -> None:
+    small, large = tmp_path / "small.ts", tmp_path / "large.ts"
+    write_video(small, 5)
+    write_video(
+        large, 5, times=[1 + i / 30 for i in range(5)], image_of=lambda i: numbered(i, width=320, height=240)
+    )
+    both = tmp_path / "both.ts"
+    both.write_bytes(small.read_bytes() + large.read_bytes())
+    frames, _ = read(both)
+    assert {frame.image.shape for frame in frames} == {(120, 160, 3), (240, 320, 3)}
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_animations_have_the_times_of_their_durations(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    images = [Image.fromarray(numbered(10 * i)) for i in range(4)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=[100, 250, 50, 100], lossless=True)
+    frames, error = read(path)
+    assert error is None
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.35, 0.4])
+    assert [number_of(frame.image) for frame in frames] == pytest.approx([0, 10, 20, 30], abs=1)
+    assert is_video(str(path))
+    assert isinstance(frames_of(str(path)), Animation)
+    path.write_bytes(path.read_bytes()[:-300])
+    frames, error = read(path)
+    assert error is not None or len(frames) < 4
+
+
+def test_stills_are_no_videos(tmp_path: Path) -> None:
+    for suffix in ("gif", "webp", "png", "jpg"):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(numbered(0)).save(path)
+        assert not is_video(str(path))
+    assert is_video("talk.MP4")
+    nameless = tmp_path / "recording"
+    nameless.write_bytes(write_video(tmp_path / "a.mp4", 2).read_bytes())
+    assert is_video(str(nameless))
+    assert not is_video(str(tmp_path / "absent"))
+
+
+def test_sources_follow_the_protocol() -> None:
+    assert isinstance(VideoFile("a.mp4"), FrameSource)
+    assert isinstance(Animation("a.gif"), FrameSource)
+
+
+def test_decoding_in_the_background_keeps_order_and_errors_and_ends() -> None:
+    def failing() -> list[int]:
+        yield from range(3)
+        raise VideoError("a.mp4", "is damaged")
+
+    threads = threading.active_count()
+    broken = in_background(failing(), ahead=1)
+    assert list(islice(broken, 3)) == [0, 1, 2]
+    with pytest.raises(VideoError):
+        next(broken)
+    assert list(in_background(range(100), ahead=3)) == list(range(100))
+    endless = in_background(iter(int, 1), ahead=2)
+    assert next(endless) == 0
+    endless.close()
+    assert threading.active_count() == threads
