@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from mien._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from mien.analysis.summary import TableSummary as TableSummary
+    from mien.analysis.summary import summarize as summarize
     from mien.datasets.audit.check import DatasetCheck as DatasetCheck
     from mien.datasets.audit.check import check as check
     from mien.errors import DataError as DataError
@@ -88,6 +90,7 @@ _PUBLIC = {
     "Recipe": "mien.training.recipe",
     "Recognizer": "mien.pipeline.recognizer",
     "Scores": "mien.results",
+    "TableSummary": "mien.analysis.summary",
     "TrainingResult": "mien.training.session",
     "UnknownNameError": "mien.errors",
     "WeightsCheck": "mien.weights.verify",
@@ -105,6 +108,7 @@ _PUBLIC = {
     "predict": "mien.pipeline.recognizer",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
+    "summarize": "mien.analysis.summary",
     "train": "mien.training.session",
     "verify": "mien.weights.verify",
 }

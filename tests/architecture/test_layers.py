@@ -17,7 +17,7 @@ LAYERS = [  # lowest first; a layer sees only what stands before it
     {"models", "faces", "datasets", "metrics", "augment"},
     {"weights", "draw", "synthetic"},
     {"pipeline"},
-    {"prepared"},
+    {"prepared", "analysis"},
     {"evaluation"},
     {"training"},
     {"recipes"},

@@ -15,6 +15,7 @@ from mien.cli.doctor import doctor
 from mien.cli.evaluate import evaluate
 from mien.cli.predict import predict
 from mien.cli.recipes import recipes_app
+from mien.cli.summary import summary
 from mien.cli.train import train
 from mien.cli.weights import export_command, weights_app
 
@@ -79,7 +80,7 @@ def _main(
     pass
 
 
-for command in (predict, train, evaluate, calibrate):
+for command in (predict, summary, train, evaluate, calibrate):
     app.command()(command)
 app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")

@@ -18,3 +18,17 @@ Tta = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file as JSON.")]
+Table = Annotated[
+    Path,
+    typer.Argument(
+        help="What mien predict wrote: .parquet, .csv, .jsonl, .xlsx or a folder of Parquet parts.",
+        show_default=False,
+    ),
+]
+Raw = Annotated[bool, typer.Option("--raw", help="Each frame's own expression instead of the smoothed one.")]
+Baseline = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Scores against each person at rest: auto (neutral stretches) or TRACK:FROM-TO in seconds; repeatable."
+    ),
+]

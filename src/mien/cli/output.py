@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +41,15 @@ def write_text(text: str, path: Path) -> None:
 def write_json(value: Any, path: Path) -> None:
     """Plain values to a file."""
     write_text(json.dumps(value, indent=1) + "\n", path)
+
+
+def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
+    """Rows of the same plain values to a .csv file."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(text.getvalue(), path)
 
 
 def counted(count: int, thing: str) -> str:

@@ -25,7 +25,9 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Write the table here: .csv, .parquet or .jsonl. An interrupted run resumes."
+            "--output",
+            "-o",
+            help="Write the table here: .csv, .parquet, .jsonl or .xlsx. An interrupted run resumes.",
         ),
     ] = None,
     save: Annotated[

@@ -23,7 +23,7 @@ class BatchOptions(TypedDict, total=False):
     """How many images are predicted.
 
     `detect`: False where each image is one face already.
-    `output`: the table as .parquet, .csv or .jsonl; an interrupted run is resumed.
+    `output`: the table as .parquet, .csv, .jsonl or .xlsx; an interrupted run is resumed.
     `save`: a folder for annotated images and one .json of faces each.
     `overwrite`: start over instead of resuming.
     `workers`: images at a time, 0 for one per core; with more than one, `mien.load(threads=1)` is fastest.

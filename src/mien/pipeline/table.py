@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from mien.errors import InputError, OptionError, OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
+from mien.pipeline.xlsx import check_openpyxl, read_xlsx, write_xlsx
 from mien.results import Face, ImageResult, VideoFrame
 
 TableRow = dict[str, Any]
@@ -27,7 +28,7 @@ _DIGITS = {"eye_px": 2, "off_axis_deg": 2} | dict.fromkeys(
     ("sharpness", "light", "contrast", "clipped", "upright"), 4
 )
 _LATER = ({*_DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"})  # columns that older tables lack
-SUFFIXES = (".parquet", ".csv", ".jsonl")
+SUFFIXES = (".parquet", ".csv", ".jsonl", ".xlsx")
 _CHUNK = 10_000  # rows held in memory while a file is written
 
 
@@ -114,6 +115,8 @@ def check_suffix(path: Path) -> None:
         raise OptionError(
             f"{path}: tables are written as {', '.join(SUFFIXES)}, not {path.suffix or 'without ending'}"
         )
+    if path.suffix.lower() == ".xlsx":
+        check_openpyxl()
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
@@ -121,9 +124,11 @@ def check_suffix(path: Path) -> None:
 
 
 def write_table(rows: Iterable[TableRow], labels: LabelSet, path: Path) -> None:
-    """Rows to .parquet, .csv or .jsonl, in chunks and in one step."""
+    """Rows to .parquet, .csv, .jsonl or .xlsx, in chunks and in one step."""
     check_suffix(path)
-    write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}[path.suffix.lower()]
+    write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl, ".xlsx": _write_xlsx}[
+        path.suffix.lower()
+    ]
     with atomic_open(path) as file:
         write(iter(rows), schema(labels), file)
 
@@ -147,6 +152,10 @@ def _write_jsonl(rows: Iterator[TableRow], _columns: pa.Schema, file: IO[bytes])
         file.write(json.dumps(row).encode() + b"\n")
 
 
+def _write_xlsx(rows: Iterator[TableRow], columns: pa.Schema, file: IO[bytes]) -> None:
+    write_xlsx(rows, columns.names, file)
+
+
 def read_table(path: Path, labels: LabelSet) -> pa.Table:
     """A table this module wrote; raises `OutputError` where the columns are others."""
     return _read(path, schema(labels))
@@ -159,6 +168,8 @@ def _read(path: Path, columns: pa.Schema) -> pa.Table:
             table = pq.read_table(path)
         elif suffix == ".csv":
             table = _read_csv(path, columns)
+        elif suffix == ".xlsx":
+            table = read_xlsx(path)
         else:
             table = _read_jsonl(path, columns)
         if table.column_names == columns.names:
@@ -214,6 +225,8 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
 def _column_names(path: Path) -> list[str]:
     if path.suffix.lower() == ".parquet":
         return list(pq.read_schema(path).names)
+    if path.suffix.lower() == ".xlsx":
+        return read_xlsx(path).column_names
     with path.open(newline="", encoding="utf-8") as file:
         first = file.readline()
     return list(json.loads(first)) if path.suffix.lower() == ".jsonl" else next(csv.reader([first]), [])

@@ -1,0 +1,111 @@
+"""A prediction table read back from any of its formats, whatever columns the user added."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.json as arrow_json
+import pyarrow.parquet as pq
+
+from mien.errors import InputError
+from mien.labels import LabelSet
+from mien.pipeline.table import schema
+
+READABLE = (".parquet", ".csv", ".jsonl", ".xlsx")
+_NEEDED = ("source", "face", "expression")
+
+
+def labels_of(names: list[str]) -> LabelSet:
+    """The classes that the `p_` columns are of. Raises ValueError for fewer than two."""
+    labels = LabelSet(name.removeprefix("p_") for name in names if name.startswith("p_"))
+    if len(labels) < 2:
+        raise ValueError("it has no p_ columns")
+    return labels
+
+
+def read_columns(path: Path) -> tuple[LabelSet, pa.Table]:
+    """Classes and columns of a prediction table, or of a folder of Parquet parts.
+
+    Columns of the contract that the table lacks are null; others are kept as they are. Raises `InputError`.
+    """
+    try:
+        return with_contract(_read(path))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; name a table that mien predict wrote") from error
+    except (OSError, ValueError, TypeError, LookupError) as error:  # Arrow's errors are among them
+        raise InputError(f"{path} is no complete table that mien predict wrote ({_one_line(error)})") from error
+
+
+def with_contract(table: pa.Table) -> tuple[LabelSet, pa.Table]:
+    """The classes of a table, and its columns with the types of docs/reference/table.md.
+
+    Raises ValueError where it is no prediction table.
+    """
+    absent = [name for name in _NEEDED if name not in table.column_names]
+    if absent:
+        raise ValueError(f"it has no column {', '.join(absent)}")
+    labels = labels_of(table.column_names)
+    columns = {name: table[name] for name in table.column_names}
+    for field in schema(labels):
+        given = columns.get(field.name)
+        columns[field.name] = pa.nulls(len(table), field.type) if given is None else given.cast(field.type)
+    return labels, pa.table(columns)
+
+
+def _read(path: Path) -> pa.Table:
+    if path.is_dir():
+        parts = sorted(path.glob("*.parquet"))
+        if not parts:
+            raise ValueError("a folder without .parquet files")
+        return pa.concat_tables([pq.read_table(part) for part in parts])
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return pq.read_table(path)
+    if suffix == ".csv":
+        return _read_csv(path)
+    if suffix == ".jsonl":
+        return _read_jsonl(path)
+    if suffix == ".xlsx":
+        from mien.pipeline.xlsx import read_xlsx
+
+        return read_xlsx(path)
+    raise ValueError(f"tables end in {', '.join(READABLE)}")
+
+
+def _types(names: list[str]) -> dict[str, Any]:
+    """The types of the columns of the contract among these."""
+    return {field.name: field.type for field in schema(labels_of(names)) if field.name in names}
+
+
+def _read_csv(path: Path) -> pa.Table:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        names = next(csv.reader([file.readline()]), [])
+    if len(names) == 1 and ";" in names[0]:
+        raise ValueError("its columns are separated by semicolons; save it with commas, or as .xlsx")
+    return arrow_csv.read_csv(
+        path,
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=_types(names),
+            null_values=[""],
+            true_values=["True", "TRUE", "true", "1"],
+            false_values=["False", "FALSE", "false", "0"],
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _read_jsonl(path: Path) -> pa.Table:
+    with path.open("rb") as file:
+        names = list(json.loads(file.readline()))
+    return arrow_json.read_json(path, parse_options=arrow_json.ParseOptions(pa.schema(_types(names).items())))
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) < 200 else text[:199] + "…"

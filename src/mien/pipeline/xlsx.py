@@ -1,0 +1,93 @@
+"""Prediction tables as Excel workbooks: one sheet, written row by row. Needs openpyxl (`mien[xlsx]`)."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from mien.errors import InputError, MissingPackageError, OutputError
+
+MOST_ROWS = 1_048_576 - 1  # of a sheet, below the heading
+_SHEET = "faces"
+_WITHOUT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def check_openpyxl() -> None:
+    """Raises `MissingPackageError` before the work for what would fail after it."""
+    try:
+        import openpyxl  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("An .xlsx table", "openpyxl", "xlsx") from error
+
+
+def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[bytes]) -> None:
+    """Rows under a bold heading that stays in view. Text that begins with "=" is text, never a formula.
+
+    Raises `OutputError` for more rows than a sheet holds.
+    """
+    check_openpyxl()
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(_SHEET)
+    sheet.freeze_panes = "B2"
+    sheet.column_dimensions["A"].width = 40
+
+    def cell(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        made = WriteOnlyCell(sheet, _WITHOUT_CONTROLS.sub("\ufffd", value))
+        made.data_type = "s"
+        return made
+
+    heading = [WriteOnlyCell(sheet, name) for name in columns]
+    for one in heading:
+        one.font = Font(bold=True)
+    sheet.append(heading)
+    try:
+        for count, row in enumerate(rows):
+            if count == MOST_ROWS:
+                raise OutputError(f"a sheet of Excel holds {MOST_ROWS:,} rows and the table has more; use .parquet")
+            sheet.append([cell(row[name]) for name in columns])
+    except BaseException:
+        sheet.close()
+        raise
+    book.save(file)
+
+
+def read_xlsx(path: Path) -> pa.Table:
+    """The first sheet as a table, typed by what its cells hold. Raises ValueError where it is no workbook."""
+    check_openpyxl()
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError) as error:
+        raise InputError(f"{path} is no Excel workbook ({error})") from error
+    try:
+        cells = book.worksheets[0].iter_rows(values_only=True)
+        names = [str(name) for name in next(cells, ()) if name is not None]
+        short = (None,) * len(names)  # a row ends with its last value
+        rows = [(*row, *short)[: len(names)] for row in cells if any(value is not None for value in row)]
+    finally:
+        book.close()
+    values: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return pa.table({name: _column(of_name) for name, of_name in zip(names, values, strict=True)})
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    """Cells of one kind as they are, of several kinds as numbers or else as text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float}:
+        return pa.array(values, pa.float64() if float in kinds else pa.int64() if kinds else pa.null())
+    if len(kinds) == 1 and kinds <= {bool, str}:
+        return pa.array(values)
+    return pa.array([None if value is None else str(value) for value in values], pa.string())

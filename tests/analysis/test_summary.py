@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pytest
+
+import mien
+from mien.analysis.summary import ExpressionSummary, TableSummary
+from mien.errors import InputError, OptionError
+from mien.labels import FERPLUS
+from mien.pipeline.table import write_table
+from tests.analysis.tables import arrow, conversation, row, track
+
+
+def share_of(unit: ExpressionSummary, expression: str) -> float | None:
+    return {one.expression: one.share for one in unit.expressions}[expression]
+
+
+def amount_of(unit: ExpressionSummary, expression: str) -> float:
+    return {one.expression: one.amount for one in unit.expressions}[expression]
+
+
+def test_seconds_come_from_presentation_times() -> None:
+    """A slow first half: one frame a second, then ten a second."""
+    slow = track(["neutral"] * 10, fps=1.0)
+    fast = track(["happiness"] * 100, fps=10.0, start_s=10.0)
+    (unit,) = mien.summarize(arrow([*slow, *fast])).tracks
+    assert amount_of(unit, "neutral") == pytest.approx(10.0)
+    assert amount_of(unit, "happiness") == pytest.approx(10.0)
+    assert share_of(unit, "neutral") == pytest.approx(0.5)
+    assert (unit.first_s, unit.last_s) == (0.0, 19.9)
+
+
+def test_a_gap_is_nobodys_time() -> None:
+    first, second = track(["neutral"] * 20), track(["neutral"] * 20, start_s=60.0)
+    (unit,) = mien.summarize(arrow([*first, *second])).tracks
+    assert unit.seen_s == pytest.approx(4.0)
+
+
+def test_frames_without_the_person_are_not_theirs() -> None:
+    rows = track(["neutral"] * 10 + [None] * 5 + ["neutral"] * 10)
+    (unit,) = mien.summarize(arrow(rows)).tracks
+    assert unit.seen_s == pytest.approx(2.0)
+    assert mien.summarize(arrow(rows)).videos[0].without_face == 5
+
+
+def test_only_certain_faces_without_flags_count() -> None:
+    rows = [
+        *track(["neutral"] * 10),
+        *track(["anger"] * 10, start_s=1.0, confidence=0.4),
+        *track(["fear"] * 10, start_s=2.0, flags="blurred", certain=False),
+    ]
+    (unit,) = mien.summarize(arrow(rows)).tracks
+    assert (unit.counted, unit.uncertain, unit.flagged) == (10, 10, 10)
+    assert (unit.counted_s, unit.uncertain_s, unit.flagged_s) == (pytest.approx(1.0),) * 3
+    assert share_of(unit, "neutral") == 1.0
+
+
+def test_without_a_threshold_unflagged_faces_count_and_a_note_says_so() -> None:
+    summary = mien.summarize(arrow(track(["neutral"] * 4, certain=None)))
+    assert summary.tracks[0].counted == 4
+    assert "whatever their confidence" in summary.notes[0]
+
+
+def test_changes_per_minute_skip_gaps() -> None:
+    rows = [*track(["neutral"] * 30 + ["anger"] * 30), *track(["neutral"] * 60, start_s=30.0)]
+    (unit,) = mien.summarize(arrow(rows)).tracks
+    assert unit.changes_per_minute == pytest.approx(1 / (12.0 / 60))
+
+
+def test_faces_without_tracks_have_no_changes() -> None:
+    summary = mien.summarize(arrow([one | {"track": None} for one in track(["neutral", "anger"] * 10)]))
+    assert summary.tracks == ()
+    assert summary.videos[0].changes_per_minute is None
+
+
+def test_smoothed_expressions_are_used_where_there_are_some() -> None:
+    rows = [one | {"smoothed": "neutral"} for one in track(["neutral", "anger"] * 10)]
+    assert share_of(mien.summarize(arrow(rows)).tracks[0], "neutral") == 1.0
+    assert share_of(mien.summarize(arrow(rows), raw=True).tracks[0], "neutral") == pytest.approx(0.5)
+
+
+def test_images_are_counted_per_folder_with_intervals_over_files() -> None:
+    rows = [row(f"a/{i}.jpg", "neutral" if i % 2 else "anger") for i in range(20)]
+    rows += [row("b/1.jpg", None), row("b/2.jpg", None, frame=None, error="is empty")]
+    first, second = mien.summarize(arrow(rows)).folders
+    assert (first.source, first.files, first.counted, first.resampled) == ("a", 20, 20, "files")
+    assert (second.without_face, second.failed, second.counted) == (1, 1, 0)
+    neutral = first.expressions[0]
+    assert neutral.share == 0.5
+    assert neutral.low is not None
+    assert neutral.high is not None
+    assert 0.2 < neutral.low < 0.5 < neutral.high < 0.8
+
+
+def test_an_error_behind_the_rows_of_a_video_belongs_to_the_video() -> None:
+    summary = mien.summarize(arrow([*track(["neutral"] * 5), row(expression=None, frame=None, error="is cut off")]))
+    assert summary.folders == ()
+    assert summary.videos[0].failed == 1
+    assert summary.videos[0].frames == 5
+
+
+def test_a_single_frame_has_no_duration() -> None:
+    (unit,) = mien.summarize(arrow(track(["neutral"]))).tracks
+    assert (unit.seen_s, share_of(unit, "neutral"), unit.changes_per_minute) == (0.0, None, None)
+
+
+def test_a_baseline_reports_the_change_against_rest() -> None:
+    rows = track((["neutral"] * 40 + ["anger"] * 20) * 12)
+    (unit,) = mien.summarize(arrow(rows), baseline="auto").tracks
+    assert unit.resting is not None
+    assert unit.resting.rest_s == pytest.approx(48.0)
+    assert len(unit.resting.stretches) == 12
+    anger = next(one for one in unit.resting.scores if one.expression == "anger")
+    assert (anger.score, anger.rest, anger.change) == (
+        pytest.approx(0.9), pytest.approx(0.1 / 7), pytest.approx(0.9 - 0.1 / 7),
+    )  # fmt: skip
+
+
+def test_stated_seconds_replace_the_neutral_stretches() -> None:
+    rows = track(["anger"] * 50 + ["neutral"] * 50)
+    (unit,) = mien.summarize(arrow(rows), baseline="0:0-4.9").tracks
+    assert unit.resting is not None
+    assert unit.resting.stretches == ((0.0, 4.9),)
+    neutral = unit.resting.scores[0]
+    assert neutral.change > 0.8
+
+
+def test_too_little_rest_is_a_problem_with_advice() -> None:
+    (unit,) = mien.summarize(arrow(track(["anger"] * 50 + ["neutral"] * 15)), baseline="auto").tracks
+    assert unit.resting is not None
+    assert unit.resting.scores == ()
+    assert "1.5 s of neutral stretches" in unit.resting.problem
+
+
+@pytest.mark.parametrize("baseline", ["0", "0:5", "0:5-4", "7:0-1", "b.mp4:0:0-1", "autos"])
+def test_a_baseline_that_cannot_be(baseline: str) -> None:
+    with pytest.raises(OptionError):
+        mien.summarize(arrow(track(["neutral"] * 5)), baseline=baseline)
+
+
+def test_a_track_number_in_two_videos_needs_its_file() -> None:
+    rows = [*track(["neutral"] * 50, source="a.mp4"), *track(["neutral"] * 50, source="b.mp4")]
+    with pytest.raises(OptionError, match="give a.mp4:0:FROM-TO"):
+        mien.summarize(arrow(rows), baseline="0:0-1")
+    tracks = mien.summarize(arrow(rows), baseline="b.mp4:0:0-1").tracks
+    assert [unit.resting is not None for unit in tracks] == [False, True]
+
+
+def test_images_have_no_resting_face() -> None:
+    with pytest.raises(OptionError, match="of images"):
+        mien.summarize(arrow([row("a.jpg")]), baseline="auto")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl", "xlsx"])
+def test_every_format_gives_the_same_summary(tmp_path: Path, suffix: str) -> None:
+    rows = conversation(20.0)
+    path = tmp_path / f"t.{suffix}"
+    write_table(rows, FERPLUS, path)
+    assert mien.summarize(path) == mien.summarize(arrow(rows))
+
+
+def test_a_data_frame_and_added_columns_are_taken() -> None:
+    frame = arrow(conversation(10.0)).to_pandas()
+    frame["group"] = "a"
+    assert isinstance(mien.summarize(frame), TableSummary)
+
+
+def test_what_is_no_table_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "b.csv").write_text("source;face;expression;p_a;p_b\n")
+    for name, reason in {"a.csv": "no p_ columns", "b.csv": "semicolons", "c.csv": "does not exist"}.items():
+        with pytest.raises(InputError, match=reason):
+            mien.summarize(tmp_path / name)
+    with pytest.raises(InputError, match="no column face"):
+        mien.summarize(pyarrow.table({"source": ["a"], "expression": ["x"]}))
+
+
+def test_rows_are_one_per_expression() -> None:
+    summary = mien.summarize(arrow(conversation(20.0)), baseline="auto")
+    rows = summary.rows()
+    assert len(rows) == 3 * len(FERPLUS)
+    assert len({tuple(one) for one in rows}) == 1
+    assert np.isclose(sum(one["share"] for one in rows if one["kind"] == "video"), 1)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from mien.errors import InputError, OutputError
+from mien.labels import FERPLUS
+from mien.pipeline import xlsx
+from mien.pipeline.table import read_predictions, read_table, rows_of, write_table
+from mien.results import ImageResult
+from tests.pipeline.test_table import FACE, GOOD
+
+ROWS = [
+    *rows_of(ImageResult("=1+1.jpg", (GOOD, FACE)), FERPLUS),
+    *rows_of(ImageResult("a\x01b.jpg"), FERPLUS),
+    *rows_of(ImageResult("c.jpg", error="=cmd|'/c calc'!A1"), FERPLUS),
+]
+
+
+def test_a_workbook_gives_the_rows_back(tmp_path: Path) -> None:
+    write_table(ROWS, FERPLUS, tmp_path / "t.xlsx")
+    labels, rows = read_predictions(tmp_path / "t.xlsx")
+    assert labels == FERPLUS
+    expected = json.loads(json.dumps(ROWS).replace("\\u0001", "\\ufffd"))
+    assert rows == expected
+    assert read_table(tmp_path / "t.xlsx", FERPLUS).to_pylist() == expected
+
+
+def test_text_that_looks_like_a_formula_is_text(tmp_path: Path) -> None:
+    write_table(ROWS, FERPLUS, tmp_path / "t.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active
+    assert (sheet["A2"].value, sheet["A2"].data_type) == ("=1+1.jpg", "s")
+    kinds = {cell.data_type for row in sheet.iter_rows() for cell in row}
+    assert "f" not in kinds
+    assert sheet.freeze_panes == "B2"
+
+
+def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx, "MOST_ROWS", 2)
+    with pytest.raises(OutputError, match="holds 2 rows"):
+        write_table(ROWS, FERPLUS, tmp_path / "t.xlsx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_workbook_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "t.xlsx").write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match="no Excel workbook"):
+        read_predictions(tmp_path / "t.xlsx")
