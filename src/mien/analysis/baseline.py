@@ -1,4 +1,4 @@
-"""Resting faces: scores of each person against their own stretches at rest ."""
+"""Resting faces: scores of each person against their own stretches at rest (docs/concepts/resting-face.md)."""
 
 from __future__ import annotations
 

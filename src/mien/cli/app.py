@@ -13,6 +13,7 @@ from mien.cli.calibrate import calibrate
 from mien.cli.data import data_app
 from mien.cli.doctor import doctor
 from mien.cli.evaluate import evaluate
+from mien.cli.plot import plot
 from mien.cli.predict import predict
 from mien.cli.recipes import recipes_app
 from mien.cli.summary import summary
@@ -80,7 +81,7 @@ def _main(
     pass
 
 
-for command in (predict, summary, train, evaluate, calibrate):
+for command in (predict, summary, plot, train, evaluate, calibrate):
     app.command()(command)
 app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")

@@ -14,7 +14,7 @@ from rich.text import Text
 from mien.analysis.summary import COUNTED, ExpressionSummary, TableSummary
 from mien.cli.output import counted
 from mien.cli.predict_table import one_line
-from mien.draw.faces import colour_of
+from mien.draw.palette import colours_of
 
 _MOST_VIDEOS = 6  # that are shown with their tracks; more get a line each
 _BAR = 40  # cells at most
@@ -87,13 +87,12 @@ def _expressions(console: Console, unit: ExpressionSummary) -> None:
         console.print("  nothing counted\n")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    colours = colours_of([one.expression for one in unit.expressions])
     names = max(cell_len(one.expression) for one in unit.expressions)
     bar = min(_BAR, console.width - names - 34) if console.width < 1_000_000 else 0
     for one in unit.expressions:
         amount = f"{one.amount:,.1f} s" if unit.counted_s is not None else f"{one.amount:,.0f}"
-        filled = (
-            Text("█" * round(bar * (one.share or 0)), colour_of(one.expression)) if bar >= _BAR_FROM else Text()
-        )
+        filled = Text("█" * round(bar * (one.share or 0)), colours[one.expression]) if bar >= _BAR_FROM else Text()
         cells = [
             Text(f"  {one.expression}"),
             Text(amount),

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.analysis.faces import read_faces
+from mien.analysis.plot import figure_of, plot_table
+from mien.analysis.series import MOST_STEPS, cuts, track_series
+from mien.draw.palette import COLOURS, rgb
+from mien.errors import InputError, OptionError
+from tests.analysis.tables import arrow, conversation, row, track
+
+
+@pytest.mark.parametrize("style", ["stacked", "lines"])
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_plot_is_written_in_the_colours_of_the_expressions(tmp_path: Path, style: str, suffix: str) -> None:
+    path = tmp_path / f"p.{suffix}"
+    plot_table(arrow(conversation(20.0)), path, style=style)
+    if suffix == "svg":
+        assert COLOURS["sadness"].lower() in path.read_text()
+    else:
+        pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
+        assert (pixels == rgb(COLOURS["happiness"])).all(axis=1).sum() > 500
+
+
+def test_an_svg_is_the_same_each_time(tmp_path: Path) -> None:
+    for name in "ab":
+        plot_table(arrow(conversation(5.0)), tmp_path / f"{name}.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_a_track_has_a_gap_where_nobody_is_seen() -> None:
+    faces = read_faces(
+        arrow([*track(["neutral"] * 10), *track([None] * 30, start_s=1), *track(["fear"], start_s=4)])
+    )
+    series = track_series(faces, 0, np.unique(faces.time_s))
+    assert [part.stop - part.start for part in series.segments] == [10, 1]
+    assert list(series.runs()) == [(0.0, pytest.approx(1.0), 0), (4.0, pytest.approx(4.1), 6)]
+
+
+def test_many_frames_are_averaged_and_sums_stay_one() -> None:
+    faces = read_faces(arrow(track(["neutral", "anger"] * 3000)))
+    series = track_series(faces, 0, np.unique(faces.time_s))
+    assert len(series.times) <= MOST_STEPS + 1
+    assert np.allclose(series.scores.sum(axis=1), 1)
+    assert series.segments == [slice(0, len(series.times))]
+
+
+def test_a_cut_is_where_all_tracks_change() -> None:
+    rows = [*track(["neutral"] * 20), *track(["neutral"] * 20, start_s=2.0, track=1)]
+    assert cuts(read_faces(arrow(rows))).tolist() == [2.0]
+    stays = [one | {"face": 1} for one in track(["neutral"] * 40, track=2)]
+    assert not len(cuts(read_faces(arrow([*rows, *stays]))))
+
+
+def test_a_baseline_adds_a_panel_per_track() -> None:
+    assert len(figure_of(read_faces(arrow(conversation(30.0)))).axes) == 2
+    assert len(figure_of(read_faces(arrow(conversation(30.0))), baseline="auto").axes) == 4
+
+
+def test_images_are_plotted_per_folder(tmp_path: Path) -> None:
+    rows = [row(f"{folder}/{i}.jpg") for folder in "ab" for i in range(4)]
+    (axes,) = figure_of(read_faces(arrow(rows))).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+
+
+def test_what_cannot_be_plotted_is_refused(tmp_path: Path) -> None:
+    table = arrow(conversation(2.0))
+    with pytest.raises(OptionError, match="saved as"):
+        plot_table(table, tmp_path / "p.bmp")
+    with pytest.raises(OptionError, match="stacked or lines"):
+        plot_table(table, tmp_path / "p.png", style="pie")
+    with pytest.raises(InputError, match="nothing to plot"):
+        plot_table(arrow([row("a.jpg", None)]), tmp_path / "p.png")
