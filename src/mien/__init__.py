@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mien.errors import OptionError as OptionError
     from mien.errors import OutputError as OutputError
     from mien.errors import UnknownNameError as UnknownNameError
+    from mien.errors import VideoError as VideoError
     from mien.errors import WeightsError as WeightsError
     from mien.evaluation.calibrate import CalibrationResult as CalibrationResult
     from mien.evaluation.calibrate import calibrate as calibrate
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from mien.pipeline.recognizer import Recognizer as Recognizer
     from mien.pipeline.recognizer import load as load
     from mien.pipeline.recognizer import predict as predict
+    from mien.pipeline.recognizer import stream as stream
     from mien.prepared.build import PreparationReport as PreparationReport
     from mien.prepared.build import prepare as prepare
     from mien.results import Face as Face
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from mien.results import Pose as Pose
     from mien.results import Quality as Quality
     from mien.results import Scores as Scores
+    from mien.results import VideoFrame as VideoFrame
     from mien.training.recipe import Recipe as Recipe
     from mien.training.session import TrainingResult as TrainingResult
     from mien.training.session import train as train
@@ -93,6 +96,8 @@ _PUBLIC = {
     "TableSummary": "mien.analysis.summary",
     "TrainingResult": "mien.training.session",
     "UnknownNameError": "mien.errors",
+    "VideoError": "mien.errors",
+    "VideoFrame": "mien.results",
     "WeightsCheck": "mien.weights.verify",
     "WeightsError": "mien.errors",
     "WeightsManifest": "mien.weights.manifest",
@@ -108,6 +113,7 @@ _PUBLIC = {
     "predict": "mien.pipeline.recognizer",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
+    "stream": "mien.pipeline.recognizer",
     "summarize": "mien.analysis.summary",
     "train": "mien.training.session",
     "verify": "mien.weights.verify",

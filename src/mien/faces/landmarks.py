@@ -32,6 +32,17 @@ class Landmarks68Onnx:
         """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in image pixels."""
         return locate(image, boxes, self._shares, size_px=self.inputs.size_px, passes=self.passes)
 
+    def refine(self, images: Sequence[np.ndarray], points: np.ndarray) -> np.ndarray:
+        """N images and the points (N, 68, 2) where about a face is in each -> (N, 68, 2): one more pass."""
+        if not len(points):
+            return points
+        upright = Preprocess(size_px=self.inputs.size_px)
+        matrices = [upright.matrix(face) for face in points]
+        pairs = zip(images, matrices, strict=True)
+        crops = np.stack([warp(image, matrix, upright.size_px) for image, matrix in pairs])
+        in_crops = self._shares(crops).astype(np.float64) * upright.size_px
+        return np.stack([transform(invert(matrix), face) for matrix, face in zip(matrices, in_crops, strict=True)])
+
     def _shares(self, crops: np.ndarray) -> np.ndarray:
         return self._session.run(None, {"faces": self.inputs.normalise(crops)})[0]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -183,7 +183,7 @@ def _frames(name: str, container: InputContainer, stream: VideoStream, end: _End
             if packet.stream is not stream:
                 continue
             try:
-                frames = packet.decode()
+                frames = cast("list[VideoFrame]", packet.decode())
             except (av.FFmpegError, ValueError):
                 if last_s is None and not packet.is_keyframe:
                     continue  # recorded from the middle: nothing is complete before the first key frame
@@ -258,7 +258,7 @@ def _upright(image: np.ndarray, frame: VideoFrame) -> np.ndarray:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return image
-    a, b, _, c, d = np.frombuffer(bytes(data), "=i4")[:5].tolist()
+    a, b, _, c, d = np.frombuffer(cast("bytes", data), "=i4")[:5].tolist()
     if abs(a) < abs(b):
         image, a, d = image.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

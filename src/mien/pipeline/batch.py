@@ -1,33 +1,49 @@
-"""Many images: in parallel, past bad files, into one table, resumable after a kill (`mien.pipeline.journal`)."""
+"""Many images and videos: in parallel, past bad files, into one table, resumable after a kill.
+
+The rows of a run that was ended are in the journal (`mien.pipeline.journal`).
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
-from mien.errors import ImageError, check_option
+from mien.errors import ImageError, MienError, check_option
 from mien.labels import LabelSet
+from mien.media.animation import frames_of, is_video
 from mien.media.disk import DISK_FULL, plain_disk_errors
+from mien.media.frames import Sampling
 from mien.media.images import images_in, read_first_frame
 from mien.media.work import Progress, map_bounded, no_progress, worker_count
+from mien.pipeline.amounts import Amounts
 from mien.pipeline.journal import Journal, file_state
 from mien.pipeline.save import Saver
-from mien.pipeline.table import check_suffix, rows_of, write_table
-from mien.results import Face, ImageResult
+from mien.pipeline.table import TableRow, check_suffix, rows_of, write_table
+from mien.pipeline.video import VideoPredictor
+from mien.results import Face, ImageResult, VideoFrame
+
+if TYPE_CHECKING:
+    from mien.pipeline.recognizer import Recognizer
 
 
 class BatchOptions(TypedDict, total=False):
-    """How many images are predicted.
+    """How many images and videos are predicted.
 
-    `detect`: False where each image is one face already.
+    `detect`: False where each image or frame is one face already.
     `output`: the table as .parquet, .csv, .jsonl or .xlsx; an interrupted run is resumed.
     `save`: a folder for annotated images and one .json of faces each.
     `overwrite`: start over instead of resuming.
     `workers`: images at a time, 0 for one per core; with more than one, `mien.load(threads=1)` is fastest.
-    `progress`: called as progress(done, total) before the first and after each image.
+    `progress`: called as progress(done, total) before the first and after each image and frame; of videos the total
+    is an estimate.
+
+    Of videos: `fps`, `every`, `start_s`, `end_s` (`mien.media.frames.Sampling`) say which frames are examined;
+    `smoothing`: also smooth the scores of each track.
     """
 
     detect: bool
@@ -36,6 +52,20 @@ class BatchOptions(TypedDict, total=False):
     overwrite: bool
     workers: int
     progress: Progress
+    fps: float | None
+    every: int
+    start_s: float
+    end_s: float | None
+    smoothing: bool
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A result. `last`: of its source. `checkpoint`: where its video can be gone on with."""
+
+    result: ImageResult
+    last: bool = True
+    checkpoint: dict[str, Any] | None = None
 
 
 class Predictor(Protocol):
@@ -65,8 +95,15 @@ def stream(
     overwrite: bool = False,
     workers: int = 2,
     progress: Progress = no_progress,
+    fps: float | None = None,
+    every: int = 1,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    smoothing: bool = True,
 ) -> Iterator[ImageResult]:
     """The results that no earlier run has left in `output`, as they come; options: `BatchOptions`.
+
+    Of a video there is a `VideoFrame` for each examined frame.
 
     Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other settings.
     """
@@ -77,7 +114,8 @@ def stream(
     check_option("overwrite", overwrite, bool, "True or False")
     check_option("progress", progress, Callable, "a function progress(done, total)")
     check_option("workers", workers, int, "a whole number; 0 is one per core")
-    workers = worker_count(workers)
+    check_option("smoothing", smoothing, bool, "True or False")
+    workers, sampling = worker_count(workers), Sampling(fps=fps, every=every, start_s=start_s, end_s=end_s)
     sources = list(sources)
     for source in sources:
         check_option("a source", source, str | os.PathLike, "the path of an image or folder")
@@ -86,23 +124,44 @@ def stream(
     if table is not None:
         check_suffix(table)
     items = images_of(names, leave_out=folder)
+    named = {name_of(item): item for item in items}
     saver = Saver(folder, names, [item for item in items if isinstance(item, str)]) if folder else None
     read = partial(_read, recognizer=recognizer, detect=detect, saver=saver)
+    video = partial(_read_video, recognizer=cast("Recognizer", recognizer), sampling=sampling,
+                    detect=detect, smoothing=smoothing, workers=workers)  # fmt: skip
     if table is None:
-        return _counted(map_bounded(read, items, workers=workers), 0, len(items), progress)
+        steps = _steps(items, read, partial(video, checkpoint=None), workers=workers)
+        return (step.result for step in _counted(steps, Amounts(named, sampling), progress))
     settings = recognizer.describe() | {"detect": detect}
+    if sampling != Sampling() or not smoothing:
+        settings["video"] = asdict(sampling) | {"smoothing": smoothing}
     with plain_disk_errors(table, option="--output"):
-        files = {name_of(item): file_state(item) if isinstance(item, str) else None for item in items}
+        files = {name: file_state(item) if isinstance(item, str) else None for name, item in named.items()}
         journal = Journal(table, settings, recognizer.labels, files, overwrite=overwrite)
     remaining = [item for item in items if not (name_of(item) in journal.sources and _saved(item, saver))]
-    results = _counted(
-        map_bounded(read, remaining, workers=workers), len(items) - len(remaining), len(items), progress
-    )
-    return _written(results, journal, table, order=[name_of(item) for item in items])
+    resumed = partial(_resume_video, video=video, journal=journal)
+    steps = _counted(_steps(remaining, read, resumed, workers=workers), Amounts(named, sampling, journal), progress)
+    return _written(steps, journal, table, order=list(named))
+
+
+def _steps(
+    items: Iterable[str | ImageError],
+    read: Callable[[str | ImageError], ImageResult],
+    read_video: Callable[[str], Iterator[_Step]],
+    *,
+    workers: int,
+) -> Iterator[_Step]:
+    """The results in the order of the items: images in parallel, videos one after the other."""
+    for video, group in groupby(items, key=lambda item: isinstance(item, str) and is_video(item)):
+        if video:
+            for item in group:
+                yield from read_video(str(item))
+        else:
+            yield from (_Step(result) for result in map_bounded(read, group, workers=workers))
 
 
 def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[str | ImageError]:
-    """The images as given and those in folders, each once; unreadable folders as their errors.
+    """The images and videos as given and those in folders, each once; unreadable folders as their errors.
 
     Folders are left without what lies below `leave_out`.
     """
@@ -125,7 +184,7 @@ def name_of(item: str | ImageError) -> str:
 
 
 def _saved(item: str | ImageError, saver: Saver | None) -> bool:
-    return saver is None or isinstance(item, ImageError) or saver.done(item)
+    return saver is None or isinstance(item, ImageError) or is_video(item) or saver.done(item)
 
 
 def _read(item: str | ImageError, *, recognizer: Predictor, detect: bool, saver: Saver | None) -> ImageResult:
@@ -151,25 +210,78 @@ def _read(item: str | ImageError, *, recognizer: Predictor, detect: bool, saver:
     return ImageResult(name, tuple(faces), frames=frames)
 
 
-def _counted(results: Iterator[ImageResult], before: int, total: int, progress: Progress) -> Iterator[ImageResult]:
-    progress(before, total)
-    for done, result in enumerate(results, before + 1):
-        yield result
-        progress(done, total)
+def _read_video(
+    path: str,
+    *,
+    recognizer: Recognizer,
+    sampling: Sampling,
+    detect: bool,
+    smoothing: bool,
+    workers: int,
+    checkpoint: dict[str, Any] | None,
+) -> Iterator[_Step]:
+    """The frames of one video; what goes wrong with it is the `error` of a last one."""
+    name = name_of(path)
+    step: _Step | None = None
+    after = None if checkpoint is None else (checkpoint["index"], checkpoint["time_s"])
+    try:
+        frames = VideoPredictor(
+            recognizer, frames_of(path, sampling, after=after), detect=detect, smoothing=smoothing,
+            workers=workers, checkpoint=checkpoint,
+        )  # fmt: skip
+        for frame, state in frames.with_checkpoints():
+            if step is not None:
+                yield step
+            step = _Step(replace(frame, source=name), last=False, checkpoint=state)
+    except Exception as error:  # one strange video must not end the run
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise
+        if step is not None:
+            yield step
+        told = isinstance(error, MienError)
+        reason = str(error) if told else f"could not be read ({type(error).__name__}: {error}); please report it"
+        step = _Step(VideoFrame(name, error=" ".join(reason.split())))
+    if step is not None:
+        yield replace(step, last=True, checkpoint=None)
+    elif checkpoint is None:
+        yield _Step(VideoFrame(name, error="has no frame between the start and the end that were given"))
 
 
-def _written(
-    results: Iterator[ImageResult], journal: Journal, output: Path, *, order: list[str]
-) -> Iterator[ImageResult]:
-    """The results, each after its rows are in the journal; the table at the end."""
+def _resume_video(path: str, *, video: Callable[..., Iterator[_Step]], journal: Journal) -> Iterator[_Step]:
+    checkpoint = journal.checkpoints.get(name_of(path))
+    over = True
+    for step in video(path, checkpoint=checkpoint):
+        over = False
+        yield step
+    if over:
+        journal.add(name_of(path), [])  # it had been ended between its last frame and its end
+
+
+def _counted(steps: Iterator[_Step], amounts: Amounts, progress: Progress) -> Iterator[_Step]:
+    progress(amounts.done, amounts.total)
+    for step in steps:
+        yield step
+        amounts.add(step.result, last=step.last)
+        progress(amounts.done, amounts.total)
+
+
+def _written(steps: Iterator[_Step], journal: Journal, output: Path, *, order: list[str]) -> Iterator[ImageResult]:
+    """The results, each of an image after its rows are in the journal; the table at the end.
+
+    The rows of a video are written at its checkpoints.
+    """
+    rows: list[TableRow] = []
     with journal:
         while True:
             with plain_disk_errors(output, option="--output"):
-                result = next(results, None)
-                if result is None:
+                step = next(steps, None)
+                if step is None:
                     break
-                journal.add(rows_of(result, journal.labels))
-            yield result
+                rows += rows_of(step.result, journal.labels)
+                if step.last or step.checkpoint is not None:
+                    journal.add(step.result.source, rows, checkpoint=step.checkpoint)
+                    rows = []
+            yield step.result
     with plain_disk_errors(output, option="--output"):
         write_table(journal.rows(order), journal.labels, output)
         journal.finish()

@@ -1,4 +1,4 @@
-"""The rows of a table that is being made, beside it: one line per image.
+"""The rows of a table that is being made, beside it: one line per image, and several for a long video.
 
 A run that finds a journal keeps its complete lines and goes on; the table itself is written once, at the end.
 """
@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -20,6 +22,7 @@ from mien.media.resume import differences
 from mien.pipeline.table import TableRow, read_table
 
 FileState = tuple[int, int]  # size in bytes and time of the last change in ns
+_ROWS_A_LINE = 5_000  # of a table that is taken over
 
 
 def file_state(path: str) -> FileState | None:
@@ -32,11 +35,12 @@ def file_state(path: str) -> FileState | None:
 
 
 class Journal:
-    """Finished rows beside the output, `NAME.partial`: a line of settings, then one line per source.
+    """Finished rows beside the output, `NAME.partial`: a line of settings, then the lines of each source.
 
     A line cut off by a kill is dropped when the journal is opened again. `files`: the sources of this run as they
     are now. `sources` are those that need no other prediction: sources with an error or changed since are read
-    again. Beside a finished table `NAME.settings` keeps the lines without the rows.
+    again. `checkpoints` has, for sources that are done in part, what the last line says of where to go on. Beside a
+    finished table `NAME.settings` keeps the lines without the rows.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class Journal:
         self.path, self.labels = output.with_name(output.name + ".partial"), labels
         self.output, self.settings_path = output, output.with_name(output.name + ".settings")
         self.sources: set[str] = set()
+        self.checkpoints: dict[str, dict[str, Any]] = {}
+        self._parts: dict[str, int] = {}  # lines of the sources that are done in part
         self._header, self._files = dict(settings), files
         self._file: IO[bytes] | None = None
         if overwrite:
@@ -71,7 +77,7 @@ class Journal:
                     if header is None:
                         header = dict(json.loads(line))
                     else:
-                        self._know(*_read_line(line))
+                        self._know(_read_line(line))
                     complete += len(line)
         except (ValueError, LookupError, TypeError):
             raise OutputError(f"{self.path} is no journal of mien; remove it, or choose another output") from None
@@ -96,13 +102,19 @@ class Journal:
                 f"{self.output} is there, and {self.settings_path.name} does not say how it was made; "
                 "use --overwrite, or another output"
             )
-        rows = read_table(self.output, self.labels).to_pylist()
+        batches = read_table(self.output, self.labels).to_batches(max_chunksize=_ROWS_A_LINE)
+        rows = (row for batch in batches for row in batch.to_pylist())
         with atomic_open(self.path) as file:
             file.write(_line(self._header))
             for source, group in groupby(rows, key=lambda row: row["source"]):
-                state, of_source = files.get(source), list(group)
-                file.write(_line({"file": state, "rows": of_source}))
-                self._know(state, of_source)
+                parts = iter(partial(_take, group), [])
+                of_source: list[TableRow] = next(parts)
+                part = 0
+                for following in chain(parts, ([],)):
+                    line = _Line(source, files.get(source), of_source, part, more=bool(following))
+                    file.write(line.to_bytes())
+                    self._know(line)
+                    part, of_source = part + 1, following
 
     def _check(self, path: Path, made: str, header: Mapping[str, Any]) -> None:
         if changes := differences(header, self._header):
@@ -111,18 +123,23 @@ class Journal:
                 "use --overwrite, or another output"
             )
 
-    def _know(self, file: Sequence[int] | None, rows: list[TableRow]) -> None:
-        source = rows[0]["source"]
-        now = self._files.get(source)
-        if rows[0]["error"] is None and now is not None and file is not None and tuple(file) == now:
+    def _know(self, line: _Line) -> None:
+        source, now = line.source, self._files.get(line.source)
+        self.sources.discard(source)
+        self.checkpoints.pop(source, None)
+        self._parts.pop(source, None)
+        good = not line.rows or line.rows[-1]["error"] is None
+        if not (good and now is not None and line.file is not None and tuple(line.file) == now):
+            return
+        if not line.more:
             self.sources.add(source)
-        else:
-            self.sources.discard(source)
+        elif line.checkpoint is not None:
+            self.checkpoints[source], self._parts[source] = line.checkpoint, line.part + 1
 
     def __enter__(self) -> Self:
         self._file = self.path.open("ab")
         if self._file.tell() == 0:
-            self._write(self._header)
+            self._write(_line(self._header))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,43 +148,67 @@ class Journal:
                 self._file.close()
             self._file = None
 
-    def add(self, rows: list[TableRow]) -> None:
-        """Write the rows of one source."""
-        self._write({"file": self._files.get(rows[0]["source"]), "rows": rows})
+    def add(self, source: str, rows: list[TableRow], *, checkpoint: dict[str, Any] | None = None) -> None:
+        """Write rows of one source. `checkpoint`: more follow, from there; None: it is done."""
+        part = self._parts.pop(source, 0)
+        more = checkpoint is not None
+        self._write(_Line(source, self._files.get(source), rows, part, more, checkpoint).to_bytes())
+        if more:
+            self._parts[source] = part + 1
 
-    def _write(self, value: object) -> None:
+    def _write(self, line: bytes) -> None:
         if self._file is None:
             raise RuntimeError("the journal is not open")
-        self._file.write(_line(value))
+        self._file.write(line)
         self._file.flush()
 
     def rows(self, order: Sequence[str]) -> Iterator[TableRow]:
-        """All rows: sources in the given order first, then those of earlier runs; of a source its last line."""
-        offsets: dict[str, int] = {}
+        """All rows: sources in the given order first, then those of earlier runs; of a source its last lines."""
+        offsets: dict[str, list[int]] = {}
         rank = {source: i for i, source in enumerate(order)}
         with self.path.open("rb") as file:
             offset = len(file.readline())
-            for line in file:
-                offsets[_read_line(line)[1][0]["source"]] = offset
-                offset += len(line)
+            for text in file:
+                line = _read_line(text)
+                offsets[line.source] = [*offsets.get(line.source, []), offset] if line.part else [offset]
+                offset += len(text)
             for source in sorted(offsets, key=lambda source: rank.get(source, len(rank))):
-                file.seek(offsets[source])
-                yield from _read_line(file.readline())[1]
+                for start in offsets[source]:
+                    file.seek(start)
+                    yield from _read_line(file.readline()).rows
 
     def finish(self) -> None:
         """The table is written: keep how it was made, and from which files; the journal has done its work."""
         files: dict[str, Any] = {}
         with self.path.open("rb") as journal, atomic_open(self.settings_path) as file:
             file.write(journal.readline() + _line(self.output.stat().st_size))
-            for state, rows in map(_read_line, journal):
-                files[rows[0]["source"]] = state
+            for line in map(_read_line, journal):
+                files[line.source] = line.file
             file.writelines(map(_line, files.items()))
         self.path.unlink(missing_ok=True)
 
 
-def _read_line(line: bytes) -> tuple[Sequence[int] | None, list[TableRow]]:
-    value = json.loads(line)
-    return value["file"], value["rows"]
+@dataclass(frozen=True)
+class _Line:
+    """Rows of one source. `part`: 0 begins it anew. `more`: others follow, from `checkpoint` on."""
+
+    source: str
+    file: Sequence[int] | None
+    rows: list[TableRow]
+    part: int = 0
+    more: bool = False
+    checkpoint: dict[str, Any] | None = None
+
+    def to_bytes(self) -> bytes:
+        return _line(vars(self))
+
+
+def _take(rows: Iterator[TableRow]) -> list[TableRow]:
+    return list(islice(rows, _ROWS_A_LINE))
+
+
+def _read_line(line: bytes) -> _Line:
+    return _Line(**json.loads(line))
 
 
 def _line(value: object) -> bytes:

@@ -22,13 +22,19 @@ from mien.faces.pose import head_pose
 from mien.faces.quality import face_quality
 from mien.geometry import Box
 from mien.labels import LabelSet, label_set
+from mien.media.animation import frames_of
+from mien.media.frames import FrameSource, Sampling
 from mien.media.images import ImageSource, to_rgb
-from mien.pipeline.batch import BatchOptions, stream
+from mien.media.work import worker_count
+from mien.pipeline.annotate import annotate_video, check_annotated
+from mien.pipeline.batch import BatchOptions
+from mien.pipeline.batch import stream as stream_batch
 from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called, upright_measure
 from mien.pipeline.table import read_table, rows_of, to_arrow
 from mien.pipeline.turns import AnyRoll, LocatedFace
-from mien.results import Face, ImageResult, Scores
+from mien.pipeline.video import VideoPredictor
+from mien.results import Face, ImageResult, Scores, VideoFrame
 from mien.weights.manifest import load_manifest
 
 if TYPE_CHECKING:
@@ -46,7 +52,7 @@ class Recognizer:
 
     def __init__(self, *, detector: Detector, landmarker: Landmarker, network: ExpressionNetwork) -> None:
         self.detector, self.landmarker, self.network = detector, landmarker, network
-        self._any_roll = AnyRoll(landmarker, upright_measure())
+        self.any_roll = AnyRoll(landmarker, upright_measure())
 
     def __repr__(self) -> str:
         detector = getattr(self.detector, "name", type(self.detector).__name__)
@@ -89,21 +95,30 @@ class Recognizer:
         if boxes is None and not detect:
             boxes = [Box(0, 0, width, height)]
         if boxes is not None:
-            located = self._any_roll.locate(image, [Detection(_box(box, width, height), 1.0) for box in boxes])
+            located = self.any_roll.locate(image, [Detection(_box(box, width, height), 1.0) for box in boxes])
         else:
-            located = self._any_roll.detect(image, lambda pixels: _checked(self.detector.detect(pixels)))
-        if not located:
+            located = self.any_roll.detect(image, self.detections)
+        faces = self.recognise([(image, face) for face in located])
+        return faces if boxes is None else [replace(face, detection=None) for face in faces]
+
+    def detections(self, image: np.ndarray) -> list[Detection]:
+        """The faces that the detector detects in an image (H, W, 3) uint8 RGB this way up."""
+        return _checked(self.detector.detect(image))
+
+    def recognise(self, faces: Sequence[tuple[np.ndarray, LocatedFace]]) -> list[Face]:
+        """Located faces, each with its image (H, W, 3) uint8 RGB, with their expressions: one batch."""
+        if not faces:
             return []
         inputs = self.network.manifest.inputs
-        crops = np.stack([inputs.crop(np.rot90(image, face.turns), face.points) for face in located])
-        rows = zip(located, self.network.probabilities(crops), strict=True)
-        return [self._face(image, face, row, given=boxes is not None) for face, row in rows]
+        crops = np.stack([inputs.crop(np.rot90(image, face.turns), face.points) for image, face in faces])
+        rows = zip(faces, self.network.probabilities(crops), strict=True)
+        return [self._face(image, face, row) for (image, face), row in rows]
 
-    def _face(self, image: np.ndarray, face: LocatedFace, probabilities: np.ndarray, *, given: bool) -> Face:
+    def _face(self, image: np.ndarray, face: LocatedFace, probabilities: np.ndarray) -> Face:
         pose = head_pose(face.landmarks)
         return Face(
             box=face.detection.box,
-            detection=None if given else face.detection.score,
+            detection=face.detection.score,
             landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
             pose=pose,
             quality=replace(face_quality(image, face.landmarks, pose), upright=face.margin),
@@ -120,7 +135,7 @@ class Recognizer:
         """
         if isinstance(sources, (str, os.PathLike)):
             raise InputError("sources are a list of images and folders; for one, use predict or predict_folder")
-        return stream(self, sources, **options)
+        return stream_batch(self, sources, **options)
 
     def predict_many(
         self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]
@@ -134,6 +149,63 @@ class Recognizer:
             return to_arrow((row for result in results for row in rows_of(result, self.labels)), self.labels)
         deque(results, maxlen=0)
         return read_table(Path(output), self.labels)
+
+    def frames(
+        self,
+        source: str | os.PathLike[str] | FrameSource,
+        *,
+        detect: bool = True,
+        fps: float | None = None,
+        every: int = 1,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        smoothing: bool = True,
+        images: bool = True,
+        live: bool = False,
+        workers: int = 2,
+    ) -> Iterator[VideoFrame]:
+        """The examined frames of a video as soon as they are predicted, in order and in bounded memory.
+
+        `source`: the path of a video or an animated image, or frames of your own (`mien.media.frames.FrameSource`).
+        `detect`: False where each frame is one face already. `fps`: at most so many frames a second, or `every`
+        n-th frame. `start_s`, `end_s`: seconds. `smoothing`: also smooth the scores of each track, for which frames
+        wait half a second of video. `images`: results carry their image. `live`: nothing is read ahead, every frame
+        is detected in, smoothed with those before it and given at once. `workers`: threads; with more than one,
+        `mien.load(threads=1)` is fastest.
+
+        A video that cannot be read, or not to its end, ends with a `VideoFrame` that has an `error`.
+        """
+        sampling = Sampling(fps=fps, every=every, start_s=start_s, end_s=end_s)
+        if isinstance(source, (str, os.PathLike)):
+            source = frames_of(os.fsdecode(source), sampling)
+        elif sampling != Sampling():
+            raise OptionError("fps, every, start_s and end_s are for files; your own source says what it gives")
+        check_option("source", source, FrameSource, "the path of a video, or a FrameSource")
+        predictor = VideoPredictor(
+            self, source, detect=detect, smoothing=smoothing, images=images, live=live,
+            workers=worker_count(workers),
+        )  # fmt: skip
+        return iter(predictor)
+
+    def predict_video(
+        self,
+        video: str | os.PathLike[str],
+        *,
+        annotated: str | os.PathLike[str] | None = None,
+        **options: Unpack[BatchOptions],
+    ) -> pyarrow.Table:
+        """A video as one table: a row for each face of each examined frame. Options: `BatchOptions`.
+
+        `annotated`: also write the video with its faces marked here, as .mp4.
+        """
+        check_option("video", video, str | os.PathLike, "the path of a video")
+        check_option("annotated", annotated, str | os.PathLike | None, "a path, or None")
+        if annotated is not None:
+            check_annotated(Path(annotated), os.fsdecode(video))
+        table = self.predict_many([video], **options)
+        if annotated is not None:
+            annotate_video(os.fsdecode(video), table, Path(annotated))
+        return table
 
     def predict_folder(self, folder: str | os.PathLike[str], **options: Unpack[BatchOptions]) -> pyarrow.Table:
         """Every image below a folder as one table. Options: `BatchOptions`."""
@@ -226,6 +298,29 @@ def predict(
     if own:
         recognizer = Recognizer(detector=own, landmarker=recognizer.landmarker, network=recognizer.network)
     return recognizer.predict(source, detect=detect, boxes=boxes)
+
+
+def stream(
+    source: str | os.PathLike[str] | FrameSource,
+    *,
+    fps: float | None = None,
+    every: int = 1,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    smoothing: bool = True,
+    images: bool = True,
+    weights: str | os.PathLike[str] = "default",
+) -> Iterator[VideoFrame]:
+    """The frames of a video with faces, tracks and expressions: `load(weights, threads=1).frames(source, ...)`.
+
+    for frame in mien.stream("talk.mp4"):
+        print(frame.time_s, [(face.track, face.smoothed.top) for face in frame.faces])
+    """
+    check_option("weights", weights, str | os.PathLike, "a name or a path")
+    recognizer = _loaded(weights, threads=1)
+    return recognizer.frames(
+        source, fps=fps, every=every, start_s=start_s, end_s=end_s, smoothing=smoothing, images=images
+    )
 
 
 _loading = threading.Lock()

@@ -1,0 +1,135 @@
+"""Faces between two key frames: followed by their landmarks instead of detected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mien.faces import Detection, Landmarker
+from mien.faces.landmarks import Landmarks68Onnx
+from mien.faces.upright import UprightMeasure
+from mien.geometry import Box, invert, quarter_turn, transform
+from mien.media.frames import Frame
+from mien.pipeline.turns import LocatedFace
+from mien.results import UP_UNKNOWN_BELOW
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace:
+    """A face with the number of its track. `detected`: in this frame, not followed from another."""
+
+    track: int
+    located: LocatedFace
+    detected: bool = True
+
+
+class Follower:
+    """Locates the faces of the frames between two key frames in which they were detected."""
+
+    def __init__(self, landmarker: Landmarker, measure: UprightMeasure) -> None:
+        self._landmarker, self._measure = landmarker, measure
+
+    def between(
+        self, frames: Sequence[Frame], first: Sequence[TrackedFace], last: Sequence[TrackedFace], last_s: float
+    ) -> list[list[TrackedFace]]:
+        """The faces of `frames[1:]`, a list for each.
+
+        `first`: those of `frames[0]`; `last`: those of the key frame at `last_s` after these frames; none where a
+        shot ends between. A face of both is interpolated and refined; a face of one is followed as long as the
+        detector knows a face there.
+        """
+        faces: list[list[TrackedFace]] = [[] for _ in frames]
+        after = {face.track: face for face in last}
+        pairs = [(face, after[face.track]) for face in first if face.track in after]
+        pairs = [(a, b) for a, b in pairs if a.located.turns == b.located.turns]
+        self._interpolate(frames, pairs, last_s, faces)
+        both = {a.track for a, _ in pairs}
+        indices = range(1, len(frames))
+        for face in first:
+            if face.track not in both:
+                self._follow(frames, indices, face, faces)
+        for face in last:
+            if face.track not in both:
+                self._follow(frames, reversed(indices), face, faces)
+        return faces[1:]
+
+    def _interpolate(
+        self,
+        frames: Sequence[Frame],
+        pairs: Sequence[tuple[TrackedFace, TrackedFace]],
+        last_s: float,
+        faces: list[list[TrackedFace]],
+    ) -> None:
+        begin_s = frames[0].time_s
+        guesses = []
+        for i, frame in enumerate(frames[1:], 1):
+            share = (frame.time_s - begin_s) / max(last_s - begin_s, 1e-9)
+            guesses += [(i, a.track, _mix(a.located, b.located, share)) for a, b in pairs]
+        located = self._refined([(frames[i].image, guess) for i, _, guess in guesses])
+        for (i, track, _), face in zip(guesses, located, strict=True):
+            faces[i].append(TrackedFace(track, face, detected=False))
+
+    def _follow(
+        self, frames: Sequence[Frame], indices: Iterable[int], start: TrackedFace, faces: list[list[TrackedFace]]
+    ) -> None:
+        face = start.located
+        for i in indices:
+            (face,) = self._refined([(frames[i].image, face)])
+            rotated = np.ascontiguousarray(np.rot90(frames[i].image, face.turns))
+            margin = float(self._measure.margins(rotated, face.points[None])[0])
+            if margin < UP_UNKNOWN_BELOW or any(_same(face, other.located) for other in faces[i]):
+                return
+            face = replace(face, margin=margin)
+            faces[i].append(TrackedFace(start.track, face, detected=False))
+
+    def _refined(self, guesses: Sequence[tuple[np.ndarray, LocatedFace]]) -> list[LocatedFace]:
+        """Each face where it is in its image, from where it should be."""
+        if not guesses:
+            return []
+        images = [np.rot90(image, face.turns) if face.turns else image for image, face in guesses]
+        before = np.stack([face.points for _, face in guesses])
+        if isinstance(self._landmarker, Landmarks68Onnx):
+            points = self._landmarker.refine(images, before)
+        else:
+            points = np.concatenate(
+                [self._landmarker.locate(np.ascontiguousarray(image), [_around(face)])
+                 for image, face in zip(images, before, strict=True)]
+            )  # fmt: skip
+        return [_moved(image, face, now) for (image, face), now in zip(guesses, points, strict=True)]
+
+
+def _mix(a: LocatedFace, b: LocatedFace, share: float) -> LocatedFace:
+    corners = [
+        (1 - share) * getattr(a.detection.box, side) + share * getattr(b.detection.box, side)
+        for side in ("left", "top", "right", "bottom")
+    ]
+    score = (1 - share) * a.detection.score + share * b.detection.score
+    return LocatedFace(
+        Detection(Box(*corners), score),
+        a.turns,
+        (1 - share) * a.points + share * b.points,
+        (1 - share) * a.landmarks + share * b.landmarks,
+        (1 - share) * a.margin + share * b.margin,
+    )
+
+
+def _moved(image: np.ndarray, guess: LocatedFace, points: np.ndarray) -> LocatedFace:
+    """The guess with these points (in the rotated image); its box moves with them."""
+    height, width = image.shape[:2]
+    landmarks = transform(invert(quarter_turn(guess.turns, width, height)), points) if guess.turns else points
+    dx, dy = (landmarks.mean(axis=0) - guess.landmarks.mean(axis=0)).tolist()
+    box = guess.detection.box
+    box = Box(box.left + dx, box.top + dy, box.right + dx, box.bottom + dy).clipped(width, height)
+    return replace(guess, detection=replace(guess.detection, box=box), points=points, landmarks=landmarks)
+
+
+def _around(points: np.ndarray) -> Box:
+    return Box(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+
+
+def _same(one: LocatedFace, other: LocatedFace) -> bool:
+    """Whether both have landed on one face: their centres are less than half a face apart."""
+    side = max(one.detection.box.width, other.detection.box.width, 1.0)
+    return bool(np.hypot(*(one.landmarks.mean(axis=0) - other.landmarks.mean(axis=0))) < 0.4 * side)

@@ -1,0 +1,1 @@
+"""Faces over time: shot changes, tracks, and scores smoothed over a track."""
