@@ -238,8 +238,8 @@ def _read_video(
             raise
         if step is not None:
             yield step
-        told = isinstance(error, MienError)
-        reason = str(error) if told else f"could not be read ({type(error).__name__}: {error}); please report it"
+        known = isinstance(error, MienError)
+        reason = str(error) if known else f"could not be read ({type(error).__name__}: {error}); please report it"
         step = _Step(VideoFrame(name, error=" ".join(reason.split())))
     if step is not None:
         yield replace(step, last=True, checkpoint=None)

@@ -23,7 +23,7 @@ MIN_SCORE = 0.35  # of overlap, distance and likeness together
 LIKE_NEARBY = 0.80  # a face that comes back in its shot where it may have gone
 LIKE_ANYWHERE = 0.93  # ... or elsewhere, or after a cut
 CLEARLY = 0.04  # so much more alike than the next best
-_LEARN = 0.2  # share of the newest descriptor in that of the track
+_NEWEST = 0.2  # share of the newest descriptor in that of the track
 _VELOCITY = 0.6  # share of the newest velocity
 
 
@@ -122,7 +122,7 @@ class Tracker:
             newest = (now - before) / seconds
             track.velocity = ((1 - _VELOCITY) * np.array(track.velocity) + _VELOCITY * newest).tolist()
         if not crowded:  # beside another face the colours are of both
-            track.colours = ((1 - _LEARN) * np.array(track.colours) + _LEARN * colours).tolist()
+            track.colours = ((1 - _NEWEST) * np.array(track.colours) + _NEWEST * colours).tolist()
         track.box, track.seen_s, track.shot = corners.tolist(), time_s, self._shot
 
     def _forget(self, time_s: float) -> None:
