@@ -54,7 +54,7 @@ def test_votes_teach_unless_the_recipe_wants_labels(tmp_path: Path) -> None:
     chosen = make_plan(recipe, prepared(tmp_path, "ferplus"))
 
     def targets(votes: bool) -> np.ndarray:
-        images = TrainingData(chosen.store, chosen.fold, replace(recipe, soft_labels=votes), chosen.augmentation)
+        images = TrainingData(replace(chosen, recipe=replace(recipe, soft_labels=votes)))
         return images.targets.numpy()[chosen.fold.train]
 
     np.testing.assert_allclose(targets(True).max(axis=1), 0.825)

@@ -45,7 +45,7 @@ def test_lists_become_tuples_and_whole_numbers_floats() -> None:
     ],
 )
 def test_a_text_is_read_as_the_field_wants_it(name: str, text: Any, value: Any) -> None:
-    values = flat(changed(RECIPE, name, text))
+    values = flat(changed(RECIPE, {name: text}))
     assert values.get(name, values.get(name.partition(".")[0])) == value
 
 
@@ -63,7 +63,7 @@ def test_a_text_is_read_as_the_field_wants_it(name: str, text: Any, value: Any) 
 )
 def test_what_does_not_fit_is_refused(name: str, text: str, message: str) -> None:
     with pytest.raises(OptionError) as caught:
-        changed(RECIPE, name, text)
+        changed(RECIPE, {name: text})
     assert message in str(caught.value)
 
 
@@ -73,3 +73,8 @@ def test_another_network_leaves_the_settings_of_the_first_behind() -> None:
     assert recipe.pretrained == recipe.model_kwargs == recipe.optimizer.lr_multipliers == {}
     assert recipe.frozen == recipe.frozen_statistics == ()
     assert "poster_v2/ferplus_muxspace_stage2" in shipped_recipes()
+
+
+def test_fields_that_belong_together_are_changed_together() -> None:
+    both = changed(RECIPE, {"teachers": "default", "loss.distillation_weight": "0.5", "loss.temperature": "3"})
+    assert (both.teachers, both.loss.distillation_weight, both.loss.temperature) == (("default",), 0.5, 3.0)

@@ -64,5 +64,13 @@ def test_teachers_come_with_a_weight_and_must_be_there(tmp_path: Path) -> None:
     store = prepared(tmp_path, "ferplus")
     with pytest.raises(WeightsError, match="not there"):
         make_plan(replace(STUDENT, teachers=("absent.safetensors",)), store, weights_folder=tmp_path)
-    with pytest.raises(OptionError, match="joint loss"):
-        make_plan(replace(STUDENT, network="phanet", model_kwargs={}), store)
+
+
+def test_phanet_learns_from_teachers_too(tmp_path: Path) -> None:
+    recipe = replace(STUDENT, network="phanet", model_kwargs={"size_px": 64, "poses": 0})
+    run_plan(
+        make_plan(recipe, prepared(tmp_path, "ferplus")),
+        tmp_path / "run",
+        fabric=Fabric(accelerator="cpu", devices=1),
+    )
+    assert load_manifest(str(tmp_path / "run/weights")).network == "phanet"

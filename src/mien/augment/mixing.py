@@ -34,13 +34,18 @@ class Mix:
         return own[:, None] * targets + (1 - own)[:, None] * targets[partner]
 
 
-def mix(x: Tensor, rng: Generator, config: Mixup) -> tuple[Tensor, Mix]:
-    """Images (B, C, H, W), mixed, and how."""
+def mix(x: Tensor, rng: Generator, config: Mixup, *, groups: Tensor | None = None) -> tuple[Tensor, Mix]:
+    """Images (B, C, H, W), mixed, and how. `groups` (B,) on the CPU: only images of one group are mixed."""
     b = len(x)
     draw = np.random.default_rng(int(torch.randint(2**62, (), generator=rng)))  # torch has no seeded Beta
     own = torch.from_numpy(draw.beta(config.alpha, config.alpha, b)).float()
     own = torch.where(torch.rand(b, generator=rng) < config.p, own, 1.0)
     partner = torch.randperm(b, generator=rng)
+    if groups is not None:  # the permutation within each group: stable sorts keep its random order
+        places = torch.argsort(groups, stable=True)
+        shuffled = partner[torch.argsort(groups[partner], stable=True)]
+        partner = torch.empty_like(partner)
+        partner[places] = shuffled
     other = x[partner.to(x.device)]
     weight = own.to(x.device, x.dtype).view(-1, 1, 1, 1)
     return other + (x - other) * weight, Mix(own, partner)

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from mien import plugins
 from mien.augment import transforms
+from mien.augment.lighting import side_light
 from mien.augment.mixing import Mix, Mixup, mix
 from mien.augment.transforms import CenterCrop, ColorJitter, RandomAffine, RandomErasing, RandomResizedCrop
 from mien.errors import OptionError
@@ -52,6 +53,8 @@ class Augmentation:
     contrast: float = 0.0  # contrast,
     channel_gain: float = 0.0  # a gain per channel,
     gamma: float = 0.0  # and a gamma, each uniform within 1 +- strength
+    side_light: float = 0.0  # probability
+    side_light_strength: float = 0.5
     grey: float = 0.0  # probability
     low_resolution: float = 0.0  # probability of being downscaled and enlarged again
     least_px: int = 24
@@ -68,10 +71,13 @@ class Augmentation:
     erase: RandomErasing | None = None
     mix: Mixup | None = None
 
-    def __call__(self, canvases: Tensor, targets: Tensor, rng: Generator) -> Augmented:
+    def __call__(
+        self, canvases: Tensor, targets: Tensor, rng: Generator, *, groups: Tensor | None = None
+    ) -> Augmented:
         """Canvases (B, C, S, S) uint8, C 1 or 3, and distributions (B, K) -> a batch.
 
-        `rng`: a generator of the CPU; the same one gives the same batch on the same kind of device.
+        `rng`: a generator of the CPU; the same one gives the same batch on the same kind of device. `groups` (B,)
+        on the CPU: only images of one group are mixed with each other.
         """
         side = self.inputs.size_px
         step = max(1, CHUNK // (3 * side**2) if canvases.device.type == "cpu" else len(canvases))
@@ -85,7 +91,7 @@ class Augmentation:
                 transforms.erase_(images[rows], rng, self.erase)
         if self.mix is None:
             return Augmented(images, targets, matrices)
-        images, mixed = mix(images, rng, self.mix)
+        images, mixed = mix(images, rng, self.mix, groups=groups)
         return Augmented(images, mixed.labels(targets), matrices, mixed)
 
     def _changed(self, canvases: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
@@ -106,6 +112,8 @@ class Augmentation:
                 channel_gain=self.channel_gain,
                 gamma=self.gamma,
             )
+        if self.side_light:
+            x = side_light(x, rng, p=self.side_light, strength=self.side_light_strength)
         if self.grey:
             x = transforms.grey(x, rng, p=self.grey)
         if self.low_resolution:
@@ -130,6 +138,7 @@ class Augmentation:
             self.contrast,
             self.channel_gain,
             self.gamma,
+            self.side_light,
             self.grey,
             self.low_resolution,
             self.blur,
@@ -195,6 +204,14 @@ LIGHT = Augmentation(  # the network of the package, on sharp images: docs/model
     occlude=0.3,
 )
 LIGHT_MIXED = replace(LIGHT, grey=0.55, low_resolution=0.25, jpeg=0.15)  # small and sharp images together
+MULTI_SOURCE = replace(  # all of it runs where the images are: JPEG would not
+    LIGHT_MIXED,
+    crop=RandomAffine(rotate_deg=7, scale=(0.9, 1.12), shift=0.03),
+    side_light=0.25,
+    grey=0.35,
+    jpeg=0.0,
+    occlude=0.2,
+)
 LIGHT_SMALL = replace(LIGHT, grey=0.7, low_resolution=0.0, blur=0.0, jpeg=0.0)  # 48 pixels or so
 
 PRESETS: dict[str, Augmentation] = {
@@ -207,6 +224,7 @@ PRESETS: dict[str, Augmentation] = {
     "light": LIGHT,
     "light-mixed": LIGHT_MIXED,
     "light-small": LIGHT_SMALL,
+    "multi-source": MULTI_SOURCE,
 }
 
 

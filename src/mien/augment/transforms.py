@@ -252,7 +252,13 @@ def grey(x: Tensor, rng: Generator, *, p: float) -> Tensor:
 def noise(x: Tensor, rng: Generator, *, p: float, sigma: float) -> Tensor:
     """Gaussian noise of standard deviation up to `sigma`."""
     strength = sigma * torch.rand(len(x), 1, 1, 1, generator=rng) * _chosen(len(x), p, rng).view(-1, 1, 1, 1)
-    return (x + (torch.randn(x.shape, generator=rng) * strength).to(x.device)).clamp(0, 1)
+    if x.device.type == "cpu":
+        grain = torch.randn(x.shape, generator=rng)
+    else:  # so many numbers are drawn where they are needed
+        seed = int(torch.randint(2**62, (), generator=rng))
+        device = torch.Generator(x.device).manual_seed(seed)
+        grain = torch.randn(x.shape, generator=device, device=x.device)
+    return (x + grain * strength.to(x.device)).clamp(0, 1)
 
 
 def occlude(x: Tensor, rng: Generator, *, p: float, area: tuple[float, float]) -> Tensor:

@@ -21,7 +21,10 @@ def train(
         str,
         typer.Argument(help="Name (mien recipes list), Python file or import path of a recipe, pkg.mod:RECIPE."),
     ],
-    data: Annotated[Path, typer.Option(help="Folder that mien data prepare wrote.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Folder that mien data prepare wrote. May be repeated: several sets, each validated."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run, where an interrupted run resumes.")],
     extra_data: Annotated[
         list[Path] | None,

@@ -16,7 +16,7 @@ Scales are counted from the finest, as the backbone gives them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -222,6 +222,9 @@ class PhaNet(nn.Module):
         return logits
 
 
+ExpressionLoss = Callable[[Tensor, Tensor], Tensor]
+
+
 class PhaNetLoss(nn.Module):
     """Expression, pose and attention losses with learned weights.
 
@@ -243,14 +246,21 @@ class PhaNetLoss(nn.Module):
         )
 
     def forward(
-        self, joint: JointOutput, expression: Tensor, pose: Tensor | None = None
+        self,
+        joint: JointOutput,
+        expression: Tensor,
+        pose: Tensor | None = None,
+        *,
+        expression_loss: ExpressionLoss = F.cross_entropy,
+        auxiliary_loss: ExpressionLoss | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """`PhaNet.joint`'s output and targets -> the loss to minimise, and each task's loss before its weight.
 
         `expression`: classes (B,) or distributions (B, classes). `pose`: classes (B,), -1 where unknown;
-        without any known pose its term is left out, log-variance and all.
+        without any known pose its term is left out, log-variance and all. `expression_loss`: of logits and
+        `expression`, the mean over the batch; `auxiliary_loss`: the same for each scale's own prediction.
         """
-        parts = {"expression": F.cross_entropy(joint.logits, expression)}
+        parts = {"expression": expression_loss(joint.logits, expression)}
         present = {"expression": torch.ones_like(parts["expression"])}
         if pose is not None and joint.pose_logits is not None:
             known = (pose >= 0).sum()
@@ -258,7 +268,7 @@ class PhaNetLoss(nn.Module):
             parts["pose"] = losses / known.clamp(min=1)
             present["pose"] = (known > 0).to(losses.dtype)
         if joint.masks:
-            parts["attention"] = self.attention(joint, expression)
+            parts["attention"] = self.attention(joint, expression, auxiliary_loss or expression_loss)
             present["attention"] = present["expression"]
         if not self.log_variances:
             return parts["expression"], {"expression": parts["expression"].detach()}
@@ -270,11 +280,13 @@ class PhaNetLoss(nn.Module):
         s = self.log_variances[task].clamp(-self.LIMIT, self.LIMIT)
         return torch.exp(-s) * loss + s
 
-    def attention(self, joint: JointOutput, expression: Tensor) -> Tensor:
+    def attention(
+        self, joint: JointOutput, expression: Tensor, expression_loss: ExpressionLoss = F.cross_entropy
+    ) -> Tensor:
         """Mean over the scales: expression from each vector, consistency and compactness of the masks."""
         total = torch.zeros_like(joint.logits[0, 0])
         for logits, mask in zip(joint.auxiliary, joint.masks, strict=True):
-            total = total + F.cross_entropy(logits, expression)
+            total = total + expression_loss(logits, expression)
             total = total + self.CONSTRAINT * compactness(mask, self.LOOSEST)
         for fine, coarse in zip(joint.masks[:-1], joint.masks[1:], strict=True):
             total = total + self.CONSTRAINT * consistency(fine, coarse)

@@ -10,21 +10,24 @@ import numpy as np
 
 from mien.datasets.samples import Samples
 from mien.errors import DataError
+from mien.labels import LabelSet
 from mien.prepared.store import PreparedStore
 
 SAME = ("template", "canvas_px", "aligned_px")  # settings without which canvases do not fit each other
 
 
 class ConcatStore:
-    """The rows of the first store, then those of the others, in the first one's classes.
+    """The rows of the first store, then those of the others, in the classes `labels`; None: those of the first.
 
-    A row of a class that the first lacks has the label -1 and votes of 0; votes are shared out among the classes
+    A row of a class that these lack has the label -1 and votes of 0; votes are shared out among the classes
     that are known. Raises `DataError` where the canvases are of different sizes or framing.
     """
 
-    def __init__(self, first: PreparedStore, others: Sequence[PreparedStore]) -> None:
+    def __init__(
+        self, first: PreparedStore, others: Sequence[PreparedStore], *, labels: LabelSet | None = None
+    ) -> None:
         self.stores = (first, *others)
-        self.folder, self.header, self.labels = first.folder, first.header, first.labels
+        self.folder, self.header, self.labels = first.folder, first.header, labels or first.labels
         self.canvas_px, self.aligned_px = first.canvas_px, first.aligned_px
         for other in others:
             for name in SAME:
@@ -34,8 +37,8 @@ class ConcatStore:
                         f"{other.folder} was prepared with {name} {its}, {first.folder} with {mine}: "
                         "prepare one of them again, alike"
                     )
-            if not set(other.labels) & set(first.labels):
-                raise DataError(f"{other.folder} has none of the classes {', '.join(first.labels)}")
+            if not set(other.labels) & set(self.labels):
+                raise DataError(f"{other.folder} has none of the classes {', '.join(self.labels)}")
         self._starts = np.cumsum([0, *map(len, self.stores)])
 
     def __len__(self) -> int:
@@ -72,7 +75,7 @@ class ConcatStore:
     def take(self, rows: np.ndarray) -> ConcatStore:
         """Some rows, by index; those of one store stay together, the first store's first."""
         first, *others = (store.take(own) for store, own in self.parts(rows))
-        return ConcatStore(first, others)
+        return ConcatStore(first, others, labels=self.labels)
 
     def images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Canvases (B, S, S, `channels`) uint8 of the given rows, in their order."""
@@ -84,7 +87,7 @@ class ConcatStore:
 
     @cached_property
     def label(self) -> np.ndarray:
-        """(N,) index into `labels`; -1: no single label, or a class that the first store lacks."""
+        """(N,) index into `labels`; -1: no single label, or a class that `labels` lack."""
         return np.concatenate([store.labels.indices_in(self.labels)[store.label] for store in self.stores])
 
     @cached_property

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from mien.augment.presets import Augmentation, plain
-from mien.datasets.splits.protocols import Fold
+from mien.augment.presets import Augmented, plain
 from mien.errors import OptionError
-from mien.prepared.concat import ConcatStore
+from mien.labels import LabelSet
 from mien.prepared.poses import PoseLabels
-from mien.prepared.store import PreparedStore
+from mien.training.loop import ValidPart
 from mien.training.objective import TrainingBatch
+from mien.training.plan import Plan
 from mien.training.recipe import Recipe
-from mien.training.sampling import Balanced, RepeatFactor, Sampler, Shuffle, Weighted
+from mien.training.sampling import Balanced, Mixture, RepeatFactor, Sampler, Shuffle, Weighted
+from mien.training.sources import Source, known_classes, shares_of
+from mien.training.teachers import mixed_logits
+
+log = logging.getLogger(__name__)
 
 RESIDENT_SHARE = 0.4  # of the GPU's memory that canvases may take: then no step waits for the disk
 
 
 class TrainingData:
-    """Batches of a prepared store, split as a fold says."""
+    """Batches of the prepared sets of a plan."""
 
-    def __init__(
-        self,
-        store: PreparedStore | ConcatStore,
-        fold: Fold,
-        recipe: Recipe,
-        augmentation: Augmentation,
-        *,
-        poses: PoseLabels | None = None,
-    ) -> None:
-        self.labels, self.store, self.poses = store.labels, store, poses
+    def __init__(self, plan: Plan) -> None:
+        recipe, store, fold = plan.recipe, plan.store, plan.fold
+        self.labels, self.store, self.poses = store.labels, store, plan.poses
         self._label = store.label
         targets = (
             store.targets
             if recipe.soft_labels
             else np.eye(len(self.labels) + 1, dtype=np.float32)[self._label, :-1]
         )
+        targets, self.known = _known(plan.sources, targets, self.labels, recipe)
         usable = np.isfinite(targets).all(axis=1) & (targets.sum(axis=1) > 0)
-        self.train_rows = fold.train[usable[fold.train]]
+        self.sources = tuple(replace(one, train=one.train[usable[one.train]]) for one in plan.sources)
+        for one in self.sources:
+            if not len(one.train):
+                raise OptionError(f"{one.name}: no image has a label that the run can use; leave this set out")
+        self.train_rows = np.concatenate([one.train for one in self.sources])
         self.valid_rows = fold.valid[self._label[fold.valid] >= 0]
         self._test_rows = fold.test[self._label[fold.test] >= 0]
         if not len(self.valid_rows):
@@ -49,9 +54,14 @@ class TrainingData:
                 f"{store.folder}: no labelled image is left for validation; raise validation_fraction"
             )
         self.targets = torch.from_numpy(targets)
-        self.sampler = _sampler(recipe, self._label[self.train_rows], targets[self.train_rows])
-        self.augmentation, self._unchanged = augmentation, plain(augmentation.inputs)
+        self._source = np.zeros(len(store), dtype=np.int64)
+        for i, one in enumerate(plan.sources):
+            self._source[np.concatenate([one.train, one.valid])] = i
+        self.sampler = _mixture(self.sources, recipe, self._label, targets)
+        self.augmentation, self._unchanged = plan.augmentation, plain(plan.augmentation.inputs)
         self.fingerprint = store.take(np.concatenate([self.train_rows, self.valid_rows])).fingerprint
+        self.teacher_logits: Tensor | None = None  # (training set, K) of cached teachers
+        self._temperature = recipe.loss.temperature
         self._resident: Tensor | None = None
 
     @property
@@ -72,27 +82,64 @@ class TrainingData:
         """Augmented images; targets are mixed as the images are, poses of flipped images are flipped."""
         rows = self.train_rows[positions]
         targets = self.targets[torch.from_numpy(rows)].to(device)
-        augmented = self.augmentation(self._canvases(rows, device), targets, rng)
-        poses = None
-        if self.poses is not None:
-            flip = np.array([*self.poses.classes.flip, -1])  # -1 stays
-            known = self.poses.label[rows]
-            flipped = np.where(augmented.flipped.numpy(), flip[known], known)
-            poses = torch.from_numpy(flipped).to(device)
-        return TrainingBatch(images=augmented.images, targets=augmented.targets, poses=poses)
+        several = len(self.sources) > 1
+        sources = torch.from_numpy(self._source[rows])
+        augmented = self.augmentation(
+            self._canvases(rows, device), targets, rng, groups=sources if several else None
+        )
+        teacher = None
+        if self.teacher_logits is not None:
+            teacher = self.teacher_logits[torch.from_numpy(positions)].to(device)
+            teacher = mixed_logits(teacher, augmented.mix, self._temperature)
+        return TrainingBatch(
+            images=augmented.images,
+            targets=augmented.targets,
+            poses=None if self.poses is None else self._poses(self.poses, rows, augmented).to(device),
+            known=None if self.known.all() else torch.from_numpy(self.known)[sources].to(device),
+            sources=sources.to(device) if several else None,
+            teacher=teacher,
+        )
+
+    def _poses(self, poses: PoseLabels, rows: np.ndarray, augmented: Augmented) -> Tensor:
+        """Pose classes (B,) of the images as they were flipped; -1, not known, where two were mixed."""
+        flip = np.array([*poses.classes.flip, -1])  # -1 stays
+        known = poses.label[rows]
+        flipped = torch.from_numpy(np.where(augmented.flipped.numpy(), flip[known], known))
+        return flipped if augmented.mix is None else torch.where(augmented.mix.own < 1, -1, flipped)
+
+    def unchanged_batch(self, positions: np.ndarray, device: torch.device) -> Tensor:
+        """Training images (B, 3, S, S) without augmentation, as teachers whose predictions are cached see them."""
+        return self._plain(self.train_rows[positions], device)
 
     def validation_batch(self, positions: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
         """Images (B, 3, S, S) without augmentation, and their labels (B,)."""
         rows = self.valid_rows[positions]
-        no_targets = torch.zeros(len(rows), len(self.labels), device=device)
-        images = self._unchanged(self._canvases(rows, device), no_targets, torch.Generator().manual_seed(0)).images
-        return images, self._label[rows]
+        return self._plain(rows, device), self._label[rows]
+
+    def valid_parts(self) -> tuple[ValidPart, ...]:
+        """The validation set by source; empty where there is one source."""
+        if len([one for one in self.sources if len(one.valid)]) < 2:
+            return ()
+        owner = self._source[self.valid_rows]
+        return tuple(
+            ValidPart(
+                name=one.name,
+                positions=np.flatnonzero(owner == i),
+                classes=np.isin(list(map(str, self.labels)), list(map(str, one.labels))),
+            )
+            for i, one in enumerate(self.sources)
+            if (owner == i).any()
+        )
 
     def on_test(self) -> TrainingData:
         """The same with the test set instead of the validation set."""
         other = copy(self)
         other.valid_rows = self._test_rows
         return other
+
+    def _plain(self, rows: np.ndarray, device: torch.device) -> Tensor:
+        no_targets = torch.zeros(len(rows), len(self.labels), device=device)
+        return self._unchanged(self._canvases(rows, device), no_targets, torch.Generator().manual_seed(0)).images
 
     def _canvases(self, rows: np.ndarray, device: torch.device) -> Tensor:
         if device.type != "cuda":
@@ -110,8 +157,43 @@ class TrainingData:
         return needed < RESIDENT_SHARE * torch.cuda.get_device_properties(device).total_memory
 
 
-def _sampler(recipe: Recipe, labels: np.ndarray, targets: np.ndarray) -> Sampler:
-    seed, strength = recipe.seed, recipe.sampler_strength
+def _known(
+    sources: Sequence[Source], targets: np.ndarray, labels: LabelSet, recipe: Recipe
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets (N, K) within the classes that each source knows, and these (S, K)."""
+    if unknown := set(recipe.known_classes) - {one.name for one in sources}:
+        log.info("known_classes of sources that are not given are left out: %s", ", ".join(sorted(unknown)))
+    stated = {one.name: recipe.known_classes[one.name] for one in sources if one.name in recipe.known_classes}
+    known = known_classes(sources, targets, labels, stated)
+    targets = targets.copy()
+    for one, classes in zip(sources, known, strict=True):
+        if not classes.all():
+            within = targets[one.train] * classes
+            targets[one.train] = within / np.maximum(within.sum(axis=1, keepdims=True), 1e-12)
+    return targets, known
+
+
+def _mixture(sources: Sequence[Source], recipe: Recipe, labels: np.ndarray, targets: np.ndarray) -> Sampler:
+    """The sampler of all sources together, or, where the recipe states shares, one for each."""
+    shares = shares_of(sources, recipe)
+    rows = np.concatenate([one.train for one in sources])
+    if not shares:
+        return _sampler(recipe, labels[rows], targets[rows], recipe.seed)
+    return Mixture(
+        samplers=tuple(
+            _sampler(recipe, labels[one.train], targets[one.train], recipe.seed + 7919 * i)
+            for i, one in enumerate(sources, 1)
+        ),
+        sizes=tuple(len(one.train) for one in sources),
+        shares=tuple(shares[one.name] for one in sources),
+        batch=recipe.batch,
+        count=recipe.epoch_images or len(rows),
+        seed=recipe.seed,
+    )
+
+
+def _sampler(recipe: Recipe, labels: np.ndarray, targets: np.ndarray, seed: int) -> Sampler:
+    strength = recipe.sampler_strength
     if recipe.sampler == "balanced":
         return Balanced(labels=labels, seed=seed)
     if recipe.sampler == "repeat-factor":

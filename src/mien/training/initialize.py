@@ -7,22 +7,36 @@ from pathlib import Path
 from torch import nn
 
 from mien.errors import OptionError, WeightsError
+from mien.labels import LabelSet
 from mien.nn.mobilefacenet import THIRD_MAP, MobileFaceNet
 from mien.training.recipe import Recipe
 from mien.weights.fill import fill, read_tensors
 from mien.weights.manifest import WeightsManifest, load_manifest, shipped_names
 
 
-def initialize(network: nn.Module, recipe: Recipe, weights_folder: Path) -> None:
+def initialize(network: nn.Module, recipe: Recipe, weights_folder: Path, *, labels: LabelSet | None = None) -> None:
     """Load the recipe's pretrained weights, and unfreeze what stays random: networks freeze parts as published.
 
-    Raises `OptionError` for a part that the network lacks, `WeightsError` for weights that do not fit.
+    `labels`: the classes of the run. Raises `OptionError` for a part that the network lacks, and for whole weights
+    of other classes or another order of them; `WeightsError` for weights that do not fit.
     """
     for part, source in recipe.pretrained.items():
+        if labels is not None and not part and ":" not in source:
+            _check_classes(pretrained_manifest(source, weights_folder), labels)
         load_pretrained(network, part, source, weights_folder)
     for name, parameter in network.named_parameters():
         if not any(name.startswith(part) for part in recipe.pretrained):
             parameter.requires_grad_(True)
+
+
+def _check_classes(manifest: WeightsManifest, labels: LabelSet) -> None:
+    """The last layer would otherwise start with the outputs of other classes."""
+    if manifest.labels is not None and manifest.label_set != labels:
+        raise OptionError(
+            f"pretrained: the weights {manifest.name!r} are for the classes {', '.join(manifest.label_set)}, the "
+            f"run has {', '.join(labels)}, in this order; start from parts of them, such as "
+            f"pretrained={{'image_backbone': '{manifest.name}:image_backbone'}}"
+        )
 
 
 def pretrained_manifest(source: str, folder: Path) -> WeightsManifest:

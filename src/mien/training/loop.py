@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +31,15 @@ from mien.training.step import Step, seed_of
 log = logging.getLogger(__name__)
 
 MAX_SKIPPED = 25  # steps in a row whose gradients are not finite; half precision skips up to 16 to find its scale
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ValidPart:
+    """The validation images of one source."""
+
+    name: str
+    positions: np.ndarray  # in the validation set
+    classes: np.ndarray  # (K,) bool: of the source; predictions are restricted to them
 
 
 class Data(Protocol):
@@ -57,6 +67,10 @@ class Data(Protocol):
 
     def validation_batch(self, positions: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
         """Images (B, 3, S, S) without augmentation, normalised, and their labels (B,)."""
+        ...
+
+    def valid_parts(self) -> Sequence[ValidPart]:
+        """The validation set by source; empty where there is one source."""
         ...
 
 
@@ -131,6 +145,10 @@ def fit(
                 "balanced accuracy %(balanced_accuracy).3f, loss %(validation_loss).4f",
                 history[-1],
             )
+            for name, of in history[-1].get("sources", {}).items():
+                log.info(
+                    "  %s: accuracy %.3f, balanced accuracy %.3f", name, of["accuracy"], of["balanced_accuracy"]
+                )
         if done % per_epoch == 0 or done % save_every == 0:
             run.save(
                 {
@@ -180,22 +198,40 @@ def _batches(recipe: Recipe, data: Data, step_of: Step, step: int, per_epoch: in
 
 
 @torch.no_grad()
-def validate(network: nn.Module, data: Data, fabric: Fabric, *, size: int) -> dict[str, float]:
-    """Metrics on the validation set. Every process computes all of them, so that all choose the same epoch."""
+def validate(network: nn.Module, data: Data, fabric: Fabric, *, size: int) -> dict[str, Any]:
+    """Metrics on the validation set; of several sources the means over them, and "sources" with each one's.
+
+    Every process computes all of them, so that all choose the same epoch.
+    """
     network.eval()
-    probabilities, labels = [], []
+    outputs, labels = [], []
     for positions in np.array_split(np.arange(data.valid_size), max(1, -(-data.valid_size // size))):
         images, truth = data.validation_batch(positions, fabric.device)
         with fabric.autocast():
-            probabilities.append(network(images).float().softmax(dim=1).cpu().numpy())
+            outputs.append(network(images).float().softmax(dim=1).cpu().numpy())
         labels.append(truth)
-    rows = np.concatenate(probabilities)
+    rows, truths = np.concatenate(outputs), np.concatenate(labels)
     if not np.isfinite(rows).all():
         raise OptionError(
             "the network's outputs are no longer finite numbers, so the run stops. Try a lower learning rate "
             "(optimizer.lr) or gradient clipping (optimizer.grad_clip), with another --out"
         )
-    metrics = classification_metrics(np.concatenate(labels), rows)
+    if not (parts := data.valid_parts()):
+        return _metrics(truths, rows)
+    sources = {}
+    for part in parts:
+        within = rows[part.positions] * part.classes
+        within /= np.maximum(within.sum(axis=1, keepdims=True), 1e-12)
+        sources[part.name] = {"images": len(within)} | _metrics(truths[part.positions], within)
+    means = {
+        name: round(float(np.mean([of[name] for of in sources.values()])), 5)
+        for name in ("accuracy", "balanced_accuracy", "macro_f1", "validation_loss")
+    }
+    return means | {"sources": sources}
+
+
+def _metrics(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    metrics = classification_metrics(truth, probabilities)
     return {
         "accuracy": round(metrics.accuracy, 5),
         "balanced_accuracy": round(metrics.balanced_accuracy, 5),

@@ -7,21 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mien.augment.mixing import Mixup
 from mien.augment.presets import Augmentation, preset
-from mien.datasets.splits.protocols import CrossDataset, Fold, protocol
+from mien.datasets.splits.protocols import Fold, protocol
 from mien.errors import DataError, OptionError, UnknownNameError
 from mien.evaluation.folds import FoldInfo
 from mien.models import configure
-from mien.models.phanet import PhaNetConfig
 from mien.prepared import poses as pose_classes
 from mien.prepared.concat import ConcatStore
 from mien.prepared.poses import PoseLabels, pose_labels
 from mien.prepared.store import PreparedStore
 from mien.training.initialize import pretrained_manifest
 from mien.training.recipe import Recipe
+from mien.training.sources import Source, joined_fold, joined_labels, open_stores
 
 POSE_CLASSES = {
     "bu-3dfe": pose_classes.BU_3DFE,
@@ -38,6 +36,7 @@ class Plan:
     recipe: Recipe
     store: PreparedStore | ConcatStore
     fold: Fold
+    sources: tuple[Source, ...]  # the prepared sets, with the rows that each has in `fold`
     config: Any  # of the network
     augmentation: Augmentation
     poses: PoseLabels | None
@@ -47,7 +46,7 @@ class Plan:
 
 def make_plan(
     recipe: Recipe,
-    data: Path,
+    data: Path | Sequence[Path],
     *,
     extra_data: Sequence[Path] = (),
     fold: int = 0,
@@ -55,35 +54,45 @@ def make_plan(
 ) -> Plan:
     """Check that recipe and data fit each other, and choose the training, validation and test set.
 
-    `extra_data`: further prepared sets, whose training part (or all, where they have none) joins the training set
-    in the classes of the first. Raises `OptionError` or `DataError` where something does not fit, `WeightsError`
-    where pretrained weights are absent.
+    `data`: a prepared set, or several, whose classes are joined and each of which is split by the recipe's protocol
+    and validated. `extra_data`: further sets for training only (their training part, or all where they have none).
+    Raises `OptionError` or `DataError` where something does not fit, `WeightsError` where pretrained weights are
+    absent.
     """
     for source in (*recipe.pretrained.values(), *recipe.teachers):
         pretrained_manifest(source, weights_folder)
-    first = _matching_store(recipe, data)
+    folders = [data] if isinstance(data, Path) else list(data)
+    stores = open_stores(folders, extra_data)
+    first = stores[0]
+    _check_set(recipe, first)
     settings = {"seed": recipe.seed, "validation_fraction": recipe.validation_fraction}
     settings |= {"k": recipe.folds} if recipe.folds else {}
-    folds = protocol(recipe.protocol, **settings).folds(first.samples)
-    if not 0 <= fold < len(folds):
-        raise OptionError(f"--fold {fold}: {recipe.protocol} gives {len(folds)} here, counted from 0")
-    store, chosen = _with_extra(first, extra_data, folds[fold])
+    if len(folders) > 1 and recipe.protocol not in ("official", "cross"):
+        raise OptionError(f"protocol {recipe.protocol} has folds, which belong to one set; give one --data")
+    folds = [protocol(recipe.protocol, **settings).folds(store.samples) for store in stores[: len(folders)]]
+    if not 0 <= fold < len(folds[0]):
+        raise OptionError(f"--fold {fold}: {recipe.protocol} gives {len(folds[0])} here, counted from 0")
+    joined = ConcatStore(first, stores[1:], labels=joined_labels(stores[: len(folders)]))
+    chosen, sources = joined_fold(joined, [of_set[fold] for of_set in folds], len(folders))
+    store = first if len(stores) == 1 else joined
     augmentation = _augmentation(recipe, template=first.header.settings["template"])
     poses = _poses(recipe, store)
     return Plan(
         recipe=recipe,
         store=store,
         fold=chosen,
-        config=_config(recipe, classes=len(first.labels), poses=poses),
+        sources=sources,
+        config=_config(recipe, classes=len(store.labels), poses=poses),
         augmentation=augmentation,
         poses=poses,
         weights_folder=weights_folder,
-        fold_info=_fold_info(recipe.protocol, settings, first, folds, fold),
+        fold_info=_fold_info(recipe.protocol, settings, first, folds[0], fold),
     )
 
 
-def _matching_store(recipe: Recipe, data: Path) -> PreparedStore:
-    store = PreparedStore(data)
+def _check_set(recipe: Recipe, store: PreparedStore) -> None:
+    """Raises `OptionError` where the recipe is for another set."""
+    data = store.folder
     if recipe.data and store.header.set != recipe.data:
         raise OptionError(
             f"{data} holds {store.header.set}, the recipe {recipe.name} is for {recipe.data}: "
@@ -94,36 +103,16 @@ def _matching_store(recipe: Recipe, data: Path) -> PreparedStore:
             f"{data} holds the variant {store.header.variant!r}, the recipe wants {recipe.variant!r}: "
             f"mien data prepare {recipe.data} --variant {recipe.variant}"
         )
-    return store
-
-
-def _with_extra(
-    first: PreparedStore, extra_data: Sequence[Path], fold: Fold
-) -> tuple[PreparedStore | ConcatStore, Fold]:
-    """The store of all sets, and the fold with the training sets joined. A set is refused twice."""
-    seen: dict[tuple[str, str], Path] = {}
-    stores = [first, *map(PreparedStore, extra_data)]
-    for store in stores:
-        key = (store.header.set, store.header.samples)
-        if key in seen:
-            raise OptionError(f"--extra-data {store.folder} holds the same images as {seen[key]}; give another set")
-        seen[key] = store.folder
-    if not extra_data:
-        return first, fold
-    joined = ConcatStore(first, stores[1:])
-    rows = [fold.train]
-    for position, store in enumerate(stores[1:], 1):
-        train = CrossDataset(validation_fraction=0.0).folds(store.samples)[0].train
-        rows.append(joined.rows_of(position, train))
-    return joined, replace(fold, train=np.concatenate(rows))
 
 
 def _augmentation(recipe: Recipe, *, template: str) -> Augmentation:
     augmentation = preset(recipe.augmentation)
     inputs = replace(augmentation.inputs, template=template, size_px=recipe.size_px or augmentation.inputs.size_px)
-    mix = Mixup(alpha=recipe.mixup) if recipe.mixup else augmentation.mix
-    if mix and recipe.poses:
-        raise OptionError("a mixed image has no pose: set mixup to 0 where poses are trained")
+    mix = Mixup(alpha=recipe.mixup, p=recipe.mixup_share) if recipe.mixup else augmentation.mix
+    if mix and mix.p == 1 and recipe.poses:
+        raise OptionError(
+            "a mixed image has no pose: where poses are trained set mixup to 0, or mixup_share below 1"
+        )
     return replace(augmentation, inputs=inputs, mix=mix)
 
 
@@ -140,12 +129,7 @@ def _config(recipe: Recipe, *, classes: int, poses: PoseLabels | None) -> Any:
     if poses is not None:
         changes["poses"] = len(poses.classes)
     changes = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-    config = configure(recipe.network, config_name=recipe.config_name, **changes)
-    if recipe.teachers and isinstance(config, PhaNetConfig):
-        raise OptionError(
-            "phanet's joint loss has no term for teachers; remove teachers and loss.distillation_weight"
-        )
-    return config
+    return configure(recipe.network, config_name=recipe.config_name, **changes)
 
 
 def _fold_info(

@@ -43,6 +43,11 @@ class Recipe(Settings):
     protocol: str = "official"  # how the set is split: official, cross, subject-folds, group-folds, ...
     folds: int = 0  # of protocols with folds; 0: the protocol's own number
     validation_fraction: float = 0.1  # of the training set, where the data set has no validation part
+    shares: Mapping[str, float] = field(
+        default_factory=dict
+    )  # of a batch, by source ("*": others); {}: as they are
+    known_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by source; else those that occur
+    source_bias: bool = False  # learn a bias per source, which is left out of the weights
     soft_labels: bool = True  # train on the annotators' votes where the set has them
     sampler: Literal["shuffle", "balanced", "repeat-factor", "power"] = "shuffle"  # order of an epoch
     sampler_strength: float = 0.5  # threshold of repeat-factor, exponent of power
@@ -51,6 +56,7 @@ class Recipe(Settings):
     poses: str = ""  # pose classes of PhaNet: bu-3dfe, multi-pie, kdef or five-yaws
     # how
     epochs: int = 30  # passes over the training set
+    epoch_images: int = 0  # images of an epoch where shares are stated; 0: as many as the training set has
     batch: int = 64  # images per step, over all processes
     micro_batch: int = 0  # images in one forward pass, which share batch norms; 0: all of a process
     seed: int = 0  # of everything random
@@ -59,13 +65,15 @@ class Recipe(Settings):
     loss: Loss = Loss()  # its fields: --set loss.label_smoothing=0.2
     sam: SAMConfig | None = None  # sharpness-aware minimisation; null: off
     sam_second_pass_statistics: bool = False  # batch norms also follow SAM's second pass, as published
-    mixup: float = 0.0  # alpha of the Beta distribution; 0: off
+    mixup: float = 0.0  # alpha of the Beta distribution; 0: off. Within a source where there are several
+    mixup_share: float = 1.0  # of the images that are mixed
     ema_decay: float = 0.0  # of the exponential moving average of the weights, which is kept; 0: off
     frozen: tuple[str, ...] = ()  # prefixes of parameter names that are not trained
     frozen_statistics: tuple[str, ...] = ()  # prefixes of modules whose batch norms stay in eval mode
     teachers: tuple[str, ...] = ()  # weights to distil from; see loss.distillation_weight
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # of Lightning Fabric
-    monitor: Literal["accuracy", "balanced_accuracy", "macro_f1", "last"] = "accuracy"  # keeps the best epoch
+    cached_teachers: bool = False  # they predict each image once, unchanged, and not every augmented batch
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "auto"] = "32-true"  # auto: bf16 where it is faster
+    monitor: Literal["accuracy", "balanced_accuracy", "macro_f1", "last"] = "accuracy"  # mean over the sources
     patience: int = 0  # epochs without improvement before stopping; 0: never
     # what came of it
     paper: str = ""  # where paper_accuracy is published
@@ -89,6 +97,16 @@ class Recipe(Settings):
             raise OptionError(f"ema_decay is {self.ema_decay}; it must be at least 0 and below 1")
         if self.size_px < 0 or self.mixup < 0 or self.optimizer.lr < 0:
             raise OptionError("size_px, mixup and optimizer.lr must not be below 0")
+        if not 0 <= self.mixup_share <= 1:
+            raise OptionError(f"mixup_share is {self.mixup_share}; it must lie in 0..1")
+        if wrong := [name for name, share in self.shares.items() if not share >= 0]:
+            raise OptionError(f"shares.{wrong[0]} is {self.shares[wrong[0]]}; it must not be below 0")
+        if self.epoch_images and not self.shares:
+            raise OptionError("epoch_images needs shares; without them an epoch is a pass over the training set")
+        if self.epoch_images < 0:
+            raise OptionError(f"epoch_images is {self.epoch_images}; it must not be below 0")
+        if self.cached_teachers and not self.teachers:
+            raise OptionError("cached_teachers needs teachers")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, nested."""

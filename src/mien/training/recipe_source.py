@@ -46,10 +46,8 @@ def read_recipe(source: Recipe | Path | str, changes: Mapping[str, Any] | None =
         raise InputError(f"{source} holds no RECIPE; it must end in RECIPE = Recipe(...)")
     if changes and "network" in changes and changes["network"] != recipe.network:
         recipe = without_pretrained(replace(recipe, config_name="published", model_kwargs={}))
-        recipe = changed(recipe, "optimizer.lr_multipliers", {})
-    for name, value in (changes or {}).items():
-        recipe = changed(recipe, name, value)
-    return recipe
+        recipe = changed(recipe, {"optimizer.lr_multipliers": {}})
+    return changed(recipe, changes or {})
 
 
 def without_pretrained(recipe: Recipe) -> Recipe:

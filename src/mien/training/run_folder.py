@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ class RunFolder:
         except ModuleNotFoundError:  # metrics.jsonl holds the same
             return
         with SummaryWriter(str(self.folder / "tensorboard"), write_to_disk=True) as writer:
-            for name, value in line.items():
+            for name, value in _flat(line):
                 if isinstance(value, (int, float)) and name != "epoch":
                     writer.add_scalar(name, value, line["epoch"])
 
@@ -139,3 +139,12 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         atomic_write(self.folder / name, text.encode())
+
+
+def _flat(values: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested values by names with slashes between: sources/ferplus/accuracy."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{inside}{name}/")
+        else:
+            yield f"{inside}{name}", value

@@ -133,6 +133,62 @@ class Weighted:
         return np.cumsum(p @ np.maximum(frequency, self.floor) ** -self.power)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mixture:
+    """Every batch holds a fixed share of each source; within a source its own sampler draws.
+
+    Counts are whole numbers in each batch and follow the shares over the batches. A source gives rows again where
+    its share asks for more than it has, and leaves some out where for fewer.
+    """
+
+    samplers: tuple[Sampler, ...]
+    sizes: tuple[int, ...]  # rows of each source; they stand one after the other
+    shares: tuple[float, ...]  # of each batch, summing to 1
+    batch: int
+    count: int  # images in an epoch
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def indices(self, epoch: int) -> np.ndarray:
+        """Rows (count,) of one epoch; each whole batch has the shares, in random order."""
+        rng = _rng(self.seed, epoch)
+        owner = np.concatenate(
+            [rng.permutation(np.repeat(np.arange(len(self.shares)), counts)) for counts in self._counts]
+        )
+        rows = np.empty(len(owner), dtype=np.int64)
+        starts = np.cumsum([0, *self.sizes])
+        for i, sampler in enumerate(self.samplers):
+            at = np.flatnonzero(owner == i)
+            rows[at] = starts[i] + _many(sampler, len(at), epoch)
+        return rows[: self.count]
+
+    @cached_property
+    def _counts(self) -> list[np.ndarray]:
+        """(sources,) rows of each batch of an epoch."""
+        shares, owed, batches = np.array(self.shares), np.zeros(len(self.shares)), []
+        for _ in range(-(-self.count // self.batch)):
+            owed = owed + shares * self.batch
+            counts = np.maximum(np.floor(owed), 0).astype(np.int64)
+            while counts.sum() < self.batch:
+                counts[np.argmax(owed - counts)] += 1
+            while counts.sum() > self.batch:
+                counts[np.argmin(np.where(counts > 0, owed - counts, np.inf))] -= 1
+            owed = owed - counts
+            batches.append(counts)
+        return batches
+
+
+def _many(sampler: Sampler, count: int, epoch: int) -> np.ndarray:
+    """`count` rows of a sampler for one epoch of a mixture, from as many of its own epochs as that takes."""
+    parts, got = [np.empty(0, dtype=np.int64)], 0
+    while got < count:
+        parts.append(sampler.indices(epoch * 4096 + len(parts)))
+        got += len(parts[-1])
+    return np.concatenate(parts)[:count]
+
+
 def _rng(seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng([seed, epoch])
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
@@ -26,12 +27,15 @@ from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
 from mien.training.recipe_source import read_recipe, without_pretrained
 from mien.training.run_folder import RunFolder
-from mien.training.teachers import Teachers
+from mien.training.sources import shares_of
+from mien.training.teachers import Teachers, cached_logits
 from mien.weights.golden import Golden
 from mien.weights.manifest import WeightsManifest, stated_labels, write_manifest
 from mien.weights.verify import torch_output
 
 log = logging.getLogger(__name__)
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class TrainingResult:
 
 def train(
     recipe: Recipe | Path | str,
-    data: Path | str,
+    data: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
     extra_data: Sequence[Path | str] = (),
@@ -64,20 +68,21 @@ def train(
 ) -> TrainingResult:
     """Train a network as a recipe says. An interrupted run resumes when the call is repeated.
 
-    `recipe`: a name ("poster_v2/light"), a Python file, an import path, or a `Recipe`. `data`, `extra_data`:
-    prepared sets; see `mien.training.plan.make_plan`. `out`: the run's folder. `changes`: other values of the
-    recipe's fields, {"epochs": 5, "optimizer.lr": 1e-4}. `weights_folder`: pretrained weights that the package does
-    not ship. `from_scratch`: none of them. `fold`: which fold of the protocol. `devices`, `nodes`, `accelerator`:
-    those of Lightning Fabric. `command`: kept in `run.json`. `progress` is called after each step; the logger
-    "mien.training" has a line for each epoch.
+    `recipe`: a name ("poster_v2/light"), a Python file, an import path, or a `Recipe`. `data`: a prepared set, or
+    several; `extra_data`: more of them, for training only; see `mien.training.plan.make_plan`. `out`: the run's
+    folder. `changes`: other values of the recipe's fields, {"epochs": 5, "optimizer.lr": 1e-4}. `weights_folder`:
+    pretrained weights that the package does not ship. `from_scratch`: none of them. `fold`: which fold of the
+    protocol. `devices`, `nodes`, `accelerator`: those of Lightning Fabric. `command`: kept in `run.json`.
+    `progress` is called after each step; the logger "mien.training" has a line for each epoch.
     """
     chosen = read_recipe(recipe, changes)
     if from_scratch:
         chosen = without_pretrained(chosen)
+    chosen = replace(chosen, precision=resolved_precision(chosen.precision, accelerator))
     fabric = make_fabric(chosen, devices=devices, nodes=nodes, accelerator=accelerator)
     plan = make_plan(
         chosen,
-        Path(data),
+        [Path(data)] if isinstance(data, (str, Path)) else [Path(one) for one in data],
         extra_data=[Path(one) for one in extra_data],
         fold=fold,
         weights_folder=Path(weights_folder),
@@ -100,8 +105,22 @@ def make_fabric(recipe: Recipe, *, devices: int | str, nodes: int, accelerator: 
         raise OptionError(f"--accelerator {accelerator}: {wanted} wanted, torch sees {there} here")
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     cpu = accelerator == "cpu" or (accelerator == "auto" and not has_gpu)
+    precision = resolved_precision(recipe.precision, accelerator)
     count: int | str = int(devices) if devices != "auto" else 1 if cpu else "auto"
-    return Fabric(accelerator=accelerator, devices=count, num_nodes=nodes, precision=recipe.precision)
+    return Fabric(accelerator=accelerator, devices=count, num_nodes=nodes, precision=precision)
+
+
+def resolved_precision(precision: Precision | Literal["auto"], accelerator: str) -> Precision:
+    """ "auto" as what it means here: bfloat16 where the processor or the GPU computes with it."""
+    if precision != "auto":
+        return precision
+    cuda = accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    if cuda:
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+        return "32-true"
+    fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if fast else "32-true"
 
 
 def run_plan(
@@ -114,15 +133,25 @@ def run_plan(
     """
     recipe = plan.recipe
     torch.manual_seed(recipe.seed)
-    data = TrainingData(plan.store, plan.fold, recipe, plan.augmentation, poses=plan.poses)
+    data = TrainingData(plan)
     check_batch(recipe, data)
-    objective = build_objective(plan)
+    teachers = _teachers(plan, fabric)
+    objective = build_objective(plan, teachers=None if recipe.cached_teachers else teachers, known=data.known)
     run = RunFolder(out, first=fabric.is_global_zero)
-    _announce(plan)
+    _announce(plan, data)
     if fabric.is_global_zero:
         images = {"train": len(data.train_rows), "validation": data.valid_size}
         run.begin(recipe, data=data.fingerprint, images=images, command=command)
     fabric.barrier()
+    if teachers is not None and recipe.cached_teachers:
+        log.info("the teachers predict %d training images once", len(data.train_rows))
+        data.teacher_logits = cached_logits(
+            teachers,
+            data,
+            out / "teachers",
+            device=fabric.device,
+            write=fabric.is_global_zero,
+        )
     history = fit(recipe, objective, data, run, fabric=fabric, progress=progress)
     epoch = best_epoch(history, recipe.monitor)
     best = history[epoch - 1]
@@ -130,7 +159,9 @@ def run_plan(
         network = objective.network
         network.load_state_dict(load_file(out / "best.safetensors"))
         purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
-        measured = {f"validation ({plan.fold.name}), {purpose}": dict(best)}
+        measured = {
+            f"{name} validation, {purpose}": {"epoch": epoch} | of for name, of in best.get("sources", {}).items()
+        } or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
         if plan.fold_info is not None and len(plan.fold.test):
             size = max(64, recipe.batch)
             measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
@@ -145,19 +176,27 @@ def run_plan(
     )
 
 
-def build_objective(plan: Plan) -> Objective:
-    """The initialised network and its loss."""
+def build_objective(plan: Plan, *, teachers: Teachers | None = None, known: np.ndarray | None = None) -> Objective:
+    """The initialised network and its loss; `known` (S, K): the classes of each source, for their biases."""
     recipe = plan.recipe
     network: nn.Module = plan.config.build()
-    initialize(network, recipe, plan.weights_folder)
+    initialize(network, recipe, plan.weights_folder, labels=plan.store.labels)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    several = known is not None and len(known) > 1
+    if recipe.source_bias and not several:
+        raise OptionError("source_bias is for several sets; give more --data, or set source_bias=false")
+    biased = torch.from_numpy(known) if recipe.source_bias and known is not None else None
     if isinstance(network, PhaNet):
-        return JointObjective(network)
-    teachers = None
-    if recipe.teachers:
-        manifests = [pretrained_manifest(name, plan.weights_folder) for name in recipe.teachers]
-        teachers = Teachers(manifests, inputs=plan.augmentation.inputs, labels=plan.store.labels)
-    return ExpressionObjective(network, recipe.loss, teachers=teachers)
+        return JointObjective(network, recipe.loss, teachers=teachers, biased_sources=biased)
+    return ExpressionObjective(network, recipe.loss, teachers=teachers, biased_sources=biased)
+
+
+def _teachers(plan: Plan, fabric: Fabric) -> Teachers | None:
+    if not plan.recipe.teachers:
+        return None
+    manifests = [pretrained_manifest(name, plan.weights_folder) for name in plan.recipe.teachers]
+    inputs, labels = plan.augmentation.inputs, plan.store.labels
+    return Teachers(manifests, inputs=inputs, labels=labels, autocast=fabric.autocast)
 
 
 def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str, Any]) -> None:
@@ -204,11 +243,19 @@ def _validation_sets(plan: Plan) -> ValidationSets:
     )
 
 
-def _announce(plan: Plan) -> None:
+def _announce(plan: Plan, data: TrainingData) -> None:
     recipe, fold = plan.recipe, plan.fold
     log.info(
         "%s: %s on %s, %s: %d images for training, %d for validation, %d for testing",
-        recipe.name, recipe.network, plan.store.title, fold.name, len(fold.train), len(fold.valid), len(fold.test),
+        recipe.name, recipe.network, plan.store.title, fold.name, len(data.train_rows), data.valid_size,
+        len(fold.test),
     )  # fmt: skip
+    shares = shares_of(data.sources, recipe)
+    for one, known in zip(data.sources, data.known, strict=True):
+        if len(data.sources) > 1:
+            share = f", {shares[one.name]:.0%} of a batch" if shares else ""
+            lacking = [label for label, there in zip(data.labels, known, strict=True) if not there]
+            unknown = f"; says nothing of {', '.join(lacking)}" if lacking else ""
+            log.info("  %s: %d and %d%s%s", one.name, len(one.train), len(one.valid), share, unknown)
     for leak in fold.leaks:
         log.warning("leak: %s", leak)

@@ -43,26 +43,33 @@ class Settings:
         return fitting
 
 
-def changed(settings: S, name: str, value: Any) -> S:
-    """A copy with another value at `name`: a field, a field of a field, or a key of a mapping.
+def changed(settings: S, changes: Mapping[str, Any]) -> S:
+    """A copy with other values: of a field, a field of a field, or a key of a mapping, by names with dots.
 
-    A text is read as the field wants it: "5", "true", "null", '["head."]', "a,b", '{"": "default"}'.
+    A text is read as the field wants it: "5", "true", "null", '["head."]', "a,b", '{"": "default"}'. Fields that
+    must fit each other are checked when all have changed.
     """
-    first, _, rest = name.partition(".")
-    known = [field.name for field in fields(settings)]
-    if first not in known:
-        raise UnknownNameError(f"field of {type(settings).__name__}", first, known)
-    hint, before = get_type_hints(type(settings))[first], getattr(settings, first)
+    values: dict[str, Any] = {}
+    for name, value in changes.items():
+        first, _, rest = name.partition(".")
+        known = [field.name for field in fields(settings)]
+        if first not in known:
+            raise UnknownNameError(f"field of {type(settings).__name__}", first, known)
+        hint = get_type_hints(type(settings))[first]
+        values[first] = _changed(hint, values.get(first, getattr(settings, first)), name, rest, value)
+    return replace(settings, **values)
+
+
+def _changed(hint: Any, before: Any, name: str, rest: str, value: Any) -> Any:
+    """The new value of the field `name`, or of `rest` in it."""
     if not rest:
-        new = _read(value, hint)
-    elif isinstance(before, Mapping):
-        new = {**before, rest: _read(value, get_args(hint)[1])}
-    else:
-        kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Settings)]
-        if not kinds:
-            raise OptionError(f"{first} has no fields of its own, so there is no {name}")
-        new = changed(kinds[0]() if before is None else before, rest, value)
-    return replace(settings, **{first: new})
+        return _read(value, hint)
+    if isinstance(before, Mapping):
+        return {**before, rest: _read(value, get_args(hint)[1])}
+    kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Settings)]
+    if not kinds:
+        raise OptionError(f"{name.partition('.')[0]} has no fields of its own, so there is no {name}")
+    return changed(kinds[0]() if before is None else before, {rest: value})
 
 
 def _read(value: Any, hint: Any) -> Any:

@@ -6,28 +6,45 @@ distillation: A good teacher is patient and consistent", 2022).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mien.augment.mixing import Mix
 from mien.errors import OptionError
 from mien.labels import LabelSet
+from mien.media.atomic import atomic_open
+from mien.media.work import Progress, no_progress
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of
 from mien.weights.manifest import WeightsManifest
+
+CACHED_PART = 2048  # images in a file of cached predictions
 
 
 class Teachers:
     """The mean of their logits; each gets the images at its own size.
 
-    `inputs`: how the student's images are made. Raises `OptionError` for a teacher of other classes, or one
-    whose images differ in more than their size.
+    `inputs`: how the student's images are made. `autocast`: the precision they run in. Raises `OptionError` for a
+    teacher of other classes, or one whose images differ in more than their size.
     """
 
-    def __init__(self, manifests: Sequence[WeightsManifest], *, inputs: Preprocess, labels: LabelSet) -> None:
+    def __init__(
+        self,
+        manifests: Sequence[WeightsManifest],
+        *,
+        inputs: Preprocess,
+        labels: LabelSet,
+        autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         for manifest in manifests:
             if manifest.labels is None or manifest.label_set != labels:
                 raise OptionError(
@@ -43,16 +60,78 @@ class Teachers:
             network_of(manifest).requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
             for manifest in manifests
         ]
+        self.identity = " ".join(manifest.identity for manifest in manifests)
+        self._autocast = autocast
         self._sizes = [manifest.inputs.size_px for manifest in manifests]
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Images (B, 3, S, S), normalised -> logits (B, K)."""
-        logits = [
-            network.to(images.device)(_of_size(images, size)).float()
-            for network, size in zip(self._networks, self._sizes, strict=True)
-        ]
+        with self._autocast():
+            logits = [
+                network.to(images.device)(_of_size(images, size)).float()
+                for network, size in zip(self._networks, self._sizes, strict=True)
+            ]
         return torch.stack(logits).mean(dim=0)
+
+    def flipped_too(self, images: Tensor) -> Tensor:
+        """The mean of the logits (B, K) of images (B, 3, S, S) and of their horizontal flips."""
+        return (self(images) + self(images.flip(-1))) / 2
+
+
+class Unchanged(Protocol):
+    """What `cached_logits` needs of data."""
+
+    fingerprint: str
+    train_rows: np.ndarray
+
+    def unchanged_batch(self, positions: np.ndarray, device: torch.device) -> Tensor:
+        """Training images (B, 3, S, S) without augmentation."""
+        ...
+
+
+def cached_logits(
+    teachers: Teachers,
+    data: Unchanged,
+    folder: Path,
+    *,
+    device: torch.device,
+    write: bool = True,
+    progress: Progress = no_progress,
+) -> Tensor:
+    """The teachers' logits (training set, K) with flip, from `folder` as far as they are there.
+
+    They are written in parts, so that an interrupted run goes on. What other teachers or other data left is
+    replaced. `write`: only one process of a run may.
+    """
+    count, parts = len(data.train_rows), list[Tensor]()
+    folder.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(f"{teachers.identity} {data.fingerprint}".encode()).hexdigest()[:16]
+    for start in range(0, count, CACHED_PART):
+        file = folder / f"{key}-{start:08d}.npy"
+        rows = np.arange(start, min(start + CACHED_PART, count))
+        if not file.exists():
+            batches = np.array_split(rows, max(1, len(rows) // 128))
+            made = torch.cat([teachers.flipped_too(data.unchanged_batch(batch, device)).cpu() for batch in batches])
+            if write:
+                with atomic_open(file) as stream:
+                    np.save(stream, made.numpy())
+            parts.append(made)
+        else:
+            parts.append(torch.from_numpy(np.load(file)))
+        progress(min(start + CACHED_PART, count), count)
+    if write:
+        for old in folder.glob("*.npy"):
+            if not old.name.startswith(key):
+                old.unlink()
+    return torch.cat(parts)
+
+
+def mixed_logits(logits: Tensor, mix: Mix | None, temperature: float) -> Tensor:
+    """Cached logits (B, K) for images that were mixed: those of the mean of their softened distributions."""
+    if mix is None:
+        return logits
+    return temperature * mix.labels((logits / temperature).softmax(dim=-1)).clamp(min=1e-8).log()
 
 
 def _of_size(images: Tensor, size: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ class Loss(Settings):
 
     ce_weight: float = 1.0  # of the cross entropy with the targets
     smoothed_ce_weight: float = 0.0  # of the cross entropy with smoothed targets
-    label_smoothing: float = 0.1  # part of the smoothed targets that is spread evenly over all classes
+    label_smoothing: float = 0.1  # part of the smoothed targets that is spread evenly over the known classes
     distillation_weight: float = 0.0  # of the divergence from the teachers (Hinton et al., 2015)
     temperature: float = 2.0  # of teacher and student in that term
 
@@ -29,13 +30,32 @@ class Loss(Settings):
         if not 0 <= self.label_smoothing < 1:
             raise OptionError(f"label_smoothing {self.label_smoothing} must be at least 0 and below 1")
 
-    def __call__(self, logits: Tensor, targets: Tensor, *, teacher: Tensor | None = None) -> Tensor:
-        """The mean over the batch; `teacher`: logits (B, K)."""
-        log_p = F.log_softmax(logits, dim=-1)  # (B, K)
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        known: Tensor | None = None,
+        teacher: Tensor | None = None,
+        student: Tensor | None = None,
+    ) -> Tensor:
+        """The mean over the batch.
+
+        `known` (B, K) bool: the cross entropies are over these classes, the others get no gradient from them; None:
+        all. `teacher`: logits (B, K), over all classes. `student`: the logits that are to be like the teacher's,
+        where they are not `logits`.
+        """
+        if known is None:
+            log_p = F.log_softmax(logits, dim=-1)  # (B, K)
+            even: Tensor | float = self.label_smoothing / logits.shape[-1]
+        else:
+            log_p = F.log_softmax(logits.masked_fill(~known, -math.inf), dim=-1).masked_fill(~known, 0.0)
+            even = self.label_smoothing * known / known.sum(dim=-1, keepdim=True)
         total = -self.ce_weight * (targets * log_p).sum(-1)
         if self.smoothed_ce_weight:
-            even = targets * (1 - self.label_smoothing) + self.label_smoothing / logits.shape[-1]
-            total = total - self.smoothed_ce_weight * (even * log_p).sum(-1)
+            smoothed = targets * (1 - self.label_smoothing) + even
+            total = total - self.smoothed_ce_weight * (smoothed * log_p).sum(-1)
+        logits = logits if student is None else student
         if self.distillation_weight and teacher is not None:
             total = total + self.distillation_weight * distillation(logits, teacher, self.temperature)
         return total.mean()
