@@ -42,10 +42,10 @@ def mix(x: Tensor, rng: Generator, config: Mixup, *, groups: Tensor | None = Non
     own = torch.where(torch.rand(b, generator=rng) < config.p, own, 1.0)
     partner = torch.randperm(b, generator=rng)
     if groups is not None:  # the permutation within each group: stable sorts keep its random order
-        places = torch.argsort(groups, stable=True)
+        slots = torch.argsort(groups, stable=True)
         shuffled = partner[torch.argsort(groups[partner], stable=True)]
         partner = torch.empty_like(partner)
-        partner[places] = shuffled
+        partner[slots] = shuffled
     other = x[partner.to(x.device)]
     weight = own.to(x.device, x.dtype).view(-1, 1, 1, 1)
     return other + (x - other) * weight, Mix(own, partner)

@@ -81,14 +81,14 @@ def joined_fold(store: ConcatStore, folds: Sequence[Fold], count: int) -> tuple[
                 labels=one.labels,
             )
         )
-    whole = replace(
+    joined = replace(
         folds[0],
         name=folds[0].name if count == 1 else " and ".join(source.name for source in sources[:count]),
         train=np.concatenate([source.train for source in sources]),
         valid=np.concatenate([source.valid for source in sources]),
         leaks=tuple(leak for fold in folds for leak in fold.leaks),
     )
-    return whole, tuple(sources)
+    return joined, tuple(sources)
 
 
 def known_classes(
