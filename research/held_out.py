@@ -1,7 +1,7 @@
 """Labelled images that no network of the package was trained on.
 
-FER+ validation is used to choose: its first half chooses operating points, temperature and thresholds, the other
-half measures them. The people of muxspace in the splits "valid" and "test" (`muxspace`) choose nothing.
+One half of FER+ validation and of the muxspace people of the split "valid" chooses, the other half measures
+(`research.fer.calibrate`); the people of the split "test" choose nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import numpy as np
 from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import repeats_another_split
 from mien.datasets.samples import Samples
-from mien.errors import InputError
-from mien.evaluation.predict import predict_samples
 from mien.geometry import Box
 from mien.labels import FERPLUS, Expression
-from mien.pipeline.recognizer import Recognizer, default_landmarker
+from mien.pipeline.recognizer import default_landmarker
 from mien.preprocess import Preprocess
 
 
@@ -100,12 +98,3 @@ def aligned(held_out: HeldOutSet, inputs: Preprocess) -> np.ndarray:
         box = Box(0, 0, image.shape[1], image.shape[0])
         crops.append(inputs.crop(image, landmarker.locate(image, [box])[0]))
     return np.stack(crops)
-
-
-def probabilities(recognizer: Recognizer, held_out: HeldOutSet, *, detect: bool) -> np.ndarray:
-    """(N, classes); zeros where no face was detected, which counts as wrong."""
-    rows = np.arange(len(held_out.samples))
-    predicted = predict_samples([(rows, [recognizer])], held_out.samples, detect=detect)
-    if unread := predicted.unread:
-        raise InputError(f"{held_out.title}: {len(unread)} images cannot be read, the first: {unread[0]}")
-    return predicted.clean[0]

@@ -1,7 +1,7 @@
 """Distil the published 68-point network into a lighter one.
 
     mien data prepare ferplus ferplus.zip --out prepared/ferplus
-    python -m research.default.muxspace_people muxspace.zip --out muxspace
+    python -m research.fer.muxspace_people muxspace.zip --out muxspace
     mien data prepare csv muxspace/people.csv --out prepared/muxspace
     python -m research.landmarks68.train --ferplus prepared/ferplus --muxspace prepared/muxspace \\
         --teacher landmark68_mobilefacenet.safetensors --face-identity face_id_mobilefacenet.safetensors \\

@@ -11,7 +11,7 @@ from mien.errors import UnknownNameError
 from mien.geometry import Box
 from mien.labels import LabelSet
 
-# Limits of `Quality`, chosen and measured by research/default/quality_flags.py (docs/concepts/quality.md).
+# Limits of `Quality`, chosen and measured by research/fer/quality_flags.py (docs/concepts/quality.md).
 FLAGS = ("small", "off-axis", "blurred", "dark", "flat", "overexposed", "orientation")
 SMALL_BELOW_PX = 11.0  # eye_px
 OFF_AXIS_ABOVE_DEG = 40.0  # off_axis_deg

@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch")
 
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.mobilefacenet import MobileFaceNet, MobileFaceNetConfig
+from mien.pipeline.classifier import calibrated
+from mien.weights.manifest import shipped_names
 
 
 def test_the_backbone_halves_four_times() -> None:
@@ -23,7 +25,7 @@ def test_the_published_landmark_network_has_its_published_size() -> None:
     assert sum(parameter.numel() for parameter in network.parameters()) == 1_007_248  # POSTER's frozen backbone
 
 
-@pytest.mark.parametrize("name", ["landmarks68", "default", "yunet-slim", "yunet-slim-robust"])
+@pytest.mark.parametrize("name", shipped_names())
 def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
     from mien.nn.onnx_session import open_session
     from mien.weights.fill import load_network
@@ -31,14 +33,20 @@ def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
 
     manifest = load_manifest(name)
     network = load_network(name)
-    x = torch.randn(2, 3, manifest.inputs.size_px, manifest.inputs.size_px)
+    x = torch.randn(
+        2, 3, manifest.inputs.size_px, manifest.inputs.size_px, generator=torch.Generator().manual_seed(0)
+    )
     with torch.inference_mode():
         wanted = network(x).numpy()
     found = open_session(manifest.file(".onnx"), threads=1).run(None, {"faces": x.numpy()})[0]
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    if manifest.labels is None:
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    else:  # the ONNX files of expression networks store half precision after the exporter's rewriting
+        bias = np.zeros(1)
+        np.testing.assert_allclose(calibrated(found, 1.0, bias), calibrated(wanted, 1.0, bias), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["landmarks68", "default", "yunet-slim", "yunet-slim-robust"])
+@pytest.mark.parametrize("name", shipped_names())
 def test_shipped_onnx_files_carry_no_notes_of_the_exporter(name: str) -> None:
     from mien.weights.manifest import load_manifest
 

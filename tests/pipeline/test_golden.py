@@ -17,10 +17,8 @@ PREDICTIONS: dict[str, list[dict[str, Any]]] = json.loads((GOLDEN / "predictions
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
-def test_predictions_are_those_of_the_first_release(recognizer: mien.Recognizer, name: str) -> None:
-    """On the machine that made the file, all values were equal bit for bit before and after the packages were
-    rearranged; the last bits depend on the CPU, hence the tolerance.
-    """
+def test_predictions_are_those_of_the_shipped_weights(recognizer: mien.Recognizer, name: str) -> None:
+    """The last bits depend on the CPU, hence the tolerance."""
     folder = EXAMPLES if (EXAMPLES / name).exists() else GOLDEN / "poses"
     faces = recognizer.predict(folder / name)
     assert len(faces) == len(PREDICTIONS[name])

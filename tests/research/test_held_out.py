@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from research.default.muxspace_people import main as write_table
+from research.fer.muxspace_people import main as write_table
 from research.held_out import by_class, ferplus_validation, muxspace, muxspace_people
 
 PEOPLE = [f"Person_{letter}" for letter in "abcdefghijklmnopqrst"]

@@ -9,22 +9,11 @@ from PIL import Image
 pd = pytest.importorskip("pandas")
 pytest.importorskip("sklearn")
 
-from research.default import calibrate, quality_flags
-from research.default.corruptions import CORRUPTIONS
+from research.fer import quality_flags
+from research.fer.corruptions import CORRUPTIONS
 from research.held_out import person_of
 
 from mien.evaluation.corruptions import FaceRegion, corrupt
-
-
-def two_classes(confidence: list[float]) -> np.ndarray:
-    """Probabilities (N, 2) that predict class 0."""
-    return np.array([[value, 1 - value] for value in confidence])
-
-
-def test_calibration_error_by_hand() -> None:
-    ece, log_loss = calibrate.weighted_calibration(two_classes([0.9, 0.9]), np.array([0, 1]), np.array([3.0, 1.0]))
-    assert ece == pytest.approx(0.9 - 0.75)
-    assert log_loss == pytest.approx(-(3 * np.log(0.9) + np.log(0.1)) / 4)
 
 
 def faces(eye_px: np.ndarray, correct: np.ndarray) -> pd.DataFrame:

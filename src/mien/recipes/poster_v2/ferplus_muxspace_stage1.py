@@ -1,7 +1,7 @@
-"""POSTER++ in its light form on FER+ and muxspace together: first training stage of the package's weights.
+"""POSTER++ in its light form on FER+ and muxspace together: first training stage of the previous release.
 
     mien data prepare ferplus DIR --out prepared/ferplus
-    python -m research.default.muxspace_people muxspace.zip --out muxspace
+    python -m research.fer.muxspace_people muxspace.zip --out muxspace
     mien data prepare csv muxspace/people.csv --out prepared/muxspace
     mien train comparison/backbone --data prepared/ferplus --out runs/comparison-backbone
     mien train poster_v2/ferplus_muxspace_stage1 --data prepared/ferplus --extra-data prepared/muxspace \\

@@ -1,6 +1,6 @@
 """The table of muxspace with each person in one split, for `mien data prepare csv`.
 
-    python -m research.default.muxspace_people muxspace.zip --out muxspace
+    python -m research.fer.muxspace_people muxspace.zip --out muxspace
     mien data prepare csv muxspace/people.csv --out prepared/muxspace
 
 Unpacks the images. Splits: `research.held_out.muxspace`.

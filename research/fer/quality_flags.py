@@ -1,6 +1,6 @@
 """What each quality flag is worth: limits chosen on one half of the images, measured on the other.
 
-    python -m research.default.quality_flags --ferplus ferplus.zip --muxspace muxspace.zip --faces faces.parquet
+    python -m research.fer.quality_flags --ferplus ferplus.zip --muxspace muxspace.zip --faces faces.parquet
 
 Predicts part of FER+ validation and of the muxspace people, drawn evenly over the classes, clean, and fewer of both
 corrupted (`corruptions.py`), without detection. `--faces` keeps every face with its measures and whether it was
@@ -32,7 +32,7 @@ from mien.media.atomic import atomic_open
 from mien.metrics import bootstrap
 from mien.results import Face, Quality
 from mien.weights.manifest import load_manifest
-from research.default.corruptions import CORRUPTIONS
+from research.fer.corruptions import CORRUPTIONS
 from research.held_out import HeldOutSet, by_class, ferplus_validation, muxspace_people
 
 MEASURES = ("eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped")

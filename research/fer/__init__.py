@@ -1,0 +1,1 @@
+"""Weights of the four expression networks: measured on five sources, calibrated, exported."""

@@ -1,0 +1,64 @@
+"""Files of the package from checkpoints: safetensors and ONNX in half precision, and a manifest to be calibrated.
+
+    python -m research.fer.export poster_v2 A.safetensors=0.4 B.safetensors=0.6 --name default --suite suite \\
+        --out weights
+
+Writes the folder `weights/default`. Outputs 0..7 are kept: adding those of the FER2013 labels in any share gained
+nothing that a prior does not give. An ONNX file that moves a probability of some of the suite's faces by more than
+0.001 against float32 is refused. A minute on a free core; then `research.fer.measure` and `.calibrate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from mien.weights.manifest import WeightsManifest, sha256
+from research.fer.checkpoint import build, soup, votes_only
+from research.fer.suite import INPUTS, SUITE, load
+from research.ship import ship
+
+FACES = 24  # of each source, for the check of the ONNX file
+SOURCE = (
+    "trained on FER+, muxspace, CFEE, SFEW train, faces of three classes of KDEF and stock photos, and wild7; "
+    "docs/models/default.md tells the steps"
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network")
+    parser.add_argument("checkpoints", nargs="+", help="FILE, or FILE=SHARE of the mean")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--suite", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    shares = {}
+    for argument in options.checkpoints:
+        file, _, share = argument.partition("=")
+        shares[Path(file)] = float(share or 1 / len(options.checkpoints))
+    network = build(options.network)
+    made_of = [{"file": file.name, "share": share, "sha256": sha256(file)} for file, share in shares.items()]
+    manifest = WeightsManifest(
+        name=options.name,
+        network=options.network,
+        config=asdict(network.config),  # type: ignore[call-overload]  # every network has its config
+        inputs=INPUTS,
+        files={f"{options.name}.safetensors": ""},
+        licence="Apache-2.0",
+        source=SOURCE,
+        labels="ferplus",
+        tta=True,
+        priors={"default": (0.0,) * 8},
+        notes=(f"checkpoints: {json.dumps(made_of)}",),
+    )
+    faces = INPUTS.normalise(np.concatenate([load(options.suite, name).images[:FACES] for name in SUITE]))
+    ship(manifest, votes_only(soup(shares)), output="logits", out=options.out / options.name, faces=faces)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Tables of the documents from the manifests of the package: metrics, recall, thresholds, comparison.
+
+    python -m research.fer.report
+
+Rewrites what stands between `<!-- made by research/fer/report.py: TABLE [WEIGHTS] -->` and `<!-- end -->` in
+README.md and docs/. Percent; intervals: 95 %, 1,000 bootstrap resamples of people, films or images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.labels import FERPLUS
+from mien.weights.manifest import WeightsManifest, load_manifest
+from research.fer.suite import ENTRIES, SUITE
+
+ROOT = Path(__file__).parents[2]
+MARK = re.compile(r"(<!-- made by research/fer/report\.py: (\w+) ?([\w-]*) -->\n).*?(<!-- end -->)", re.DOTALL)
+NETWORKS = {"default": "POSTER++", "poster": "POSTER", "apvit": "APViT", "phanet": "PhaNet"}
+SHORT = {
+    "ferplus": "FER+ validation, deduplicated",
+    "muxspace": "muxspace, validation people",
+    "cfee": "CFEE, validation people (posed)",
+    "wild7": "wild7, validation part (in the wild, classes balanced)",
+    "sfew": "SFEW 2.0, held-out films of Train",
+    "sfew-val": "SFEW 2.0, Val",
+    "muxspace-test": "muxspace, test people",
+}
+REPORTED = [name for name in SHORT if name not in SUITE]
+
+
+def rows_of(table: Iterable[Iterable[str]]) -> str:
+    """Markdown; the first row is the header."""
+    header, *body = (list(row) for row in table)
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def percent(share: float | None, interval: list[float] | None = None) -> str:
+    """One decimal."""
+    if share is None:
+        return "none"
+    return f"{100 * share:.1f}" + (f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else "")
+
+
+def measured(manifest: WeightsManifest, name: str) -> dict[str, Any] | None:
+    """The metrics of an entry of the suite."""
+    metrics: dict[str, Any] | None = manifest.measured.get(ENTRIES[name].title)
+    return metrics
+
+
+def mean_balanced(manifest: WeightsManifest, half: bool = False) -> float:
+    """Of the five sources; `half`: on the halves that chose nothing."""
+    sources = [manifest.measured[ENTRIES[name].title] for name in SUITE]
+    if half:
+        sources = [of["half that chose nothing"] for of in sources]
+    return float(np.mean([of["balanced_accuracy"] for of in sources]))
+
+
+def metrics_table(weights: str) -> str:
+    """Accuracy of every source."""
+    manifest = load_manifest(weights)
+    table = [["test images", "faces", "accuracy", "balanced accuracy", "calibration error",
+              "half that chose nothing: accuracy", "balanced"]]  # fmt: skip
+    for name, title in SHORT.items():
+        if (of := measured(manifest, name)) is None:
+            continue
+        half = of.get("half that chose nothing")
+        intervals = of["interval_95"]
+        table.append([
+            title, f"{of['images']:,}", f"**{percent(of['accuracy'])}** ({percent_range(intervals['accuracy'])})",
+            f"{percent(of['balanced_accuracy'])} ({percent_range(intervals['balanced_accuracy'])})",
+            percent(of["ece"]), percent(half["accuracy"]) if half else "all",
+            percent(half["balanced_accuracy"]) if half else "all",
+        ])  # fmt: skip
+    table.append(["mean of the five sources that choose", "", "", f"**{percent(mean_balanced(manifest))}**", "", "",
+                  percent(mean_balanced(manifest, half=True))])  # fmt: skip
+    return rows_of(table)
+
+
+def percent_range(interval: list[float]) -> str:
+    """95 % interval."""
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def recall(weights: str) -> str:
+    """Recall of each class in each source, with the number of faces."""
+    manifest = load_manifest(weights)
+    there = {name: of for name in SHORT if (of := measured(manifest, name)) is not None}
+    table = [["class", *(SHORT[name].partition(" (")[0] for name in there)]]
+    for label in FERPLUS:
+        cells = [of["recall"].get(str(label)) for of in there.values()]
+        table.append([str(label), *(f"{100 * cell[0]:.0f} of {cell[1]}" if cell else "" for cell in cells)])
+    return rows_of(table)
+
+
+def thresholds(weights: str) -> str:
+    """What is certain: coverage and accuracy under "default", source by source; the other thresholds below."""
+    manifest = load_manifest(weights)
+    stated = manifest.confidence_thresholds["default"]
+    table = [["images that chose nothing", "faces", "kept", "right", "right below the threshold"]]
+    for name, title in SHORT.items():
+        if (of := stated.measured.get(ENTRIES[name].title)) is not None:
+            table.append([title, f"{of['images']:,}", percent(of["coverage"]),
+                          percent(of["accuracy"], of["interval_95"].get("accuracy")),
+                          percent(of["accuracy_below_threshold"])])  # fmt: skip
+    each = ", ".join(f"`{name}` {of.threshold:.2f}" for name, of in manifest.confidence_thresholds.items())
+    return f"Thresholds: {each}. With the priors `default`:\n\n" + rows_of(table)
+
+
+def comparison(_: str) -> str:
+    """The four networks on the suite."""
+    sources = [name for name in SHORT if measured(load_manifest("default"), name) is not None]
+    table = [["network", "weights", "mean balanced accuracy", "half that chose nothing",
+              *(SHORT[name].partition(" (")[0].partition(",")[0] + (" Val" if name == "sfew-val" else "")
+                + (" test" if name == "muxspace-test" else "") for name in sources)]]  # fmt: skip
+    for weights, network in NETWORKS.items():
+        manifest = load_manifest(weights)
+        each = [measured(manifest, name) for name in sources]
+        table.append([network, f"`{weights}`", percent(mean_balanced(manifest)),
+                      percent(mean_balanced(manifest, half=True)),
+                      *(f"{percent(of['accuracy'])} / {percent(of['balanced_accuracy'])}" if of else "-"
+                        for of in each)])  # fmt: skip
+    return rows_of(table)
+
+
+TABLES: dict[str, Callable[[str], str]] = {
+    "metrics": metrics_table,
+    "recall": recall,
+    "thresholds": thresholds,
+    "comparison": comparison,
+}
+
+
+def main() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        before = page.read_text(encoding="utf-8")
+        after = MARK.sub(lambda mark: f"{mark[1]}\n{TABLES[mark[2]](mark[3])}\n{mark[4]}", before)
+        if after != before:
+            page.write_text(after, encoding="utf-8")
+            print(page.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
