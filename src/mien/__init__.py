@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from mien._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from mien.analysis.report import Report as Report
+    from mien.analysis.report import report as report
     from mien.analysis.summary import TableSummary as TableSummary
     from mien.analysis.summary import summarize as summarize
     from mien.datasets.audit.check import DatasetCheck as DatasetCheck
@@ -92,6 +94,7 @@ _PUBLIC = {
     "Quality": "mien.results",
     "Recipe": "mien.training.recipe",
     "Recognizer": "mien.pipeline.recognizer",
+    "Report": "mien.analysis.report",
     "Scores": "mien.results",
     "TableSummary": "mien.analysis.summary",
     "TrainingResult": "mien.training.session",
@@ -113,6 +116,7 @@ _PUBLIC = {
     "predict": "mien.pipeline.recognizer",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
+    "report": "mien.analysis.report",
     "stream": "mien.pipeline.recognizer",
     "summarize": "mien.analysis.summary",
     "train": "mien.training.session",

@@ -16,6 +16,7 @@ LAYERS = [  # lowest first; a layer sees only what stands before it
     {"nn", "media"},
     {"models", "faces", "datasets", "metrics", "augment", "tracking"},
     {"weights", "draw", "synthetic"},
+    {"pages"},
     {"pipeline"},
     {"prepared", "analysis"},
     {"evaluation"},

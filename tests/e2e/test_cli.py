@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 
 import mien
 from mien.cli.predict import predict
+from mien.results import ImageResult
 from tests.conftest import EXAMPLES
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
@@ -218,3 +219,16 @@ def test_one_face_is_one_face() -> None:
     assert summary.sentence(None) == "0 faces in 0 images"
     summary.faces = summary.images = 1
     assert summary.sentence(None) == "1 face in 1 image"
+
+
+def test_a_folder_ends_with_the_counts_of_each_expression(recognizer: mien.Recognizer) -> None:
+    from mien.cli.predict_table import Summary
+
+    summary = Summary(2)
+    assert summary.expressions() == []
+    faces = tuple(recognizer.predict(EXAMPLES / "astronaut.jpg"))
+    for name in "ab":
+        summary.add(ImageResult(name, faces))
+    assert [line.split() for line in summary.expressions()] == [
+        ["expression", "faces", "certain"], ["happiness", "2", "2"],
+    ]  # fmt: skip

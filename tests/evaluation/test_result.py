@@ -172,7 +172,7 @@ def test_robustness_is_in_the_json_and_on_the_page(robust: Evaluation) -> None:
     assert values["mean_accuracy"] < robust.metrics.accuracy
     pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'mien[evaluate]'")
     text = robust.to_html()
-    assert "<h2>Robustness</h2>" in text
+    assert ">Robustness</h2>" in text
     assert "blur, &lt;mild&gt;" in text
     assert "the dashed line before" in text
 

@@ -56,7 +56,7 @@ class TrackSeries:
                 yield float(times[a]), float(end), int(values[a])
 
 
-def track_series(video: FaceTable, track: int, grid: np.ndarray) -> TrackSeries:
+def track_series(video: FaceTable, track: int, grid: np.ndarray, *, most_steps: int = MOST_STEPS) -> TrackSeries:
     """One track of a video whose frames have these rising times; with many frames, means over equal steps."""
     rows = np.flatnonzero(video.seen & (video.track == track))
     rows = rows[np.argsort(video.time_s[rows], kind="stable")]
@@ -66,8 +66,8 @@ def track_series(video: FaceTable, track: int, grid: np.ndarray) -> TrackSeries:
     usual = float(np.median(np.diff(grid))) if len(grid) > 1 else 1.0
     step, gap = usual, longest_gap(grid)
     seen = float(frame_seconds(grid)[np.searchsorted(grid, times)].sum())
-    if track < 0 or len(times) > MOST_STEPS:
-        step = max(usual, float(grid[-1] - grid[0]) / MOST_STEPS)
+    if track < 0 or len(times) > most_steps:
+        step = max(usual, float(grid[-1] - grid[0]) / most_steps)
         times, scores, expression = _binned(times, scores, expression, step)
         gap = max(gap, 2 * step)
     labels = tuple(map(str, video.labels))

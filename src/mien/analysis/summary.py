@@ -140,8 +140,7 @@ def video_summary(
 ) -> ExpressionSummary:
     """The rows of one video, or of one track of it, and the seconds that each stands for."""
     seen, counted = faces.seen, faces.counted
-    length = _block_length(faces, counted)
-    blocks = np.floor(np.nan_to_num(faces.time_s) / length if length > 0 else np.zeros(len(faces))).astype(np.int64)
+    blocks, length = time_blocks(faces)
     units = blocks[counted]
     enough = len(np.unique(units)) >= LEAST_UNITS
     span = faces.time_s[seen]
@@ -162,6 +161,13 @@ def video_summary(
         resting=None if rest is None or track is None else resting_face(rest, faces, seconds, blocks),
         **_counts(faces),
     )
+
+
+def time_blocks(faces: FaceTable) -> tuple[np.ndarray, float]:
+    """(N,) the block of time of each row of a video, and the seconds of a block."""
+    length = _block_length(faces, faces.counted)
+    times = np.nan_to_num(faces.time_s)
+    return np.floor(times / length if length > 0 else np.zeros(len(faces))).astype(np.int64), length
 
 
 def image_summary(faces: FaceTable, name: str, *, kind: str) -> ExpressionSummary:

@@ -16,6 +16,7 @@ from mien.cli.evaluate import evaluate
 from mien.cli.plot import plot
 from mien.cli.predict import predict
 from mien.cli.recipes import recipes_app
+from mien.cli.report import report
 from mien.cli.summary import summary
 from mien.cli.train import train
 from mien.cli.weights import export_command, weights_app
@@ -81,7 +82,7 @@ def _main(
     pass
 
 
-for command in (predict, summary, plot, train, evaluate, calibrate):
+for command in (predict, summary, plot, report, train, evaluate, calibrate):
     app.command()(command)
 app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")

@@ -92,5 +92,6 @@ def predict(
     if table:
         print_table(table, [f"p_{label}" for label in recognizer.labels], recognizer.network.confidence_threshold)
     if not quiet and (output is not None or save is not None or len(images) > 1):
-        bar.write(summary.sentence(output))
+        for line in (summary.sentence(output), *(summary.expressions() if len(images) > 1 else ())):
+            bar.write(line)
     return 1 if summary.failed else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -36,6 +37,8 @@ class Summary:
 
     def __init__(self, total: int) -> None:
         self.total = total
+        self._expressions: Counter[str] = Counter()  # of all faces
+        self._certain: Counter[str] = Counter()
 
     def add(self, result: ImageResult) -> None:
         """One more result."""
@@ -46,6 +49,9 @@ class Summary:
         self.faces += len(result.faces)
         self.empty += not result.faces
         self.uncertain += sum(face.certain is False for face in result.faces)
+        tops = [(str(face.expression.top), face.certain) for face in result.faces if face.expression is not None]
+        self._expressions.update(top for top, _ in tops)
+        self._certain.update(top for top, certain in tops if certain)
         self.flagged += sum(face.quality is not None and face.quality.flags != () for face in result.faces)
 
     def sentence(self, output: Path | None) -> str:
@@ -61,6 +67,20 @@ class Summary:
         parts = [f"{counted(self.faces, 'face')} in {counted(self.images, 'image')}"]
         parts += [f"{count} {what}" for what, count in counts.items() if count > 0]
         return ", ".join(parts) + (f"; table: {output}" if output else "")
+
+    def expressions(self) -> list[str]:
+        """Faces and certain predictions of each expression as lines of a small table, the most frequent first."""
+        if not self._expressions:
+            return []
+        stated = self.uncertain > 0 or bool(self._certain)  # else the weights state no threshold
+        rows = [("expression", "faces", "certain")]
+        rows += [
+            (name, f"{count:,}", f"{self._certain[name]:,}") for name, count in self._expressions.most_common()
+        ]
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        return [
+            f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}" + f"  {row[2]:>{widths[2]}}" * stated for row in rows
+        ]
 
 
 def one_line(name: str) -> str:

@@ -93,7 +93,8 @@ def evaluate(
     first = sources[0]
     return summarize(
         clean,
-        settings=_settings(info, part, first, detect=detect, tta=tta, priors=priors),
+        settings=_settings(info, part, first, detect=detect, tta=tta, priors=priors)
+        | {"data": Path(data).absolute().name},
         other=results[1] if len(results) > 1 else None,
         compared=(first.name, sources[-1].name),
         folds=None if part.folds is None else part.folds.parts(clean.row),

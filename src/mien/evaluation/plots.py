@@ -53,6 +53,8 @@ def reliability_plot(evaluation: Evaluation) -> str:
             s=[15 + 160 * bar.count / most for bar in bars],
             color=INK,
             alpha=0.85,
+            clip_on=False,
+            zorder=3,
         )
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
     return drawn[0]
@@ -72,6 +74,7 @@ def coverage_plot(evaluation: Evaluation) -> str:
             color=INK,
             marker="o",
             ms=3,
+            clip_on=False,
         )
         for threshold, coverage, accuracy in distinct(points[::4]):
             axes.annotate(f"{threshold:.1f}", (coverage, accuracy), (4, 4), textcoords="offset points", fontsize=7)

@@ -1,0 +1,35 @@
+"""`mien report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.options import Raw, Table
+
+
+def report(
+    table: Table,
+    second: Annotated[
+        Path | None, typer.Argument(help="Another table, compared with the first.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; by default TABLE.html beside the table.")
+    ] = None,
+    group: Annotated[
+        str, typer.Option(help="Compare by folder, source or a column that you added. Default: folders of images.")
+    ] = "",
+    faces: Annotated[int, typer.Option(help="Faces of each expression on the page; 0 for none.", min=0)] = 12,
+    title: Annotated[str, typer.Option(help="Heading of the page. Default: the name of the table.")] = "",
+    raw: Raw = False,
+) -> None:
+    """One HTML page of a prediction table: shares, groups, timelines, faces, quality, unread files."""
+    from mien.analysis.report import report
+    from mien.cli.output import check_output_files, write_text
+
+    page = output or table.with_name(table.name + ".html")
+    check_output_files(page)
+    write_text(report(table, second, group=group, faces=faces, title=title, raw=raw).to_html(), page)
+    typer.echo(f"report: {page}")

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mien
+from mien.analysis.faces import read_faces
+from mien.analysis.groups import agreement, difference
+from mien.analysis.timing import row_seconds
+from mien.cli.app import run
+from mien.errors import OptionError
+from mien.labels import FERPLUS
+from mien.media.images import write_image
+from mien.pipeline.table import TableRow, write_table
+from tests.analysis.tables import arrow, conversation, row, track
+
+pytest.importorskip("jinja2")
+
+
+def album(*, happy: dict[str, float], images: int = 40) -> list[TableRow]:
+    """Folders of images of one face each, of which these shares are happy."""
+    rng = np.random.default_rng(0)
+    return [
+        row(f"{folder}/{i}.jpg", "happiness" if rng.random() < share else "neutral")
+        for folder, share in happy.items()
+        for i in range(images)
+    ]
+
+
+class Page(HTMLParser):
+    """The tags, links and text of a page; tags that are closed must be open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br", "path"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "path":
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_report_has_shares_groups_and_files() -> None:
+    rows = [*album(happy={"a": 0.2, "b": 0.7}), row("c/1.jpg", None), row("c/2.jpg", None, error="<is> empty")]
+    result = mien.report(arrow(rows))
+    (part,) = result.parts
+    assert [unit.source for unit in part.groups] == ["a", "b"]
+    assert (result.without_face, result.unread) == (("c/1.jpg",), (("c/2.jpg", "<is> empty"),))
+    (one,) = part.differences
+    happiness = next(row for row in one.expressions if row.expression == "happiness")
+    assert happiness.low is not None
+    assert happiness.high is not None
+    assert -0.8 < happiness.low < -0.5 < happiness.high < -0.3
+    page = Page(result.to_html())
+    assert page.open == []
+    assert "<is> empty" in page.text
+
+
+def test_a_page_stands_alone_and_is_accessible() -> None:
+    text = mien.report(arrow([*conversation(20.0), *album(happy={"a": 0.5})])).to_html()
+    page = Page(text)
+    links = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
+    anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert all(str(link).startswith("data:") or str(link)[1:] in anchors for link in links)
+    assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
+    assert all(attributes.get("aria-label") for tag, attributes in page.tags if tag == "svg")
+    headings = [tag for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
+    assert headings[0] == "h1"
+    assert headings.count("h1") == 1
+    assert 'lang="en"' in text
+    assert text == mien.report(arrow([*conversation(20.0), *album(happy={"a": 0.5})])).to_html()
+
+
+def test_faces_are_cut_from_the_images_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut: np.ndarray
+) -> None:
+    write_image(astronaut, tmp_path / "a.jpg")
+    rows = [row("a.jpg"), row("b.jpg"), row("c.jpg", flags="blurred", certain=False)]
+    write_table(rows, FERPLUS, tmp_path / "t.csv")
+    monkeypatch.chdir(Path(__file__).parent)
+    result = mien.report(tmp_path / "t.csv")  # found beside the table
+    assert [len(faces) for faces in result.gallery.expressions.values()] == [1] + [0] * 7
+    (face,) = result.gallery.expressions["neutral"]
+    assert face.image.shape == (110, 110, 3)  # the box, a quarter of it around, as far as the image goes
+    assert result.gallery.missing == ("b.jpg", "c.jpg")
+    text = result.to_html()
+    assert 'alt="Face predicted as neutral in a.jpg"' in text
+    assert "2 of 3 sources" in text
+    assert "data:image" not in mien.report(tmp_path / "t.csv", faces=0).to_html()
+
+
+def test_an_image_that_changed_is_missing(tmp_path: Path, astronaut: np.ndarray) -> None:
+    write_image(astronaut[:40, :40], tmp_path / "a.jpg")
+    rows = [row(str(tmp_path / "a.jpg"), left=300.0, top=300.0, right=400.0, bottom=400.0)]
+    assert mien.report(arrow(rows)).gallery.missing == (str(tmp_path / "a.jpg"),)
+
+
+def test_an_added_column_groups_videos() -> None:
+    rows = [one | {"group": f"<{one['track']}>"} for one in conversation(60.0)]
+    (part,) = mien.report(arrow(rows), group="group").parts
+    assert [unit.source for unit in part.groups] == ["<1>", "<2>"]
+    assert part.differences[0].first == "<1>"
+    with pytest.raises(OptionError, match="no column 'team'"):
+        mien.report(arrow(rows), group="team")
+
+
+def test_differences_of_the_same_files_are_paired() -> None:
+    """Two tables that differ on one face in ten: far tighter than for other files."""
+    rows = album(happy={"a": 0.5}, images=100)
+    changed = [one if i % 10 else row(one["source"], "fear") for i, one in enumerate(rows)]
+    moved = [one | {"source": f"x{one['source']}"} for one in changed]
+
+    def fear(second: list[TableRow]) -> Any:
+        tables = [read_faces(arrow(some)) for some in (rows, second)]
+        one = difference(*((name, some, row_seconds(some)) for name, some in zip("ab", tables, strict=True)))
+        return one.paired, next(row for row in one.expressions if row.expression == "happiness")
+
+    (paired, same), (unpaired, other) = fear(changed), fear(moved)
+    assert (paired, unpaired) == (True, False)
+    assert same.difference == other.difference
+    assert same.high - same.low < (other.high - other.low) / 2
+
+
+def test_two_tables_agree_on_faces_that_overlap() -> None:
+    rows = album(happy={"a": 0.5}, images=20)
+    others = [
+        row(one["source"], "neutral", left=10.0 + 500 * (i < 5), right=90.0 + 500 * (i < 5))
+        for i, one in enumerate(rows)
+    ]
+    result = agreement(read_faces(arrow(rows)), read_faces(arrow(others)))
+    assert result is not None
+    assert result.faces == 15
+    assert result.same == sum(one["expression"] == "neutral" for one in rows[5:])
+    assert agreement(read_faces(arrow(rows)), read_faces(arrow(album(happy={"z": 1})))) is None
+
+
+def test_the_command_writes_a_page_of_one_table_or_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, rows in {"a.csv": conversation(20.0), "b.csv": track(["neutral"] * 50)}.items():
+        write_table(rows, FERPLUS, tmp_path / name)
+    assert run(["report", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--title", "A & B"]) == 0
+    text = (tmp_path / "a.csv.html").read_text()
+    assert "<h1>A &amp; B</h1>" in text
+    assert "Compared with b.csv" in text
+    assert run(["report", str(tmp_path / "a.csv"), "-o", str(tmp_path / "no/p.html")]) == 1
+
+
+def test_a_table_without_any_face_has_a_report() -> None:
+    Page(mien.report(arrow([row("a.jpg", None), row("b.jpg", None, error="broken")])).to_html())
