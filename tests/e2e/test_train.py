@@ -196,6 +196,51 @@ def test_a_run_that_failed_before_its_first_epoch_does_not_block_its_folder(
     assert json.loads((tmp_path / "run/run.json").read_text())["recipe"]["batch"] == 2
 
 
+def test_a_folder_with_other_files_is_refused(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/holiday.jpg").write_text("")
+    text = said(capsys, recipe, "--data", faces, "--out", tmp_path / "photos", "--accelerator", "cpu")
+    assert "holds other files (holiday.jpg); give --out a new folder" in text
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["holiday.jpg"]
+
+
+def test_saved_steps_are_not_thrown_away_for_another_recipe(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    options = ["--data", faces, "--out", out, "--accelerator", "cpu", "--set", "epochs=1"]
+    said(capsys, recipe, *options, code=0)
+    state = torch.load(out / "last.pt", weights_only=True)
+    torch.save(state | {"history": [], "step": 2}, out / "last.pt")  # as killed within its first epoch
+    before = (out / "last.pt").read_bytes()
+    text = said(capsys, recipe, *options, "--set", "seed=3")
+    assert "holds another run (0 of 1 epochs, step 2)" in text
+    assert "recipe.seed was 0, now 3" in text
+    assert "To start over, delete the folder." in text
+    assert (out / "last.pt").read_bytes() == before
+
+
+def test_a_run_that_its_patience_stopped_is_extended(
+    faces: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    options = ["--data", faces, "--out", out, "--accelerator", "cpu", "--set", "optimizer.lr=0"]
+    text = said(capsys, recipe, *options, "--set", "epochs=9", "--set", "patience=2", code=0)
+    lines = (out / "metrics.jsonl").read_text().splitlines()
+    assert "without a better one, so it stopped after" in text
+    assert 3 <= len(lines) < 9
+    assert "recipe.patience was 2, now 1" in said(
+        capsys, recipe, *options, "--set", "epochs=9", "--set", "patience=1"
+    )
+    longer = ["--set", "epochs=12", "--set", "patience=20"]
+    assert "continues to 12" in said(capsys, recipe, *options, *longer, code=0)
+    assert (out / "metrics.jsonl").read_text().splitlines()[: len(lines)] == lines
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 12
+    assert json.loads((out / "run.json").read_text())["extended_from"] == [len(lines)]
+
+
 def test_the_python_function_gives_the_same_run(faces: Path, recipe: Path, tmp_path: Path) -> None:
     steps: list[tuple[int, int | None]] = []
     result = mien.train(

@@ -23,6 +23,7 @@ from mien.preprocess import Preprocess
 from mien.weights import export as module
 from mien.weights.golden import Golden
 from mien.weights.manifest import WeightsManifest, load_manifest, write_manifest
+from mien.weights.parity import parity_faces
 from mien.weights.verify import torch_output
 
 CONFIG = Landmarks68Config(size_px=32, backbone=MobileFaceNetConfig(width=0.125, feature_channels=16))
@@ -79,6 +80,35 @@ def test_a_file_that_differs_from_torch_is_not_written(trained: Path, monkeypatc
         "manifest.json",
         "weights.safetensors",
     ]
+
+
+def test_a_file_that_differs_on_real_faces_alone_is_not_written(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OffOnFaces:
+        def __init__(self, data: bytes, threads: int) -> None:
+            self.session = open_session(data, threads=threads)
+
+        def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            outputs = self.session.run(names, inputs)[0]
+            return [outputs + 0.1 * (len(outputs) == 8)]
+
+    monkeypatch.setattr(module, "open_session", OffOnFaces)
+    with pytest.raises(WeightsError, match=r"by 0.1 on real faces, more than 0.0001; nothing is written"):
+        mien.export(trained)
+
+
+def test_the_faces_of_the_check_are_those_of_the_examples(
+    astronaut: np.ndarray, hopper: np.ndarray, recognizer: mien.Recognizer
+) -> None:
+    inputs = Preprocess(size_px=112, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    faces = parity_faces(inputs)
+    assert faces.shape == (8, 3, 112, 112)
+    for photo, face in ((astronaut, faces[0]), (hopper, faces[4])):
+        found = recognizer.predict(photo)[0]
+        crop = inputs.crop(photo, np.array(found.landmarks)).transpose(2, 0, 1) / 255
+        assert np.abs(crop - face).mean() < 0.05
+    assert {tuple(map(int, one.shape)) for one in parity_faces(Preprocess(size_px=40))} == {(3, 40, 40)}
 
 
 def test_what_cannot_be_exported_is_refused_before_the_work(trained: Path, tmp_path: Path) -> None:

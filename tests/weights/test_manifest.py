@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.cli.app import run
 from mien.errors import OptionError, UnknownNameError, WeightsError
 from mien.labels import LabelSet, label_set
 from mien.preprocess import TEMPLATES
@@ -241,3 +242,32 @@ def test_one_identity_for_all_files_of_a_manifest(copied: Path) -> None:
     assert replace(before, files=dict(reversed(before.files.items()))).identity == before.identity
     (copied / "landmarks68.onnx").write_bytes(b"other")
     assert write_manifest(before).identity != before.identity
+
+
+def test_the_list_has_the_figures_of_every_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["weights", "list"]) == 0
+    shipped = capsys.readouterr().out
+    assert "FER+" in shipped
+    assert "%" in shipped
+    shutil.copytree(SHIPPED / "default", tmp_path / "runs/mine/weights")
+    manifest = load_manifest(str(tmp_path / "runs/mine"))
+    figures = {
+        "wild7 valid, ours": {"accuracy": 0.612, "balanced_accuracy": 0.601},
+        "sfew, ours": {"accuracy": 0.5},
+    }
+    write_manifest(replace(manifest, measured=figures))
+    for path in (tmp_path / "runs", tmp_path / "runs/mine"):
+        assert run(["weights", "list", str(path)]) == 0
+        own = capsys.readouterr().out
+        assert all(word in own for word in ("61.2%", "60.1%", "50.0%", "sfew"))
+    assert run(["weights", "list", str(tmp_path)]) == 1
+    assert "holds no manifest.json" in capsys.readouterr().err
+
+
+def test_a_wrong_name_suggests_weights_that_read_expressions() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_manifest("typo")
+    assert "yunet" not in str(caught.value)
+    assert "default" in str(caught.value)
+    with pytest.raises(UnknownNameError, match="Did you mean 'landmarks68'"):
+        load_manifest("landmark68")

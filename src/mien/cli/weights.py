@@ -17,26 +17,37 @@ weights_app = typer.Typer(help="Weights: those of the package, official files an
 
 
 @weights_app.command("list")
-def list_weights() -> None:
-    """The weights in the package, each with one accuracy; `show` has every figure and how it was measured."""
+def list_weights(
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Weights of your own too: folders of runs, files, folders of these.")
+    ] = None,
+) -> None:
+    """Weights with their accuracy on each data set; `show` says how every figure was measured."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from mien.weights.manifest import load_manifest, shipped_names
+    from mien.weights.manifest import load_manifest, manifests_below, shipped_names
 
-    table = Table("name", "network", "input", "classes", "accuracy", "measured on")
-    for name in shipped_names():
-        manifest = load_manifest(name)
-        title, accuracy = next(iter(manifest.accuracies.items()), ("-", None))
-        table.add_row(
-            name,
-            manifest.network,
-            f"{manifest.inputs.size_px} px {manifest.inputs.channels}",
-            _classes(manifest) or "-",
-            "-" if accuracy is None else f"{accuracy:.1%}",
-            title.partition(",")[0],
-        )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("name", "network", "input", "classes"):
+        table.add_column(name, no_wrap=True)
+    for name in ("accuracy", "balanced"):
+        table.add_column(name, justify="right")
+    table.add_column("on")
+    own = [(str(path.parent), manifest) for one in paths or () for path, manifest in manifests_below(one)]
+    for name, manifest in own or [(name, load_manifest(name)) for name in shipped_names()]:
+        first = [name, manifest.network, f"{manifest.inputs.size_px} px", _classes(manifest) or "-"]
+        for title in manifest.accuracies or {"": 0.0}:
+            of = manifest.measured.get(title, {})
+            figures = [_percent(of.get(key)) for key in ("accuracy", "balanced_accuracy")]
+            table.add_row(*first, *figures, title.partition(",")[0] or "-")
+            first = [""] * 4
     Console().print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 @weights_app.command("show")

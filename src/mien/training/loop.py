@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from mien.errors import OptionError
 from mien.labels import LabelSet
 from mien.media.work import Progress, no_progress
 from mien.metrics import classification_metrics
+from mien.training.history import History, best_epoch, patience_ended
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ema import moving_average
 from mien.training.optim.optimizer import build_optimizer, freeze
@@ -74,10 +75,6 @@ class Data(Protocol):
         ...
 
 
-History = tuple[Mapping[str, Any], ...]
-"""One entry per epoch, as `metrics.jsonl` has them."""
-
-
 def fit(
     recipe: Recipe,
     objective: Objective,
@@ -115,7 +112,12 @@ def fit(
         else:
             log.info("%s: finished already; --set epochs=%d would continue it", run.folder, recipe.epochs + 10)
     for step in range(first, steps):
-        if history and _patience_ended(history, recipe):
+        if history and step % per_epoch == 0 and patience_ended(history, recipe.monitor, recipe.patience):
+            log.info(
+                "%s: %d epochs without a better one, so it stopped after %d of %d; "
+                "--set patience=%d would continue it",
+                run.folder, recipe.patience, len(history), recipe.epochs, 2 * recipe.patience,
+            )  # fmt: skip
             break
         factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -238,15 +240,3 @@ def _metrics(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
         "macro_f1": round(metrics.macro_f1, 5),
         "validation_loss": round(metrics.log_loss or 0.0, 5),
     }
-
-
-def best_epoch(history: Sequence[Mapping[str, Any]], monitor: str) -> int:
-    """The epoch to keep, from 1: the "last", or the best by a metric; of equals the lower validation loss."""
-    if monitor == "last":
-        return len(history)
-    best = max(history, key=lambda row: (row[monitor], -row["validation_loss"]))  # the first of equals
-    return history.index(best) + 1
-
-
-def _patience_ended(history: list[dict[str, Any]], recipe: Recipe) -> bool:
-    return 0 < recipe.patience <= len(history) - best_epoch(history, recipe.monitor)

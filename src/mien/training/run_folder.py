@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from mien._version import __version__
 from mien.errors import InputError, OptionError, OutputError
 from mien.media.atomic import atomic_open, atomic_write
 from mien.media.resume import differences
+from mien.training.history import patience_ended
 from mien.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -46,31 +47,34 @@ class RunFolder:
     def begin(self, recipe: Recipe, *, data: str, images: Mapping[str, int], command: str) -> None:
         """Write `run.json`, or check that the folder holds this run.
 
-        A finished run may continue to more epochs. A folder without a finished epoch holds no run yet. Raises
-        `OptionError` naming every field in which the recipe or the data differ.
+        A finished run may continue to more epochs, and one that its patience stopped with more patience too. A
+        folder in which no step was saved holds no run yet. Raises `OptionError` naming every field in which the
+        recipe or the data differ, `OutputError` for a folder that holds something else.
         """
         now: dict[str, Any] = {"recipe": recipe.to_dict(), "data": data}
         before = self._read_run()
-        if before is not None and (changed := differences({key: before[key] for key in now}, now)):
-            done = len((self.last() or {"history": []})["history"])
-            trained = before["recipe"]["epochs"]
-            if done == 0:
-                log.info("%s: no epoch was finished under another recipe; the run starts over", self.folder)
-                (self.folder / "last.pt").unlink(missing_ok=True)
+        if before is None:
+            self._check_empty()
+        elif changed := differences({key: before[key] for key in now}, now):
+            state = self.last()
+            history = state["history"] if state else []
+            if state is None:
+                log.info("%s: no step of another recipe was saved; the run starts over", self.folder)
                 before = None
-            elif len(changed) == 1 and changed[0].startswith("recipe.epochs ") and done == trained < recipe.epochs:
+            elif _continues(before["recipe"], history, changed, recipe):
                 log.info(
                     "%s: finished with %d epochs, continues to %d; the learning rate follows the longer schedule",
-                    self.folder, done, recipe.epochs,
+                    self.folder, len(history), recipe.epochs,
                 )  # fmt: skip
-                now["extended_from"] = [*before.get("extended_from", []), trained]
+                now["extended_from"] = [*before.get("extended_from", []), len(history)]
             else:
                 listing = "\n  ".join(changed)
+                done = f"{len(history)} of {before['recipe']['epochs']} epochs, step {state['step']}"
                 raise OptionError(
-                    f"{self.folder} holds another run:\n  {listing}\nUse the same recipe and data, or another "
-                    "--out; a finished run continues with more epochs."
+                    f"{self.folder} holds another run ({done}):\n  {listing}\nUse the same recipe and data, or "
+                    "another --out; a finished run continues with more epochs. To start over, delete the folder."
                 )
-        elif before is not None:
+        else:
             return
         about = before or {
             "mien": __version__,
@@ -83,6 +87,13 @@ class RunFolder:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self._write("run.json", json.dumps(about | now, indent=1, ensure_ascii=False))
+
+    def _check_empty(self) -> None:
+        """A run is not written among other files."""
+        others = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
+        if others:
+            shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+            raise OutputError(f"{self.folder} holds other files ({shown}); give --out a new folder")
 
     def save(self, state: Mapping[str, Any]) -> None:
         """`last.pt`, in one step."""
@@ -139,6 +150,18 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         atomic_write(self.folder / name, text.encode())
+
+
+def _continues(
+    before: Mapping[str, Any], history: Sequence[Mapping[str, Any]], changed: Sequence[str], recipe: Recipe
+) -> bool:
+    """Whether a run that ended may go on under a recipe of more epochs or more patience, and nothing else new."""
+    ended = len(history) == before["epochs"] or (
+        bool(history) and patience_ended(history, before["monitor"], before["patience"])
+    )
+    longer = all(sentence.startswith(("recipe.epochs ", "recipe.patience ")) for sentence in changed)
+    more = recipe.epochs > len(history) and not patience_ended(history, recipe.monitor, recipe.patience)
+    return ended and longer and more
 
 
 def _flat(values: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:

@@ -20,8 +20,9 @@ from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
 from mien.prepared.concat import ConcatStore
 from mien.training.data import TrainingData
+from mien.training.history import History, best_epoch
 from mien.training.initialize import initialize, pretrained_manifest
-from mien.training.loop import History, best_epoch, check_batch, fit, validate
+from mien.training.loop import check_batch, fit, validate
 from mien.training.objective import ExpressionObjective, JointObjective, Objective
 from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ from mien.errors import MissingPackageError, OptionError, OutputError, UnknownNa
 from mien.media.atomic import atomic_write
 from mien.media.work import Progress, no_progress
 from mien.nn.onnx_session import open_session
+from mien.preprocess import Preprocess
 from mien.weights.fill import network_of
 from mien.weights.manifest import PARTS, SHIPPED, WeightsManifest, load_manifest, write_manifest
+from mien.weights.parity import parity_faces
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +58,7 @@ def export(
         network,
         path,
         size_px=manifest.inputs.size_px,
+        inputs=manifest.inputs,
         output="logits" if manifest.labels is not None else "points",
         multiple_px=32 if manifest.network == "yunet" else None,
         progress=lambda done, total: progress(1 + done, 3),
@@ -73,6 +77,7 @@ def export_onnx(
     *,
     size_px: int,
     output: str,
+    inputs: Preprocess | None = None,
     multiple_px: int | None = None,
     tolerance: float = 1e-4,
     progress: Progress = no_progress,
@@ -80,8 +85,8 @@ def export_onnx(
     """Write `network` as ONNX with any batch size: input "faces" (B, 3, S, S) float32, one output.
 
     With `multiple_px` height and width vary too, each a multiple of it (at least two). ONNX Runtime runs the file
-    on random faces in two batch sizes; returns the largest difference to torch. Raises `WeightsError`, and writes
-    nothing, where it exceeds `tolerance`.
+    on noise in two batch sizes and, with `inputs`, on the real faces of `parity_faces`; returns the largest
+    difference to torch. Raises `WeightsError`, and writes nothing, where it exceeds `tolerance`.
     """
     import torch
 
@@ -105,18 +110,27 @@ def export_onnx(
     data = _without_traces(program.model_proto).SerializeToString()
     progress(1, 2)
     session = open_session(data, threads=1)
-    difference = 0.0
     generator = torch.Generator().manual_seed(0)
-    for count in (1, 5):
-        width = size_px + (multiple_px or 0) * count
-        x = torch.randn(count, 3, size_px, width, generator=generator)
+    batches = {
+        f"{count} of noise": torch.randn(
+            count, 3, size_px, size_px + (multiple_px or 0) * count, generator=generator
+        )
+        for count in (1, 5)
+    }
+    if inputs is not None:
+        batches["real faces"] = torch.from_numpy(parity_faces(replace(inputs, size_px=size_px)))
+    differences = {}
+    for name, x in batches.items():
         with torch.inference_mode():
             expected = network(x).numpy()
         outputs = session.run(None, {"faces": x.numpy()})[0]
-        difference = max(difference, float(np.abs(outputs - expected).max()))
+        differences[name] = float(np.abs(outputs - expected).max())
+    worst = max(differences, key=lambda name: math.inf if math.isnan(differences[name]) else differences[name])
+    difference = differences[worst]
     if not difference <= tolerance:
         raise WeightsError(
-            f"{path}: ONNX differs from torch by {difference:.2g}, more than {tolerance:.2g}; nothing is written"
+            f"{path}: ONNX differs from torch by {difference:.2g} on {worst}, more than {tolerance:.2g}; "
+            "nothing is written"
         )
     try:
         atomic_write(path, data)

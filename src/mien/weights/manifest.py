@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -157,7 +158,7 @@ def load_manifest(weights: str) -> WeightsManifest:
         raise WeightsError(f"{path} holds no manifest.json; name a weights file, or a folder with a manifest")
     if not path.is_file():
         if not path.suffix and path.name == weights:
-            raise UnknownNameError("weights", weights, shipped_names())
+            raise UnknownNameError("weights", weights, _named(weights))
         raise WeightsError(f"{path}: no such file")
     if path.suffix == ".json":
         return read_manifest(path)
@@ -175,6 +176,27 @@ def load_manifest(weights: str) -> WeightsManifest:
         f"{path} has no manifest: {path.with_suffix('.json').name}, which says its network, classes and colours, "
         "is not beside it or is of another file. Copy both together, or convert the official file again"
     )
+
+
+def _named(name: str) -> list[str]:
+    """Shipped weights that a wrong name may mean: those that read expressions; any that it nearly is."""
+    names = shipped_names()
+    near = get_close_matches(name, names, n=1, cutoff=0.8)
+    return near or [one for one in names if read_manifest(SHIPPED / one / "manifest.json").labels is not None]
+
+
+def manifests_below(path: str) -> list[tuple[Path, WeightsManifest]]:
+    """Weights at a path, or those in the folders of this folder, by the path of their manifest."""
+    folder = Path(path)
+    try:
+        manifest = load_manifest(path)
+        return [(manifest.path, manifest)]
+    except WeightsError:
+        patterns = ("manifest.json", "weights/manifest.json", "*/manifest.json", "*/weights/manifest.json")
+        files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
+        if not folder.is_dir() or not files:
+            raise
+        return [(file, read_manifest(file)) for file in files]
 
 
 def read_manifest(path: Path) -> WeightsManifest:

@@ -120,3 +120,21 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 def test_an_unknown_order_is_refused_with_the_nearest_known(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="'raf-db'"):
         FOLDER.samples(tmp_path, variant="rafdb")
+
+
+def test_folders_without_an_image_are_noted(tmp_path: Path) -> None:
+    images(tmp_path / "set", "train/happy/1.jpg", "train/sad/2.jpg")
+    (tmp_path / "set/train/fear").mkdir()
+    (tmp_path / "set/valid/anger").mkdir(parents=True)
+    text(tmp_path / "set/train/disgust/notes.txt", "to do")
+    (tmp_path / "set/.git/objects").mkdir(parents=True)
+    note = "folders without an image: train/disgust, train/fear, valid/anger"
+    assert note in FOLDER.reading(tmp_path / "set").notes
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("happy/1.jpg", image_bytes())
+        archive.writestr("sad/2.jpg", image_bytes())
+        archive.mkdir("fear")
+    assert "folders without an image: fear" in FOLDER.reading(tmp_path / "set.zip").notes
+    (tmp_path / "full/happy").mkdir(parents=True)
+    images(tmp_path / "full", "happy/1.jpg")
+    assert not any("without an image" in note for note in FOLDER.reading(tmp_path / "full").notes)

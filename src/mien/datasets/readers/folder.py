@@ -52,9 +52,25 @@ def read(files: Distribution, variant: str) -> Reading:
         rows.problem("missing file", str(files), "there is no image", "give a folder with one folder per class")
     if note := own_note(labels):
         rows.note(note)
+    if names and (empty := _empty(files, names)):
+        rows.note(f"folders without an image: {', '.join(empty[:5])}{' ...' * (len(empty) > 5)}")
     if ignored := _ignored(paths, depths):
         rows.note(f"folders that are neither class nor split are ignored, for example {ignored}")
     return rows.done()
+
+
+def _empty(files: Distribution, images: Sequence[str]) -> list[str]:
+    """The innermost folders in which no image lies."""
+    folders = files.folders()
+    filled = {folder for name in images for folder in _above(name)}
+    outer = {above for folder in folders for above in _above(folder)}
+    return [folder for folder in folders if folder not in filled | outer]
+
+
+def _above(name: str) -> list[str]:
+    """The folders in which a file or folder lies."""
+    parts = name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _class_depths(paths: Sequence[list[str]], labels: LabelSet, variant: str) -> list[int | None]:
