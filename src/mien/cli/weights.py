@@ -29,19 +29,20 @@ def list_weights(
 
     from mien.weights.manifest import load_manifest, manifests_below, shipped_names
 
+    own = [(str(path.parent).removesuffix("/weights"), manifest) for one in paths or () for path, manifest in manifests_below(one)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("name", "network", "input", "classes"):
+    table.add_column("name", overflow="fold", no_wrap=not own)
+    for name in ("network", "input", "classes"):
         table.add_column(name, no_wrap=True)
     for name in ("accuracy", "balanced"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("on")
-    own = [(str(path.parent), manifest) for one in paths or () for path, manifest in manifests_below(one)]
     for name, manifest in own or [(name, load_manifest(name)) for name in shipped_names()]:
         first = [name, manifest.network, f"{manifest.inputs.size_px} px", _classes(manifest) or "-"]
         for title in manifest.accuracies or {"": 0.0}:
             of = manifest.measured.get(title, {})
-            figures = [_percent(of.get(key)) for key in ("accuracy", "balanced_accuracy")]
-            table.add_row(*first, *figures, title.partition(",")[0] or "-")
+            shares = [_percent(of.get(key)) for key in ("accuracy", "balanced_accuracy")]
+            table.add_row(*first, *shares, title.partition(",")[0] or "-")
             first = [""] * 4
     Console().print(table)
 

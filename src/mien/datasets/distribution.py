@@ -64,17 +64,17 @@ class Distribution:
         if self.zipped:
             archive, _ = self._zip()
             names = [name for info in archive.infolist() if (name := _forward(info)).endswith("/")]
-            found = {name[len(self.prefix) : -1] for name in names if name.startswith(self.prefix)}
+            there = {name[len(self.prefix) : -1] for name in names if name.startswith(self.prefix)}
         else:
             top = self.root / self.prefix
-            found = set()
+            there = set()
             for folder, inner, _ in os.walk(top, followlinks=True):
                 inner[:] = [name for name in inner if name[0] != "." and not _leads_back(top, folder, name)]
-                found.add(Path(folder).relative_to(top).as_posix())
+                there.add(Path(folder).relative_to(top).as_posix())
         for name in self.names:
             parts = name.split("/")[:-1]
-            found |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
-        return sorted(name for name in found - {"", "."} if "__MACOSX" not in name and "/." not in f"/{name}")
+            there |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
+        return sorted(name for name in there - {"", "."} if "__MACOSX" not in name and "/." not in f"/{name}")
 
     @cached_property
     def _known(self) -> frozenset[str]:
