@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mien.analysis.summary import summarize as summarize
     from mien.datasets.audit.check import DatasetCheck as DatasetCheck
     from mien.datasets.audit.check import check as check
+    from mien.distributed.predict import CollectionResult as CollectionResult
+    from mien.distributed.predict import predict_collection as predict_collection
     from mien.errors import DataError as DataError
     from mien.errors import ImageError as ImageError
     from mien.errors import InputError as InputError
@@ -72,6 +74,7 @@ _PUBLIC = {
     "BatchOptions": "mien.pipeline.batch",
     "Box": "mien.geometry",
     "CalibrationResult": "mien.evaluation.calibrate",
+    "CollectionResult": "mien.distributed.predict",
     "Comparison": "mien.evaluation.result",
     "DataError": "mien.errors",
     "DatasetCheck": "mien.datasets.audit.check",
@@ -114,6 +117,7 @@ _PUBLIC = {
     "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",
     "predict": "mien.pipeline.recognizer",
+    "predict_collection": "mien.distributed.predict",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
     "report": "mien.analysis.report",

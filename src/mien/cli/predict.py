@@ -11,23 +11,28 @@ import typer
 
 from mien.cli.options import Overwrite, Priors, Tta, Weights
 from mien.cli.progress import progress
-from mien.errors import InputError
+from mien.errors import InputError, OptionError
+
+BEYOND = "Beyond one machine"
 
 
 def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Images and folders (with all folders below; videos and linked folders are named and left out).",
+            help="Images and folders (with all folders below; videos and linked folders are named and left out). "
+            "With --engine ray also lists (.txt), Parquet files, and URIs of all these.",
             show_default=False,
         ),
     ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
-            help="Write the table here: .csv, .parquet, .jsonl or .xlsx. An interrupted run resumes.",
+            metavar="PATH",
+            help="Write the table here: .csv, .parquet, .jsonl or .xlsx. An interrupted run resumes. "
+            "With --engine ray a folder, or the URI of one.",
         ),
     ] = None,
     save: Annotated[
@@ -55,17 +60,58 @@ def predict(
         float | None,
         typer.Option(help="Least confidence of a certain prediction, 0 to 1. Default: as the manifest says."),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="local, or ray: on a cluster, for any number of images, also lists and object stores.",
+            rich_help_panel=BEYOND,
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a running Ray cluster. Default: $RAY_ADDRESS, or this machine.", rich_help_panel=BEYOND
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Of the Ray engine; 0 for one per CPU of the cluster.", rich_help_panel=BEYOND)
+    ] = 0,
+    column: Annotated[
+        str | None,
+        typer.Option(help="The column of a Parquet file that holds paths or URIs.", rich_help_panel=BEYOND),
+    ] = None,
+    images_per_part: Annotated[
+        int, typer.Option(help="Images of one part of the table.", rich_help_panel=BEYOND)
+    ] = 1000,
+    temp_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where Ray keeps its files on this machine meanwhile.", rich_help_panel=BEYOND),
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
     """Detect the faces in images and predict their expressions. 0: done; 1: a file could not be read."""
+    if engine != "local":
+        from mien.cli.predict_collection import predict_collection
+
+        if save is not None or as_json:
+            raise OptionError(f"--engine {engine} writes tables only; leave --save and --json out")
+        return predict_collection(
+            sources, output, engine=engine, detect=detect, column=column, images_per_part=images_per_part,
+            workers=workers, address=address, temp_dir=temp_dir, overwrite=overwrite, quiet=quiet,
+            weights=weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels,
+            priors=priors, tta=tta, min_confidence=min_confidence,
+        )  # fmt: skip
+    if column is not None or address is not None or workers or temp_dir is not None:
+        raise OptionError("--column, --address, --workers and --temp-dir belong to --engine ray")
     from mien.cli.predict_table import Summary, one_line, print_table
     from mien.pipeline.batch import images_of
     from mien.pipeline.recognizer import load
     from mien.pipeline.table import TableRow, check_suffix, rows_of
 
-    if output is not None:
-        check_suffix(output)
+    file = None if output is None else Path(output)
+    if file is not None:
+        check_suffix(file)
     images = images_of(sources, leave_out=save)
     if not images:
         raise InputError(f"{', '.join(sources)}: no image there; name images or a folder with some")
@@ -76,7 +122,7 @@ def predict(
     summary, table = Summary(len(images)), list[TableRow]()
     with progress("predicting", len(images), quiet=quiet) as bar:
         results = recognizer.stream(
-            sources, detect=detect, output=output, save=save, overwrite=overwrite, workers=0, progress=bar,
+            sources, detect=detect, output=file, save=save, overwrite=overwrite, workers=0, progress=bar,
         )  # fmt: skip
         for result in results:
             summary.add(result)
@@ -87,11 +133,11 @@ def predict(
             rows = rows_of(result, recognizer.labels)
             if as_json:
                 sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
-            elif output is None:
+            elif file is None:
                 table += rows
     if table:
         print_table(table, [f"p_{label}" for label in recognizer.labels], recognizer.network.confidence_threshold)
-    if not quiet and (output is not None or save is not None or len(images) > 1):
-        for line in (summary.sentence(output), *(summary.expressions() if len(images) > 1 else ())):
+    if not quiet and (file is not None or save is not None or len(images) > 1):
+        for line in (summary.sentence(file), *(summary.expressions() if len(images) > 1 else ())):
             bar.write(line)
     return 1 if summary.failed else 0

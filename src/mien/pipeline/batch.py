@@ -13,6 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
+import numpy as np
+
 from mien.errors import ImageError, MienError, check_option
 from mien.labels import LabelSet
 from mien.media.animation import frames_of, is_video
@@ -126,7 +128,7 @@ def stream(
     items = images_of(names, leave_out=folder)
     named = {name_of(item): item for item in items}
     saver = Saver(folder, names, [item for item in items if isinstance(item, str)]) if folder else None
-    read = partial(_read, recognizer=recognizer, detect=detect, saver=saver)
+    read = partial(read_result, recognizer=recognizer, detect=detect, saver=saver)
     video = partial(_read_video, recognizer=cast("Recognizer", recognizer), sampling=sampling,
                     detect=detect, smoothing=smoothing, workers=workers)  # fmt: skip
     if table is None:
@@ -187,13 +189,23 @@ def _saved(item: str | ImageError, saver: Saver | None) -> bool:
     return saver is None or isinstance(item, ImageError) or is_video(item) or saver.done(item)
 
 
-def _read(item: str | ImageError, *, recognizer: Predictor, detect: bool, saver: Saver | None) -> ImageResult:
-    """One image; what goes wrong with it is its `error`, but for a full disk."""
+def read_result(
+    item: str | ImageError,
+    *,
+    recognizer: Predictor,
+    detect: bool,
+    saver: Saver | None = None,
+    read: Callable[[str], tuple[np.ndarray, int]] = read_first_frame,
+) -> ImageResult:
+    """One image; what goes wrong with it is its `error`, but for a full disk.
+
+    `read`: what gives the pixels and the number of frames to an item's name.
+    """
     name = name_of(item)
     try:
         if isinstance(item, ImageError):
             raise item
-        image, frames = read_first_frame(item)
+        image, frames = read(item)
         faces = recognizer.predict(image, detect=detect)
         if saver is not None:
             saver.save(item, image, faces)

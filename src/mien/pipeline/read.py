@@ -62,6 +62,8 @@ def _read(path: Path) -> pa.Table:
         parts = sorted(path.glob("*.parquet"))
         if not parts:
             raise ValueError("a folder without .parquet files")
+        if (path / "_mien").is_dir() and not (path / "_mien/complete.json").exists():
+            raise ValueError("parts are missing: run the command that began it again")
         return pa.concat_tables([pq.read_table(part) for part in parts])
     suffix = path.suffix.lower()
     if suffix == ".parquet":

@@ -1,0 +1,26 @@
+"""`mien predict --engine ray`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from mien.cli.output import counted
+from mien.cli.progress import progress
+from mien.errors import OptionError
+
+
+def predict_collection(sources: list[str], output: str | None, *, quiet: bool, **options: Any) -> int:
+    """Predict into a folder of parts. 0: done; 1: a file could not be read."""
+    from mien.distributed import predict
+
+    if output is None:
+        raise OptionError("--engine ray writes its table in parts: name a folder or a URI for them with --output")
+    with progress("predicting", quiet=quiet) as bar:
+        result = predict.predict_collection(sources, output, progress=bar, **options)
+    if not quiet:
+        parts = [f"{counted(result.faces, 'face')} in {counted(result.images - result.errors, 'image')}"]
+        parts += [f"{result.errors:,} could not be read"] * (result.errors > 0)
+        made = f"{counted(result.parts, 'part')}, {result.made_now:,} made now"
+        print(f"{', '.join(parts)}; table: {result.output} ({made})", file=sys.stderr)  # noqa: T201
+    return 1 if result.errors else 0
