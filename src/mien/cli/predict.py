@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -20,7 +22,7 @@ def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Images and folders (with all folders below; videos and linked folders are named and left out). "
+            help="Images, videos and folders (with all folders below; linked folders are named and left out). "
             "With --engine ray also lists (.txt), Parquet files, and URIs of all these.",
             show_default=False,
         ),
@@ -60,6 +62,16 @@ def predict(
         float | None,
         typer.Option(help="Least confidence of a certain prediction, 0 to 1. Default: as the manifest says."),
     ] = None,
+    fps: Annotated[float | None, typer.Option(help="Of videos: frames to examine per second.")] = None,
+    every: Annotated[int, typer.Option(help="Of videos: examine every n-th frame.")] = 1,
+    start: Annotated[str | None, typer.Option(help="Of videos: begin here; seconds, M:SS or H:MM:SS.")] = None,
+    end: Annotated[str | None, typer.Option(help="Of videos: end before this time.")] = None,
+    smoothing: Annotated[
+        bool, typer.Option("--smoothing/--no-smoothing", help="Of videos: also smooth scores over each track.")
+    ] = True,
+    annotated: Annotated[
+        Path | None, typer.Option(help="Write the video with its faces marked here, as .mp4; for one video.")
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -90,12 +102,14 @@ def predict(
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
-    """Detect the faces in images and predict their expressions. 0: done; 1: a file could not be read."""
+    """Detect the faces in images and videos and predict their expressions. 0: done; 1: a file could not be read."""
     if engine != "local":
         from mien.cli.predict_collection import predict_collection
 
-        if save is not None or as_json:
-            raise OptionError(f"--engine {engine} writes tables only; leave --save and --json out")
+        if save is not None or as_json or annotated is not None:
+            raise OptionError(f"--engine {engine} writes tables only; leave --save, --json and --annotated out")
+        if fps is not None or every != 1 or start or end or not smoothing:
+            raise OptionError(f"--engine {engine} is for images; videos and their options need --engine local")
         return predict_collection(
             sources, output, engine=engine, detect=detect, column=column, images_per_part=images_per_part,
             workers=workers, address=address, temp_dir=temp_dir, overwrite=overwrite, quiet=quiet,
@@ -105,39 +119,67 @@ def predict(
     if column is not None or address is not None or workers or temp_dir is not None:
         raise OptionError("--column, --address, --workers and --temp-dir belong to --engine ray")
     from mien.cli.predict_table import Summary, one_line, print_table
+    from mien.cli.predict_video import TrackLines, seconds
+    from mien.media.animation import is_video
+    from mien.pipeline.annotate import check_annotated
     from mien.pipeline.batch import images_of
     from mien.pipeline.recognizer import load
     from mien.pipeline.table import TableRow, check_suffix, rows_of
+    from mien.results import VideoFrame
 
     file = None if output is None else Path(output)
     if file is not None:
         check_suffix(file)
     images = images_of(sources, leave_out=save)
     if not images:
-        raise InputError(f"{', '.join(sources)}: no image there; name images or a folder with some")
+        raise InputError(f"{', '.join(sources)}: no image or video there; name some, or a folder with some")
+    videos = [item for item in images if isinstance(item, str) and is_video(item)]
+    if annotated is not None:
+        if len(images) != 1 or not videos:
+            raise OptionError("--annotated is for one video; give one, or --save for images")
+        check_annotated(annotated, videos[0])
     recognizer = load(
         weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors,
-        tta=tta, min_confidence=min_confidence, threads=1 if len(images) > 1 else 0,
+        tta=tta, min_confidence=min_confidence, threads=1 if len(images) > 1 or videos else 0,
     )  # fmt: skip
-    summary, table = Summary(len(images)), list[TableRow]()
-    with progress("predicting", len(images), quiet=quiet) as bar:
+    summary, table, tracks = Summary(len(images)), list[TableRow](), TrackLines()
+    with ExitStack() as stack:
+        rows_in = file
+        if annotated is not None and file is None:
+            rows_in = Path(stack.enter_context(TemporaryDirectory())) / "rows.parquet"
+        bar = stack.enter_context(progress("predicting", None if videos else len(images), quiet=quiet))
         results = recognizer.stream(
-            sources, detect=detect, output=file, save=save, overwrite=overwrite, workers=0, progress=bar,
+            sources, detect=detect, output=rows_in, save=save, overwrite=overwrite, workers=0, progress=bar,
+            fps=fps, every=every, start_s=seconds(start) or 0.0, end_s=seconds(end), smoothing=smoothing,
         )  # fmt: skip
         for result in results:
             summary.add(result)
             if result.error is not None:
                 bar.write(f"mien: {one_line(result.source)}: {result.error}")
             if result.frames > 1:
-                bar.write(f"mien: {one_line(result.source)}: only the first of {result.frames} frames is read")
-            rows = rows_of(result, recognizer.labels)
+                bar.write(f"mien: {one_line(result.source)}: only the first of {result.frames} pages is read")
+            rows = rows_of(result, recognizer.labels) if as_json or file is None else []
             if as_json:
                 sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
-            elif file is None:
+            elif file is None and isinstance(result, VideoFrame):
+                tracks.add(result)
+            else:
                 table += rows
+        if annotated is not None and rows_in is not None:
+            _annotate(videos[0], rows_in, annotated, quiet=quiet)
     if table:
         print_table(table, [f"p_{label}" for label in recognizer.labels], recognizer.network.confidence_threshold)
-    if not quiet and (file is not None or save is not None or len(images) > 1):
-        for line in (summary.sentence(file), *(summary.expressions() if len(images) > 1 else ())):
+    tracks.print()
+    if not quiet and (file is not None or save is not None or len(images) > 1 or videos):
+        bar.write(summary.sentence(file) + (f"; video: {annotated}" if annotated else ""))
+        for line in summary.expressions() if len(images) > 1 and not videos else ():
             bar.write(line)
     return 1 if summary.failed else 0
+
+
+def _annotate(video: str, rows: Path, output: Path, *, quiet: bool) -> None:
+    from mien.pipeline.annotate import annotate_video
+    from mien.pipeline.read import read_columns
+
+    with progress("drawing", None, quiet=quiet) as bar:
+        annotate_video(video, read_columns(rows)[1], output, progress=bar)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from mien.cli.output import counted
 from mien.pipeline.table import TableRow
-from mien.results import ImageResult, percent
+from mien.results import ImageResult, VideoFrame, percent
 
 _PROBLEMS = {  # of `mien.results.FLAGS`
     "small": "face too small",
@@ -33,19 +33,25 @@ _IMAGE_CELLS = 24  # that the path keeps
 class Summary:
     """Counts of a run over `total` images, with those that an earlier run has done."""
 
-    images = faces = empty = failed = uncertain = flagged = 0
+    images = frames = faces = empty = failed = uncertain = flagged = 0
 
     def __init__(self, total: int) -> None:
         self.total = total
         self._expressions: Counter[str] = Counter()  # of all faces
         self._certain: Counter[str] = Counter()
+        self._videos: set[str] = set()
+        self._broken: set[str] = set()
 
     def add(self, result: ImageResult) -> None:
         """One more result."""
+        if isinstance(result, VideoFrame) and result.error is None:
+            self._videos.add(result.source)
         if result.error is not None:
             self.failed += 1
+            self._broken.add(result.source)
             return
-        self.images += 1
+        self.frames += isinstance(result, VideoFrame)
+        self.images += not isinstance(result, VideoFrame)
         self.faces += len(result.faces)
         self.empty += not result.faces
         self.uncertain += sum(face.certain is False for face in result.faces)
@@ -56,15 +62,18 @@ class Summary:
 
     def sentence(self, output: Path | None) -> str:
         """The counts in words, zeros left out."""
-        before = self.total - self.images - self.failed
+        before = self.total - self.images - len(self._videos | self._broken)
         counts = {
             "uncertain": self.uncertain,
             "hard to see": self.flagged,
             "without a face": self.empty,
-            "could not be read": self.failed,
+            "could not be read" + " to the end" * (self._broken <= self._videos): self.failed,
             "done before": before,
         }
-        parts = [f"{counted(self.faces, 'face')} in {counted(self.images, 'image')}"]
+        read = [counted(self.images, "image")] if self.images or not self.frames else []
+        if self.frames:
+            read.append(f"{counted(self.frames, 'frame')} of {counted(len(self._videos), 'video')}")
+        parts = [f"{counted(self.faces, 'face')} in {' and '.join(read)}"]
         parts += [f"{count} {what}" for what, count in counts.items() if count > 0]
         return ", ".join(parts) + (f"; table: {output}" if output else "")
 
@@ -93,8 +102,7 @@ def print_table(rows: list[TableRow], classes: list[str], threshold: float | Non
 
     `classes`: the p_ columns. `threshold`: least confidence of a certain prediction.
     """
-    cut = sys.stdout.isatty() or "COLUMNS" in os.environ
-    console = Console(width=None if cut else 1_000_000)
+    console = plain_console()
     lines, last = [], None
     for row in (row for row in rows if row["error"] is None):
         lines.append(_cells(row, classes, threshold) | {"image": one_line(row["source"]) * (row["source"] != last)})
@@ -118,6 +126,12 @@ def print_table(rows: list[TableRow], classes: list[str], threshold: float | Non
         style = "" if line.get("note", "").startswith("uncertain") else "bold"
         table.add_row(*(Text(cells.get(name, ""), style if name == "expression" else "") for name in columns))
     console.print(table)
+
+
+def plain_console() -> Console:
+    """As wide as the terminal; where the output is none, as wide as need be."""
+    cut = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if cut else 1_000_000)
 
 
 def _cells(row: TableRow, classes: list[str], threshold: float | None) -> dict[str, str]:
