@@ -58,7 +58,9 @@ def draw(people: Sequence[Person], *, shift: float = 0.0, blur: float = 0.0, wal
     if blur:
         image = image.filter(ImageFilter.GaussianBlur(blur))
     visible = [
-        (name, box) for i, (name, box, _) in enumerate(boxes) if _share(box, [b[2] for b in boxes[i + 1 :]]) >= _VISIBLE
+        (name, box)
+        for i, (name, box, _) in enumerate(boxes)
+        if _share(box, [b[2] for b in boxes[i + 1 :]]) >= _VISIBLE
     ]
     return SceneFrame(np.asarray(image), tuple(visible))
 
@@ -73,9 +75,8 @@ def _place(person: Person) -> tuple[tuple[float, float, float, float], Image.Ima
     )  # fmt: skip
     patch = photo.crop(tuple(map(round, cut)))
     patch = patch.resize((round(patch.width * scale), round(patch.height * scale)))
-    corner = (
-        round(person.x - scale * ((left + right) / 2 - cut[0])), round(person.y - scale * ((top + bottom) / 2 - cut[1])),
-    )  # fmt: skip
+    dx, dy = scale * ((left + right) / 2 - cut[0]), scale * ((top + bottom) / 2 - cut[1])
+    corner = round(person.x - dx), round(person.y - dy)
     x, y, half_w, half_h = person.x, person.y, wide * scale / 2, high * scale / 2
     return (x - half_w, y - half_h, x + half_w, y + half_h), patch, corner
 
@@ -131,7 +132,7 @@ def leaving() -> Iterator[SceneFrame]:
 def blurring() -> Iterator[SceneFrame]:
     """The image blurs until no face can be read, and clears."""
     for i in range(120):
-        yield draw([replace(A, x=A.x + i * 0.5), B], blur=9 * np.sin(i / 120 * np.pi) ** 2)
+        yield draw([replace(A, x=A.x + i * 0.5), B], blur=float(9 * np.sin(i / 120 * np.pi) ** 2))
 
 
 SCENES: dict[str, Callable[[], Iterator[SceneFrame]]] = {

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from scenes import FPS, SCENES, SceneFrame
 
 import mien
 from mien.geometry import Box, iou
 from mien.media.frames import Frame
+from scenes import FPS, SCENES, SceneFrame
 
 METRICS = ["idf1", "num_switches", "num_fragmentations", "num_misses", "num_false_positives", "num_objects"]
 PEOPLE = ["astronaut", "grace_hopper"]
@@ -73,7 +73,9 @@ def measure(frames: Sequence[SceneFrame], tracked: Tracked) -> dict[str, float]:
             boxes = np.array([(b.left, b.top, b.right, b.bottom) for _, b in faces]).reshape(-1, 4)
             distances = np.array([1 - iou(box, boxes) for box in truth]).reshape(len(truth), len(boxes))
             distances[distances > 0.6] = np.nan
-            accumulator.update([PEOPLE.index(name) for name, _ in frame.faces], [number for number, _ in faces], distances)
+            accumulator.update(
+                [PEOPLE.index(name) for name, _ in frame.faces], [number for number, _ in faces], distances
+            )
         summary = motmetrics.metrics.create().compute(accumulator, metrics=METRICS, name="scene")
     return {name: round(float(summary[name].iloc[0]), 4) for name in METRICS}
 
