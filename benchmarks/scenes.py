@@ -52,7 +52,7 @@ def draw(people: Sequence[Person], *, shift: float = 0.0, blur: float = 0.0, wal
     image = Image.fromarray(np.stack([np.tile((stripes + t).astype(np.uint8), (HEIGHT, 1)) for t in tint], axis=-1))
     boxes = []
     for person in people:
-        box, patch, corner = _place(person)
+        box, patch, corner = _paste_of(person)
         image.paste(patch, corner)
         boxes.append((person.name, box, (*corner, corner[0] + patch.width, corner[1] + patch.height)))
     if blur:
@@ -65,7 +65,7 @@ def draw(people: Sequence[Person], *, shift: float = 0.0, blur: float = 0.0, wal
     return SceneFrame(np.asarray(image), tuple(visible))
 
 
-def _place(person: Person) -> tuple[tuple[float, float, float, float], Image.Image, tuple[int, int]]:
+def _paste_of(person: Person) -> tuple[tuple[float, float, float, float], Image.Image, tuple[int, int]]:
     photo, (left, top, right, bottom) = _photo(person.name), _FACES[person.name]
     scale = person.face_px / (bottom - top)
     high, wide = bottom - top, right - left

@@ -67,7 +67,12 @@ def timed(call: Callable[[], int]) -> tuple[int, float, float]:
 def speed(folder: Path, *, seconds: float, turns: int) -> dict[str, float]:
     path = write_1080p(folder / "two.mp4", seconds)
     one, many = mien.load(), mien.load(threads=1)
-    calls = {"plain loop": lambda: plain_loop(one, path), "ours": lambda: ours(many, path)}
+    single = mien.load(threads=1, tta=False)
+    calls = {
+        "plain loop": lambda: plain_loop(one, path),
+        "ours": lambda: ours(many, path),
+        "ours without test-time augmentation": lambda: ours(single, path),
+    }
     runs: dict[str, list[tuple[int, float, float]]] = {}
     for _ in range(turns):
         for name, call in calls.items():
@@ -78,8 +83,10 @@ def speed(folder: Path, *, seconds: float, turns: int) -> dict[str, float]:
         result[f"{name}, frames a second"] = round(frames / min(wall for _, wall, _ in times), 1)
         result[f"{name}, processor ms a frame"] = round(1000 * min(cpu for *_, cpu in times) / frames, 1)
         result[f"{name}, faces a frame"] = round(times[0][0] / frames, 2)
-    ratios = [plain[1] / mine[1] for plain, mine in zip(runs["plain loop"], runs["ours"], strict=True)]
-    return result | {"times as fast": round(float(np.median(ratios)), 2)}
+    for name in list(calls)[1:]:
+        ratios = [plain[1] / mine[1] for plain, mine in zip(runs["plain loop"], runs[name], strict=True)]
+        result[f"{name}, times as fast"] = round(float(np.median(ratios)), 2)
+    return result
 
 
 def folder_of_photos(folder: Path, *, photos: int) -> dict[str, float]:
