@@ -122,7 +122,7 @@ def print_table(rows: list[TableRow], classes: list[str], threshold: float | Non
     for name in columns:
         table.add_column(name, no_wrap=True, justify="right" if name == "face" else "left")
     for line in lines:
-        cells = {**line, "image": _end(line["image"], image)}
+        cells = {**line, "image": end_of_path(line["image"], image)}
         style = "" if line.get("note", "").startswith("uncertain") else "bold"
         table.add_row(*(Text(cells.get(name, ""), style if name == "expression" else "") for name in columns))
     console.print(table)
@@ -156,7 +156,7 @@ def _note(row: TableRow, threshold: float | None) -> str:
     return ", ".join(reasons)
 
 
-def _end(text: str, width: int) -> str:
+def end_of_path(text: str, width: int) -> str:
     """The end of a path, which tells it from the others."""
     if cell_len(text) <= width:
         return text

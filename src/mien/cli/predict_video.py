@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import typer
 
-from mien.cli.predict_table import one_line, plain_console
+from mien.cli.predict_table import end_of_path, one_line, plain_console
 from mien.results import VideoFrame, percent
 
+_LEAST_CELLS, _OTHER_CELLS = 16, 84  # of the path, and of the other columns with three expressions
 _MOST_TRACKS = 40  # shown of one video: those longest in sight
 
 
@@ -69,20 +70,21 @@ class TrackLines:
             return
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in ("video", "track", "from", "to", "frames", "expressions", "uncertain"):
-            left = name in ("video", "expressions")
-            table.add_column(name, no_wrap=name != "expressions", justify="left" if left else "right",
-                             overflow="ellipsis" if name == "video" else "fold")  # fmt: skip
-        last = None
+            justify = "left" if name in ("video", "expressions") else "right"
+            table.add_column(name, no_wrap=name != "expressions", justify=justify)
+        console, last = plain_console(), None
+        room = max(_LEAST_CELLS, console.width - _OTHER_CELLS)
         for (source, number), track in self._shown():
             total = track.expressions.total()
             shares = [f"{label} {percent(count / total)}" for label, count in track.expressions.most_common(3)]
             cells = [
-                one_line(source) if source != last else "", str(number), clock(track.first_s), clock(track.last_s),
+                end_of_path(one_line(source), room) if source != last else "",
+                str(number), clock(track.first_s), clock(track.last_s),
                 str(total), ", ".join(shares), percent(track.uncertain / total) if track.uncertain else "",
             ]  # fmt: skip
             last = source
             table.add_row(*map(Text, cells))
-        plain_console().print(table)
+        console.print(table)
 
     def _shown(self) -> list[tuple[tuple[str, int], _Track]]:
         """The longest tracks of each video, in the order of their videos and numbers."""

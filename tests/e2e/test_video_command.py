@@ -1,0 +1,74 @@
+"""`mien predict` on videos, as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.cli.app import run
+from mien.cli.predict_video import clock, seconds
+from tests.media.videos import write_video
+
+PHOTO = Path(__file__).parents[2] / "examples/astronaut.jpg"
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with Image.open(PHOTO) as photo:
+        face = np.asarray(photo.convert("RGB").crop((110, 0, 366, 192)))
+    return write_video(
+        tmp_path_factory.mktemp("video") / "talk.mp4", 12, image_of=lambda i: np.roll(face, i, axis=1)
+    )
+
+
+def test_a_video_is_shown_as_one_line_per_person(
+    talk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run(["predict", str(talk), "--every", "2"]) == 0
+    output = capsys.readouterr()
+    header, line = output.out.splitlines()
+    assert header.split() == "video track from to frames expressions uncertain".split()
+    assert line.split()[1:] == ["0", "0:00.0", "0:00.3", "6", "happiness", ">99%"]
+    assert "6 faces in 6 frames of 1 video" in output.err
+
+
+def test_rows_are_printed_as_json(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", str(talk), "--json", "--start", "0:00.3", "--no-smoothing", "--quiet"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["frame"] for row in rows] == [9, 10, 11]
+    assert [(row["track"], row["smoothed"]) for row in rows] == [(0, None)] * 3
+
+
+def test_an_annotated_video_with_and_without_a_table(talk: Path, tmp_path: Path) -> None:
+    options = ["--fps", "10", "--quiet"]
+    assert run(["predict", str(talk), "--annotated", str(tmp_path / "a.mp4"), *options]) == 0
+    table = ["--output", str(tmp_path / "t.parquet")]
+    assert run(["predict", str(talk), "--annotated", str(tmp_path / "b.mp4"), *table, *options]) == 0
+    assert run(["predict", str(talk), "--annotated", str(tmp_path / "c.mp4"), *table, *options]) == 0, (
+        "table is done"
+    )
+    for name in "abc":
+        with av.open(str(tmp_path / f"{name}.mp4")) as file:
+            assert sum(1 for _ in file.decode(video=0)) == 4
+
+
+def test_what_cannot_be_is_said(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", str(PHOTO), "--annotated", str(tmp_path / "a.mp4")]) == 2
+    assert "--annotated is for one video" in capsys.readouterr().err
+    assert run(["predict", str(talk), "--start", "soon"]) == 2
+    assert "is no time" in capsys.readouterr().err
+    assert run(["predict", str(talk), "--fps", "2", "--every", "2"]) == 2
+    talk.with_name("cut.mp4").write_bytes(talk.read_bytes()[:2000])
+    assert run(["predict", str(talk.with_name("cut.mp4"))]) == 1
+    assert "moov" in capsys.readouterr().err
+
+
+def test_times_are_read_and_written() -> None:
+    assert [seconds(text) for text in (None, "90", "1:30", "0:01:30.5", "1:00:00")] == [None, 90, 90, 90.5, 3600]
+    assert [clock(time_s) for time_s in (0, 59.96, 65.24, 3661)] == ["0:00.0", "1:00.0", "1:05.2", "1:01:01"]
