@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KEY_FRAME_S = 0.1  # between detections: every third frame at 24 to 30 frames a second
 MOST_FRAMES = 6  # of a segment
 SEARCH_S = 1.0  # between searches for faces at any roll, in a frame without a face
-CHECKPOINT_SEGMENTS = 100  # about ten seconds
+CHECKPOINT_SEGMENTS = 30  # three seconds or more
 _SLACK_S = 0.002
 _AHEAD = 3  # segments of each pool, and frames of the decoder, that wait
 
