@@ -16,8 +16,8 @@ from PIL import Image, ImageFilter
 import mien
 from mien.cli.predict import predict
 from mien.results import ImageResult
-from tests.conftest import EXAMPLES
 from mien.weights.manifest import shipped_names
+from tests.conftest import EXAMPLES
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 
