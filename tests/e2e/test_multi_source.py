@@ -83,3 +83,33 @@ def test_two_tables_become_weights_that_are_evaluated_on_each(
         assert run(words) == 0
     manifest = load_manifest(str(tmp_path / "run"))
     assert [title.partition(" ")[0] for title in manifest.accuracies] == ["soft", "three"]
+
+
+@pytest.mark.slow
+def test_several_recipes_are_trained_at_once_within_their_minutes(
+    tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What fills one GPU in ten minutes, small and on the processor."""
+    for name in ("soft", "three"):
+        words = ["data", "prepare", "csv", tables / name, "--out", tmp_path / "prepared" / name, "--size", "96"]
+        assert run([*map(str, words)]) == 0
+    names = ("one", "two")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(RECIPE.replace('"tiny"', f'"{name}"'))
+    data = [word for name in ("soft", "three") for word in ("--data", str(tmp_path / "prepared" / name))]
+    options = [*data, "--accelerator", "cpu", "--out", str(tmp_path / "runs"), "--minutes", "0.4"]
+    capsys.readouterr()
+    assert run(["train", *(str(tmp_path / f"{name}.py") for name in names), *options]) == 0
+    log = capsys.readouterr().err
+    for name in names:
+        assert f"{name}  0.4 minutes: " in log
+        assert f"{name}.py: finished, {tmp_path}/runs/{name}/weights" in log
+        assert load_manifest(str(tmp_path / "runs" / name)).name == name
+        recipe = json.loads((tmp_path / "runs" / name / "run.json").read_text())["recipe"]
+        assert recipe["minutes"] == 0.4
+        assert recipe["epochs"] * recipe["epoch_images"] >= 8
+    assert run(["train", *(str(tmp_path / f"{name}.py") for name in names), *options]) == 0
+    assert "finished already" in capsys.readouterr().err  # the epochs that were found at first
+    assert run(["train", str(tmp_path / "one.py"), str(tmp_path / "one.py"), *options]) == 2
+    assert "two recipes are called one" in capsys.readouterr().err
+    assert run(["train", str(tmp_path / "one.py"), str(tmp_path / "none.py"), *options]) == 1

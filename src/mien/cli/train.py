@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(help="Name (mien recipes list), Python file or import path of a recipe, pkg.mod:RECIPE."),
+    recipes: Annotated[
+        list[str],
+        typer.Argument(
+            help="Name (mien recipes list), Python file or import path of a recipe, pkg.mod:RECIPE. Several are "
+            "trained at once, each in a folder of its name in --out."
+        ),
     ],
     data: Annotated[
         list[Path],
@@ -38,6 +41,9 @@ def train(
             "extend a finished run.",
         ),
     ] = None,
+    minutes: Annotated[
+        float, typer.Option(help="Train for so long; the epochs follow from a few timed steps.", min=0)
+    ] = 0.0,
     network: Annotated[
         str,
         typer.Option(
@@ -55,8 +61,8 @@ def train(
     nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.", min=1)] = 1,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     quiet: Quiet = False,
-) -> None:
-    """Train a network as a recipe says. Interrupted runs resume when the command is repeated."""
+) -> int:
+    """Train as recipes say, several at once if named. Interrupted runs resume when the command is repeated."""
     from mien.cli.progress import progress
     from mien.errors import MissingPackageError, OptionError
 
@@ -70,10 +76,21 @@ def train(
         if not equals:
             raise OptionError(f"--set {change}: give NAME=VALUE, such as epochs=5")
         values[name.strip()] = value.strip()
+    if minutes:
+        values["minutes"] = str(minutes)
+    if len(recipes) > 1:
+        shared = {
+            "--data": data, "--extra-data": extra_data or (), "--set": changes or (), "--fold": [fold],
+            "--weights-folder": [weights_folder], "--devices": [devices], "--accelerator": [accelerator],
+            "--minutes": [minutes], "--network": [network] if network else (),
+        }  # fmt: skip
+        arguments = [word for option, given in shared.items() for value in given for word in (option, str(value))]
+        arguments += ["--from-scratch"] * from_scratch + ["--quiet"] * quiet
+        return _several(recipes, out, arguments, nodes=nodes)
     with progress("training", quiet=quiet) as bar:
         _log_to(bar, quiet=quiet)
         result = session.train(
-            recipe, data, out, extra_data=extra_data or (), changes=values, weights_folder=weights_folder,
+            recipes[0], data, out, extra_data=extra_data or (), changes=values, weights_folder=weights_folder,
             from_scratch=from_scratch, fold=fold, devices=devices, nodes=nodes, accelerator=accelerator,
             command="mien " + shlex.join(sys.argv[1:]), progress=bar,
         )  # fmt: skip
@@ -84,6 +101,26 @@ def train(
             result.best_epoch, "the last" if monitor == "last" else f"the best {monitor}", result.best["accuracy"],
             result.best["balanced_accuracy"], result.weights.parent,
         )  # fmt: skip
+    return 0
+
+
+def _several(recipes: list[str], out: Path, arguments: list[str], *, nodes: int) -> int:
+    """One process for each recipe; 1 where one of them failed."""
+    import torch
+
+    from mien.errors import OptionError
+    from mien.training.several import train_several
+
+    if nodes > 1:
+        raise OptionError("--nodes: several recipes are trained on one machine; start one recipe per command")
+
+    def write(line: str) -> None:
+        typer.echo(line, err=True)
+
+    runs = train_several(recipes, out, arguments, write=write, gpus=torch.cuda.device_count())
+    for one in runs:
+        write(f"{one.recipe}: {'finished, ' + str(one.folder / 'weights') if one.code == 0 else 'FAILED'}")
+    return int(any(one.code for one in runs))
 
 
 def _log_to(bar: Bar, *, quiet: bool) -> None:

@@ -29,7 +29,11 @@ def list_weights(
 
     from mien.weights.manifest import load_manifest, manifests_below, shipped_names
 
-    own = [(str(path.parent).removesuffix("/weights"), manifest) for one in paths or () for path, manifest in manifests_below(one)]
+    own = [
+        (str(path.parent).removesuffix("/weights"), manifest)
+        for one in paths or ()
+        for path, manifest in manifests_below(one)
+    ]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("name", overflow="fold", no_wrap=not own)
     for name in ("network", "input", "classes"):

@@ -57,12 +57,17 @@ class TrainingData:
         self._source = np.zeros(len(store), dtype=np.int64)
         for i, one in enumerate(plan.sources):
             self._source[np.concatenate([one.train, one.valid])] = i
-        self.sampler = _mixture(self.sources, recipe, self._label, targets)
+        self._distributions = targets
+        self.resize(recipe)
         self.augmentation, self._unchanged = plan.augmentation, plain(plan.augmentation.inputs)
         self.fingerprint = store.take(np.concatenate([self.train_rows, self.valid_rows])).fingerprint
         self.teacher_logits: Tensor | None = None  # (training set, K) of cached teachers
         self._temperature = recipe.loss.temperature
         self._resident: Tensor | None = None
+
+    def resize(self, recipe: Recipe) -> None:
+        """Draw epochs as the recipe says."""
+        self.sampler = _mixture(self.sources, recipe, self._label, self._distributions)
 
     @property
     def epoch_size(self) -> int:

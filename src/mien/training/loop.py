@@ -122,7 +122,7 @@ def fit(
         factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
-        loss = step_of(step, _batches(recipe, data, step_of, step, per_epoch))
+        loss = step_of(step, batches(recipe, data, step_of, step, per_epoch))
         losses.append(loss)
         if not math.isfinite(loss):
             _check_skipped(losses, step, per_epoch, recipe)
@@ -190,7 +190,7 @@ def _check_skipped(losses: Sequence[float], step: int, per_epoch: int, recipe: R
         )
 
 
-def _batches(recipe: Recipe, data: Data, step_of: Step, step: int, per_epoch: int) -> list[TrainingBatch]:
+def batches(recipe: Recipe, data: Data, step_of: Step, step: int, per_epoch: int) -> list[TrainingBatch]:
     """The micro-batches of this process for one step."""
     epoch, within = divmod(step, per_epoch)
     positions = data.order(epoch)[within * recipe.batch : (within + 1) * recipe.batch]

@@ -57,6 +57,7 @@ class Recipe(Settings):
     # how
     epochs: int = 30  # passes over the training set
     epoch_images: int = 0  # images of an epoch where shares are stated; 0: as many as the training set has
+    minutes: float = 0.0  # the run is to take: epochs (with shares also epoch_images) follow; 0: as they stand
     batch: int = 64  # images per step, over all processes
     micro_batch: int = 0  # images in one forward pass, which share batch norms; 0: all of a process
     seed: int = 0  # of everything random
@@ -103,6 +104,8 @@ class Recipe(Settings):
             raise OptionError(f"shares.{wrong[0]} is {self.shares[wrong[0]]}; it must not be below 0")
         if self.epoch_images and not self.shares:
             raise OptionError("epoch_images needs shares; without them an epoch is a pass over the training set")
+        if self.minutes < 0:
+            raise OptionError(f"minutes is {self.minutes}; it must not be below 0")
         if self.epoch_images < 0:
             raise OptionError(f"epoch_images is {self.epoch_images}; it must not be below 0")
         if self.cached_teachers and not self.teachers:

@@ -15,6 +15,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class RunFolder:
         now: dict[str, Any] = {"recipe": recipe.to_dict(), "data": data}
         before = self._read_run()
         if before is None:
-            self._check_empty()
+            self.check()
         elif changed := differences({key: before[key] for key in now}, now):
             state = self.last()
             history = state["history"] if state else []
@@ -88,9 +89,19 @@ class RunFolder:
         }
         self._write("run.json", json.dumps(about | now, indent=1, ensure_ascii=False))
 
-    def _check_empty(self) -> None:
-        """A run is not written among other files."""
-        others = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
+    def timed(self, recipe: Recipe) -> Recipe | None:
+        """The recipe with the epochs that an earlier start of this run found for its minutes; None without one."""
+        before = self._read_run()
+        if before is None or before["recipe"].get("minutes") != recipe.minutes or self.last() is None:
+            return None
+        return replace(recipe, epochs=before["recipe"]["epochs"], epoch_images=before["recipe"]["epoch_images"])
+
+    def check(self) -> None:
+        """Raise `OutputError` for a folder that holds something else than a run, or what a run starts with."""
+        if self._read_run() is not None or not self.folder.is_dir():
+            return
+        names = (path.name for path in self.folder.iterdir())
+        others = sorted(name for name in names if not name.startswith(".") and name != "teachers")
         if others:
             shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
             raise OutputError(f"{self.folder} holds other files ({shown}); give --out a new folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
 from mien.prepared.concat import ConcatStore
+from mien.training.budget import within_minutes
 from mien.training.data import TrainingData
 from mien.training.history import History, best_epoch
 from mien.training.initialize import initialize, pretrained_manifest
@@ -132,27 +134,29 @@ def run_plan(
     The test set of a protocol with folds is evaluated once, at the end, with the weights that validation chose; an
     official test set and other sets are left to `mien.evaluate`.
     """
-    recipe = plan.recipe
+    recipe, started = plan.recipe, time.monotonic()
     torch.manual_seed(recipe.seed)
     data = TrainingData(plan)
     check_batch(recipe, data)
     teachers = _teachers(plan, fabric)
     objective = build_objective(plan, teachers=None if recipe.cached_teachers else teachers, known=data.known)
     run = RunFolder(out, first=fabric.is_global_zero)
+    run.check()
     _announce(plan, data)
+    if teachers is not None and recipe.cached_teachers:
+        log.info("the teachers predict %d training images once", len(data.train_rows))
+        data.teacher_logits = cached_logits(
+            teachers, data, out / "teachers", device=fabric.device, write=fabric.is_global_zero
+        )
+    if recipe.minutes:
+        timed = run.timed(recipe) or within_minutes(recipe, objective, data, fabric, started=started)
+        recipe = fabric.broadcast(timed)
+        plan = replace(plan, recipe=recipe)
+        data.resize(recipe)
     if fabric.is_global_zero:
         images = {"train": len(data.train_rows), "validation": data.valid_size}
         run.begin(recipe, data=data.fingerprint, images=images, command=command)
     fabric.barrier()
-    if teachers is not None and recipe.cached_teachers:
-        log.info("the teachers predict %d training images once", len(data.train_rows))
-        data.teacher_logits = cached_logits(
-            teachers,
-            data,
-            out / "teachers",
-            device=fabric.device,
-            write=fabric.is_global_zero,
-        )
     history = fit(recipe, objective, data, run, fabric=fabric, progress=progress)
     epoch = best_epoch(history, recipe.monitor)
     best = history[epoch - 1]

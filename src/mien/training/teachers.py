@@ -7,6 +7,7 @@ distillation: A good teacher is patient and consistent", 2022).
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -22,10 +23,11 @@ from mien.augment.mixing import Mix
 from mien.errors import OptionError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
-from mien.media.work import Progress, no_progress
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of
 from mien.weights.manifest import WeightsManifest
+
+log = logging.getLogger(__name__)
 
 CACHED_PART = 2048  # images in a file of cached predictions
 
@@ -97,7 +99,6 @@ def cached_logits(
     *,
     device: torch.device,
     write: bool = True,
-    progress: Progress = no_progress,
 ) -> Tensor:
     """The teachers' logits (training set, K) with flip, from `folder` as far as they are there.
 
@@ -119,7 +120,7 @@ def cached_logits(
             parts.append(made)
         else:
             parts.append(torch.from_numpy(np.load(file)))
-        progress(min(start + CACHED_PART, count), count)
+        log.info("  %d of %d images", len(rows) + start, count)
     if write:
         for old in folder.glob("*.npy"):
             if not old.name.startswith(key):
