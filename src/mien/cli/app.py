@@ -10,6 +10,7 @@ import typer
 
 from mien._version import __version__
 from mien.cli.calibrate import calibrate
+from mien.cli.camera import camera
 from mien.cli.data import data_app
 from mien.cli.doctor import doctor
 from mien.cli.evaluate import evaluate
@@ -82,7 +83,7 @@ def _main(
     pass
 
 
-for command in (predict, summary, plot, report, train, evaluate, calibrate):
+for command in (predict, camera, summary, plot, report, train, evaluate, calibrate):
     app.command()(command)
 app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")

@@ -1,0 +1,155 @@
+"""`mien camera`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.options import Overwrite, Priors, Tta, Weights
+
+if TYPE_CHECKING:
+    from mien.cli.predict_table import Summary
+    from mien.media.frames import FrameSource
+    from mien.pipeline.recognizer import Recognizer
+
+
+def camera(
+    source: Annotated[
+        str, typer.Argument(help="camera:0, camera:1, ... or an address: rtsp://..., http://...")
+    ] = "camera:0",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the table here: .csv, .parquet, .jsonl or .xlsx.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Also keep what the camera sees, unmarked, as .mp4.")
+    ] = None,
+    view: Annotated[str, typer.Option(help="window, terminal, none, or auto: the first that there is.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
+    fps: Annotated[float | None, typer.Option(help="Examine at most so many frames a second.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="End after so many seconds.")] = None,
+    smoothing: Annotated[
+        bool, typer.Option("--smoothing/--no-smoothing", help="Smooth scores over each track.")
+    ] = True,
+    weights: Weights = "default",
+    priors: Priors = "default",
+    tta: Tta = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Least confidence of a certain prediction. Default: as the manifest says.")
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
+) -> int:
+    """Predict live from a camera or a stream, always the newest frame; Ctrl-C ends it with the table complete."""
+    from mien.media.live import LiveStream
+    from mien.pipeline.recognizer import load
+
+    stream = LiveStream(source)
+    recognizer = load(weights, priors=priors, tta=tta, min_confidence=min_confidence)
+    return run_live(
+        recognizer, stream, output=output, record=record, view="none" if as_json and view == "auto" else view,
+        as_json=as_json, fps=fps, seconds=seconds, smoothing=smoothing, overwrite=overwrite, quiet=quiet,
+    )  # fmt: skip
+
+
+def run_live(
+    recognizer: Recognizer,
+    source: FrameSource,
+    *,
+    output: Path | None = None,
+    record: Path | None = None,
+    view: str = "auto",
+    as_json: bool = False,
+    fps: float | None = None,
+    seconds: float | None = None,
+    smoothing: bool = True,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Predict a live source until it ends, the person ends it, or it breaks off (1)."""
+    from mien.cli.live_view import open_view
+    from mien.cli.predict_table import Summary, one_line
+    from mien.media.frames import Sampling
+    from mien.media.live import NewestFrames
+    from mien.media.recording import Recording
+    from mien.pipeline.live import LiveTable
+    from mien.pipeline.table import rows_of
+
+    Sampling(fps=fps, end_s=seconds)  # raises for values that cannot be
+    _check_record(record, overwrite=overwrite)
+    summary, last_s = Summary(0), 0.0
+    with ExitStack() as stack:
+        table = stack.enter_context(LiveTable(output, recognizer.labels, overwrite=overwrite)) if output else None
+        recording = stack.enter_context(Recording(record)) if record else None
+        newest = stack.enter_context(NewestFrames(source, fps=fps, seconds=seconds, on_frame=recording))
+        shown = stack.enter_context(open_view(view, one_line(source.name)))
+        stack.enter_context(_interrupts())
+        begin = time.monotonic()
+        try:
+            for result in recognizer.frames(newest, live=True, smoothing=smoothing, images=True):
+                summary.add(result)
+                last_s = result.time_s if result.time_s is not None else last_s
+                rows = rows_of(result, recognizer.labels)
+                if table is not None:
+                    table.add(rows)
+                if as_json:
+                    sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
+                    sys.stdout.flush()
+                rate = newest.given / max(time.monotonic() - begin, 1e-3)
+                status = f"{last_s:.1f} s, {rate:.1f} frames/s, {newest.dropped} dropped"
+                if result.error is not None:
+                    print(f"mien: {one_line(result.source)}: {result.error}", file=sys.stderr)  # noqa: T201
+                elif not shown.show(result, status + (", recording" if recording else "")):
+                    break
+        except KeyboardInterrupt:
+            pass
+    if not quiet:
+        _conclude(summary, output, last_s, newest.dropped, record if recording and recording.written else None)
+    return 1 if summary.failed else 0
+
+
+def _check_record(record: Path | None, *, overwrite: bool) -> None:
+    from mien.cli.output import check_output_files
+    from mien.errors import OptionError, OutputError
+
+    check_output_files(record)
+    if record is not None and record.suffix.lower() != ".mp4":
+        raise OptionError(f"{record}: recordings are written as .mp4")
+    if record is not None and record.exists() and not overwrite:
+        raise OutputError(f"{record} is there already; choose another name, or --overwrite to replace it")
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _conclude(summary: Summary, output: Path | None, seconds: float, dropped: int, record: Path | None) -> None:
+    from mien.cli.output import counted
+
+    lines = [f"{counted(summary.images, 'frame')} in {seconds:.1f} s ({dropped:,} dropped)"]
+    lines[0] += f"; recording: {record}" if record else ""
+    lines[0] += f"; table: {output}" if output else ""
+    for line in (*lines, *summary.expressions()):
+        print(line, file=sys.stderr)  # noqa: T201
