@@ -284,3 +284,18 @@ def test_decoding_in_the_background_keeps_order_and_errors_and_ends() -> None:
     assert next(endless) == 0
     endless.close()
     assert threading.active_count() == threads
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    def megabytes() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    path = write_video(
+        tmp_path / "a.mp4",
+        300,
+        image_of=lambda i: numbered(i, width=640, height=480),
+        options={"preset": "ultrafast"},
+    )
+    sizes = [megabytes() for _ in VideoFile(path)]
+    assert sizes[-1] - sizes[50] < 50, "each frame has 0.46 MB as the decoder holds it"

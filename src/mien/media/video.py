@@ -207,6 +207,8 @@ class Converter:
 
     def __init__(self, name: str, stream: VideoStream) -> None:
         self.name, self._stream = name, stream
+        self._rotation: int | None = None  # of the frame before
+        self._matrix: tuple[int, int, int, int] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
         """Raises `VideoError` for a frame beyond the limits of size."""
@@ -226,7 +228,17 @@ class Converter:
         )
         image = _on_white(image) if alpha else image
         image = _first_field(image) if frame.interlaced_frame else image
-        return _upright(image, frame)
+        return _upright(image, self._display_matrix(frame))
+
+    def _display_matrix(self, frame: VideoFrame) -> tuple[int, int, int, int] | None:
+        """(a, b, c, d): displayed (x, y) = (a x + c y, b x + d y); read where it changes, as PyAV 18 keeps a frame
+        whose side data was read for ever."""
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            data = frame.side_data.get("DISPLAYMATRIX")
+            values = None if data is None else np.frombuffer(cast("bytes", data), "=i4")[:5].tolist()
+            self._matrix = None if values is None else (values[0], values[1], values[3], values[4])
+        return self._matrix
 
     def _size(self, frame: VideoFrame) -> tuple[int, int]:
         """With square pixels: the shorter side is stretched."""
@@ -253,12 +265,10 @@ def _first_field(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _upright(image: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    """As the display matrix says: displayed (x, y) = (a x + c y, b x + d y)."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
+def _upright(image: np.ndarray, matrix: tuple[int, int, int, int] | None) -> np.ndarray:
+    if matrix is None:
         return image
-    a, b, _, c, d = np.frombuffer(cast("bytes", data), "=i4")[:5].tolist()
+    a, b, c, d = matrix
     if abs(a) < abs(b):
         image, a, d = image.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
