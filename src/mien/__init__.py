@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mien.datasets.audit.check import check as check
     from mien.distributed.predict import CollectionResult as CollectionResult
     from mien.distributed.predict import predict_collection as predict_collection
+    from mien.draw.faces import annotate as annotate
     from mien.errors import DataError as DataError
     from mien.errors import ImageError as ImageError
     from mien.errors import InputError as InputError
@@ -107,6 +108,7 @@ _PUBLIC = {
     "WeightsCheck": "mien.weights.verify",
     "WeightsError": "mien.errors",
     "WeightsManifest": "mien.weights.manifest",
+    "annotate": "mien.draw.faces",
     "build": "mien.models",
     "calibrate": "mien.evaluation.calibrate",
     "check": "mien.datasets.audit.check",

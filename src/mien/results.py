@@ -13,6 +13,15 @@ from mien.labels import LabelSet
 
 # Limits of `Quality`, chosen and measured by research/fer/quality_flags.py (docs/concepts/quality.md).
 FLAGS = ("small", "off-axis", "blurred", "dark", "flat", "overexposed", "orientation")
+FLAG_REASONS = {
+    "small": "face too small",
+    "off-axis": "turned too far",
+    "blurred": "too blurred",
+    "dark": "too dark",
+    "flat": "too little contrast",
+    "overexposed": "overexposed",
+    "orientation": "up unclear",
+}
 SMALL_BELOW_PX = 11.0  # eye_px
 OFF_AXIS_ABOVE_DEG = 40.0  # off_axis_deg
 BLURRED_BELOW = 0.39  # sharpness
@@ -221,3 +230,13 @@ class VideoFrame(ImageResult):
         if self.error is not None or self.time_s is None:
             return f"VideoFrame({self.source!r}, error={self.error!r})"
         return f"VideoFrame({self.source!r}, frame={self.frame}, time_s={self.time_s:.3f}, {count})"
+
+
+def reasons(face: Face) -> list[str]:
+    """Why a prediction is not to be used as it is, in words: quality problems, or else its low confidence."""
+    flags = face.quality.flags if face.quality is not None else ()
+    words = [FLAG_REASONS[flag] for flag in flags]
+    threshold = face.expression.confidence_threshold if face.expression is not None else None
+    if face.certain is False and not words and threshold is not None:
+        words = [f"below {100 * threshold:g}%"]
+    return words

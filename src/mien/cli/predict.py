@@ -40,6 +40,12 @@ def predict(
     save: Annotated[
         Path | None, typer.Option(help="Folder for annotated images and one .json of faces each.")
     ] = None,
+    draw: Annotated[
+        str, typer.Option(help="What --save draws: boxes, labels, bars, landmarks, axes; none for nothing.")
+    ] = "boxes,labels,bars",
+    anonymize: Annotated[
+        str | None, typer.Option(help="Of --save: pixelate or blur the faces, beyond recognition.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="Detect faces, or take each image as one face.")
@@ -108,13 +114,14 @@ def predict(
 
         if save is not None or as_json or annotated is not None:
             raise OptionError(f"--engine {engine} writes tables only; leave --save, --json and --annotated out")
-        if fps is not None or every != 1 or start or end or not smoothing:
-            raise OptionError(f"--engine {engine} is for images; videos and their options need --engine local")
+        from mien.cli.predict_video import seconds
+
+        video = {"fps": fps, "every": every, "start_s": seconds(start) or 0.0, "end_s": seconds(end)}
         return predict_collection(
             sources, output, engine=engine, detect=detect, column=column, images_per_part=images_per_part,
             workers=workers, address=address, temp_dir=temp_dir, overwrite=overwrite, quiet=quiet,
             weights=weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels,
-            priors=priors, tta=tta, min_confidence=min_confidence,
+            priors=priors, tta=tta, min_confidence=min_confidence, video=video | {"smoothing": smoothing},
         )  # fmt: skip
     if column is not None or address is not None or workers or temp_dir is not None:
         raise OptionError("--column, --address, --workers and --temp-dir belong to --engine ray")
@@ -151,6 +158,7 @@ def predict(
         results = recognizer.stream(
             sources, detect=detect, output=rows_in, save=save, overwrite=overwrite, workers=0, progress=bar,
             fps=fps, every=every, start_s=seconds(start) or 0.0, end_s=seconds(end), smoothing=smoothing,
+            draw=[] if draw == "none" else [part.strip() for part in draw.split(",")], anonymize=anonymize,
         )  # fmt: skip
         for result in results:
             summary.add(result)

@@ -14,17 +14,8 @@ from rich.text import Text
 
 from mien.cli.output import counted
 from mien.pipeline.table import TableRow
-from mien.results import ImageResult, VideoFrame, percent
+from mien.results import FLAG_REASONS, ImageResult, VideoFrame, percent
 
-_PROBLEMS = {  # of `mien.results.FLAGS`
-    "small": "face too small",
-    "off-axis": "turned too far",
-    "blurred": "too blurred",
-    "dark": "too dark",
-    "flat": "too little contrast",
-    "overexposed": "overexposed",
-    "orientation": "up unclear",
-}
 _COLUMNS = ("image", "face", "expression", "next", "left top right bottom", "yaw pitch roll", "note")
 _LEAST_NEEDED = ("yaw pitch roll", "next", "left top right bottom", "face")  # left out first in a narrow terminal
 _IMAGE_CELLS = 24  # that the path keeps
@@ -150,7 +141,7 @@ def _cells(row: TableRow, classes: list[str], threshold: float | None) -> dict[s
 
 def _note(row: TableRow, threshold: float | None) -> str:
     """Whether the prediction is uncertain, and why; problems of the face."""
-    reasons = [_PROBLEMS[flag] for flag in (row["flags"] or "").split()]
+    reasons = [FLAG_REASONS[flag] for flag in (row["flags"] or "").split()]
     if row["certain"] is False:
         return "uncertain: " + (", ".join(reasons) or f"below {100 * (threshold or 0):g}%")
     return ", ".join(reasons)

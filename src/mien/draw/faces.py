@@ -1,86 +1,77 @@
-"""An image with its faces marked: box, expression, and how the classes compare."""
+"""`mien.annotate`: faces marked on their image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from mien.draw.palette import UNCERTAIN, colour_of, ink_on
-from mien.geometry import Box
-from mien.results import Face, percent
+from mien.draw.anonymize import METHODS
+from mien.draw.anonymize import anonymize as cover
+from mien.draw.layout import place_labels
+from mien.draw.marks import MOST_WITH_BARS, draw_axes, draw_box, draw_label, draw_landmarks, labels_of, line_px
+from mien.errors import OptionError, UnknownNameError
+from mien.media.images import ImageSource, to_rgb
+from mien.results import Face
 
-_BARS_FROM_PX = 110  # narrower faces get no bars
-_BARS = 3
+PARTS = ("boxes", "labels", "bars", "landmarks", "axes")
+DRAWN = ("boxes", "labels", "bars")
 
 
-def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
-    """A copy of the image (H, W, 3) uint8 RGB with every face marked; largest faces are drawn last.
+def annotate(
+    source: ImageSource,
+    faces: Sequence[Face],
+    *,
+    draw: Sequence[str] = DRAWN,
+    anonymize: str | None = None,
+) -> np.ndarray:
+    """A copy of the image (H, W, 3) uint8 RGB with its faces marked.
 
-    An uncertain prediction has a dashed box, a grey label and a question mark.
+    `source`: the image that was predicted, as for `mien.predict`. `draw`: any of "boxes", "labels", "bars" (the next
+    classes below the label, in images with up to twelve faces), "landmarks" and "axes" of the head (side, up, and thicker along the nose).
+    `anonymize`: "pixelate" or "blur" makes the faces unrecognisable for good; faces that were not detected stay.
+
+    Text grows with image and face. An uncertain prediction has a dashed box, a grey label with a question mark and
+    the reason. No label lies over another face or label; where there is no room it gets shorter, or is left out.
     """
+    check_drawing(draw, anonymize)
+    image = to_rgb(source)
+    if anonymize is not None:
+        image = cover(image, [face.box for face in faces], anonymize)
     pil = Image.fromarray(image)
-    draw = ImageDraw.Draw(pil, "RGBA")
-    for face in reversed(faces):
-        _mark(draw, face, pil.size)
-    return np.asarray(pil)
+    canvas = ImageDraw.Draw(pil, "RGBA")
+    largest_last = sorted(faces, key=lambda face: face.box.area)
+    for face in largest_last:
+        line = line_px(face.box, pil.size)
+        if "boxes" in draw:
+            draw_box(canvas, face, line)
+        if "landmarks" in draw:
+            draw_landmarks(canvas, face)
+        if "axes" in draw:
+            draw_axes(canvas, face, line)
+    if "labels" in draw or "bars" in draw:
+        bars = "bars" in draw and len(faces) <= MOST_WITH_BARS
+        _draw_labels(canvas, largest_last[::-1], pil.size, bars=bars)
+    return np.array(pil)
 
 
-def _mark(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
-    box = face.box
-    colour = colour_of(face.expression.top, face.expression.labels) if face.expression else "#FFFFFF"
-    line = max(2, round(box.width / 60))
-    if face.expression is None:
-        _outline(draw, box, colour, line)
-        return
-    uncertain = face.certain is False
-    _outline(draw, box, colour, line, dashed=uncertain)
-    colour = UNCERTAIN if uncertain else colour
-    font = ImageFont.load_default(size=max(11, min(36, box.width / 8)))
-    text = f"{face.expression.top}{'?' if uncertain else ''} {percent(face.expression.confidence)}"
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    high, wide = bottom - top + 6, right - left + 8
-    x = min(max(box.left, 0), max(size[0] - wide, 0))
-    y = box.top - high if box.top >= high else min(box.bottom, size[1] - high)
-    draw.rectangle((x, y, x + wide, y + high), fill=colour)
-    draw.text((x + 4 - left, y + 3 - top), text, fill=ink_on(colour), font=font)
-    if box.width >= _BARS_FROM_PX:
-        _bars(draw, face, x, box.bottom, size)
+def check_drawing(draw: Sequence[str], anonymize: str | None) -> None:
+    """Raises `OptionError` for what cannot be drawn, and for a method that is none."""
+    if isinstance(draw, str):
+        raise OptionError(f"draw is {draw!r}; give a list: {list(DRAWN)}")
+    for part in draw:
+        if part not in PARTS:
+            raise UnknownNameError("part to draw", str(part), PARTS)
+    if anonymize is not None and anonymize not in METHODS:
+        raise UnknownNameError("method of anonymising", str(anonymize), METHODS)
 
 
-def _outline(draw: ImageDraw.ImageDraw, box: Box, colour: str, line: int, *, dashed: bool = False) -> None:
-    """The box; dashed: with dark gaps, so that it is seen on any ground."""
-    corners = (box.left, box.top, box.right - 1, box.bottom - 1)
-    draw.rectangle(corners, outline="#303030" if dashed else colour, width=line)
-    if not dashed:
-        return
-    left, top, right, bottom = corners
-    dash = max(5 * line, min(box.width, box.height) / 12)
-    for x in np.arange(left, right, 2 * dash):
-        end = min(x + dash, right)
-        draw.rectangle((x, top, end, top + line - 1), fill=colour)
-        draw.rectangle((x, bottom - line + 1, end, bottom), fill=colour)
-    for y in np.arange(top, bottom, 2 * dash):
-        end = min(y + dash, bottom)
-        draw.rectangle((left, y, left + line - 1, end), fill=colour)
-        draw.rectangle((right - line + 1, y, right, end), fill=colour)
-
-
-def _bars(draw: ImageDraw.ImageDraw, face: Face, x: float, y: float, size: tuple[int, int]) -> None:
-    """The most probable classes as bars, below the face or, at the image's edge, inside its lower end."""
-    if face.expression is None:
-        return
-    row = max(13, min(24, face.box.width / 12))
-    font = ImageFont.load_default(size=row * 0.75)
-    wide = face.box.width
-    y = min(y + 2, size[1] - _BARS * row - 2)
-    draw.rectangle((x, y, x + wide, y + _BARS * row), fill=(0, 0, 0, 150))
-    for i, (label, value) in enumerate(face.expression.ranked()[:_BARS]):
-        top = y + i * row
-        draw.rectangle(
-            (x, top + 2, x + max(1, wide * value), top + row - 2),
-            fill=colour_of(label, face.expression.labels) + "C0",
-        )
-        draw.text((x + 4, top + row / 2), f"{label} {percent(value)}", fill="white", font=font, anchor="lm",
-                  stroke_width=1, stroke_fill="black")  # fmt: skip
+def _draw_labels(canvas: ImageDraw.ImageDraw, faces: Sequence[Face], size: tuple[int, int], *, bars: bool) -> None:
+    labels = [labels_of(face, size, bars=bars) for face in faces]
+    forms = [[label.form for label in of_face] for of_face in labels]
+    gap = max((line_px(face.box, size) for face in faces), default=1)
+    placements = place_labels([face.box for face in faces], forms, size, plain=2, gap=gap)
+    for of_face, placement in zip(labels, placements, strict=True):
+        if placement is not None:
+            draw_label(canvas, of_face[placement.form], placement.box)

@@ -6,7 +6,7 @@ The rows of a run that was ended are in the journal (`mien.pipeline.journal`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 import numpy as np
 
+from mien.draw.faces import DRAWN, check_drawing
 from mien.errors import ImageError, MienError, check_option
 from mien.labels import LabelSet
 from mien.media.animation import frames_of, is_video
@@ -38,7 +39,7 @@ class BatchOptions(TypedDict, total=False):
 
     `detect`: False where each image or frame is one face already.
     `output`: the table as .parquet, .csv, .jsonl or .xlsx; an interrupted run is resumed.
-    `save`: a folder for annotated images and one .json of faces each.
+    `save`: a folder for annotated images and one .json of faces each; `draw` and `anonymize`: as for `mien.annotate`.
     `overwrite`: start over instead of resuming.
     `workers`: images at a time, 0 for one per core; with more than one, `mien.load(threads=1)` is fastest.
     `progress`: called as progress(done, total) before the first and after each image and frame; of videos the total
@@ -51,6 +52,8 @@ class BatchOptions(TypedDict, total=False):
     detect: bool
     output: str | os.PathLike[str] | None
     save: str | os.PathLike[str] | None
+    draw: Sequence[str]
+    anonymize: str | None
     overwrite: bool
     workers: int
     progress: Progress
@@ -94,6 +97,8 @@ def stream(
     detect: bool = True,
     output: str | os.PathLike[str] | None = None,
     save: str | os.PathLike[str] | None = None,
+    draw: Sequence[str] = DRAWN,
+    anonymize: str | None = None,
     overwrite: bool = False,
     workers: int = 2,
     progress: Progress = no_progress,
@@ -127,7 +132,11 @@ def stream(
         check_suffix(table)
     items = images_of(names, leave_out=folder)
     named = {name_of(item): item for item in items}
-    saver = Saver(folder, names, [item for item in items if isinstance(item, str)]) if folder else None
+    check_drawing(draw, anonymize)
+    saver = None
+    if folder is not None:
+        given = [item for item in items if isinstance(item, str)]
+        saver = Saver(folder, names, given, draw=draw, anonymize=anonymize)
     read = partial(read_result, recognizer=recognizer, detect=detect, saver=saver)
     video = partial(_read_video, recognizer=cast("Recognizer", recognizer), sampling=sampling,
                     detect=detect, smoothing=smoothing, workers=workers)  # fmt: skip

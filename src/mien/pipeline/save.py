@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mien.draw.faces import mark_faces
+from mien.draw.faces import DRAWN, annotate
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
 from mien.media.images import write_image
@@ -17,15 +17,23 @@ from mien.results import Face
 
 
 class Saver:
-    """Saves below `folder`: `NAME.jpg` (or .png) with the faces marked, and `NAME.jpg.json`.
+    """Saves below `folder`: `NAME.jpg` (or .png) with the faces marked (`draw`, `anonymize`: as `mien.annotate`), and `NAME.jpg.json`.
 
     Images below a folder that was given keep their path below it; where several folders or files were
     given, each keeps the name of its folder. Raises `OutputError` before anything is read where an
     image would be overwritten or two would get one name.
     """
 
-    def __init__(self, folder: Path, given: Iterable[str], sources: Iterable[str]) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        given: Iterable[str],
+        sources: Iterable[str],
+        *,
+        draw: Sequence[str] = DRAWN,
+        anonymize: str | None = None,
+    ) -> None:
+        self.folder, self._draw, self._anonymize = folder, tuple(draw), anonymize
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -58,7 +66,7 @@ class Saver:
         """Write both files; raises OSError where that fails."""
         target = self._targets[source]
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_image(mark_faces(image, faces), target)
+        write_image(annotate(image, faces, draw=self._draw, anonymize=self._anonymize), target)
         text = json.dumps({"source": source, "faces": [face.to_dict() for face in faces]})
         atomic_write(self._json(source), text.encode() + b"\n")
 
