@@ -259,6 +259,18 @@ def test_saved_images_follow_the_folders_and_resume(recognizer: mien.Recognizer,
     assert recognizer.predict_folder(folder, save=marked).num_rows == 10  # what was saved is no source
 
 
+def test_saved_images_are_drawn_as_wanted(recognizer: mien.Recognizer, folder: Path) -> None:
+    source, saved = folder / "0.png", folder.parent / "marked" / "0.png"
+    images = []
+    for draw, anonymize in (([], None), (["boxes"], None), ([], "pixelate")):
+        list(recognizer.stream([source], save=saved.parent, draw=draw, anonymize=anonymize))
+        images.append(mien.read_image(saved))
+    np.testing.assert_array_equal(images[0], mien.read_image(source))
+    assert [bool((image != images[0]).any()) for image in images[1:]] == [True, True]
+    with pytest.raises(mien.UnknownNameError, match="anonymising"):
+        recognizer.stream([source], save=saved.parent, anonymize="smear")
+
+
 def test_saving_overwrites_neither_a_source_nor_another_image(recognizer: mien.Recognizer, folder: Path) -> None:
     with pytest.raises(OutputError, match="would be overwritten"):
         recognizer.stream([folder / "0.png"], save=folder)

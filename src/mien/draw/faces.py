@@ -28,9 +28,9 @@ def annotate(
 ) -> np.ndarray:
     """A copy of the image (H, W, 3) uint8 RGB with its faces marked.
 
-    `source`: the image that was predicted, as for `mien.predict`. `draw`: any of "boxes", "labels", "bars" (the next
-    classes below the label, in images with up to twelve faces), "landmarks" and "axes" of the head (side, up, and thicker along the nose).
-    `anonymize`: "pixelate" or "blur" makes the faces unrecognisable for good; faces that were not detected stay.
+    `source`: the image that was predicted, as for `mien.predict`.
+    `draw`: any of "boxes", "labels", "bars" (the next classes), "landmarks" and "axes" (of the head).
+    `anonymize`: "pixelate" or "blur" makes the faces unrecognisable for good; undetected faces stay.
 
     Text grows with image and face. An uncertain prediction has a dashed box, a grey label with a question mark and
     the reason. No label lies over another face or label; where there is no room it gets shorter, or is left out.
