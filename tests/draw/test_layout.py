@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.draw.layout import MOST_COVERED, Form, place_labels
+from mien.draw.layout import MOST_COVERED, Form, layout_labels
 from mien.geometry import Box
 
 SIZE = (400, 300)
@@ -26,7 +26,7 @@ boxes = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(boxes, max_size=30))
 def test_labels_lie_over_no_other_face_or_label(faces: list[Box]) -> None:
-    placed = place_labels(faces, [FORMS] * len(faces), SIZE, plain=2, gap=2)
+    placed = layout_labels(faces, [FORMS] * len(faces), SIZE, plain=2, gap=2)
     for i, label in enumerate(placed):
         if label is None:
             continue
@@ -41,7 +41,7 @@ def test_labels_lie_over_no_other_face_or_label(faces: list[Box]) -> None:
 
 
 def test_a_lone_face_gets_its_richest_form_above() -> None:
-    (label,) = place_labels([Box(100, 120, 200, 220)], [FORMS], SIZE, plain=2, gap=2)
+    (label,) = layout_labels([Box(100, 120, 200, 220)], [FORMS], SIZE, plain=2, gap=2)
     assert label is not None
     assert label.form == 0
     assert label.box == Box(100, 58, 190, 118)
@@ -49,15 +49,15 @@ def test_a_lone_face_gets_its_richest_form_above() -> None:
 
 def test_every_face_gets_a_plain_label_before_any_gets_a_rich_one() -> None:
     faces = [Box(20 + 95 * i, 130, 80 + 95 * i, 200) for i in range(4)]
-    placed = place_labels(faces, [FORMS] * 4, SIZE, plain=2)
+    placed = layout_labels(faces, [FORMS] * 4, SIZE, plain=2)
     assert all(placed)
 
 
 def test_a_face_that_fills_the_image_carries_its_label() -> None:
-    (label,) = place_labels([Box(0, 0, 400, 300)], [FORMS], SIZE, plain=2)
+    (label,) = layout_labels([Box(0, 0, 400, 300)], [FORMS], SIZE, plain=2)
     assert label is not None
     assert label.box.bottom == 300
 
 
 def test_a_label_wider_than_the_image_is_left_out() -> None:
-    assert place_labels([Box(0, 0, 20, 20)], [[Form(50, 10)]], (40, 40)) == [None]
+    assert layout_labels([Box(0, 0, 20, 20)], [[Form(50, 10)]], (40, 40)) == [None]

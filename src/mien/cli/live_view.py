@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mien.draw.faces import mark_faces
+from mien.draw.faces import annotate
 from mien.draw.palette import UNCERTAIN, colours_of
 from mien.errors import OptionError
 from mien.results import Face, VideoFrame, percent
@@ -131,7 +131,7 @@ def marked(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     """The image with its faces marked by their smoothed scores where they have some."""
     from dataclasses import replace
 
-    return mark_faces(image, [replace(face, expression=face.smoothed or face.expression) for face in faces])
+    return annotate(image, [replace(face, expression=face.smoothed or face.expression) for face in faces])
 
 
 class TerminalView:

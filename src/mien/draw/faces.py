@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from mien.draw.anonymize import METHODS
 from mien.draw.anonymize import anonymize as cover
-from mien.draw.layout import place_labels
+from mien.draw.layout import layout_labels
 from mien.draw.marks import MOST_WITH_BARS, draw_axes, draw_box, draw_label, draw_landmarks, labels_of, line_px
 from mien.errors import OptionError, UnknownNameError
 from mien.media.images import ImageSource, to_rgb
@@ -71,7 +71,7 @@ def _draw_labels(canvas: ImageDraw.ImageDraw, faces: Sequence[Face], size: tuple
     labels = [labels_of(face, size, bars=bars) for face in faces]
     forms = [[label.form for label in of_face] for of_face in labels]
     gap = max((line_px(face.box, size) for face in faces), default=1)
-    placements = place_labels([face.box for face in faces], forms, size, plain=2, gap=gap)
+    placements = layout_labels([face.box for face in faces], forms, size, plain=2, gap=gap)
     for of_face, placement in zip(labels, placements, strict=True):
         if placement is not None:
             draw_label(canvas, of_face[placement.form], placement.box)

@@ -26,7 +26,7 @@ class Placement(NamedTuple):
     box: Box
 
 
-def place_labels(
+def layout_labels(
     faces: Sequence[Box],
     forms: Sequence[Sequence[Form]],
     size: tuple[int, int],
@@ -42,9 +42,9 @@ def place_labels(
     """
     layout = _Layout(faces, size, gap)
     for i, of_face in enumerate(forms):
-        layout.place(i, of_face, range(plain, len(of_face)))
+        layout.assign(i, of_face, range(plain, len(of_face)))
     for i, of_face in enumerate(forms):
-        layout.place(i, of_face, range(min(plain, len(of_face))))
+        layout.assign(i, of_face, range(min(plain, len(of_face))))
     return layout.placements
 
 
@@ -55,7 +55,7 @@ class _Layout:
         self._labels = np.full((len(faces), 4), np.nan)
         self.placements: list[Placement | None] = [None] * len(faces)
 
-    def place(self, index: int, forms: Sequence[Form], order: Sequence[int]) -> None:
+    def assign(self, index: int, forms: Sequence[Form], order: Sequence[int]) -> None:
         """Give a label the first of its forms that has a place; else it stays where it is."""
         for form in order:
             for box in self._candidates(self._faces[index], forms[form]):
