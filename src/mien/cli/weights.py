@@ -34,7 +34,7 @@ def list_weights(
         for one in paths or ()
         for path, manifest in manifests_below(one)
     ]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("name", overflow="fold", no_wrap=not own)
     for name in ("network", "input", "classes"):
         table.add_column(name, no_wrap=True)
