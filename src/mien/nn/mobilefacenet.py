@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from mien.nn.depthwise import StridedDepthwise
+
 
 @dataclass(frozen=True, kw_only=True)
 class MobileFaceNetConfig:
@@ -56,8 +58,12 @@ class ConvBlock(nn.Module):
         activation: str | None = None,
     ) -> None:
         super().__init__()
-        groups = in_channels if depthwise else 1
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
+        self.conv: nn.Conv2d
+        if depthwise and (kernel, stride, padding, out_channels) == (3, 2, 1, in_channels):
+            self.conv = StridedDepthwise(in_channels)
+        else:
+            groups = in_channels if depthwise else 1
+            self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out_channels)
         if activation is not None:
             self.prelu = _activation(activation, out_channels)

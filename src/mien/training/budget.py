@@ -23,7 +23,7 @@ from mien.training.step import Step
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 3  # steps that are not timed
+WARM_UP = 1  # steps that are not timed
 SECONDS = 8.0  # of timed steps, at least two
 RESERVE = 0.1  # of the time, for what nobody timed
 VALIDATIONS = 6  # of a run whose epochs have no length of their own
@@ -46,9 +46,10 @@ def within_minutes(recipe: Recipe, objective: Objective, data: Data, fabric: Fab
         steps = data.epoch_size // recipe.batch
         timed = replace(recipe, epochs=max(1, int(left_s / (steps * step_s + validation_s))))
     if left_s < steps * step_s + validation_s or steps < 1:
+        shorter = "" if recipe.shares else ", or state shares, which allow of shorter epochs"
         raise OptionError(
             f"minutes is {recipe.minutes:g}: no epoch fits. A step takes {step_s:.2g} s, a validation "
-            f"{validation_s:.2g} s, and {max(0.0, left_s):.0f} s are left; give more minutes, or state shares"
+            f"{validation_s:.2g} s, and {max(0.0, left_s):.0f} s are left; give more minutes{shorter}"
         )
     log.info(
         "%g minutes: %d epochs of %d steps, %.0f images a second",

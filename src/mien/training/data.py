@@ -63,6 +63,7 @@ class TrainingData:
         self.fingerprint = store.take(np.concatenate([self.train_rows, self.valid_rows])).fingerprint
         self.teacher_logits: Tensor | None = None  # (training set, K) of cached teachers
         self._temperature = recipe.loss.temperature
+        self._format = torch.contiguous_format if recipe.precision == "32-true" else torch.channels_last
         self._resident: Tensor | None = None
 
     def resize(self, recipe: Recipe) -> None:
@@ -97,7 +98,7 @@ class TrainingData:
             teacher = self.teacher_logits[torch.from_numpy(positions)].to(device)
             teacher = mixed_logits(teacher, augmented.mix, self._temperature)
         return TrainingBatch(
-            images=augmented.images,
+            images=augmented.images.contiguous(memory_format=self._format),
             targets=augmented.targets,
             poses=None if self.poses is None else self._poses(self.poses, rows, augmented).to(device),
             known=None if self.known.all() else torch.from_numpy(self.known)[sources].to(device),
@@ -144,7 +145,8 @@ class TrainingData:
 
     def _plain(self, rows: np.ndarray, device: torch.device) -> Tensor:
         no_targets = torch.zeros(len(rows), len(self.labels), device=device)
-        return self._unchanged(self._canvases(rows, device), no_targets, torch.Generator().manual_seed(0)).images
+        unchanged = self._unchanged(self._canvases(rows, device), no_targets, torch.Generator().manual_seed(0))
+        return unchanged.images.contiguous(memory_format=self._format)
 
     def _canvases(self, rows: np.ndarray, device: torch.device) -> Tensor:
         if device.type != "cuda":

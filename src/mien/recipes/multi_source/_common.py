@@ -63,6 +63,6 @@ def on_all_sources(name: str, network: str, *, landmarks: bool, pose_classes: st
         precision="auto",
         monitor="balanced_accuracy",
         paper="none: ours",
-        hardware="one CPU core: about 35 images a second; a GPU: not timed here",
+        hardware="one CPU core with bfloat16: about 25 images a second; a GPU: not timed here",
         measured="not measured: for any sets",
     )
