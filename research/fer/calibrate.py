@@ -42,7 +42,7 @@ from mien.weights.manifest import ConfidenceThreshold, WeightsManifest, write_ma
 from research.fer.measure import Measured
 from research.fer.suite import ENTRIES, SUITE
 
-WITHIN = 0.005  # of the best FER+ accuracy, for "default"; the networks beside POSTER++ have more, see their command
+WITHIN = 0.005  # of the best FER+ accuracy, for "default"; more for the networks beside POSTER++
 ACCURACY = 0.90  # selective
 RULE = f"lowest threshold with a selective accuracy of {ACCURACY:.0%} on one half of five sources of equal weight"
 COMMAND = (
