@@ -137,7 +137,7 @@ def test_wrong_usage_has_code_two_and_no_traceback(arguments: list[str]) -> None
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--output", "t.xlsx"], "tables are written as"),
+        (["--output", "t.ods"], "tables are written as"),
         (["--labels", "rafdb"], "Did you mean 'raf-db'?"),
         (["--weights", "defalt"], "Did you mean 'default'?"),
         (["--weights", "landmarks68"], "read no expressions"),
