@@ -75,3 +75,13 @@ def test_what_cannot_be_plotted_is_refused(tmp_path: Path) -> None:
         plot_table(table, tmp_path / "p.png", style="pie")
     with pytest.raises(InputError, match="nothing to plot"):
         plot_table(arrow([row("a.jpg", None)]), tmp_path / "p.png")
+
+
+def test_scores_are_smoothed_where_the_expressions_are() -> None:
+    rows = track(["neutral", "anger"] * 20)
+    smoothed = [one | {"smoothed": "neutral"} for one in rows]
+    spread = [
+        np.ptp(track_series(read_faces(arrow(some)), 0, np.arange(40) / 10).scores[5:35, 0])
+        for some in (rows, smoothed)
+    ]
+    assert spread[1] < spread[0] / 2

@@ -140,3 +140,15 @@ def test_a_view_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     if sys.platform == "linux":
         with pytest.raises(OptionError, match="no window can be opened"), open_view("window", "x"):
             pass
+
+
+def test_predict_takes_a_stream_too(
+    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "t.parquet"
+    with served("video/mp2t", [mpeg_ts(astronaut[:320, :320], 8)]) as address:
+        assert run(["predict", address, "-o", str(table)]) == 0
+    assert pq.read_table(table).num_rows > 0
+    assert run(["predict", "camera:0", "photo.jpg"]) == 2
+    assert run(["predict", "camera:0", "--save", str(tmp_path)]) == 2
+    assert "alone" in capsys.readouterr().err

@@ -35,6 +35,7 @@ class FaceTable:
     error: np.ndarray  # (N,) text; "": none
     columns: pa.Table = field(repr=False)  # everything that the table has
     notes: tuple[str, ...] = ()
+    smoothed: bool = False  # whether expressions are; probabilities never are
 
     def __len__(self) -> int:
         return len(self.source)
@@ -134,6 +135,7 @@ def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> Face
         error=_text(columns["error"]),
         columns=columns,
         notes=tuple(notes),
+        smoothed=smooth,
     )
 
 

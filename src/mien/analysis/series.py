@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.analysis.faces import FaceTable
 from mien.analysis.timing import frame_seconds, longest_gap
+from mien.tracking.smoothing import smooth
 
 MOST_STEPS = 1500  # of a plot; more frames are averaged
 CUT_NOTE = "; dotted: every face changes at once (a cut)"
@@ -22,7 +23,7 @@ class TrackSeries:
     track: int  # -1: faces without a track
     labels: tuple[str, ...]
     times: np.ndarray  # (M,) presentation times at which the steps begin
-    scores: np.ndarray  # (M, K) mean probabilities
+    scores: np.ndarray  # (M, K) mean probabilities, smoothed where the expressions are
     expression: np.ndarray  # (M,) class index where it is counted; -1: uncertain or flagged
     seen_s: float
     step_s: float
@@ -63,6 +64,8 @@ def track_series(video: FaceTable, track: int, grid: np.ndarray, *, most_steps: 
     times = video.time_s[rows]
     expression = np.where(video.counted, video.expression, -1)[rows]
     scores = video.probabilities[rows]
+    if video.smoothed and track >= 0:
+        scores = smooth(times, np.zeros(len(times)), scores)
     usual = float(np.median(np.diff(grid))) if len(grid) > 1 else 1.0
     step, gap = usual, longest_gap(grid)
     seen = float(frame_seconds(grid)[np.searchsorted(grid, times)].sum())

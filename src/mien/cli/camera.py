@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,9 +29,7 @@ def camera(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the table here: .csv, .parquet, .jsonl or .xlsx.")
     ] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Also keep what the camera sees, unmarked, as .mp4.")
-    ] = None,
+    record: Annotated[Path | None, typer.Option(help="Also keep what the camera sees, unmarked, as .mp4.")] = None,
     view: Annotated[str, typer.Option(help="window, terminal, none, or auto: the first that there is.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
     fps: Annotated[float | None, typer.Option(help="Examine at most so many frames a second.")] = None,
@@ -49,15 +47,23 @@ def camera(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
 ) -> int:
     """Predict live from a camera or a stream, always the newest frame; Ctrl-C ends it with the table complete."""
+    return predict_live(
+        source, output=output, record=record, view=view, as_json=as_json, fps=fps, seconds=seconds,
+        smoothing=smoothing, overwrite=overwrite, quiet=quiet,
+        loading={"weights": weights, "priors": priors, "tta": tta, "min_confidence": min_confidence},
+    )  # fmt: skip
+
+
+def predict_live(
+    source: str, *, loading: dict[str, Any], view: str = "auto", as_json: bool = False, **options: Any
+) -> int:
+    """Also for `mien predict` of a camera or stream. `loading`: of `mien.load`; `options`: of `run_live`."""
     from mien.media.live import LiveStream
     from mien.pipeline.recognizer import load
 
     stream = LiveStream(source)
-    recognizer = load(weights, priors=priors, tta=tta, min_confidence=min_confidence)
-    return run_live(
-        recognizer, stream, output=output, record=record, view="none" if as_json and view == "auto" else view,
-        as_json=as_json, fps=fps, seconds=seconds, smoothing=smoothing, overwrite=overwrite, quiet=quiet,
-    )  # fmt: skip
+    view = "none" if as_json and view == "auto" else view
+    return run_live(load(**loading), stream, view=view, as_json=as_json, **options)
 
 
 def run_live(

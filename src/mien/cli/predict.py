@@ -125,6 +125,24 @@ def predict(
         )  # fmt: skip
     if column is not None or address is not None or workers or temp_dir is not None:
         raise OptionError("--column, --address, --workers and --temp-dir belong to --engine ray")
+    from mien.media.live import is_live
+
+    if any(map(is_live, sources)):
+        if len(sources) > 1 or not detect or every != 1 or any((save, annotated, start, end)):
+            raise OptionError(
+                "a camera or stream is predicted alone, without --save, --annotated, --no-detect, --every, --start "
+                "and --end; mien camera has its options"
+            )
+        from mien.cli.camera import predict_live
+
+        return predict_live(
+            sources[0], output=None if output is None else Path(output), as_json=as_json, fps=fps,
+            smoothing=smoothing, overwrite=overwrite, quiet=quiet,
+            loading={
+                "weights": weights, "detector": detector, "threshold": threshold, "small_faces": small_faces,
+                "labels": labels, "priors": priors, "tta": tta, "min_confidence": min_confidence,
+            },
+        )  # fmt: skip
     from mien.cli.predict_table import Summary, one_line, print_table
     from mien.cli.predict_video import TrackLines, seconds
     from mien.media.animation import is_video

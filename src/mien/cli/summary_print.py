@@ -69,7 +69,7 @@ def _of_video(video: ExpressionSummary, tracks: Sequence[ExpressionSummary]) -> 
     left_out = {"uncertain": video.uncertain_s or 0, "flagged": video.flagged_s or 0}
     parts = [f"{counted(video.frames, 'frame')}, {counted(len(tracks), 'track')}"]
     parts.append(f"faces seen {video.seen_s:,.1f} s, counted {video.counted_s:,.1f} s")
-    parts += [f"{what} {seconds:,.1f} s" for what, seconds in left_out.items() if seconds > 0]
+    parts += [f"{what} {seconds:,.1f} s" for what, seconds in left_out.items() if seconds >= 0.05]
     parts += [f"{counted(video.failed, 'error')}"] if video.failed else []
     return "; ".join(parts)
 

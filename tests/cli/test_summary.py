@@ -1,0 +1,73 @@
+"""What `mien summary` prints at several widths, and the files it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from mien.cli.app import run
+from mien.labels import FERPLUS
+from mien.pipeline.table import write_table
+from tests.analysis.tables import conversation, row
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two people in a video, and two folders of images."""
+    images = [
+        row(f"{folder}/{i}.jpg", "fear") for folder in ("a", "a rather long name of a folder") for i in range(9)
+    ]
+    write_table(
+        [*conversation(120.0), *images, row("a/x.jpg", None, error="is empty")], FERPLUS, tmp_path / "t.csv"
+    )
+    return tmp_path / "t.csv"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_summary_fits_the_terminal(
+    table: Path, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert run(["summary", str(table), "--baseline", "auto"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for word in (
+        "talk.mp4",
+        "2 tracks",
+        "resting",
+        "2 folders",
+        "Counted: confident",
+        "In brackets: 95% intervals",
+    ):
+        assert word in text
+    assert ("changes/min" in text) == (width == 200)
+    assert "█" in text
+
+
+def test_piped_text_is_complete_and_without_bars(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["summary", str(table)]) == 0
+    text = capsys.readouterr().out
+    assert "changes/min" in text
+    assert "█" not in text
+    assert "\x1b" not in text
+
+
+def test_the_summary_is_written_as_csv_and_json(table: Path, tmp_path: Path) -> None:
+    for name in ("s.csv", "s.json"):
+        assert run(["summary", str(table), "-o", str(tmp_path / name)]) == 0
+    with (tmp_path / "s.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5 * len(FERPLUS)  # a video, its two tracks, two folders
+    values = json.loads((tmp_path / "s.json").read_text())
+    assert [one["track"] for one in values["tracks"]] == [1, 2]
+    assert run(["summary", str(table), "-o", str(tmp_path / "s.txt")]) == 2
+
+
+def test_a_plot_is_written(table: Path, tmp_path: Path) -> None:
+    assert run(["plot", str(table), "-o", str(tmp_path / "p.svg"), "--baseline", "auto"]) == 0
+    assert "track 2" in (tmp_path / "p.svg").read_text()
+    assert run(["plot", str(table), "-o", str(tmp_path / "no/p.svg")]) == 1
