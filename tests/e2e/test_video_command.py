@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from mien.cli.app import run
-from mien.cli.predict_video import clock, seconds
+from mien.cli.predict_video import seconds
+from mien.draw.video import clock
 from tests.media.videos import write_video
 
 PHOTO = Path(__file__).parents[2] / "examples/astronaut.jpg"
@@ -34,7 +35,7 @@ def test_a_video_is_shown_as_one_line_per_person(
     output = capsys.readouterr()
     header, line = output.out.splitlines()
     assert header.split() == "video track from to frames expressions uncertain".split()
-    assert line.split()[1:] == ["0", "0:00.0", "0:00.3", "6", "happiness", ">99%"]
+    assert line.split()[1:] == ["0", "0:00.0", "0:00.3", "6", "happiness", "100%"]
     assert "6 faces in 6 frames of 1 video" in output.err
 
 

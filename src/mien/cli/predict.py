@@ -163,6 +163,8 @@ def predict(
         if len(images) != 1 or not videos:
             raise OptionError("--annotated is for one video; give one, or --save for images")
         check_annotated(annotated, videos[0])
+    if save is not None and videos:
+        sys.stderr.write("mien: --save is for images; of a video, --annotated writes a marked copy\n")
     recognizer = load(
         weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors,
         tta=tta, min_confidence=min_confidence, threads=1 if len(images) > 1 or videos else 0,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import typer
 
 from mien.cli.predict_table import end_of_path, one_line, plain_console
-from mien.results import VideoFrame, percent
+from mien.draw.video import clock
+from mien.results import VideoFrame
 
 _LEAST_CELLS, _OTHER_CELLS = 16, 84  # of the path, and of the other columns with three expressions
 _MOST_TRACKS = 40  # shown of one video: those longest in sight
@@ -24,15 +25,6 @@ def seconds(text: str | None) -> float | None:
         raise typer.BadParameter(f"{text!r} is no time; give seconds, M:SS or H:MM:SS")
     hours, minutes, rest = match.groups()
     return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(rest)
-
-
-def clock(time_s: float) -> str:
-    """ "1:05.2"; from an hour on "1:01:05"."""
-    tenths = round(time_s * 10)
-    minutes, rest = divmod(tenths, 600)
-    if minutes < 60:
-        return f"{minutes}:{rest / 10:04.1f}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest // 10:02d}"
 
 
 @dataclass
@@ -76,11 +68,11 @@ class TrackLines:
         room = max(_LEAST_CELLS, console.width - _OTHER_CELLS)
         for (source, number), track in self._shown():
             total = track.expressions.total()
-            shares = [f"{label} {percent(count / total)}" for label, count in track.expressions.most_common(3)]
+            shares = [f"{label} {count / total:.0%}" for label, count in track.expressions.most_common(3)]
             cells = [
                 end_of_path(one_line(source), room) if source != last else "",
                 str(number), clock(track.first_s), clock(track.last_s),
-                str(total), ", ".join(shares), percent(track.uncertain / total) if track.uncertain else "",
+                str(total), ", ".join(shares), f"{track.uncertain / total:.0%}" if track.uncertain else "",
             ]  # fmt: skip
             last = source
             table.add_row(*map(Text, cells))

@@ -13,8 +13,17 @@ from mien.geometry import Box
 from mien.results import percent
 
 MOST_LINES = 6  # of tracks in the strip: those longest in sight
-_GROUND, _LINE, _TEXT = (24, 24, 24), (60, 60, 60), (235, 235, 235)
+_GROUND, _LINE, _TEXT = (24, 24, 24), (46, 46, 46), (235, 235, 235)
 _LONGEST_GAP_S = 0.5  # between two frames of a track that is drawn through
+
+
+def clock(time_s: float) -> str:
+    """ "1:05.2"; from an hour on "1:01:05"."""
+    tenths = round(time_s * 10)
+    minutes, rest = divmod(tenths, 600)
+    if minutes < 60:
+        return f"{minutes}:{rest / 10:04.1f}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest // 10:02d}"
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ class MarkedFace:
 class VideoMarker:
     """Draws on every frame of one video, all of the same size.
 
-    `size`: width and height of the frames. `times`, `tracks`, `labels`: of every face of the video, for the strip.
-    `span_s`: first and last time of the video. `classes`: all that may occur.
+    `size`: width and height of the frames. `times`, `tracks`, `labels`, `uncertain`: of every face, for the
+    strip. `span_s`: first and last time of the video. `classes`: all that may occur.
     """
 
     def __init__(
@@ -41,6 +50,7 @@ class VideoMarker:
         times: np.ndarray,
         tracks: np.ndarray,
         labels: Sequence[str],
+        uncertain: np.ndarray,
         *,
         span_s: tuple[float, float],
         classes: Sequence[str],
@@ -52,7 +62,7 @@ class VideoMarker:
         numbers, counts = np.unique(tracks, return_counts=True)
         self._lines = sorted(numbers[np.argsort(-counts, kind="stable")][:MOST_LINES].tolist())
         self._left = round(self._unit * 2.6)
-        self._strip = self._draw_strip(times, tracks, np.asarray(labels, dtype=object))
+        self._strip = self._draw_strip(times, tracks, np.asarray(labels, dtype=object), uncertain)
 
     @property
     def height(self) -> int:
@@ -72,7 +82,11 @@ class VideoMarker:
             self._mark_face(draw, face, scale)
         result.paste(self._strip, (0, self._size[1]))
         x = self._column(np.array([time_s]))[0]
-        draw.line((x, self._size[1], x, self.height), fill="white", width=max(2, self._unit // 8))
+        bottom = self._size[1] + self._lines_height
+        draw.line((x, self._size[1], x, bottom), fill="white", width=max(2, self._unit // 8))
+        text = f"{clock(time_s)} / {clock(self._span_s[1])}"
+        corner = self._size[0] - self._unit / 4, bottom + self._unit * 0.6
+        draw.text(corner, text, fill=_TEXT, font=self._font, anchor="rm")
         return np.asarray(result)
 
     def _mark_face(self, draw: ImageDraw.ImageDraw, face: MarkedFace, scale: float) -> None:
@@ -92,22 +106,26 @@ class VideoMarker:
         draw.rectangle((x, y, x + wide, y + high), fill=ground)
         draw.text((x + wide / 2, y + high / 2), text, fill=ink_on(ground), font=self._font, anchor="mm")
 
-    def _draw_strip(self, times: np.ndarray, tracks: np.ndarray, labels: np.ndarray) -> Image.Image:
+    def _draw_strip(
+        self, times: np.ndarray, tracks: np.ndarray, labels: np.ndarray, uncertain: np.ndarray
+    ) -> Image.Image:
         unit, gap = self._unit, max(2, self._unit // 6)
-        rows = max(1, len(self._lines))
-        strip = Image.new("RGB", (self._size[0], rows * (unit + gap) + 2 * gap + round(unit * 1.4)), _GROUND)
+        self._lines_height = max(1, len(self._lines)) * (unit + gap) + 2 * gap
+        strip = Image.new("RGB", (self._size[0], self._lines_height + round(unit * 1.4)), _GROUND)
         draw = ImageDraw.Draw(strip)
         for row, track in enumerate(self._lines):
             top = gap + row * (unit + gap)
             draw.text((self._left - gap * 2, top + unit / 2), f"{track}", fill=_TEXT, font=self._font, anchor="rm")
             draw.rectangle((self._left, top, self._size[0] - gap, top + unit - 1), fill=_LINE)
             mine = tracks == track
-            self._draw_line(draw, times[mine], labels[mine], top)
-        self._draw_legend(draw, [str(label) for label in labels], rows * (unit + gap) + 2 * gap)
+            self._draw_line(draw, times[mine], labels[mine], uncertain[mine], top)
+        self._draw_legend(draw, [str(label) for label in labels], self._lines_height)
         return strip
 
-    def _draw_line(self, draw: ImageDraw.ImageDraw, times: np.ndarray, labels: np.ndarray, top: int) -> None:
-        """One track's expressions: each lasts to the next frame of the track."""
+    def _draw_line(
+        self, draw: ImageDraw.ImageDraw, times: np.ndarray, labels: np.ndarray, uncertain: np.ndarray, top: int
+    ) -> None:
+        """One track's expressions: each lasts to the next frame of the track; uncertain ones are low."""
         if not len(times):
             return
         gaps = np.diff(times, append=times[-1])
@@ -115,17 +133,18 @@ class VideoMarker:
         lasts = np.where(gaps <= max(_LONGEST_GAP_S, 2 * usual), gaps, usual)
         lasts[-1] = usual
         starts, ends = self._column(times), self._column(times + lasts)
-        for start, end, label in zip(starts, ends, labels, strict=True):
-            draw.rectangle(
-                (start, top, max(end, start), top + self._unit - 1), fill=colour_of(label, self._classes)
-            )
+        for start, end, label, low in zip(starts, ends, labels, uncertain, strict=True):
+            high = top + self._unit * (0.6 if low else 0.0)
+            sides = (start, high, max(end, start), top + self._unit - 1)
+            draw.rectangle(sides, fill=colour_of(label, self._classes))
 
     def _draw_legend(self, draw: ImageDraw.ImageDraw, labels: Sequence[str], top: float) -> None:
         """The expressions that occur, the most frequent first, as far as there is space."""
         x, unit = float(self._left), self._unit
+        clocks = draw.textlength(f"{clock(self._span_s[1])} / {clock(self._span_s[1])}", font=self._font) + 2 * unit
         for label in sorted(set(labels), key=lambda label: -list(labels).count(label)):
             wide = unit * 1.1 + draw.textlength(label, font=self._font) + unit
-            if x + wide > self._size[0]:
+            if x + wide > self._size[0] - clocks:
                 break
             draw.rectangle(
                 (x, top + unit * 0.2, x + unit * 0.8, top + unit), fill=rgb(colour_of(label, self._classes))

@@ -50,7 +50,13 @@ def annotate_video(video: str, table: pa.Table, output: Path, *, progress: Progr
         raise InputError(f"{video}: the table has no frame of it; predict it first")
     size = first.image.shape[1], first.image.shape[0]
     marker = VideoMarker(
-        size, rows.times, rows.tracks, rows.labels, span_s=(rows.first_s, rows.last_s), classes=rows.classes
+        size,
+        rows.times,
+        rows.tracks,
+        rows.labels,
+        rows.uncertain,
+        span_s=(rows.first_s, rows.last_s),
+        classes=rows.classes,
     )
     audio_of = video if isinstance(frames_of(video), VideoFile) else None
     seconds = max(rows.last_s - rows.first_s, 1e-3)
@@ -86,6 +92,7 @@ class _Rows:
         smoothed = np.array(table["smoothed_confidence"].to_numpy(zero_copy_only=False), dtype=float)
         self._confidences = np.where(np.isnan(smoothed), raw, smoothed)
         self._certain = table["certain"].to_pylist()
+        self.uncertain = np.array([certain is False for certain in self._certain], dtype=bool)
         self._boxes = np.stack([np.array(table[side], dtype=float) for side in _SIDES], axis=-1)
 
     def faces(self, frame: int) -> list[MarkedFace]:
