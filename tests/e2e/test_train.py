@@ -320,9 +320,15 @@ def test_a_killed_command_goes_on_to_the_same_weights(faces: Path, recipe: Path,
     assert (whole / "best.safetensors").read_bytes() == (killed / "best.safetensors").read_bytes()
 
 
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-def test_two_processes_of_one_command_learn_like_one(faces: Path, recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", [[], TORCHRUN], ids=["devices", "torchrun"])
+def test_two_processes_of_one_command_learn_like_one(
+    faces: Path, recipe: Path, tmp_path: Path, launcher: list[str]
+) -> None:
     options = [
         "--data",
         str(faces),
@@ -336,7 +342,19 @@ def test_two_processes_of_one_command_learn_like_one(faces: Path, recipe: Path, 
     ]
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(["train", str(recipe), "--out", str(one), *options]) == 0
-    command = [sys.executable, "-m", "mien", "train", str(recipe), "--out", str(two), *options, "--devices", "2"]
+    command = [
+        sys.executable,
+        *launcher,
+        "-m",
+        "mien",
+        "train",
+        str(recipe),
+        "--out",
+        str(two),
+        *options,
+        "--devices",
+        "2",
+    ]
     command.remove("--quiet")
     done = subprocess.run(
         command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600, check=False
