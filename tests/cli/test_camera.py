@@ -55,6 +55,7 @@ def test_a_file_played_as_a_camera_gives_a_table_and_a_recording(
     assert all(row["smoothed"] == "happiness" for row in rows)
     assert len(list(VideoFile(clip))) == 8
     error = capsys.readouterr().err
+    assert f"{len(rows)} frame" in error
     assert f"recording: {clip}; table: {table}" in error
     assert "happiness" in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.mp4", "t.parquet"]

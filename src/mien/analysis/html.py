@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mien.analysis.series import TrackSeries
-from mien.analysis.summary import COUNTED
+from mien.analysis.summary import COUNTED, ExpressionSummary
 from mien.draw.palette import INK, UNCERTAIN, colours_of
 from mien.pages.render import render
 
@@ -38,9 +39,16 @@ def render_report(report: Report) -> str:
         counted=COUNTED,
         flag_meaning=FLAG_MEANING,
         most_files=MOST_FILES,
+        shown_in=shown_in,
         strip=strip,
         clock=clock,
     )
+
+
+def shown_in(groups: Sequence[ExpressionSummary]) -> list[str]:
+    """The expressions that at least one group shows."""
+    shown = {one.expression for unit in groups for one in unit.expressions if one.amount > 0}
+    return [one.expression for one in groups[0].expressions if one.expression in shown]
 
 
 def clock(seconds: float) -> str:

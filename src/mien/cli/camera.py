@@ -154,7 +154,7 @@ def _interrupts() -> Iterator[None]:
 def _conclude(summary: Summary, output: Path | None, seconds: float, dropped: int, record: Path | None) -> None:
     from mien.cli.output import counted
 
-    lines = [f"{counted(summary.images, 'frame')} in {seconds:.1f} s ({dropped:,} dropped)"]
+    lines = [f"{counted(summary.frames, 'frame')} in {seconds:.1f} s ({dropped:,} dropped)"]
     lines[0] += f"; recording: {record}" if record else ""
     lines[0] += f"; table: {output}" if output else ""
     for line in (*lines, *summary.expressions()):
