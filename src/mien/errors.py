@@ -83,9 +83,13 @@ class WeightsError(MienError):
     """A weights file is absent, altered, or does not fit its network."""
 
 
+def how_to_install(extra: str) -> str:
+    """The command that adds an extra."""
+    return f"in a clone: pip install '.[{extra}]'; without one: pip install 'mien[{extra}]'"
+
+
 class MissingPackageError(MienError, ImportError):
     """A part of the package that this install does not have."""
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
-        remedy = f"pip install 'mien[{extra}]', or in a clone: pip install '.[{extra}]'"
-        super().__init__(f"{feature} needs {package}, which is not installed: {remedy}")
+        super().__init__(f"{feature} needs {package}, which is not installed; {how_to_install(extra)}")

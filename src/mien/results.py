@@ -51,7 +51,7 @@ class Scores:
             raise ValueError(f"{len(self.values)} scores for {len(self.labels)} classes")
 
     def __repr__(self) -> str:
-        ranked = [f"{label} {value:.2f}" for label, value in self.ranked()[:3]]
+        ranked = [f"{label} {percent(value)}" for label, value in self.ranked()[:3]]
         return f"Scores({', '.join(ranked)}{', ...' if len(self.labels) > 3 else ''})"
 
     @property
@@ -149,7 +149,9 @@ class Face:
 
     def __repr__(self) -> str:
         scores, certain = self.expression, "" if self.certain is None else f", certain={self.certain}"
-        expression = "" if scores is None else f"{str(scores.top)!r}, confidence={scores.confidence:.2f}{certain}, "
+        expression = (
+            "" if scores is None else f"{str(scores.top)!r}, confidence={percent(scores.confidence)}{certain}, "
+        )
         flags = f", flags={' '.join(self.quality.flags)!r}" if self.quality and self.quality.flags else ""
         track = "" if self.track is None else f"track={self.track}, "
         return f"Face({track}{expression}box={self.box}{flags})"

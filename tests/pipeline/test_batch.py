@@ -146,7 +146,7 @@ def test_a_changed_file_under_the_same_name_is_read_again(recognizer: mien.Recog
     ("settings", "options", "change"),
     [
         ({"priors": "balanced"}, {}, "priors was default, now balanced"),
-        ({"small_faces": True}, {}, "detector.tiles was false, now true"),
+        ({"small_faces": True}, {}, "detector.tiles was where small faces are likely, now true"),
         ({"min_confidence": 0.25}, {}, "confidence_threshold was "),
         ({"labels": "raf-db"}, {}, "labels was "),
         ({}, {"detect": False}, "detect was true, now false"),
@@ -325,3 +325,26 @@ def test_control_c_stops_with_one_line_and_the_next_run_goes_on(folder: Path) ->
     assert "Traceback" not in errors
     assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 1  # bad.png
     assert len(read_table(output, FERPLUS)) == 210
+
+
+def test_saving_without_a_table_resumes_and_gives_the_same_results(
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = folder.parent / "marked"
+    first = list(recognizer.stream([folder], save=saved))
+    (saved / "3.png").unlink()
+    Image.new("RGB", (80, 80)).save(folder / "4.png")  # another image under the same name
+    seen, predict = [], recognizer.predict
+    monkeypatch.setattr(recognizer, "predict", lambda image, **options: seen.append(1) or predict(image, **options))
+    again = list(recognizer.stream([folder], save=saved))
+    assert len(seen) == 2
+    assert [result for result in again if Path(result.source).name != "4.png"] == [
+        result for result in first if Path(result.source).name != "4.png"
+    ]
+    assert again[4].faces == ()
+    seen.clear()
+    list(recognizer.stream([folder], save=saved, detect=False))
+    assert len(seen) == 9  # other settings
+    seen.clear()
+    list(recognizer.stream([folder], save=saved, detect=False, overwrite=True))
+    assert len(seen) == 9

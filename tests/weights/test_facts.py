@@ -98,6 +98,31 @@ def test_what_is_missing_or_does_not_fit_is_said(
         known(network, config, labels)
 
 
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        ("happy, sad,bored,angry,calm,x,y", ("happiness", "sadness", "bored", "anger", "neutral", "x", "y")),
+        ("angry,disgust,fear,sad,happy,surprised,neutral", tuple(label_set("apvit-7"))),
+    ],
+)
+@pytest.mark.parametrize(("network", "config"), [("poster_v2", PosterV2Config()), ("apvit", APViTConfig())])
+def test_classes_of_ones_own_are_named_with_commas(
+    network: str, config: Any, labels: str, wanted: tuple[str, ...]
+) -> None:
+    found = known(network, config, labels)
+    assert found.labels == wanted
+    assert found.paper == {}
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [("happy,sad,bored", "7 classes, but --labels happiness,sadness,bored has 3"), ("happy,joy", "happy,joy: ")],
+)
+def test_own_classes_that_do_not_fit_are_refused(labels: str, reason: str) -> None:
+    with pytest.raises(OptionError, match=reason):
+        known("poster_v2", PosterV2Config(), labels)
+
+
 def test_an_unknown_label_set_is_named() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'raf-db'"):
         known("poster", PosterConfig(), "rafdb")

@@ -55,9 +55,13 @@ def predict(
     ] = "yunet-slim",
     threshold: Annotated[float, typer.Option(help="Least confidence of a detection, 0 to 1.")] = 0.5,
     small_faces: Annotated[
-        bool,
-        typer.Option("--small-faces", help="Detect in large images at full size: faces from 10 pixels; slower."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--small-faces/--no-small-faces",
+            help="Search large images at full size, for faces from 10 pixels. Default: where such are likely.",
+            show_default=False,
+        ),
+    ] = None,
     weights: Weights = "default",
     labels: Annotated[
         str | None, typer.Option(help="Label set of the predictions: raf-db (7 classes), affectnet-8, ...")

@@ -78,7 +78,7 @@ def convert_command(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="What it was trained on: raf-db, affectnet-7, affectnet-8, ... "
+            help="Trained on: raf-db, affectnet-7, ..., or its classes in their order: happy,sad,bored. "
             "POSTER and POSTER++ files do not say, and their class order depends on it."
         ),
     ] = None,

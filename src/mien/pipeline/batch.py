@@ -40,6 +40,7 @@ class BatchOptions(TypedDict, total=False):
     `detect`: False where each image or frame is one face already.
     `output`: the table as .parquet, .csv, .jsonl or .xlsx; an interrupted run is resumed.
     `save`: a folder for annotated images and one .json of faces each; `draw` and `anonymize`: as for `mien.annotate`.
+    An interrupted run is resumed.
     `overwrite`: start over instead of resuming.
     `workers`: images at a time, 0 for one per core; with more than one, `mien.load(threads=1)` is fastest.
     `progress`: called as progress(done, total) before the first and after each image and frame; of videos the total
@@ -133,17 +134,17 @@ def stream(
     items = images_of(names, leave_out=folder)
     named = {name_of(item): item for item in items}
     check_drawing(draw, anonymize)
+    settings = recognizer.describe() | {"detect": detect}
     saver = None
     if folder is not None:
         given = [item for item in items if isinstance(item, str)]
-        saver = Saver(folder, names, given, draw=draw, anonymize=anonymize)
+        saver = Saver(folder, names, given, draw=draw, anonymize=anonymize, settings=settings, overwrite=overwrite)
     read = partial(read_result, recognizer=recognizer, detect=detect, saver=saver)
     video = partial(_read_video, recognizer=cast("Recognizer", recognizer), sampling=sampling,
                     detect=detect, smoothing=smoothing, workers=workers)  # fmt: skip
     if table is None:
         steps = _steps(items, read, partial(video, checkpoint=None), workers=workers)
         return (step.result for step in _counted(steps, Amounts(named, sampling), progress))
-    settings = recognizer.describe() | {"detect": detect}
     if sampling != Sampling() or not smoothing:
         settings["video"] = asdict(sampling) | {"smoothing": smoothing}
     with plain_disk_errors(table, option="--output"):
@@ -214,10 +215,12 @@ def read_result(
     try:
         if isinstance(item, ImageError):
             raise item
+        if saver is not None and (earlier := saver.earlier(item, name)) is not None:
+            return earlier
         image, frames = read(item)
         faces = recognizer.predict(image, detect=detect)
         if saver is not None:
-            saver.save(item, image, faces)
+            saver.save(item, image, faces, frames=frames)
     except ImageError as error:
         return ImageResult(name, error=error.reason)
     except OSError as error:

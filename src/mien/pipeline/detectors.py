@@ -23,10 +23,10 @@ def detector_called(
     name: str = DEFAULT_DETECTOR,
     *,
     threshold: float = DETECTION_THRESHOLD,
-    tiles: bool = False,
+    tiles: bool | None = None,
     threads: int = 0,
 ) -> MultiPassDetector:
-    """A key of `DETECTORS`, ready. `tiles`: also detect in large images at full resolution."""
+    """A key of `DETECTORS`, ready. `tiles`: `MultiPassDetector`."""
     if name == "yunet-slim":
         return yunet_slim(threshold=threshold, tiles=tiles, threads=threads)
     if name == "centerface":
@@ -35,7 +35,7 @@ def detector_called(
 
 
 def yunet_slim(
-    *, threshold: float = DETECTION_THRESHOLD, side_px: int = SIDE_PX, tiles: bool = False, threads: int = 0
+    *, threshold: float = DETECTION_THRESHOLD, side_px: int = SIDE_PX, tiles: bool | None = None, threads: int = 0
 ) -> YuNetDetector:
     """Our detector, with fallback weights for images in which it detects nothing."""
     return YuNetDetector(

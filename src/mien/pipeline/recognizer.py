@@ -220,7 +220,7 @@ def load(
     *,
     detector: str | Detector = DEFAULT_DETECTOR,
     threshold: float = DETECTION_THRESHOLD,
-    small_faces: bool = False,
+    small_faces: bool | None = None,
     labels: str | Sequence[str] | None = None,
     priors: str = "default",
     tta: bool | None = None,
@@ -233,7 +233,8 @@ def load(
     it, or a folder with a manifest.json.
     `detector`: "yunet-slim", "centerface" (an extra), or an object of your own (`mien.Detector`).
     `threshold`: least confidence of a detection, 0 to 1.
-    `small_faces`: also detect in large images tile by tile at full resolution, several times slower.
+    `small_faces`: whether large images are also searched tile by tile at full resolution, several times slower;
+    None: where a coarse pass has hints of small faces (docs/concepts/limits.md).
     `labels`: the label set of the predictions, by name or as classes; "raf-db" has no contempt.
     `priors`: the class frequencies to assume: "default", or others of the manifest.
     `tta`: average the logits of a face and of its horizontal flip; None: as the manifest says.
@@ -254,7 +255,7 @@ def load(
     check_option("threads", threads, int, "a whole number; 0 takes every core")
     if threads < 0:
         raise OptionError(f"threads is {threads}; give a whole number; 0 takes every core")
-    check_option("small_faces", small_faces, bool, "True or False")
+    check_option("small_faces", small_faces, bool | None, "True, False or None")
     check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     if isinstance(detector, str):
         detector = detector_called(detector, threshold=threshold, tiles=small_faces, threads=threads)
@@ -277,7 +278,7 @@ def predict(
     weights: str | os.PathLike[str] = "default",
     detector: str | Detector = DEFAULT_DETECTOR,
     threshold: float = DETECTION_THRESHOLD,
-    small_faces: bool = False,
+    small_faces: bool | None = None,
     labels: str | Sequence[str] | None = None,
     priors: str = "default",
     tta: bool | None = None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from mien.draw.faces import DRAWN, annotate
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
 from mien.media.images import write_image
-from mien.results import Face
+from mien.media.resume import differences
+from mien.pipeline.journal import file_state
+from mien.results import Face, ImageResult
 
 
 class Saver:
@@ -21,7 +24,8 @@ class Saver:
 
     Images below a folder that was given keep their path below it; where several folders or files were
     given, each keeps the name of its folder. Raises `OutputError` before anything is read where an
-    image would be overwritten or two would get one name.
+    image would be overwritten or two would get one name. `settings`: what decides the predictions; images
+    that were saved with the same and have not changed since need no other prediction, but where `overwrite`.
     """
 
     def __init__(
@@ -32,8 +36,12 @@ class Saver:
         *,
         draw: Sequence[str] = DRAWN,
         anonymize: str | None = None,
+        settings: Mapping[str, Any],
+        overwrite: bool = False,
     ) -> None:
         self.folder, self._draw, self._anonymize = folder, tuple(draw), anonymize
+        self.settings = dict(settings) | {"draw": list(draw), "anonymize": anonymize}
+        self.overwrite = overwrite
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -62,13 +70,29 @@ class Saver:
         """Whether an earlier run has saved this source."""
         return self._json(source).exists()
 
-    def save(self, source: str, image: np.ndarray, faces: list[Face]) -> None:
+    def earlier(self, source: str, name: str) -> ImageResult | None:
+        """What an earlier run with the same settings saved of this source as it is now; `name`: of the result."""
+        if self.overwrite or not self._targets[source].exists():
+            return None
+        try:
+            saved = json.loads(self._json(source).read_bytes())
+            if differences(saved["settings"], self.settings) or saved["file"] != list(file_state(source) or ()):
+                return None
+            faces = tuple(Face.from_dict(face) for face in saved["faces"])
+            return ImageResult(name, faces, frames=saved["frames"])
+        except (OSError, ValueError, LookupError, TypeError):  # not saved, or by an earlier version
+            return None
+
+    def save(self, source: str, image: np.ndarray, faces: list[Face], *, frames: int = 1) -> None:
         """Write both files; raises OSError where that fails."""
-        target = self._targets[source]
+        target, state = self._targets[source], file_state(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_image(annotate(image, faces, draw=self._draw, anonymize=self._anonymize), target)
-        text = json.dumps({"source": source, "faces": [face.to_dict() for face in faces]})
-        atomic_write(self._json(source), text.encode() + b"\n")
+        values = {
+            "source": source, "faces": [face.to_dict() for face in faces], "frames": frames, "file": state,
+            "settings": self.settings,
+        }  # fmt: skip
+        atomic_write(self._json(source), json.dumps(values, default=str).encode() + b"\n")
 
     def _json(self, source: str) -> Path:
         target = self._targets[source]

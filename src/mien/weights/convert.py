@@ -15,7 +15,7 @@ from mien.media.work import Progress
 from mien.weights.export import check_exporter, export
 from mien.weights.fill import empty_network, fill
 from mien.weights.golden import Golden
-from mien.weights.manifest import WeightsManifest, sha256, write_manifest
+from mien.weights.manifest import WeightsManifest, sha256, stated_labels, write_manifest
 from mien.weights.verify import torch_output
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ def convert(
 ) -> WeightsManifest:
     """Convert an official checkpoint to a .safetensors file with its manifest beside it; returns the manifest.
 
-    `labels`: the label set of the data it was trained on, where the file cannot tell. `channels`: "rgb" or "bgr",
-    where it is not the order of the authors' code. `keep_rates`: of APViT's blocks, where they differ from the
-    authors'. `onnx`: export to ONNX too, with the `progress` of `export`. Nothing is written unless everything
-    fits: raises `OptionError` for what has to be said or does not fit, `WeightsError` for the file, `OutputError`
-    where it cannot be written.
+    `labels`: the label set of the data it was trained on, or its classes with commas between, where the file cannot
+    tell. `channels`: "rgb" or "bgr", where it is not the order of the authors' code. `keep_rates`: of APViT's
+    blocks, where they differ from the authors'. `onnx`: export to ONNX too, with the `progress` of `export`.
+
+    Nothing is written unless everything fits: raises `OptionError` for what has to be said or does not fit,
+    `WeightsError` for the file, `OutputError` where it cannot be written.
     """
     try:
         from safetensors.torch import save
@@ -98,7 +99,7 @@ def _manifest(converted: Converted, known: Facts, file: Path, to: Path) -> Weigh
         config=asdict(converted.config) if converted.config is not None else {},
         inputs=known.inputs,
         files={to.name: ""},
-        labels=known.labels,
+        labels=None if known.labels is None else stated_labels(label_set(known.labels)),
         priors={"default": (0.0,) * classes} if classes else {},
         licence=known.licence,
         source=f"{known.title}, converted from {file.name}, SHA-256 {sha256(file)}",

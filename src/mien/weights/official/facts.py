@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mien.errors import OptionError
-from mien.labels import LABEL_SETS, label_set
+from mien.labels import LABEL_SETS, expression_called, label_set
 from mien.models.paper_results import find_paper_result
 from mien.preprocess import BOX, Preprocess
 from mien.weights.official import Converted
@@ -32,10 +32,14 @@ _FACE_NOTE = (
     "RAF-DB's own alignment to 100 x 100 pixels is not published as a template; faces are aligned to our template "
     "'face', so the framing is close to the set's but not the same"
 )
+_APVIT_NOTE = "the authors' code puts the classes of every data set into one order of its own; so do the outputs"
 _BOX_NOTE = (
     "the set's images are cut out by a detector's box and not turned; faces are cut out upright around their "
     "68 points, so the framing is close to the set's but not the same"
 )
+
+
+Labels = str | tuple[str, ...]  # a key of LABEL_SETS, or own classes in the order of the outputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class Facts:
     title: str  # for people: "POSTER large, RAF-DB variant"
     inputs: Preprocess
     licence: str
-    labels: str | None = None
+    labels: Labels | None = None
     paper: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -53,29 +57,43 @@ class Facts:
 def facts(converted: Converted, *, labels: str | None, channels: str | None, source: str) -> Facts:
     """Everything a manifest needs besides the tensors; `source` names the file in messages.
 
-    `labels`: the label set of the data the file was trained on, by name. `channels`: "rgb" or "bgr", where it is
+    `labels`: the label set of the data the file was trained on, by name, or its classes with commas between.
+    `channels`: "rgb" or "bgr", where it is
     not what the authors' code feeds. Raises `OptionError` where the file cannot tell and neither is given, or where
     what is given does not fit.
     """
-    if labels is not None:
-        label_set(labels)  # an unknown name is reported first
+    given = None if labels is None else _named(labels)
     try:
-        return OFFICIAL[converted.network](converted.config, labels, channels)
+        return OFFICIAL[converted.network](converted.config, given, channels)
     except OptionError as error:
         raise OptionError(f"{source} is {error}") from error
 
 
-def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
+def _named(labels: str) -> Labels:
+    """A label set by its name, or classes with commas between, in the field's words where it has one."""
+    if "," not in labels:
+        label_set(labels)  # an unknown name is reported before anything else
+        return labels
+    names = [name.strip() for name in labels.split(",")]
+    classes = tuple(str(expression_called(name) or name) for name in names)
+    try:
+        label_set(classes)
+    except ValueError as error:
+        raise OptionError(f"--labels {labels}: {error}; give each class once, as happy,sad,bored") from error
+    return classes
+
+
+def _poster(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     variant = "RAF-DB" if config.token_mix else "AffectNet"
     title = f"POSTER {config.size}, {variant} variant"
     labels = _given(labels, config.classes, title, why=" and in which colour order it saw its images")
     if channels is None and (config.token_mix, labels) not in _POSTER_CHANNELS:
         raise OptionError(
-            f"{title}, and the authors publish no code that trains it on {labels}: say with "
+            f"{title}, and the authors publish no code that trains it on {_shown(labels)}: say with "
             "--channels bgr or --channels rgb in which order it saw colours. Their RAF-DB code reads with OpenCV "
             "and does not swap (bgr), their AffectNet code swaps (rgb)"
         )
-    channels = channels or _POSTER_CHANNELS[config.token_mix, labels]
+    channels = channels or _POSTER_CHANNELS[config.token_mix, str(labels)]
     return Facts(
         title=title,
         labels=labels,
@@ -86,7 +104,7 @@ def _poster(config: Any, labels: str | None, channels: str | None) -> Facts:
     )
 
 
-def _poster_v2(config: Any, labels: str | None, channels: str | None) -> Facts:
+def _poster_v2(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     title = "POSTER++"
     labels = _given(
         labels, config.classes, title, why=", which was that of the sorted names of the folders it was trained on"
@@ -105,9 +123,11 @@ def _poster_v2(config: Any, labels: str | None, channels: str | None) -> Facts:
     )
 
 
-def _apvit(config: Any, labels: str | None, channels: str | None) -> Facts:
-    own = f"apvit-{config.classes}"
-    if own not in LABEL_SETS:
+def _apvit(config: Any, labels: Labels | None, channels: str | None) -> Facts:
+    own: Labels = f"apvit-{config.classes}"
+    if isinstance(labels, tuple):
+        own = _fits(labels, config.classes, "APViT")
+    elif own not in LABEL_SETS:
         raise OptionError(f"APViT with {config.classes} classes; the authors' code knows an order for 7 and for 8")
     if labels is not None:
         _fits(labels, config.classes, "APViT")
@@ -118,13 +138,11 @@ def _apvit(config: Any, labels: str | None, channels: str | None) -> Facts:
         inputs=_imagenet(112, "arcface", channels or "rgb"),
         licence="project youqingxiaozhua/APViT: Apache-2.0",
         paper=_paper("apvit", trained_on),
-        notes=(
-            "the authors' code puts the classes of every data set into one order of its own; so do the outputs",
-        ),
+        notes=("the classes stand in the order given at conversion",) if labels is own else (_APVIT_NOTE,),
     )
 
 
-def _landmarks68(config: Any, labels: str | None, channels: str | None) -> Facts:
+def _landmarks68(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     _no_classes(labels, "the 68-landmark network")
     return Facts(
         title="the 68-landmark network",
@@ -136,7 +154,7 @@ def _landmarks68(config: Any, labels: str | None, channels: str | None) -> Facts
     )
 
 
-def _ir50(config: Any, labels: str | None, channels: str | None) -> Facts:
+def _ir50(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     _no_classes(labels, "IR-50, an image backbone")
     return Facts(
         title="IR-50, an image backbone",
@@ -151,7 +169,7 @@ def _ir50(config: Any, labels: str | None, channels: str | None) -> Facts:
     )
 
 
-def _vit_small(config: Any, labels: str | None, channels: str | None) -> Facts:
+def _vit_small(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     _no_classes(labels, "ViT-small, a transformer")
     return Facts(
         title="ViT-small, a transformer",
@@ -161,7 +179,7 @@ def _vit_small(config: Any, labels: str | None, channels: str | None) -> Facts:
     )
 
 
-def _densenet(config: Any, labels: str | None, channels: str | None) -> Facts:
+def _densenet(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     _no_classes(labels, "DenseNet, an image backbone")
     return Facts(
         title="DenseNet, an image backbone",
@@ -173,7 +191,7 @@ def _densenet(config: Any, labels: str | None, channels: str | None) -> Facts:
     )
 
 
-OFFICIAL: dict[str, Callable[[Any, str | None, str | None], Facts]] = {  # keys as in FAMILIES
+OFFICIAL: dict[str, Callable[[Any, Labels | None, str | None], Facts]] = {  # keys as in FAMILIES
     "poster": _poster,
     "poster_v2": _poster_v2,
     "apvit": _apvit,
@@ -184,25 +202,30 @@ OFFICIAL: dict[str, Callable[[Any, str | None, str | None], Facts]] = {  # keys 
 }
 
 
-def _given(labels: str | None, classes: int, title: str, *, why: str) -> str:
+def _given(labels: Labels | None, classes: int, title: str, *, why: str) -> Labels:
     """The label set as given, if it fits; otherwise an `OptionError` with those that fit and why one is needed."""
     if labels is None:
         fitting = ", ".join(_fitting(classes)) or "none of ours (docs/concepts/labels.md)"
         raise OptionError(
             f"{title} with {classes} classes, and such a file does not say in which order they stand{why}. "
-            f"Say what it was trained on with --labels; with {classes} classes: {fitting}"
+            f"Say what it was trained on with --labels; with {classes} classes: {fitting}; or name them all, with "
+            "commas between"
         )
     return _fits(labels, classes, title)
 
 
-def _fits(labels: str, classes: int, title: str) -> str:
+def _fits(labels: Labels, classes: int, title: str) -> Labels:
     if len(label_set(labels)) != classes:
         fitting = ", ".join(_fitting(classes)) or "no label set"
         raise OptionError(
-            f"{title} with {classes} classes, but --labels {labels} has {len(label_set(labels))}; "
+            f"{title} with {classes} classes, but --labels {_shown(labels)} has {len(label_set(labels))}; "
             f"with {classes} classes: {fitting}"
         )
     return labels
+
+
+def _shown(labels: Labels) -> str:
+    return labels if isinstance(labels, str) else ",".join(labels)
 
 
 def _fitting(classes: int) -> list[str]:
@@ -210,7 +233,7 @@ def _fitting(classes: int) -> list[str]:
     return [name for name, known in LABEL_SETS.items() if len(known) == classes and not name.startswith("apvit")]
 
 
-def _no_classes(labels: str | None, title: str) -> None:
+def _no_classes(labels: Labels | None, title: str) -> None:
     if labels is not None:
         raise OptionError(f"{title}: it has no classes; leave --labels out")
 
@@ -222,16 +245,16 @@ def _imagenet(size_px: int, template: str, channels: str) -> Preprocess:
     return Preprocess(size_px=size_px, template=template, mean=_MEAN, std=_STD, channels=channels)
 
 
-def _framing(labels: str) -> str:
+def _framing(labels: Labels) -> str:
     return "face" if labels == "raf-db" else BOX
 
 
-def _framing_note(labels: str) -> str:
+def _framing_note(labels: Labels) -> str:
     return _FACE_NOTE if labels == "raf-db" else _BOX_NOTE
 
 
-def _paper(network: str, labels: str | None) -> dict[str, Any]:
-    if labels is None:
+def _paper(network: str, labels: Labels | None) -> dict[str, Any]:
+    if not isinstance(labels, str):
         return {}
     known = find_paper_result(network, labels.removesuffix("-7").removesuffix("-8"), len(label_set(labels)))
     return {} if known is None else {"accuracy": known.accuracy, "dataset": labels, "source": known.source}
