@@ -39,8 +39,8 @@ class BatchOptions(TypedDict, total=False):
 
     `detect`: False where each image or frame is one face already.
     `output`: the table as .parquet, .csv, .jsonl or .xlsx; an interrupted run is resumed.
-    `save`: a folder for annotated images and one .json of faces each; `draw` and `anonymize`: as for `mien.annotate`.
-    An interrupted run is resumed.
+    `save`: a folder for annotated images and one .json of faces each; an interrupted run is resumed.
+    `draw`, `anonymize`: as for `mien.annotate`.
     `overwrite`: start over instead of resuming.
     `workers`: images at a time, 0 for one per core; with more than one, `mien.load(threads=1)` is fastest.
     `progress`: called as progress(done, total) before the first and after each image and frame; of videos the total

@@ -20,7 +20,9 @@ from mien.results import Face, ImageResult
 
 
 class Saver:
-    """Saves below `folder`: `NAME.jpg` (or .png) with the faces marked (`draw`, `anonymize`: as `mien.annotate`), and `NAME.jpg.json`.
+    """Saves below `folder`: `NAME.jpg` (or .png) with the faces marked, and `NAME.jpg.json`.
+
+    `draw`, `anonymize`: as `mien.annotate`.
 
     Images below a folder that was given keep their path below it; where several folders or files were
     given, each keeps the name of its folder. Raises `OutputError` before anything is read where an
