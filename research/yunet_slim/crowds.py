@@ -38,7 +38,7 @@ Head = tuple[np.ndarray, np.ndarray]  # image (S, S, 3) uint8, box of the face (
 
 def heads(archive: Path, count: int) -> list[Head]:
     """Heads of muxspace's test people."""
-    samples, detector, found = muxspace(archive), yunet_slim(threads=1, tiles=False), list[Head]()
+    samples, detector, kept = muxspace(archive), yunet_slim(threads=1, tiles=False), list[Head]()
     for row in np.random.default_rng(0).permutation(np.flatnonzero(samples.split == "test")):
         image = samples.image(row)
         detections = detector.detect(image)
@@ -48,10 +48,10 @@ def heads(archive: Path, count: int) -> list[Head]:
             k = HEAD_PX / square.width
             inside = np.array([box.left - square.left, box.top - square.top, box.right - square.left,
                                box.bottom - square.top]) * k  # fmt: skip
-            found.append((warp(image, box_onto_square(square, HEAD_PX), HEAD_PX), inside))
-        if len(found) == count:
+            kept.append((warp(image, box_onto_square(square, HEAD_PX), HEAD_PX), inside))
+        if len(kept) == count:
             break
-    return found
+    return kept
 
 
 def paste(canvas: np.ndarray, head: Head, size: float, x: float, y: float) -> np.ndarray:
@@ -138,25 +138,25 @@ class Tables:
             cells = " | ".join(", ".join(map(str, values.tolist())) for values in sums.values())
             print(f"| {width} x {height} | {total} | {low} to {high} | {cells} |", flush=True)
 
-    def alone(self, places: int) -> None:
+    def alone(self, repeats: int) -> None:
         for name in ("default", "all tiles"):
-            print(f"one face, {name}: found of {places}\n| px | " + " | ".join(f"{w} x {h}" for w, h in SHAPES))
+            print(f"one face, {name}: found of {repeats}\n| px | " + " | ".join(f"{w} x {h}" for w, h in SHAPES))
             for size in SIZES:
                 cells = [
-                    str(self._found_alone(name, size, shape, places)) for shape in SHAPES if size <= min(shape)
+                    str(self._detected_alone(name, size, shape, repeats)) for shape in SHAPES if size <= min(shape)
                 ]
                 print(f"| {size} | " + " | ".join(cells) + " |", flush=True)
 
-    def _found_alone(self, name: str, size: int, shape: tuple[int, int], places: int) -> int:
+    def _detected_alone(self, name: str, size: int, shape: tuple[int, int], repeats: int) -> int:
         """How often one face is detected once, and nothing else."""
-        found = 0
-        for place in range(places):
-            rng = np.random.default_rng([size, shape[0], place])
+        hits = 0
+        for repeat in range(repeats):
+            rng = np.random.default_rng([size, shape[0], repeat])
             canvas = filled(self.wide[rng.integers(len(self.wide))], *shape)
             x, y = rng.uniform(0, shape[0] - size), rng.uniform(0, shape[1] - size)
             box = paste(canvas, self.faces[rng.integers(len(self.faces))], size, x, y)
-            found += counted(box[None], self.detectors[name].detect(canvas)) == (1, 0, 0)
-        return found
+            hits += counted(box[None], self.detectors[name].detect(canvas)) == (1, 0, 0)
+        return hits
 
     def without_faces(self) -> None:
         sums = {name: sum(len(each.detect(image)) for image in self.empty) for name, each in self.detectors.items()}
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--backgrounds", type=Path, required=True, help="images without faces")
     parser.add_argument("--photos", type=Path, required=True, help="ordinary photos")
-    parser.add_argument("--places", type=int, default=3, help="of each face in the second table")
+    parser.add_argument("--repeats", type=int, default=3, help="of each face in the second table")
     parser.add_argument("--tables", nargs="+", default=["crowds", "alone", "empty", "times"])
     options = parser.parse_args()
     tables = Tables(options.muxspace, options.backgrounds)
@@ -186,7 +186,7 @@ def main() -> None:
     if "crowds" in options.tables:
         tables.crowds()
     if "alone" in options.tables:
-        tables.alone(options.places)
+        tables.alone(options.repeats)
 
 
 if __name__ == "__main__":

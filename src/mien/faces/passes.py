@@ -96,20 +96,20 @@ class MultiPassDetector(ABC):
             reduced = _resized(image, round(width * COARSE_SCALE), round(height * COARSE_SCALE))
             per_px = np.array([width / reduced.shape[1], height / reduced.shape[0]])
         lowest = min(HINT_SCORE, self.threshold)
-        whole = Box(0, 0, reduced.shape[1], reduced.shape[0])
-        hints = _scaled(self._detect_in(reduced, whole, threshold=lowest), per_px)
+        bounds = Box(0, 0, reduced.shape[1], reduced.shape[0])
+        hints = _scaled(self._detect_in(reduced, bounds, threshold=lowest), per_px)
         parts = [_above(hints, self.threshold)]
         if self.tiles is False or max(width, height) <= self.side_px:
             return parts
         if self.tiles:
             return parts + self._detect_in_tiles(image, self._all_tiles(width, height))
-        found = [_small(hints, HINT_PX * max(width, height) / self.side_px)]
+        small = [_small(hints, HINT_PX * max(width, height) / self.side_px)]
         if reduced is not image:
             for raw in self._coarse_pass(reduced, lowest):
                 raw = _scaled(raw, per_px)
                 parts.append(_above(raw, self.threshold))
-                found.append(_small(raw, HINT_PX / COARSE_SCALE))
-        boxes, scores = (np.concatenate(part) for part in zip(*found, strict=True))
+                small.append(_small(raw, HINT_PX / COARSE_SCALE))
+        boxes, scores = (np.concatenate(part) for part in zip(*small, strict=True))
         return parts + self._tiles_around(image, boxes, scores)
 
     def _tiles_around(self, image: np.ndarray, hints: np.ndarray, scores: np.ndarray) -> list[RawDetections]:
@@ -208,7 +208,7 @@ def _owned(raw: RawDetections, tile: Tile, largest_px: float) -> RawDetections:
 def _small(raw: RawDetections, largest_px: float) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4) and scores (N,) of the faces up to a size, each once."""
     boxes, scores, _ = raw
-    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= largest_px
-    boxes, scores = boxes[small], scores[small]
+    fits = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= largest_px
+    boxes, scores = boxes[fits], scores[fits]
     kept = nms(boxes, scores, iou_threshold=0.1)
     return boxes[kept], scores[kept]
