@@ -55,6 +55,8 @@ def calibrate(
     for table in (_before_and_after(result), _thresholds(result, accuracy)):
         console.print(table)
     chosen = result.calibration
+    for title, images in result.images.items():
+        console.print(f"{title}: {images}")
     console.print(f"temperature {chosen.temperature:g}; half of the images chose, the other half is measured here")
     console.print(f"written into {result.manifest.path}", soft_wrap=True)
     if json_file is not None:
@@ -63,12 +65,13 @@ def calibrate(
 
 def _before_and_after(result: CalibrationResult) -> Table:
     """Each set before and after, on the half that chose nothing."""
-    table = _table("set", "images", "accuracy", "balanced", "ECE", "log loss")
+    table = _table("set", "", "images", "accuracy", "balanced", "ECE", "log loss")
     for title, after in result.calibration.after.items():
-        before = result.calibration.before[title]
-        shares = [f"{before[key]:.1%} → {after[key]:.1%}" for key in ("accuracy", "balanced_accuracy", "ece")]
-        loss = f"{before['log_loss']:.3f} → {after['log_loss']:.3f}"
-        table.add_row(f"{title}, {result.images[title]}", str(after["images"]), *shares, loss)
+        first = [title, "before", str(after["images"])]
+        for of in (result.calibration.before[title], after):
+            shares = [f"{of[key]:.1%}" for key in ("accuracy", "balanced_accuracy", "ece")]
+            table.add_row(*first, *shares, f"{of['log_loss']:.3f}")
+            first = ["", "after", ""]
     return table
 
 
@@ -91,5 +94,5 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="left" if name in ("set", "priors") else "right")
+        table.add_column(name, justify="left" if name in ("set", "", "priors") else "right")
     return table
