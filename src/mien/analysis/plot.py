@@ -14,6 +14,7 @@ from mien.analysis.baseline import Baseline, at_rest, check_baseline, parse_base
 from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.series import CUT_NOTE, TrackSeries, cuts, track_series
 from mien.analysis.timing import by_source
+from mien.draw.matplotlib_cache import leave_home_alone
 from mien.draw.palette import FAINT, GREY, INK, MUTED, UNCERTAIN, colours_of
 from mien.errors import InputError, MissingPackageError, OptionError
 from mien.media.atomic import atomic_write
@@ -64,6 +65,7 @@ def plot_table(
 
 def figure_of(faces: FaceTable, *, style: str = "stacked", baseline: str | Sequence[str] = ()) -> Figure:
     """The figure of `plot_table`."""
+    leave_home_alone()
     try:
         from matplotlib.figure import Figure
         from matplotlib.lines import Line2D

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.datasets.audit.summary import POSE_DEG, Poses, Summary, Votes
+from mien.draw.matplotlib_cache import leave_home_alone
 from mien.draw.palette import MUTED, SERIES, colours_of
 from mien.errors import MissingPackageError, OutputError
 from mien.media.atomic import atomic_write
@@ -23,6 +24,7 @@ def plot_summary(summary: Summary, path: Path, *, title: str) -> None:
 
     Raises `MissingPackageError` without Matplotlib, `OutputError` for a suffix it does not know.
     """
+    leave_home_alone()
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mien.draw.matplotlib_cache import leave_home_alone
 from mien.errors import MissingPackageError
 from mien.evaluation.result import Evaluation
 from mien.evaluation.robustness import CorruptionMetrics
@@ -118,6 +119,7 @@ def corruption_plot(severities: Sequence[CorruptionMetrics], evaluation: Evaluat
 @contextmanager
 def _canvas(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
     """Axes of a size in inches, and a list into which the finished SVG is put."""
+    leave_home_alone()
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
