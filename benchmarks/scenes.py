@@ -73,7 +73,7 @@ def _paste_of(person: Person) -> tuple[tuple[float, float, float, float], Image.
         max(0, left - 0.7 * wide), max(0, top - 0.5 * high),
         min(photo.width, right + 0.7 * wide), min(photo.height, bottom + high),
     )  # fmt: skip
-    patch = photo.crop(tuple(map(round, cut)))
+    patch = photo.crop((round(cut[0]), round(cut[1]), round(cut[2]), round(cut[3])))
     patch = patch.resize((round(patch.width * scale), round(patch.height * scale)))
     dx, dy = scale * ((left + right) / 2 - cut[0]), scale * ((top + bottom) / 2 - cut[1])
     corner = round(person.x - dx), round(person.y - dy)

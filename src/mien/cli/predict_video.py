@@ -62,8 +62,8 @@ class TrackLines:
             return
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in ("video", "track", "from", "to", "frames", "expressions", "uncertain"):
-            justify = "left" if name in ("video", "expressions") else "right"
-            table.add_column(name, no_wrap=name != "expressions", justify=justify)
+            left = name in ("video", "expressions")
+            table.add_column(name, no_wrap=name != "expressions", justify="left" if left else "right")
         console, last = plain_console(), None
         room = max(_LEAST_CELLS, console.width - _OTHER_CELLS)
         for (source, number), track in self._shown():
