@@ -160,3 +160,10 @@ def test_the_command_writes_a_page_of_one_table_or_two(tmp_path: Path, capsys: p
 
 def test_a_table_without_any_face_has_a_report() -> None:
     Page(mien.report(arrow([row("a.jpg", None), row("b.jpg", None, error="broken")])).to_html())
+
+
+def test_faces_without_an_expression_and_hostile_names_have_a_report() -> None:
+    unknown = [one | {"expression": None} for one in track(["neutral"] * 5)]
+    Page(mien.report(arrow(unknown)).to_html())
+    text = mien.report(arrow(track(["neutral"] * 20, source="<script>x</script>\n$1$.mp4"))).to_html()
+    assert "<script" not in text

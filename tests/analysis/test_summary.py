@@ -184,3 +184,14 @@ def test_rows_are_one_per_expression() -> None:
     assert len(rows) == 3 * len(FERPLUS)
     assert len({tuple(one) for one in rows}) == 1
     assert np.isclose(sum(one["share"] for one in rows if one["kind"] == "video"), 1)
+
+
+def test_strange_times_and_names_are_taken_or_refused() -> None:
+    far = [*track(["neutral"] * 20), *track(["neutral"] * 20, start_s=1e9)]
+    assert mien.summarize(arrow(far)).tracks[0].seen_s == pytest.approx(4.0)
+    assert mien.summarize(arrow(track(["neutral"] * 20, start_s=-5.0))).tracks[0].first_s == -5.0
+    same = [one | {"time_s": 1.0} for one in track(["neutral"] * 5)]
+    assert mien.summarize(arrow(same)).tracks[0].seen_s == 0
+    with pytest.raises(InputError, match="infinite"):
+        mien.summarize(arrow([one | {"time_s": float("inf")} for one in same]))
+    assert list(mien.summarize(arrow([row("a")]).slice(0, 0))) == []

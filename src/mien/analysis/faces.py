@@ -119,13 +119,16 @@ def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> Face
             f"{'all' if unstated.sum() == with_face.sum() else 'some'} faces are without a confidence threshold "
             "(their weights state none): they count whatever their confidence, unless flagged"
         )
+    times = _numbers(columns["time_s"])
+    if np.isinf(times).any():
+        raise InputError("a time_s in the table is infinite; predict the video again")
     probabilities = [columns[f"p_{label}"].to_numpy(zero_copy_only=False) for label in labels]
     return FaceTable(
         name=name,
         labels=labels,
         source=_text(columns["source"]),
         frame=_integers(columns["frame"]),
-        time_s=_numbers(columns["time_s"]),
+        time_s=times,
         face=face,
         track=_integers(columns["track"]),
         expression=_classes(expression, labels),

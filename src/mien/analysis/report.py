@@ -146,7 +146,7 @@ def _timelines(faces: FaceTable, summary: TableSummary) -> tuple[Timeline, ...]:
     for rows in by_source(faces, ~np.isnan(faces.time_s)):
         video = faces.take(rows)
         times = np.unique(video.time_s)
-        of_track = {unit.track: unit for unit in summary.tracks if unit.source == video.source[0]}
+        of_track = {unit.track: unit for unit in summary.tracks if unit.source == video.source[0] and unit.faces}
         longest = sorted(of_track.values(), key=lambda unit: -(unit.seen_s or 0))[:MOST_TRACKS]
         kept = sorted(unit.track for unit in longest if unit.track is not None)
         timelines.append(

@@ -11,6 +11,7 @@ from mien.metrics.resampling import bootstrap_each
 LEAST_UNITS = 8  # files or blocks that an interval needs
 _CORRELATED = 0.05  # autocorrelation below which frames count as independent
 _BLOCK_TIMES = 3.0  # correlation times in a block: tests/analysis/test_shares.py measures the coverage
+_LONGEST_GAP = 1000.0  # cells of the autocorrelation; longer gaps are shortened to it
 _RESAMPLES = 1000
 
 
@@ -92,7 +93,8 @@ def block_seconds(times: np.ndarray, expression: np.ndarray, *, classes: int) ->
     if len(times) < 3:
         return 0.0
     step = max(float(np.median(np.diff(times))), 1e-3)
-    cells = np.minimum(np.round((times - times[0]) / step).astype(np.int64), 10_000_000)
+    gaps = np.minimum(np.diff(times), _LONGEST_GAP * step)
+    cells = np.round(np.append(0, np.cumsum(gaps)) / step).astype(np.int64)
     present = np.zeros(cells[-1] + 1)
     present[cells] = 1
     longest = step
