@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from mien.evaluation.evaluate import evaluate as evaluate
     from mien.evaluation.result import Comparison as Comparison
     from mien.evaluation.result import Evaluation as Evaluation
+    from mien.explanation.explain import Explanation as Explanation
+    from mien.explanation.explain import explain as explain
     from mien.faces import Detection as Detection
     from mien.faces import Detector as Detector
     from mien.faces import Landmarker as Landmarker
@@ -82,6 +84,7 @@ _PUBLIC = {
     "Detection": "mien.faces",
     "Detector": "mien.faces",
     "Evaluation": "mien.evaluation.result",
+    "Explanation": "mien.explanation.explain",
     "Expression": "mien.labels",
     "Face": "mien.results",
     "ImageError": "mien.errors",
@@ -115,6 +118,7 @@ _PUBLIC = {
     "compare": "mien.evaluation.evaluate",
     "convert": "mien.weights.convert",
     "evaluate": "mien.evaluation.evaluate",
+    "explain": "mien.explanation.explain",
     "export": "mien.weights.export",
     "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",

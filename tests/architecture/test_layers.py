@@ -18,7 +18,7 @@ LAYERS = [  # lowest first; a layer sees only what stands before it
     {"weights", "draw", "synthetic"},
     {"pages"},
     {"pipeline"},
-    {"prepared", "analysis", "distributed"},
+    {"prepared", "analysis", "distributed", "explanation"},
     {"evaluation"},
     {"training"},
     {"recipes"},

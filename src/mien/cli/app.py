@@ -14,6 +14,7 @@ from mien.cli.camera import camera
 from mien.cli.data import data_app
 from mien.cli.doctor import doctor
 from mien.cli.evaluate import evaluate
+from mien.cli.explain import explain
 from mien.cli.plot import plot
 from mien.cli.predict import predict
 from mien.cli.recipes import recipes_app
@@ -83,7 +84,7 @@ def _main(
     pass
 
 
-for command in (predict, camera, summary, plot, report, train, evaluate, calibrate):
+for command in (predict, explain, camera, summary, plot, report, train, evaluate, calibrate):
     app.command()(command)
 app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")
