@@ -104,7 +104,7 @@ class MultiPassDetector(ABC):
         if self.tiles:
             return parts + self._detect_in_tiles(image, self._all_tiles(width, height))
         small = [_small(hints, HINT_PX * max(width, height) / self.side_px)]
-        if reduced is not image:
+        if reduced is not image and (len(small[0][0]) or not len(parts[0][0])):  # not where all faces are large
             for raw in self._coarse_pass(reduced, lowest):
                 raw = _scaled(raw, per_px)
                 parts.append(_above(raw, self.threshold))
