@@ -2,9 +2,9 @@
 
     python benchmarks/scaling.py --images 120 --out benchmarks/results/NAME.json
 
-The same images are predicted by one and two workers in turns (1 2 2 1 ...). Starting Ray and loading the weights are
-left out: timed from the first part that is done to the last. Ratios are to one worker. Nothing here decides pass or
-fail.
+The same images are predicted by one and two workers in turns (1 2 2 1 ...). Starting Ray and loading the weights
+are left out: timed from the first part that is done to the last. Ratios are to one worker. Nothing here decides
+pass or fail.
 """
 
 from __future__ import annotations

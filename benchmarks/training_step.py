@@ -29,7 +29,7 @@ def usual_convolutions(network: nn.Module) -> nn.Module:
     network = copy.deepcopy(network)
     for module in network.modules():
         if isinstance(module, StridedDepthwise):
-            module.__class__ = nn.Conv2d  # the same tensors, another forward
+            object.__setattr__(module, "__class__", nn.Conv2d)  # the same tensors, another forward
     return network
 
 

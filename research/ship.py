@@ -62,6 +62,7 @@ def ship(
     difference = export_onnx(load_network(folder), onnx, size_px=size_px, output=output, multiple_px=multiple_px)
     print(f"ONNX differs from torch by {difference:.1e}")
     if faces is not None:
+        assert written.golden is not None
         written = replace(written, golden=replace(written.golden, tolerance=HALF_LOGIT_TOLERANCE))
         print(f"half-precision ONNX moves probabilities by at most {_halve(onnx, faces):.1e}")
     write_manifest(replace(written, files={onnx.name: "", **written.files}))

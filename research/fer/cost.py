@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.evaluation.calibration import first_half
+from mien.evaluation.calibration import first_half, prior
 from mien.metrics import balanced_accuracy
 from mien.nn.onnx_session import open_session
 from mien.weights.manifest import load_manifest
-from research.fer.calibrate import frequencies, operating_points, prior
+from research.fer.calibrate import frequencies, operating_points
 from research.fer.measure import Measured
 from research.fer.report import NETWORKS, ROOT, rows_of
 from research.fer.suite import SUITE, load

@@ -44,7 +44,8 @@ def test_two_nodes_lose_a_worker_and_a_node_and_no_row(
     out = tmp_path / "out"
     done = subprocess.run(
         [sys.executable, "-m", "tests.distributed.cluster", str(folder), str(out)],
-        cwd=ROOT, env=os.environ | {"RAY_TMPDIR": str(short)}, capture_output=True, text=True, timeout=400, check=False,
+        cwd=ROOT, env=os.environ | {"RAY_TMPDIR": str(short)}, capture_output=True, text=True, timeout=400,
+        check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))

@@ -55,7 +55,11 @@ network = mien.build("phanet", config_name="small")
 fabric = Fabric(accelerator="cpu", devices=1)
 network, optimizer = fabric.setup(network, torch.optim.SGD(network.parameters(), lr=0.1))
 """
-RUNS = {"predict": (PREDICT, ()), "plots": (PLOTS, ("matplotlib",)), "train": (TRAIN, ("torch", "lightning_fabric"))}
+RUNS = {
+    "predict": (PREDICT, ()),
+    "plots": (PLOTS, ("matplotlib",)),
+    "train": (TRAIN, ("torch", "lightning_fabric")),
+}
 INTERNET = re.compile(r"(?:connect|sendto|sendmsg)\(.*AF_INET")
 
 

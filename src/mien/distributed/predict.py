@@ -55,9 +55,9 @@ def predict_collection(
 
     `sources`: folders, images, lists (.txt, a path or URI per line), Parquet files with a column of addresses, all
     here or in an object store (s3://, gs://, ...). `output`: a folder that all machines share, or a URI. After any
-    failure the same call makes the parts that are missing; called again on a complete collection, it adds new images
-    and reads changed files, and those with an error, again. `engine`: "ray", or "local" for this process alone.
-    `column`: of a Parquet file. `video`: which frames of videos are examined.
+    failure the same call makes the parts that are missing; called again on a complete collection, it adds new
+    images and reads changed files, and those with an error, again. `engine`: "ray", or "local" for this
+    process alone. `column`: of a Parquet file. `video`: which frames of videos are examined.
     `workers`, `address`, `temp_dir`: of Ray; 0 workers are one per CPU.
     `progress`: called with images and videos, as progress(done, total). `options`: those of `mien.load`.
     """

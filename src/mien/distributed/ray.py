@@ -86,7 +86,7 @@ def _dataset(tasks: Sequence[PartTask], workers: int) -> Any:
 
 
 class _Worker:
-    """An actor of the pool. What `mien` raises on purpose is returned, so that it ends the run and is not retried."""
+    """An actor of the pool. What `mien` raises on purpose is returned: it ends the run and is not retried."""
 
     def __init__(self, job: Job, ledger: Any) -> None:
         self._worker: PartWorker | None = None

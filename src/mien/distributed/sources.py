@@ -1,4 +1,4 @@
-"""What to predict: folders, lists and Parquet columns of addresses, here or in an object store, one file at a time."""
+"""What to predict: folders, lists and Parquet columns of addresses, here or in an object store, file by file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Source:
 
 
 def sources_of(given: Iterable[str], *, column: str | None = None) -> Iterator[Source]:
-    """Every image and video of the given files, folders, lists (.txt: an address per line) and Parquet files, each once.
+    """Every image and video of the given files, folders, lists (.txt: one address a line) and Parquet files, once.
 
     `column`: which column of a Parquet file, or of a folder of them, holds the addresses. Relative paths in lists
     are taken from the current folder. Raises `InputError` for what is not there at all.

@@ -19,8 +19,8 @@ _LEVELS = 16  # of each colour
 def anonymize(image: np.ndarray, boxes: Iterable[Box], method: str = "pixelate") -> np.ndarray:
     """A copy of the image (H, W, 3) uint8 whose faces are `CELLS` x `CELLS` mean colours in 16 levels.
 
-    "pixelate" shows them as squares, "blur" runs them into each other. Both keep as little of a face, so that neither
-    can be undone. Raises `UnknownNameError` for another method.
+    "pixelate" shows them as squares, "blur" runs them into each other. Both keep as little of a face, so that
+    neither can be undone. Raises `UnknownNameError` for another method.
     """
     if method not in METHODS:
         raise UnknownNameError("method of anonymising", method, METHODS)

@@ -14,8 +14,8 @@ class StridedDepthwise(nn.Conv2d):
 
     For its input gradient in bfloat16 oneDNN falls back to a slow reference kernel. The gradient of the dense
     convolution, zero at every pixel that the stride leaves out, is the same and fast. A training step of the light
-    POSTER++ in bfloat16 is 1.38 times as fast as in float32, with this gradient 1.53 times (one core with AVX-512 and
-    bfloat16, torch 2.13: `benchmarks/training_step.py`).
+    POSTER++ in bfloat16 is 1.38 times as fast as in float32, with this gradient 1.53 times (one core with AVX-512
+    and bfloat16, torch 2.13: `benchmarks/training_step.py`).
     """
 
     def __init__(self, channels: int, *, bias: bool = False) -> None:
