@@ -48,7 +48,10 @@ def test_the_summary_fits_the_terminal(
     assert "█" in text
 
 
-def test_piped_text_is_complete_and_without_bars(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_piped_text_is_complete_and_without_bars(
+    table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert run(["summary", str(table)]) == 0
     text = capsys.readouterr().out
     assert "changes/min" in text

@@ -82,7 +82,8 @@ def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(tmp_path: Pat
 def test_the_command_has_the_options_of_the_library_with_the_same_defaults() -> None:
     command, load, once = (inspect.signature(one).parameters for one in (predict, mien.load, mien.predict))
     options = {*load} - {"threads"}
-    assert options | {*mien.BatchOptions.__annotations__} - {"workers", "progress"} <= {*command}
+    batch = {name.removesuffix("_s") for name in mien.BatchOptions.__annotations__} - {"workers", "progress"}
+    assert options | batch <= {*command}
     assert options == {*once} - {"source", "detect", "boxes"}
     assert all(command[name].default == load[name].default == once[name].default for name in options)
 
@@ -107,15 +108,19 @@ def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_skipped_is_said(tmp_path: Path) -> None:
+def test_every_frame_is_predicted_and_what_is_skipped_is_said(tmp_path: Path) -> None:
     photo = Image.open(PHOTO)
     photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(5)])
     (tmp_path / "clip.mp4").write_bytes(b"")
     done = mien_command("predict", str(tmp_path), "-o", str(tmp_path / "t.csv"))
     assert done.returncode == 1
-    assert f"{tmp_path / 'moving.gif'}: only the first of 2 frames is read" in done.stderr
-    assert f"{tmp_path / 'clip.mp4'}: is a video" in done.stderr
-    assert "1 face in 1 image, 1 could not be read" in done.stderr
+    assert f"{tmp_path / 'clip.mp4'}: the file is empty" in done.stderr
+    assert "1 could not be read" in done.stderr
+    rows = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[:2] for row in rows if "moving.gif" in row] == [
+        [str(tmp_path / "moving.gif"), "0"],
+        [str(tmp_path / "moving.gif"), "1"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +175,7 @@ def test_names_are_printed_plain_and_on_one_line(tmp_path: Path) -> None:
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     done = mien_command("predict", str(tmp_path), "-o", str(tmp_path / "t.csv"))
     assert done.returncode == 1
-    assert "no image there" in done.stderr
+    assert "no image or video there" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

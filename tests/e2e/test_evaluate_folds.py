@@ -71,7 +71,7 @@ def test_every_image_is_predicted_once_by_weights_that_never_saw_it(
         {"mean": np.mean(accuracy), "std": np.std(accuracy, ddof=1)}
     )
     assert "mean ± std" in capsys.readouterr().out
-    assert "<h2>Folds</h2>" in page.read_text()
+    assert '<h2 id="folds">Folds</h2>' in page.read_text()
 
 
 def test_a_fold_is_predicted_by_its_own_weights(trained: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from mien.errors import OutputError
 from mien.labels import FERPLUS
 from mien.pipeline.batch import images_of
 from mien.pipeline.journal import Journal
-from mien.pipeline.table import read_table
+from mien.pipeline.table import TableRow, read_table
 from tests.conftest import EXAMPLES
 
 
@@ -188,12 +188,12 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(
     add = Journal.add
     count = 0
 
-    def fill(self: Journal, rows: list[dict[str, object]]) -> None:
+    def fill(self: Journal, source: str, rows: list[TableRow], **more: Any) -> None:
         nonlocal count
         count += 1
         if count == 4:
             raise OSError(errno.ENOSPC, "No space left on device")
-        add(self, rows)
+        add(self, source, rows, **more)
 
     monkeypatch.setattr(Journal, "add", fill)
     with pytest.raises(OutputError, match="the disk is full; free some space and run this again"):
