@@ -79,3 +79,9 @@ def test_measurements_name_the_weights_in_the_package(page: str) -> None:
 def test_reference_pages_are_up_to_date(name: str) -> None:
     there = (ROOT / "docs/reference" / name).read_text(encoding="utf-8")
     assert there == TOOL["fresh"]()[name], "python tools/reference.py, then commit docs/reference"
+
+
+def test_the_citation_names_this_version() -> None:
+    from mien import __version__
+
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
