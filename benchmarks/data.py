@@ -12,7 +12,6 @@ sides; figures are medians. Nothing here decides pass or fail.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import tempfile
@@ -40,6 +39,7 @@ from mien.prepared.build import prepare
 from mien.prepared.store import PreparedStore
 from mien.preprocess import Preprocess
 from mien.training.sampling import Shuffle
+from output import write_result
 from predict import EXAMPLES, machine
 
 BATCH = 64
@@ -214,10 +214,7 @@ def main() -> None:
             "light_network_trains_images_per_s": training_rate(3 * options.seconds),
             "prepared_images_per_s": round(prepared, 1),
         }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n")
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

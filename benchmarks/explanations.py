@@ -9,7 +9,6 @@ intervals of the mean from 2,000 bootstrap samples of the faces. Nothing here de
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from mien.datasets.audit.scan import labelled_region
 from mien.explanation.explain import explain, probability_of
 from mien.explanation.faithfulness import centre_prior, faithfulness
 from mien.explanation.occlusion import GRID
+from output import write_result
 
 
 def interval(values: np.ndarray, rng: np.random.Generator) -> list[float]:
@@ -61,10 +61,7 @@ def main() -> None:
     result |= {
         name: measure(mien.load(name, threads=1), images, np.random.default_rng(0)) for name in options.weights
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n")
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import platform
 import subprocess
@@ -33,6 +32,7 @@ from mien.faces.yunet import YuNetDetector
 from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import detector_called
 from mien.weights.manifest import load_manifest
+from output import write_result
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -177,10 +177,7 @@ def main() -> None:
         },
         "installed_mb": {"total": round(sum(sizes.values()), 1), "largest": dict(list(sizes.items())[:8])},
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n")
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import shutil
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 import mien
+from output import write_result
 from predict import machine, photo
 
 
@@ -104,10 +104,7 @@ def main() -> None:
         "seconds before the first part": round(statistics.median(starts), 1),
         "all": {name: [round(value, 2) for value in values] for name, values in rates.items()},
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n")
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

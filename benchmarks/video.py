@@ -13,7 +13,6 @@ Nothing here decides pass or fail.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -28,6 +27,7 @@ import av
 import numpy as np
 
 import mien
+from output import write_result
 from predict import photo
 
 FPS = 30
@@ -141,10 +141,7 @@ def main() -> None:
         }
         (folder / "photos").mkdir()
         results["folder of 1080p photos"] = folder_of_photos(folder / "photos", photos=round(2 * options.seconds))
-    text = json.dumps(results, indent=1)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n")
+    write_result(results, options.out)
 
 
 if __name__ == "__main__":
