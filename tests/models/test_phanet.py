@@ -24,7 +24,6 @@ from mien.models.phanet import (
     coarse_to_fine,
     compactness,
     consistency,
-    flipped_poses,
     masked_mean,
     scaled_gradient,
     strongest_only,
@@ -149,11 +148,6 @@ def test_expression_sends_no_gradient_into_the_pose_head() -> None:
     assert network.pose_head is not None
     network(noise(2)).square().sum().backward()
     assert all(p.grad is None for p in network.pose_head.parameters())
-
-
-def test_under_a_flip_signed_poses_change_places_and_unknown_ones_stay() -> None:
-    assert flipped_poses(torch.tensor([0, 1, 2, 3, 4, -1]), 5).tolist() == [4, 3, 2, 1, 0, -1]
-    assert flipped_poses(torch.tensor([0, 1]), 2).tolist() == [1, 0]
 
 
 # Switches.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.errors import OptionError
-from mien.prepared.poses import BU_3DFE, FIVE_YAWS, KDEF, MULTI_PIE, PoseClasses, PoseTrust, pose_labels
+from mien.prepared.poses import BU_3DFE, FIVE_YAWS, KDEF, MULTI_PIE, PoseClasses, PoseLabels, PoseTrust, pose_labels
 from mien.prepared.store import PreparedStore
 from tests.prepared.fabricated import samples_in, store
 
@@ -60,6 +60,15 @@ def test_borders_that_have_no_symmetry_or_order_are_refused() -> None:
         PoseClasses(yaw_edges_deg=(10.0, 10.0))
     with pytest.raises(OptionError, match="above 0"):
         PoseClasses(yaw_edges_deg=(-10.0, 10.0), signed=False)
+
+
+def test_under_a_flip_signed_poses_change_places_and_unknown_ones_stay() -> None:
+    two = PoseClasses(yaw_edges_deg=(0.0,))
+    for classes, label in ((FIVE_YAWS, [0, 1, 2, 3, 4, -1]), (two, [0, 1])):
+        poses = PoseLabels(classes=classes, label=np.array(label), pseudo=np.ones(len(label), bool))
+        expected = [-1 if one < 0 else len(classes) - 1 - one for one in label]
+        assert poses.flipped(np.ones(len(label), bool)).tolist() == expected
+        assert poses.flipped(np.array([True]), np.array([1])).tolist() == expected[1:2]
 
 
 def test_prepared_faces_get_pseudo_labels_marked_as_such(tmp_path: Path) -> None:

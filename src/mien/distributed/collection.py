@@ -272,10 +272,3 @@ def read_info(storage: Storage, index: int) -> PartInfo | None:
             return PartInfo(**json.loads(pq.read_schema(file).metadata[_KEY]))
     except (pa.ArrowInvalid, OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def is_complete(storage: Storage) -> bool | None:
-    """Whether a folder is a complete collection; None where it is no collection at all."""
-    if storage.read_json(_RUN) is None:
-        return None
-    return storage.read_json(_COMPLETE) is not None

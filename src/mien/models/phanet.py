@@ -330,15 +330,6 @@ def compactness(mask: Tensor, loosest: float) -> Tensor:
     return F.relu(mask.mean(dim=(1, 2, 3)) - loosest).square().mean()
 
 
-def flipped_poses(poses: Tensor, count: int) -> Tensor:
-    """Pose classes (B,) of the flipped images; -1 stays.
-
-    For `count` signed classes in order, such as yaw -60, -30, 0, 30, 60: the first and the last are swapped.
-    Unsigned classes (0, 30, 60, 90) do not change under a flip; leave them as they are.
-    """
-    return torch.where(poses >= 0, count - 1 - poses, poses)
-
-
 def _check(config: PhaNetConfig, *, scales: int) -> None:
     check_sizes(classes=config.classes, size_px=config.size_px)
     check_multiple("width", config.width, 4, why="as a mask head has a quarter of it")

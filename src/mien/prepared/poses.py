@@ -117,10 +117,10 @@ class PoseLabels:
     label: np.ndarray  # (N,) int; -1: do not know
     pseudo: np.ndarray  # (N,) bool: measured by us, not stated by the set
 
-    def flipped(self, flipped: np.ndarray) -> np.ndarray:
-        """The labels (N,) after some images were flipped, (N,) bool."""
-        flip = np.array([*self.classes.flip, -1])  # -1 stays
-        return np.where(flipped, flip[self.label], self.label)
+    def flipped(self, flipped: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """The labels (R,) of `rows` after some of these images were flipped, (R,) bool; -1 stays."""
+        flip, label = np.array([*self.classes.flip, -1]), self.label[rows]
+        return np.where(flipped, flip[label], label)
 
 
 def pose_labels(

@@ -108,9 +108,7 @@ class TrainingData:
 
     def _poses(self, poses: PoseLabels, rows: np.ndarray, augmented: Augmented) -> Tensor:
         """Pose classes (B,) of the images as they were flipped; -1, not known, where two were mixed."""
-        flip = np.array([*poses.classes.flip, -1])  # -1 stays
-        known = poses.label[rows]
-        flipped = torch.from_numpy(np.where(augmented.flipped.numpy(), flip[known], known))
+        flipped = torch.from_numpy(poses.flipped(augmented.flipped.numpy(), rows))
         return flipped if augmented.mix is None else torch.where(augmented.mix.own < 1, -1, flipped)
 
     def unchanged_batch(self, positions: np.ndarray, device: torch.device) -> Tensor:
