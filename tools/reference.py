@@ -3,6 +3,7 @@
     python tools/reference.py
 
 cli.md: every command with its options. python.md: every public name. recipe-fields.md: every field of a recipe.
+openapi.json: the service.
 recipes.md: the table of recipes between the lines START and END; the text around it is written by hand.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import json
 import re
 import textwrap
 import tokenize
@@ -24,6 +26,8 @@ import typer
 
 import mien
 from mien.cli.app import app
+from mien.service.app import create_app
+from mien.service.settings import ServiceSettings
 from mien.training import recipe
 from mien.training.optim import losses, sam, schedule
 from mien.training.recipe_source import read_recipe, shipped_recipes
@@ -43,6 +47,7 @@ def fresh() -> dict[str, str]:
     """File name -> what it must hold now."""
     return {
         "cli.md": command_page(),
+        "openapi.json": openapi_file(),
         "python.md": python_page(),
         "recipe-fields.md": field_page(),
         "recipes.md": recipe_page(),
@@ -66,10 +71,9 @@ def command_page() -> str:
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     """(full name, command) of every command that does something."""
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    inner = getattr(command, "commands", {})
+    if not inner or getattr(command, "invoke_without_command", False):
         yield name, command
-        return
     for key, one in inner.items():
         yield from commands(one, f"{name} {key}")
 
@@ -102,6 +106,14 @@ def _kind(kind: Any) -> str:
     if typing.get_origin(kind) is typing.Literal:
         return " ".join(map(str, parts))
     return {"str": "text", "Path": "path", "int": "integer", "float": "number"}.get(kind.__name__, kind.__name__)
+
+
+# --- the service -----------------------------------------------------------------------------------------------
+
+
+def openapi_file() -> str:
+    """The OpenAPI document of `mien serve`."""
+    return json.dumps(create_app(ServiceSettings()).openapi(), indent=1) + "\n"
 
 
 # --- Python ----------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mien.errors import MissingPackageError as MissingPackageError
     from mien.errors import OptionError as OptionError
     from mien.errors import OutputError as OutputError
+    from mien.errors import ServiceError as ServiceError
     from mien.errors import UnknownNameError as UnknownNameError
     from mien.errors import VideoError as VideoError
     from mien.errors import WeightsError as WeightsError
@@ -103,6 +104,7 @@ _PUBLIC = {
     "Recognizer": "mien.pipeline.recognizer",
     "Report": "mien.analysis.report",
     "Scores": "mien.results",
+    "ServiceError": "mien.errors",
     "TableSummary": "mien.analysis.summary",
     "TrainingResult": "mien.training.session",
     "UnknownNameError": "mien.errors",

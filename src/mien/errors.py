@@ -9,6 +9,7 @@ MienError
 │   └── DataError            a data set's folder is not as its authors publish it
 ├── OutputError              a result cannot be written
 ├── WeightsError             a weights file is absent, altered, or does not fit its network
+├── ServiceError             `mien serve` refuses a request, or cannot do what it asks for
 └── MissingPackageError      a part of the package that this install does not have
 """
 
@@ -81,6 +82,14 @@ class OutputError(MienError):
 
 class WeightsError(MienError):
     """A weights file is absent, altered, or does not fit its network."""
+
+
+class ServiceError(MienError):
+    """`mien serve` refuses a request. `status`: of HTTP. `retry_after_s`: when to try again, where that helps."""
+
+    def __init__(self, message: str, *, status: int = 400, retry_after_s: int | None = None) -> None:
+        self.status, self.retry_after_s = status, retry_after_s
+        super().__init__(message)
 
 
 def how_to_install(extra: str) -> str:

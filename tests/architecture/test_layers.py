@@ -21,7 +21,7 @@ LAYERS = [  # lowest first; a layer sees only what stands before it
     {"prepared", "analysis", "distributed", "explanation"},
     {"evaluation"},
     {"training"},
-    {"recipes"},
+    {"recipes", "service"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

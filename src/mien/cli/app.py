@@ -19,6 +19,7 @@ from mien.cli.plot import plot
 from mien.cli.predict import predict
 from mien.cli.recipes import recipes_app
 from mien.cli.report import report
+from mien.cli.serve import serve_app
 from mien.cli.summary import summary
 from mien.cli.train import train
 from mien.cli.weights import export_command, weights_app
@@ -90,4 +91,5 @@ app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
+app.add_typer(serve_app, name="serve")
 app.command()(doctor)

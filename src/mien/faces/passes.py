@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import copy
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -58,6 +60,12 @@ class MultiPassDetector(ABC):
             "side_px": self.side_px,
             "tiles": "where small faces are likely" if self.tiles is None else self.tiles,
         }
+
+    def with_options(self, *, threshold: float, tiles: bool | None) -> Self:
+        """The same network under other options; its weights are not loaded again."""
+        other = copy(self)
+        other.threshold, other.tiles = threshold, tiles
+        return other
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Image (H, W, 3) uint8 RGB of any size -> its faces by decreasing confidence."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -50,6 +51,13 @@ class YuNetDetector(MultiPassDetector):
                 tiles=False,
                 threads=threads,
             )
+
+    def with_options(self, *, threshold: float, tiles: bool | None) -> Self:
+        """As `MultiPassDetector.with_options`, of the fallback too."""
+        other = super().with_options(threshold=threshold, tiles=tiles)
+        if self._fallback is not None:
+            other._fallback = self._fallback.with_options(threshold=threshold, tiles=False)
+        return other
 
     def first_passes(self, image: np.ndarray) -> Iterator[RawDetections]:
         """As `MultiPassDetector.first_passes`, then the same with the fallback weights."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from mien.errors import UnknownNameError
 from mien.labels import LabelSet
-from mien.pipeline.backend import open_backend
+from mien.pipeline.backend import Backend, open_backend
 from mien.weights.manifest import WeightsManifest
 
 BATCH_SIZE = 16  # faces per run: more costs memory and gains nothing on a CPU
@@ -20,7 +20,7 @@ class ExpressionNetwork:
     `priors`: which of the manifest's priors the probabilities assume; "default" is the documented operating
     point. `labels`: the label set of the predictions; classes it lacks are left out and the rest sums to 1 again.
     `min_confidence`: least confidence of a certain prediction, 0..1; None: what the manifest states for the
-    priors, if anything.
+    priors, if anything. `backend`: that of a network of the same weights, which then are not loaded again.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class ExpressionNetwork:
         labels: LabelSet | None = None,
         min_confidence: float | None = None,
         threads: int = 0,
+        backend: Backend | None = None,
     ) -> None:
         manifest.label_set.reorder(np.zeros(len(manifest.label_set)), to=labels or manifest.label_set)
         if priors not in manifest.priors:
@@ -41,14 +42,14 @@ class ExpressionNetwork:
         self.confidence_threshold = stated.threshold if min_confidence is None and stated else min_confidence
         self._bias = np.asarray(manifest.priors[priors], dtype=np.float64)
         self._threads = threads
-        self._run = open_backend(manifest, threads=threads)
+        self.backend = backend or open_backend(manifest, threads=threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_run"}
+        return {name: value for name, value in vars(self).items() if name != "backend"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._run = open_backend(self.manifest, threads=self._threads)
+        self.backend = open_backend(self.manifest, threads=self._threads)
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""
@@ -62,8 +63,8 @@ class ExpressionNetwork:
         """A batch of faces (N, S, S, 3) uint8 RGB -> the network's outputs (N, K)."""
         x = self.manifest.inputs.normalise(crops)
         if not self.manifest.tta:
-            return self._run(x)
-        both = self._run(np.concatenate([x, x[..., ::-1]]))  # (2 N, K)
+            return self.backend(x)
+        both = self.backend(np.concatenate([x, x[..., ::-1]]))  # (2 N, K)
         return (both[: len(x)] + both[len(x) :]) / 2
 
 

@@ -1,0 +1,66 @@
+"""Around every request: its number, access, headers, a log line, metrics, and a plain 500 where all else fails."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mien.errors import MienError
+from mien.service.logs import log
+from mien.service.problems import failed, respond, status_of
+from mien.service.security import HEADERS
+
+Admit = Callable[[Scope, Headers], Awaitable[None]]
+Observe = Callable[[str, str, int, float], None]
+
+
+class Envelope:
+    """`admit` raises a `MienError` for a request that is refused; `observe(route, method, status, seconds)`."""
+
+    def __init__(self, app: ASGIApp, *, admit: Admit, observe: Observe) -> None:
+        self._app, self._admit, self._observe = app, admit, observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        number, began, status = secrets.token_hex(8), time.perf_counter(), 0
+        scope.setdefault("state", {})["request_id"] = number
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                headers["X-Request-ID"] = number
+            await send(message)
+
+        error: Exception | None = None
+        try:
+            await self._admit(scope, Headers(scope=scope))
+            await self._app(scope, receive, send_with_headers)
+        except Exception as caught:
+            error = caught
+        if error is not None and not status:
+            response = failed(number)
+            if isinstance(error, MienError) and status_of(error) != 500:
+                response, error = respond(error), None
+            await response(scope, receive, send_with_headers)
+        seconds = time.perf_counter() - began
+        route = getattr(scope.get("route"), "path", None) or ("page" if status < 400 else "unmatched")
+        self._observe(route, scope["method"], status, seconds)
+        log(
+            "request",
+            level=logging.ERROR if error is not None or status >= 500 else logging.INFO,
+            error=error,
+            id=number, method=scope["method"], route=route, status=status, ms=round(1000 * seconds, 1),
+        )  # fmt: skip

@@ -1,0 +1,82 @@
+"""Options of a request: the names of the command line, from the query and from form fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mien.errors import OptionError
+
+MAX_OPTION = 200  # characters of a value
+
+
+class PredictOptions(BaseModel):
+    """How faces are predicted; what is left out is as `mien predict` has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: Annotated[
+        str | None, Field(max_length=MAX_OPTION, description="A name of `GET /v1/models`. Default: its first.")
+    ] = None
+    detect: Annotated[bool, Field(description="false: the image is one face already, nothing is detected.")] = True
+    threshold: Annotated[float, Field(gt=0, lt=1, description="Least confidence of a detection.")] = 0.5
+    small_faces: Annotated[
+        bool | None,
+        Field(description="Search large images at full size. Default: where small faces are likely."),
+    ] = None
+    labels: Annotated[
+        str | None, Field(max_length=MAX_OPTION, description="Label set of the predictions: raf-db, affectnet-8.")
+    ] = None
+    priors: Annotated[
+        str, Field(max_length=MAX_OPTION, description="Class frequencies to assume: default, natural, balanced.")
+    ] = "default"
+    tta: Annotated[
+        bool | None, Field(description="Average with the horizontal flip. Default: as the manifest says.")
+    ] = None
+    min_confidence: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Least confidence of a certain prediction. Default: as the manifest says."),
+    ] = None
+
+
+class ImageOptions(PredictOptions):
+    """Options of `POST /v1/predict`."""
+
+    url: Annotated[
+        str | None,
+        Field(max_length=2000, description="Address of the image instead of a body, where the service allows it."),
+    ] = None
+
+
+class JobOptions(PredictOptions):
+    """Options of `POST /v1/jobs`; the last ones are of videos."""
+
+    fps: Annotated[float | None, Field(gt=0, le=1000, description="Frames to examine per second.")] = None
+    every: Annotated[int, Field(ge=1, le=1_000_000, description="Examine every n-th frame.")] = 1
+    start_s: Annotated[float, Field(ge=0, le=1e6, description="Begin here.")] = 0.0
+    end_s: Annotated[float | None, Field(gt=0, le=1e6, description="End before this time.")] = None
+    smoothing: Annotated[bool, Field(description="Also smooth scores over each track.")] = True
+
+
+Options = TypeVar("Options", bound=PredictOptions)
+
+
+def with_fields(options: Options, form: Mapping[str, str]) -> Options:
+    """Options of the query, and over them those of a form. Raises `OptionError`."""
+    if not form:
+        return options
+    try:
+        return type(options).model_validate(options.model_dump(exclude_unset=True) | dict(form))
+    except ValidationError as error:
+        raise OptionError(problems(error.errors(include_url=False))) from None
+
+
+def problems(errors: object) -> str:
+    """The complaints of Pydantic in one line: "threshold: Input should be less than 1"."""
+    lines = []
+    for error in errors if isinstance(errors, list | tuple) else ():
+        field = [str(part) for part in error.get("loc", ()) if part not in ("query", "body", "path", "header")]
+        lines.append(f"{'.'.join(field)[:80] or 'request'}: {error.get('msg', 'is wrong')}")
+    return "; ".join(lines[:5]) or "the request is wrong"

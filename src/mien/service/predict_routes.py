@@ -1,0 +1,92 @@
+"""`POST /v1/predict`: one image to its faces."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from mien.errors import ServiceError
+from mien.service.body import FormReader, MemorySink, content_type, pieces, stated_length
+from mien.service.image_work import ImageRequest
+from mien.service.options import ImageOptions, with_fields
+from mien.service.schemas import Prediction, errors, image_body
+from mien.service.settings import MIB
+from mien.service.state import ServiceState, state_of
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/predict",
+    summary="Predict the expression of every face in an image",
+    response_model=Prediction,
+    responses=errors(400, 401, 403, 408, 413, 415, 422, 429),
+    openapi_extra=image_body(),
+    tags=["prediction"],
+)
+async def predict(request: Request, options: Annotated[ImageOptions, Query()]) -> Response:
+    """The image as the body, or as the field `image` of a form; options in the query or as fields of the form.
+
+    The image is not stored.
+    """
+    state = state_of(request)
+    state.recognizers.check(options)
+    with state.gatherer.arriving(), _reserved(state, stated_length(request)):
+        image = await _received(request, options, state)
+        state.recognizers.check(image.options)
+        body = await state.gatherer.submit(image)
+    return Response(body, media_type="application/json")
+
+
+@contextlib.contextmanager
+def _reserved(state: ServiceState, stated: int | None) -> Iterator[None]:
+    """Memory for one image; raises `ServiceError` 429 where all of it is taken."""
+    settings = state.settings
+    size = min(stated if stated is not None else int(settings.max_mib * MIB), int(settings.max_mib * MIB))
+    if state.pending_bytes + size > max(settings.max_pending_mib, settings.max_mib) * MIB:
+        raise ServiceError("the service holds too many images; try again later", status=429, retry_after_s=1)
+    state.pending_bytes += size
+    try:
+        yield
+    finally:
+        state.pending_bytes -= size
+
+
+async def _received(request: Request, options: ImageOptions, state: ServiceState) -> ImageRequest:
+    settings = state.settings
+    kind, parameters = content_type(request)
+    max_bytes = int(settings.max_mib * MIB)
+    if kind == "multipart/form-data":
+        sinks: list[tuple[str, MemorySink]] = []
+
+        def open_file(field: str, name: str) -> MemorySink:
+            if field != "image" or sinks:
+                raise ServiceError(f"give one file, in the field 'image'; the field {field!r} is one more")
+            sinks.append((name, MemorySink()))
+            return sinks[0][1]
+
+        form = FormReader(parameters.get("boundary", ""), open_file)
+        async for piece in pieces(request, max_bytes=max_bytes, timeout_s=settings.timeout_s):
+            form.feed(piece)
+        form.finish()
+        options = with_fields(options, form.fields)
+        name, content = (sinks[0][0], bytes(sinks[0][1].content)) if sinks else ("", b"")
+    elif kind.startswith("image/") or kind in ("application/octet-stream", ""):
+        data = bytearray()
+        async for piece in pieces(request, max_bytes=max_bytes, timeout_s=settings.timeout_s):
+            data += piece
+        name, content = "image", bytes(data)
+    else:
+        raise ServiceError(
+            f"the body is {kind[:80]!r}; send an image (image/jpeg, ...) or a form (multipart/form-data)",
+            status=415,
+        )
+    if not content and options.url is not None:
+        raise ServiceError("this service fetches no addresses; send the image itself", status=403)
+    if not content:
+        raise ServiceError("there is no image; send it as the body or as the field 'image' of a form", status=422)
+    return ImageRequest(content, name or "image", options)

@@ -1,0 +1,71 @@
+"""Errors as HTTP: the classes of `mien.errors` by name, one line of text, never a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from mien.errors import InputError, MienError, MissingPackageError, OptionError, ServiceError
+from mien.service.options import problems
+
+_MESSAGES = {404: "there is nothing at this address; see /openapi.json", 405: "this address has no such method"}
+
+
+def status_of(error: MienError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(error, ServiceError):
+        return error.status
+    if isinstance(error, OptionError | InputError):
+        return 422
+    return 501 if isinstance(error, MissingPackageError) else 500
+
+
+def body_of(kind: str, message: str, status: int) -> dict[str, Any]:
+    """The JSON of an error."""
+    return {"error": {"type": kind, "message": message, "status": status}}
+
+
+def respond(error: MienError) -> Response:
+    """The response that states an error."""
+    status = status_of(error)
+    headers = {}
+    if isinstance(error, ServiceError) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="mien"'
+    if status in (408, 413):
+        headers["Connection"] = "close"
+    return JSONResponse(body_of(type(error).__name__, str(error), status), status, headers)
+
+
+def failed(number: str) -> Response:
+    """Of an error that is not the client's; the log has the rest."""
+    message = f"the service failed; its log has the reason under the number {number}"
+    return JSONResponse(body_of("MienError", message, 500), 500)
+
+
+async def on_mien_error(_: Request, error: Exception) -> Response:
+    """An error of this package."""
+    if not isinstance(error, MienError) or status_of(error) == 500:
+        raise error
+    return respond(error)
+
+
+async def on_wrong_request(_: Request, error: Exception) -> Response:
+    """A request that the OpenAPI document does not allow."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    return respond(OptionError(problems(error.errors())))
+
+
+async def on_http_error(_: Request, error: Exception) -> Response:
+    """What the framework refuses: unknown addresses and methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    message = _MESSAGES.get(error.status_code, str(error.detail))
+    body = body_of("ServiceError", message, error.status_code)
+    return JSONResponse(body, error.status_code, error.headers)

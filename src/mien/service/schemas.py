@@ -1,0 +1,170 @@
+"""The bodies of requests and responses as the OpenAPI document describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/*", "application/octet-stream")
+
+
+class WeightsName(BaseModel):
+    """Which weights predicted."""
+
+    name: str = Field(examples=["default"])
+    identity: str = Field(description="Twelve digits that stand for the files of these weights.")
+
+
+class PoseValues(BaseModel):
+    """Head rotation in degrees."""
+
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+
+
+class QualityValues(BaseModel):
+    """How well a face can be seen: docs/concepts/quality.md."""
+
+    model_config = ConfigDict(extra="allow")
+
+    eye_px: float
+    off_axis_deg: float
+    sharpness: float
+    light: float
+    contrast: float
+    clipped: float
+    upright: float
+    flags: list[str] = Field(examples=[["small", "dark"]])
+
+
+class FaceValues(BaseModel):
+    """One face: `mien.Face.to_dict`, which `mien.Face.from_dict` reads, and the reasons in words."""
+
+    box: list[float] = Field(description="left, top, right, bottom in pixels of the upright image.")
+    detection: float | None
+    landmarks: list[list[float]] | None = Field(description="68 points (x, y).")
+    pose: PoseValues | None
+    quality: QualityValues | None
+    expression: dict[str, float] | None = Field(
+        description="Calibrated probability of each class; they sum to 1.",
+        examples=[{"neutral": 0.1, "happiness": 0.9}],
+    )
+    certain: bool | None
+    confidence_threshold: float | None
+    track: int | None
+    smoothed: dict[str, float] | None
+    reasons: list[str] = Field(
+        description="Why the prediction is not to be used as it is; empty where it is certain.",
+        examples=[["face too small"], ["below 58%"]],
+    )
+
+
+class Prediction(BaseModel):
+    """The faces of one image, largest first."""
+
+    source: str = Field(description="File name as uploaded.", examples=["photo.jpg"])
+    width: int = Field(description="Pixels of the upright image.")
+    height: int
+    frames: int = Field(description="Frames or pages of the file, of which the first was read.")
+    weights: WeightsName
+    labels: list[str]
+    confidence_threshold: float | None
+    faces: list[FaceValues]
+    rows: list[dict[str, Any]] = Field(description="The same with the columns of docs/reference/table.md.")
+
+
+class ErrorDetail(BaseModel):
+    """What is wrong and what to do."""
+
+    type: str = Field(description="A class of `mien.errors`.", examples=["ImageError"])
+    message: str = Field(examples=["photo.jpg: is not an image of a known format"])
+    status: int = Field(examples=[422])
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: ErrorDetail
+
+
+class ModelFile(BaseModel):
+    """A file for prediction in the browser."""
+
+    name: str = Field(examples=["default.onnx"])
+    url: str = Field(description="Relative to the root of the service.", examples=["models/default/default.onnx"])
+    bytes: int
+    sha256: str
+
+
+class BrowserModel(BaseModel):
+    """Weights whose files are served for prediction in the browser; `manifest` says how to use them."""
+
+    name: str = Field(examples=["default"])
+    network: str = Field(examples=["poster_v2"])
+    manifest: str = Field(examples=["models/default/manifest.json"])
+    files: list[ModelFile]
+
+
+class Weights(BaseModel):
+    """Weights that `weights` may name."""
+
+    name: str
+    network: str
+    identity: str
+    labels: list[str]
+    input_px: int
+    tta: bool
+    priors: list[str]
+    confidence_thresholds: dict[str, float]
+    accuracies: dict[str, float]
+    licence: str
+
+
+class Limits(BaseModel):
+    """What this service accepts."""
+
+    image_mib: float
+    image_megapixels: float
+    job_files: int
+    job_mib: float
+    keep_hours: float
+    url: bool = Field(description="Whether `url` may name an image.")
+    token: bool = Field(description="Whether requests need a bearer token.")
+
+
+class Models(BaseModel):
+    """What this service predicts with."""
+
+    version: str
+    default: str
+    weights: list[Weights]
+    browser: list[BrowserModel]
+    limits: Limits
+
+
+def image_body() -> dict[str, Any]:
+    """The request body of `POST /v1/predict`."""
+    form = {
+        "schema": {
+            "type": "object",
+            "properties": {"image": {"type": "string", "format": "binary"}},
+            "additionalProperties": {"type": "string"},
+        }
+    }
+    content = {kind: _BINARY for kind in IMAGE_TYPES} | {"multipart/form-data": form}
+    return {"requestBody": {"required": False, "content": content}}
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Documented error responses."""
+    meaning = {
+        400: "The request is broken.", 401: "No valid token.", 403: "Not allowed here.", 404: "Not there.",
+        408: "The body came too slowly.", 409: "Not in this state.", 410: "Expired.", 413: "Too large.",
+        415: "The body is of a type that is not read.", 422: "Wrong options, or a file that cannot be read.",
+        429: "Busy; `Retry-After` says when to try again.",
+        503: "Not ready.",
+    }  # fmt: skip
+    return {status: {"model": ErrorBody, "description": meaning[status]} for status in statuses}

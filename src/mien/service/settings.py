@@ -1,0 +1,73 @@
+"""What an operator can set of the service, with limits for what clients may send."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from mien.errors import OptionError
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """The settings of one service; sizes in MiB, times in seconds unless the name says otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    auth: bool = True  # bearer tokens; without them only on loopback
+    allowed_hosts: tuple[str, ...] = ()  # names under which it is reached, besides its address and localhost
+    data: Path = Path("mien-service")  # folder of jobs and of the default database
+    database: str | None = None  # URL for SQLAlchemy; None: SQLite in `data`
+    weights: tuple[str, ...] = ("default",)  # what clients may choose from; the first is the default
+    detector: str = "yunet-slim"
+    allow_urls: bool = False  # whether clients may name an image by its address
+
+    workers: int = 0  # images at a time; 0: one per core
+    batch_size: int = 8  # requests whose faces are recognised together
+    batch_wait_ms: float = 3.0  # at most, and only while other requests are arriving
+    queue: int = 64  # requests that wait for a worker; more are refused with 429
+    timeout_s: float = 30.0  # of a request in the queue; of a sender that pauses
+    max_mib: float = 32.0  # of one image
+    max_megapixels: float = 50.0  # of one image
+    max_pending_mib: float = 256.0  # of all images that are being received or wait
+    max_connections: int = 1024
+
+    job_files: int = 1000  # of one job
+    job_mib: float = 2048.0  # uploads of one job
+    jobs_mib: float = 20480.0  # uploads of all unfinished jobs
+    jobs: int = 100  # unfinished ones
+    job_attempts: int = 3  # of a job that ends the process each time
+    keep_hours: float = 24.0  # until a job expires, counted from its end
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name in ("workers", "queue", "batch_wait_ms", "port") else 1e-3
+            if isinstance(value, int | float) and not isinstance(value, bool) and value < least:
+                raise OptionError(f"{field.name} is {value}; give a number from {least:g} on")
+        if not self.weights:
+            raise OptionError("weights is empty; name at least one")
+        if not self.auth and not is_loopback(self.host):
+            raise OptionError(
+                f"without tokens the service listens on loopback only, not on {self.host}; "
+                "leave --no-auth out, or use --host 127.0.0.1"
+            )
+
+    @property
+    def database_url(self) -> str:
+        """For SQLAlchemy, with its driver."""
+        url = self.database or f"sqlite:///{(self.data / 'service.sqlite').absolute()}"
+        return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name to listen on is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
