@@ -1,45 +1,189 @@
-"""`mien serve`."""
+"""`mien serve` and `mien serve token`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.errors import MissingPackageError
 
-serve_app = typer.Typer(
-    help="Predict over HTTP, with a page at /.", invoke_without_command=True, no_args_is_help=False
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+serve_app = typer.Typer(help="Predict over HTTP, with a page at /.", invoke_without_command=True)
+token_app = typer.Typer(help="Bearer tokens of the service.", no_args_is_help=True)
+serve_app.add_typer(token_app, name="token")
+
+LIMITS = "Limits"
+JOBS = "Jobs"
+Data = Annotated[
+    Path, typer.Option(envvar="MIEN_DATA", help="Folder of jobs and of the default database.", show_envvar=False)
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MIEN_DATABASE",
+        help="URL of the database, as postgresql://user@host/name; better in $MIEN_DATABASE. Default: SQLite in "
+        "--data.",
+        show_envvar=False,
+    ),
+]
 
 
 @serve_app.callback()
 def serve(
     context: typer.Context,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; beyond loopback tokens are needed.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for every one, which needs tokens.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    auth: Annotated[
+        bool | None,
+        typer.Option("--auth/--no-auth", help="Ask for tokens. Default: only beyond loopback, and there always."),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name under which the service is reached, repeatable; others are refused."),
+    ] = None,
+    data: Data = Path("mien-service"),
+    database: Database = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Weights that clients may choose, repeatable; the first is the default.", show_default=False
-        ),
+        typer.Option(help="Weights that clients may choose, repeatable; the first is the default."),
     ] = None,
+    detector: Annotated[str, typer.Option(help="yunet-slim, or centerface at ten times its cost.")] = "yunet-slim",
+    allow_urls: Annotated[
+        bool, typer.Option("--allow-urls", help="Fetch images by their address, from public addresses only.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Images at a time; 0 for one per core.", rich_help_panel=LIMITS)
+    ] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images predicted together.", rich_help_panel=LIMITS)] = 8,
+    batch_wait_ms: Annotated[
+        float,
+        typer.Option(min=0, help="A batch waits for requests that are arriving, at most.", rich_help_panel=LIMITS),
+    ] = 3.0,
+    queue: Annotated[
+        int, typer.Option(min=0, help="Requests that wait; more get 429.", rich_help_panel=LIMITS)
+    ] = 64,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds in the queue, and of a sender that pauses.", rich_help_panel=LIMITS)
+    ] = 30.0,
+    max_mib: Annotated[float, typer.Option(help="Size of one image in MiB.", rich_help_panel=LIMITS)] = 32.0,
+    max_megapixels: Annotated[float, typer.Option(help="Of one image.", rich_help_panel=LIMITS)] = 50.0,
+    max_pending_mib: Annotated[
+        float, typer.Option(help="Of all images that are received or wait, in MiB.", rich_help_panel=LIMITS)
+    ] = 256.0,
+    max_connections: Annotated[int, typer.Option(min=1, help="Open at a time.", rich_help_panel=LIMITS)] = 1024,
+    jobs: Annotated[int, typer.Option(min=1, help="Unfinished jobs at a time.", rich_help_panel=JOBS)] = 100,
+    job_files: Annotated[int, typer.Option(min=1, help="Uploads of one job.", rich_help_panel=JOBS)] = 1000,
+    job_mib: Annotated[float, typer.Option(help="Uploads of one job in MiB.", rich_help_panel=JOBS)] = 2048.0,
+    jobs_mib: Annotated[
+        float, typer.Option(help="Uploads of all unfinished jobs in MiB.", rich_help_panel=JOBS)
+    ] = 20480.0,
+    keep_hours: Annotated[
+        float, typer.Option(help="A result expires so many hours after its job has ended.", rich_help_panel=JOBS)
+    ] = 24.0,
+    log_level: Annotated[str, typer.Option(help="info, warning or error.")] = "info",
 ) -> int:
-    """Predict over HTTP: POST /v1/predict, jobs for videos and many images, a page at /."""
+    """Predict over HTTP: POST /v1/predict, jobs for videos and many images, a page at /. Ctrl-C ends it."""
     if context.invoked_subcommand is not None:
         return 0
-    try:
-        import uvicorn
-
-        from mien.service.app import create_app
+    with _installed():
         from mien.service.logs import write_to_stderr
+        from mien.service.server import serve as run
+    from mien.service.settings import ServiceSettings, is_loopback
+
+    settings = ServiceSettings(
+        host=host, port=port, auth=not is_loopback(host) if auth is None else auth,
+        allowed_hosts=tuple(allowed_host or ()), data=data, database=database,
+        weights=tuple(weights or ("default",)), detector=detector, allow_urls=allow_urls, workers=workers,
+        batch_size=batch_size, batch_wait_ms=batch_wait_ms, queue=queue, timeout_s=timeout, max_mib=max_mib,
+        max_megapixels=max_megapixels, max_pending_mib=max_pending_mib, max_connections=max_connections, jobs=jobs,
+        job_files=job_files, job_mib=job_mib, jobs_mib=jobs_mib, keep_hours=keep_hours,
+    )  # fmt: skip
+    write_to_stderr(log_level)
+    if sys.stdout.isatty():
+        shown = f"[{host}]" if ":" in host else host
+        typer.echo(f"http://{shown}:{port}   Ctrl-C ends it")
+    run(settings)
+    return 0
+
+
+@token_app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="Whose it is, in your words.")],
+    data: Data = Path("mien-service"),
+    database: Database = None,
+) -> None:
+    """Make a token and show it this once; only its hash is kept."""
+    with _database(data, database) as engine:
+        from mien.service.tokens import add_token
+
+        typer.echo(add_token(engine, name))
+
+
+@token_app.command("list")
+def list_command(data: Data = Path("mien-service"), database: Database = None) -> None:
+    """Tokens by their id, without their secret."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    with _database(data, database) as engine:
+        from mien.service.tokens import list_tokens
+
+        table = Table("id", "name", "made", "revoked", box=box.SIMPLE_HEAD, pad_edge=False)
+        for token in list_tokens(engine):
+            table.add_row(token.id, token.name, _day(token.created), _day(token.revoked))
+    Console().print(table)
+
+
+@token_app.command("revoke")
+def revoke(
+    token_id: Annotated[str, typer.Argument(help="As mien serve token list shows it.")],
+    data: Data = Path("mien-service"),
+    database: Database = None,
+) -> None:
+    """Refuse a token from now on, also by a service that runs."""
+    with _database(data, database) as engine:
+        from mien.service.tokens import revoke_token
+
+        typer.echo(f"{revoke_token(engine, token_id).name}: revoked")
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise MissingPackageError("mien serve", error.name or "a package", "serve") from error
+
+
+@contextmanager
+def _database(data: Path, database: str | None) -> Iterator[Engine]:
+    with _installed():
+        from mien.service.database import open_database
+    from mien.media.disk import plain_disk_errors
     from mien.service.settings import ServiceSettings
 
-    settings = ServiceSettings(host=host, port=port, weights=tuple(weights or ("default",)))
-    write_to_stderr("info")
-    uvicorn.run(create_app(settings), host=host, port=port, access_log=False, server_header=False, log_config=None)
-    return 0
+    settings = ServiceSettings(data=data, database=database)
+    if database is None:
+        with plain_disk_errors(data, option="--data"):
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = open_database(settings.database_url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _day(moment: float | None) -> str:
+    return "" if moment is None else datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -145,6 +145,20 @@ def _write_csv(rows: Iterator[TableRow], columns: pa.Schema, file: IO[bytes]) ->
     writer.writeheader()
     writer.writerows(rows)
     text.detach()
+
+
+def csv_lines(rows: Iterable[TableRow]) -> Iterator[str]:
+    """The lines of a .csv table one by one, for what is not a file."""
+    text, names = StringIO(newline=""), list[str]()
+    for row in rows:
+        writer = csv.DictWriter(text, list(row))
+        if not names:
+            names = list(row)
+            writer.writeheader()
+        writer.writerow(row)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
 
 
 def _write_jsonl(rows: Iterator[TableRow], _columns: pa.Schema, file: IO[bytes]) -> None:

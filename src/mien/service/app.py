@@ -8,21 +8,30 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from mien._version import __version__
 from mien.errors import MienError
-from mien.service import health_routes, model_routes, predict_routes, problems
+from mien.service import health_routes, job_routes, model_routes, predict_routes, problems
+from mien.service.database import open_database
+from mien.service.fetch import Fetcher
 from mien.service.gather import Gatherer
 from mien.service.image_work import ImageWork
+from mien.service.job_files import DataFolder
+from mien.service.job_runner import JobRunner
+from mien.service.job_store import JobStore
+from mien.service.logs import log
+from mien.service.metrics import Metrics
 from mien.service.middleware import Admit, Envelope
 from mien.service.page import page
 from mien.service.recognizers import Recognizers
-from mien.service.security import OPEN, check_host, check_origin
-from mien.service.settings import ServiceSettings, is_loopback
+from mien.service.security import OPEN, check_host, check_origin, needs_token
+from mien.service.settings import MIB, ServiceSettings, is_loopback
 from mien.service.state import ServiceState
+from mien.service.tokens import TokenCheck, list_tokens
 
 DESCRIPTION = """
 Facial expression recognition: faces, calibrated expressions, quality. Images are not stored; jobs keep their
@@ -31,14 +40,16 @@ uploads until they end. Errors have a class of the Python package and one line t
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
-    """The ASGI application for these settings; it loads its weights when it starts."""
+    """The ASGI application for these settings; it opens its folder and loads its weights when it starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        state = await _start(settings)
+        state = await open_state(settings)
         app.state.service = state
-        yield
-        await state.gatherer.close()
+        try:
+            yield
+        finally:
+            await close_state(state)
 
     app = FastAPI(
         title="mien",
@@ -52,16 +63,20 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_exception_handler(MienError, problems.on_mien_error)
     app.add_exception_handler(RequestValidationError, problems.on_wrong_request)
     app.add_exception_handler(HTTPException, problems.on_http_error)
-    for routes in (predict_routes, model_routes, health_routes):
+    for routes in (predict_routes, job_routes, model_routes, health_routes):
         app.include_router(routes.router)
     if (static := page()) is not None:
         app.mount("/", static)
-    app.add_middleware(Envelope, admit=_admission(settings), observe=lambda route, method, status, seconds: None)
+
+    def observe(route: str, method: str, status: int, seconds: float) -> None:
+        app.state.service.metrics.request(route, method, status, seconds)
+
+    app.add_middleware(Envelope, admit=_admission(settings, app), observe=observe)
     return app
 
 
-def _admission(settings: ServiceSettings) -> Admit:
-    """Which requests are let in."""
+def _admission(settings: ServiceSettings, app: FastAPI) -> Admit:
+    """Which requests are let in: known host, no foreign page, a valid token."""
     names = {settings.host.strip("[]"), "localhost", "127.0.0.1", "::1", *settings.allowed_hosts}
     checked = is_loopback(settings.host) or bool(settings.allowed_hosts)
 
@@ -69,20 +84,51 @@ def _admission(settings: ServiceSettings) -> Admit:
         if checked and scope["path"] not in OPEN:
             check_host(headers, names)
         check_origin(scope["method"], headers)
+        if settings.auth and needs_token(scope["path"]):
+            tokens: TokenCheck = app.state.service.tokens
+            if tokens.is_stale:
+                await run_in_threadpool(tokens.refresh)
+            scope["state"]["owner"] = tokens.owner(headers.get("authorization"))
 
     return admit
 
 
-async def _start(settings: ServiceSettings) -> ServiceState:
+async def open_state(settings: ServiceSettings) -> ServiceState:
+    """Everything that a running service holds."""
     recognizers = Recognizers(settings.weights, detector=settings.detector)
     recognizers.load()
-    workers = settings.workers or os.cpu_count() or 1
+    folder = DataFolder(settings.data)
+    try:
+        engine = open_database(settings.database_url)
+    except BaseException:
+        folder.close()
+        raise
+    jobs = JobStore(engine, folder.instance, keep_s=settings.keep_hours * 3600)
+    metrics = Metrics(lambda: gatherer.waiting)
     gatherer = Gatherer(
         ImageWork(recognizers, max_pixels=int(settings.max_megapixels * 1e6)),
-        workers=workers,
+        workers=settings.workers or os.cpu_count() or 1,
         size=settings.batch_size,
         wait_s=settings.batch_wait_ms / 1000,
         limit=settings.queue,
         timeout_s=settings.timeout_s,
+        observe=metrics.batch,
     )
-    return ServiceState(settings, recognizers, gatherer)
+    runner = JobRunner(jobs, folder, recognizers, attempts=settings.job_attempts)
+    fetcher = Fetcher(max_bytes=int(settings.max_mib * MIB), timeout_s=settings.timeout_s)
+    if settings.auth and not any(token.revoked is None for token in list_tokens(engine)):
+        log("no tokens: every request is refused; add one with mien serve token add NAME")
+    runner.start()
+    return ServiceState(
+        settings, recognizers, gatherer, engine, TokenCheck(engine), folder, jobs, runner, metrics,
+        fetcher if settings.allow_urls else None,
+    )  # fmt: skip
+
+
+async def close_state(state: ServiceState) -> None:
+    """Finish the requests that wait, interrupt the job, and leave the folder."""
+    await state.gatherer.close()
+    await run_in_threadpool(state.runner.close)
+    state.engine.dispose()
+    state.folder.close()
+    log("ended")

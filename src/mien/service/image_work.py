@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -120,19 +121,21 @@ def _locate(recognizer: Recognizer, image: np.ndarray, options: PredictOptions) 
     return recognizer.any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
 
 
-def check_image(data: bytes, name: str, *, max_pixels: int) -> None:
+def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
     """Refuse by the header what is no image of `FORMATS`, or larger than it may be. Raises `ImageError`."""
-    if data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis"):
+    if isinstance(source, bytes) and source[4:8] == b"ftyp" and source[8:12] not in (b"avif", b"avis"):
         return  # HEIC, or a video: read_image says what it needs
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            opened = io.BytesIO(source) if isinstance(source, bytes) else source
+            with Image.open(opened, formats=FORMATS) as image:
                 width, height = image.size
     except Image.DecompressionBombError:
         width, height = max_pixels, 2
     except Exception:
-        raise ImageError(name, f"is not an image of a known format; send one of {', '.join(FORMATS[:7])}") from None
+        reason = f"is not an image of a known format; send one of {', '.join(FORMATS[:7])}"
+        raise ImageError(name, reason) from None
     if width * height > max_pixels:
         raise ImageError(name, f"more than {max_pixels / 1e6:g} megapixels; make it smaller")
 

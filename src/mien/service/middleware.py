@@ -16,6 +16,7 @@ from mien.service.problems import failed, respond, status_of
 from mien.service.security import HEADERS
 
 Admit = Callable[[Scope, Headers], Awaitable[None]]
+_METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"))
 Observe = Callable[[str, str, int, float], None]
 
 
@@ -57,10 +58,11 @@ class Envelope:
             await response(scope, receive, send_with_headers)
         seconds = time.perf_counter() - began
         route = getattr(scope.get("route"), "path", None) or ("page" if status < 400 else "unmatched")
-        self._observe(route, scope["method"], status, seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._observe(route, method, status, seconds)
         log(
             "request",
             level=logging.ERROR if error is not None or status >= 500 else logging.INFO,
             error=error,
-            id=number, method=scope["method"], route=route, status=status, ms=round(1000 * seconds, 1),
+            id=number, method=method, route=route, status=status, ms=round(1000 * seconds, 1),
         )  # fmt: skip

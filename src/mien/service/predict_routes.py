@@ -86,7 +86,9 @@ async def _received(request: Request, options: ImageOptions, state: ServiceState
             status=415,
         )
     if not content and options.url is not None:
-        raise ServiceError("this service fetches no addresses; send the image itself", status=403)
+        if state.fetcher is None:
+            raise ServiceError("this service fetches no addresses; send the image itself", status=403)
+        name, content = "image", await state.fetcher.fetch(options.url)
     if not content:
         raise ServiceError("there is no image; send it as the body or as the field 'image' of a form", status=422)
     return ImageRequest(content, name or "image", options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
@@ -46,6 +48,16 @@ def failed(number: str) -> Response:
     """Of an error that is not the client's; the log has the rest."""
     message = f"the service failed; its log has the reason under the number {number}"
     return JSONResponse(body_of("MienError", message, 500), 500)
+
+
+def plain_response(status: int, message: str) -> bytes:
+    """An error as HTTP/1.1, for a connection that has no request yet; it is closed afterwards."""
+    body = json.dumps(body_of("ServiceError", message, status)).encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 async def on_mien_error(_: Request, error: Exception) -> Response:

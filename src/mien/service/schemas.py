@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -143,6 +143,41 @@ class Models(BaseModel):
     weights: list[Weights]
     browser: list[BrowserModel]
     limits: Limits
+
+
+class JobStatus(BaseModel):
+    """A job."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled", "expired"]
+    files: int = Field(description="Uploads.")
+    unreadable: int = Field(description="Uploads that are no image or video; they are rows with an error.")
+    bytes: int
+    done: int = Field(description="Images and frames that are predicted.")
+    total: int | None = Field(description="Of so many; of videos an estimate.")
+    error: str | None = Field(description="Why a job failed.")
+    created: str = Field(examples=["2026-11-27T10:00:00+00:00"])
+    started: str | None
+    ended: str | None
+    expires: str | None = Field(description="When the result is removed.")
+    result: dict[str, str] = Field(
+        description="Addresses of the table by format.",
+        examples=[{"csv": "v1/jobs/4f2a/result?format=csv"}],
+    )
+
+
+class JobList(BaseModel):
+    """Jobs."""
+
+    jobs: list[JobStatus]
+
+
+def job_body() -> dict[str, Any]:
+    """The request body of `POST /v1/jobs`."""
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}}
+    form = {"type": "object", "properties": {"files": files}, "required": ["files"],
+            "additionalProperties": {"type": "string"}}  # fmt: skip
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
 
 
 def image_body() -> dict[str, Any]:

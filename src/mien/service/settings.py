@@ -39,7 +39,7 @@ class ServiceSettings:
     job_mib: float = 2048.0  # uploads of one job
     jobs_mib: float = 20480.0  # uploads of all unfinished jobs
     jobs: int = 100  # unfinished ones
-    job_attempts: int = 3  # of a job that ends the process each time
+    job_attempts: int = 5  # of a job that ends the process each time before it gets further
     keep_hours: float = 24.0  # until a job expires, counted from its end
 
     def __post_init__(self) -> None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import Request
+from sqlalchemy import Engine
 
+from mien.service.fetch import Fetcher
 from mien.service.gather import Gatherer
 from mien.service.image_work import ImageRequest
+from mien.service.job_files import DataFolder
+from mien.service.job_runner import JobRunner
+from mien.service.job_store import Job, JobStore
+from mien.service.metrics import Metrics
 from mien.service.recognizers import Recognizers
 from mien.service.settings import ServiceSettings
+from mien.service.tokens import TokenCheck
 
 
 @dataclass
@@ -19,7 +26,29 @@ class ServiceState:
     settings: ServiceSettings
     recognizers: Recognizers
     gatherer: Gatherer[ImageRequest, bytes]
+    engine: Engine
+    tokens: TokenCheck
+    folder: DataFolder
+    jobs: JobStore
+    runner: JobRunner
+    metrics: Metrics
+    fetcher: Fetcher | None
     pending_bytes: int = 0  # of images that are being received or wait
+
+    def cancel_job(self, number: str, owner: str) -> Job:
+        """Cancel a job, or remove its result; its files go at once, or when its runner sees it."""
+        before = self.jobs.get(number, owner)
+        job = self.jobs.cancel(number, owner)
+        if before.state != "running":
+            self.folder.remove(number)
+        self.runner.wake()
+        return job
+
+
+def owner_of(request: Request) -> str:
+    """Id of the token of a request; "" without tokens."""
+    owner: str = request.scope["state"].get("owner", "")
+    return owner
 
 
 def state_of(request: Request) -> ServiceState:

@@ -1,0 +1,201 @@
+"""`/v1/jobs`: several images and videos at once, predicted in the background."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pyarrow.parquet as pq
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from mien.errors import ServiceError
+from mien.pipeline.table import csv_lines
+from mien.service.body import FormReader, content_type, pieces
+from mien.service.job_files import Incoming
+from mien.service.job_store import UNFINISHED, Job
+from mien.service.options import JobOptions, with_fields
+from mien.service.schemas import JobList, JobStatus, errors, job_body
+from mien.service.settings import MIB
+from mien.service.state import ServiceState, owner_of, state_of
+from mien.service.upload_names import distinct
+
+router = APIRouter(tags=["jobs"])
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key again gives the same job, where a client does not know whether it was received.",
+    ),
+]
+
+
+@router.post(
+    "/v1/jobs",
+    status_code=202,
+    summary="Predict several images and videos in the background",
+    response_model=JobStatus,
+    responses=errors(400, 401, 403, 408, 413, 415, 422, 429),
+    openapi_extra=job_body(),
+)
+async def submit(request: Request, options: Annotated[JobOptions, Query()], key: Key = None) -> Response:
+    """A form with files and options. Its uploads are kept until the job ends, its result until it expires."""
+    state, owner = state_of(request), owner_of(request)
+    state.recognizers.check(options)
+    if key is not None and (before := await run_in_threadpool(state.jobs.with_key, owner, key)) is not None:
+        return _respond(before, 202)
+    kind, parameters = content_type(request)
+    if kind != "multipart/form-data":
+        raise ServiceError("a job is a form (multipart/form-data) with its files", status=415)
+    await run_in_threadpool(_check_room, state)
+    incoming = Incoming(state.folder, state.settings)
+    form = FormReader(parameters.get("boundary", ""), incoming.open_file)
+    try:
+        max_bytes = int(state.settings.job_mib * MIB)
+        async for piece in pieces(request, max_bytes=max_bytes, timeout_s=state.settings.timeout_s):
+            form.feed(piece)
+        form.finish()
+        if not incoming.files:
+            raise ServiceError("the form has no file; send images or videos in the field 'files'", status=422)
+        options = with_fields(options, form.fields)
+        state.recognizers.check(options)
+        job = await run_in_threadpool(_keep, state, incoming, owner, key, options)
+    except BaseException:
+        form.close()
+        incoming.discard()
+        raise
+    if job.id != incoming.number:
+        incoming.discard()
+    state.runner.wake()
+    return _respond(job, 202)
+
+
+def _check_room(state: ServiceState) -> None:
+    settings, counts = state.settings, state.jobs.counts()
+    if sum(counts[one] for one in UNFINISHED) >= settings.jobs:
+        raise ServiceError("too many jobs wait; try again later", status=429, retry_after_s=30)
+    if state.jobs.unfinished_bytes() >= settings.jobs_mib * MIB:
+        raise ServiceError("the uploads of waiting jobs fill their space; try later", status=429, retry_after_s=30)
+
+
+def _keep(state: ServiceState, incoming: Incoming, owner: str, key: str | None, options: JobOptions) -> Job:
+    """First the files are safe, then the job exists: after a kill in between nothing refers to them."""
+    incoming.keep()
+    names = distinct([file.name for file in incoming.files])
+    files = [file.renamed(name) for file, name in zip(incoming.files, names, strict=True)]
+    values = options.model_dump(exclude_unset=True)
+    return state.jobs.add(incoming.number, owner=owner, key=key, options=values, files=files, size=incoming.size)
+
+
+@router.get("/v1/jobs", summary="Jobs of this token, the newest first", response_model=JobList,
+            responses=errors(401, 403))  # fmt: skip
+async def list_jobs(request: Request) -> Any:
+    """At most a hundred."""
+    jobs = await run_in_threadpool(state_of(request).jobs.of, owner_of(request))
+    return {"jobs": [status(job) for job in jobs]}
+
+
+@router.get("/v1/jobs/{job_id}", summary="How far a job is", response_model=JobStatus,
+            responses=errors(401, 403, 404))  # fmt: skip
+async def job_status(request: Request, job_id: str) -> Any:
+    """`state` is queued, running, done, failed, cancelled or expired."""
+    return status(await run_in_threadpool(state_of(request).jobs.get, job_id, owner_of(request)))
+
+
+@router.delete("/v1/jobs/{job_id}", summary="Cancel a job, or remove its result", response_model=JobStatus,
+               responses=errors(401, 403, 404))  # fmt: skip
+async def cancel(request: Request, job_id: str) -> Any:
+    """Its uploads and its result are removed."""
+    state = state_of(request)
+    job = await run_in_threadpool(state.cancel_job, job_id, owner_of(request))
+    return status(job)
+
+
+@router.get(
+    "/v1/jobs/{job_id}/result",
+    summary="The table of a job that is done",
+    responses={
+        200: {
+            "description": "The columns of docs/reference/table.md.",
+            "content": {
+                "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+                "text/csv": {"schema": {"type": "string"}},
+                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+            },
+        },
+        **errors(401, 403, 404, 409, 410, 422),
+    },
+    response_class=Response,
+)
+async def result(
+    request: Request,
+    job_id: str,
+    format: Annotated[Literal["json", "csv", "parquet"], Query(description="Of the table.")] = "json",  # noqa: A002
+) -> Response:
+    """One row per face per frame, in the order of the uploads; a file that could not be read has its `error`."""
+    state = state_of(request)
+    job = await run_in_threadpool(state.jobs.get, job_id, owner_of(request))
+    if job.state == "expired":
+        raise ServiceError("the result has expired; submit the files again", status=410)
+    if job.state != "done":
+        raise ServiceError(f"the job is {job.state}; it has no result", status=409)
+    path = state.folder.result(job.id)
+    if not path.is_file():
+        raise ServiceError("the result is with another service of this database; ask that one", status=409)
+    if format == "parquet":
+        return FileResponse(path, media_type="application/vnd.apache.parquet", filename=f"{job.id}.parquet")
+    if format == "csv":
+        disposition = {"Content-Disposition": f'attachment; filename="{job.id}.csv"'}
+        return StreamingResponse(csv_lines(_rows(path)), media_type="text/csv", headers=disposition)
+    return StreamingResponse(_json_array(path), media_type="application/json")
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1000):
+            yield from batch.to_pylist()
+
+
+def _json_array(path: Path) -> Iterator[str]:
+    separator = "["
+    for row in _rows(path):
+        yield separator + json.dumps(row)
+        separator = ",\n"
+    yield "[]\n" if separator == "[" else "]\n"
+
+
+def status(job: Job) -> dict[str, Any]:
+    """A job as its owner sees it."""
+    done = job.state == "done"
+    return {
+        "id": job.id,
+        "state": job.state,
+        "files": len(job.files),
+        "unreadable": sum(file.error is not None for file in job.files),
+        "bytes": job.bytes,
+        "done": job.done,
+        "total": job.total,
+        "error": job.error,
+        "created": _time(job.created),
+        "started": _time(job.started),
+        "ended": _time(job.ended),
+        "expires": _time(job.expires),
+        "result": {kind: f"v1/jobs/{job.id}/result?format={kind}" for kind in ("json", "csv", "parquet")}
+        if done
+        else {},
+    }
+
+
+def _time(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def _respond(job: Job, code: int) -> Response:
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    return Response(json.dumps(status(job)), code, headers, "application/json")
