@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pyarrow as pa
@@ -50,6 +50,12 @@ class Client:
     def cancel(self, job: str) -> None:
         """Cancel a job, or remove its result."""
         self._send("DELETE", f"/v1/jobs/{job}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         response = self._http.request(method, path, **request)

@@ -45,7 +45,7 @@ class ServiceSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name in ("workers", "queue", "batch_wait_ms", "port") else 1e-3
+            least = 0 if field.name in ("workers", "queue", "batch_wait_ms", "port") else 1e-6
             if isinstance(value, int | float) and not isinstance(value, bool) and value < least:
                 raise OptionError(f"{field.name} is {value}; give a number from {least:g} on")
         if not self.weights:
