@@ -7,6 +7,7 @@ import pytest
 
 import mien
 from mien.draw.faces import DRAWN, PARTS, annotate
+from mien.draw.marks import labels_of
 from mien.draw.palette import COLOURS, rgb
 from mien.errors import OptionError, UnknownNameError
 from mien.geometry import Box
@@ -82,3 +83,17 @@ def test_the_public_function_takes_what_was_predicted(recognizer: mien.Recognize
     marked = mien.annotate(astronaut, recognizer.predict(astronaut), draw=DRAWN)
     assert marked.shape == astronaut.shape
     assert (marked != astronaut).any()
+
+
+def test_landmarks_of_a_tiny_face_do_not_hide_it() -> None:
+    points = tuple((100.0 + x, 100.0 + y) for x in range(1, 13, 2) for y in range(1, 13, 2))
+    tiny = Face(Box(100, 100, 113, 113), landmarks=points)
+    changed = (annotate(GROUND, [tiny], draw=["landmarks"]) != GROUND).any(axis=-1)
+    assert changed.sum() == len(points)
+
+
+def test_no_text_is_smaller_than_nine_pixels() -> None:
+    for side in (20, 60, 300):
+        face = replace(FACE, box=Box(0, 0, side, side), quality=QUALITY)
+        for label in labels_of(face, (2 * side, 2 * side), bars=True):
+            assert min(label.text_px * line.scale for line in label.lines) >= 8.5

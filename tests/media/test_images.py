@@ -126,10 +126,20 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) ->
     side = int(images.MAX_PIXELS**0.5) + 200
     bomb = saved(Image.new("1", (side, side)), tmp_path / "bomb.png")
     assert bomb.stat().st_size < 100_000
-    with pytest.raises(ImageError, match="more than 89 megapixels"):
+    with pytest.raises(ImageError, match="more than 120 megapixels"):
         read_image(bomb)
-    with pytest.raises(ImageError, match="more than 89 megapixels"):
+    with pytest.raises(ImageError, match="more than 120 megapixels"):
         read_image(saved(Image.new("1", (side * 2, side)), tmp_path / "bigger.png"))
+
+
+def test_a_large_image_is_made_into_an_array_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 500)
+    noise = np.random.default_rng(0).integers(0, 256, (47, 90, 3), np.uint8)
+    np.testing.assert_array_equal(images.rgb_of(Image.fromarray(noise)), noise)
+    turned = Image.fromarray(noise)
+    turned.getexif()[0x0112] = 6
+    np.testing.assert_array_equal(images.rgb_of(turned), np.rot90(noise, -1))
+    np.testing.assert_array_equal(images.rgb_of(Image.fromarray(noise).resize((600, 3))).shape, (3, 600, 3))
 
 
 def test_missing_files_folders_addresses_and_cameras_are_told_apart(tmp_path: Path) -> None:

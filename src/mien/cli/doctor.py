@@ -32,7 +32,7 @@ def doctor() -> int:
         problems = [check.message for check in checks if check.passed is False]
         skipped = sum(check.passed is None for check in checks)
         passed = f"{len(checks) - skipped} checks passed" + (f", {skipped} skipped" if skipped else "")
-        typer.echo(f"weights {name}: {'; '.join(problems) or passed}")
+        typer.echo(f"weights {name} ({load_manifest(name).identity}): {'; '.join(problems) or passed}")
         failed |= bool(problems)
     return int(failed)
 

@@ -12,7 +12,7 @@ from mien.draw.anonymize import anonymize as cover
 from mien.draw.layout import layout_labels
 from mien.draw.marks import MOST_WITH_BARS, draw_axes, draw_box, draw_label, draw_landmarks, labels_of, line_px
 from mien.errors import OptionError, UnknownNameError
-from mien.media.images import ImageSource, to_rgb
+from mien.media.images import ImageSource, pixels_of, to_rgb
 from mien.results import Face
 
 PARTS = ("boxes", "labels", "bars", "landmarks", "axes")
@@ -40,6 +40,7 @@ def annotate(
     if anonymize is not None:
         image = cover(image, [face.box for face in faces], anonymize)
     pil = Image.fromarray(image)
+    del image  # large ones take hundreds of megabytes
     canvas = ImageDraw.Draw(pil, "RGBA")
     largest_last = sorted(faces, key=lambda face: face.box.area)
     for face in largest_last:
@@ -53,7 +54,7 @@ def annotate(
     if "labels" in draw or "bars" in draw:
         bars = "bars" in draw and len(faces) <= MOST_WITH_BARS
         _draw_labels(canvas, largest_last[::-1], pil.size, bars=bars)
-    return np.array(pil)
+    return pixels_of(pil)
 
 
 def check_drawing(draw: Sequence[str], anonymize: str | None) -> None:

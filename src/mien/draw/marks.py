@@ -18,7 +18,7 @@ MOST_WITH_BARS = 12  # faces of an image; among more it is no longer clear whose
 _LEAST_SHARE = 0.01  # of a class with a bar
 _CASING = (0, 0, 0, 150)  # around lines, so that they are seen on any ground
 _PANEL = (20, 20, 20, 225)
-_LEAST_PX, _LEAST_LINE = 9, 1
+_LEAST_PX, _LEAST_SMALL_PX, _LEAST_LINE = 10, 9, 1
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,11 @@ def labels_of(face: Face, size: tuple[int, int], *, bars: bool) -> list[Label]:
     colour = UNCERTAIN if uncertain else colour_of(scores.top, scores.labels)
     name = f"{scores.top}{'?' * uncertain}"
     chip = Line(f"{name} {percent(scores.confidence)}", colour)
+    scale = max(0.78, min(1.0, _LEAST_SMALL_PX / height))
     why = reasons(face)
-    reason = (Line(", ".join(why), "", scale=0.78),) if why else ()
+    reason = (Line(", ".join(why), "", scale=scale),) if why else ()
     ranked = [(label, p) for label, p in scores.ranked()[1:BARS] if p >= _LEAST_SHARE] if bars else []
-    rows = [Line(f"{label} {percent(p)}", colour_of(label, scores.labels), p, 0.78) for label, p in ranked]
+    rows = [Line(f"{label} {percent(p)}", colour_of(label, scores.labels), p, scale) for label, p in ranked]
     wide = min(face.box.width, 11 * height)
     small = max(_LEAST_PX, 0.85 * height)
     return [
@@ -133,8 +134,11 @@ def draw_box(draw: ImageDraw.ImageDraw, face: Face, line: int) -> None:
 
 
 def draw_landmarks(draw: ImageDraw.ImageDraw, face: Face) -> None:
-    """A dot for each of the 68 points."""
-    radius = max(0.6, face.box.width / 110)
+    """A dot for each of the 68 points; on the smallest faces a pixel, so that the face is still seen."""
+    radius = face.box.width / 110
+    if radius < 0.6:
+        draw.point([(int(x), int(y)) for x, y in face.landmarks or ()], fill="#FFFFFF")
+        return
     for x, y in face.landmarks or ():
         for extra, colour in ((max(0.5, radius / 2), _CASING), (0.0, "#FFFFFF")):
             r = radius + extra

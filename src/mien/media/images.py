@@ -26,7 +26,9 @@ IMAGE_SUFFIXES = frozenset(
     ).split()
 )
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv .mxf".split())
-MAX_PIXELS = 89_000_000  # 256 MiB as RGB
+_ORIENTATION = 0x0112  # of EXIF
+_STRIP_PIXELS = 4_000_000  # converted at a time
+MAX_PIXELS = 120_000_000  # 343 MiB as RGB; cameras of phones have up to 108 million, Pillow refuses 179 million
 MAX_BYTES = 256 * 2**20  # of a file
 _VIDEO = "is a video, not an image; for its frames: mien predict, mien.stream or recognizer.predict_video"
 MIN_SIDE_PX = 16  # no face can be recognised in less
@@ -124,8 +126,21 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
 def rgb_of(image: Image.Image) -> np.ndarray:
     """A Pillow image as RGB uint8 (H, W, 3): upright, any mode, transparency on white."""
     with contextlib.suppress(Exception):  # damaged EXIF must not cost a good image
-        image = ImageOps.exif_transpose(image)
-    return np.asarray(_rgb(image))
+        if image.getexif().get(_ORIENTATION, 1) != 1:  # it would be copied as well where there is nothing to do
+            image = ImageOps.exif_transpose(image)
+    pixels = pixels_of(_rgb(image))
+    pixels.flags.writeable = False
+    return pixels
+
+
+def pixels_of(image: Image.Image) -> np.ndarray:
+    """An RGB image as an array (H, W, 3) uint8, made in strips: at once, it would be copied several times over."""
+    array = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        array[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return array
 
 
 def bytes_of(path: str | os.PathLike[str], label: str) -> bytes:
@@ -212,7 +227,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if "A" in image.getbands() or "transparency" in image.info:
         layered = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
