@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("docs", "examples", "research")
@@ -47,6 +48,41 @@ def in_sentences(path: Path) -> Iterator[Command]:
         yield Command(_where(path, text.count("\n", 0, found.start()) + 1), tuple(words))
 
 
+@dataclass(frozen=True)
+class Code:
+    """A block of Python of a page."""
+
+    page: Path
+    line: int  # of its first line
+    text: str
+
+    def __str__(self) -> str:
+        return _where(self.page, self.line)
+
+    def compiled(self) -> CodeType:
+        """Its code, whose tracebacks name page and line."""
+        return compile("\n" * (self.line - 1) + self.text, str(self.page), "exec")
+
+
+def python_blocks(path: Path) -> Iterator[Code]:
+    """The blocks of a page that are marked as Python."""
+    text = path.read_text(encoding="utf-8")
+    for block in re.finditer(r"(?ms)^```python\n(.*?)^```", text):
+        yield Code(path, text.count("\n", 0, block.start(1)) + 1, block[1])
+
+
+def runnable(path: Path) -> list[Command | Code]:
+    """The commands and the Python of a page, in the order in which they stand there."""
+    code = list(python_blocks(path))
+    inside = {line for block in code for line in range(block.line, block.line + block.text.count("\n"))}
+    commands = [command for command in in_blocks(path) if _line(command) not in inside]
+    return sorted([*commands, *code], key=_line)
+
+
+def _line(one: Command | Code) -> int:
+    return one.line if isinstance(one, Code) else int(one.where.rpartition(":")[2])
+
+
 def _fenced(text: str) -> Iterator[tuple[int, str]]:
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
@@ -65,7 +101,7 @@ def _commands(path: Path, lines: list[tuple[int, str]]) -> Iterator[Command]:
             continue
         found = re.match(r"\$? ?mien (.*)", begun)
         if found:
-            words = shlex.split(found[1].replace("$fold", "0"), comments=True)  # in a loop of the shell
+            words = shlex.split(re.sub(r"\$(fold|seed)", "0", found[1]), comments=True)  # in a loop of the shell
             yield Command(_where(path, start), tuple(words))
         begun = ""
 

@@ -16,14 +16,15 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("av")
 
 from mien.cli.app import run
-from mien.labels import FERPLUS, RAF_DB
+from mien.labels import FERPLUS
 from mien.media.encode import VideoWriter
 from tests.conftest import EXAMPLES
 from tests.datasets.distributions import image, text
-from tests.docs.commands import ROOT, Command, in_blocks
+from tests.docs.commands import ROOT, Code, Command, in_blocks, runnable
 
 PAGES = ["README.md", *(f"docs/how-to/{name}-data.md" for name in ("check", "prepare")), "docs/how-to/train.md",
          "docs/how-to/evaluate.md", "docs/how-to/summaries.md", "docs/how-to/report.md"]  # fmt: skip
+GUIDES = ("photo", "folder", "groups", "own-classes", "fine-tune", "data-loader", "export", "cite")  # in this order
 SPLITS = ("train", "train", "test")
 SHORTER = {  # what a test adds, so that it ends soon
     "train": ("--set", "epochs=1", "--set", "batch=4", "--accelerator", "cpu", "--devices", "1"),
@@ -51,8 +52,9 @@ NOT_RUN = {  # a word of a command -> why it stays out
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the pages point at."""
     top = tmp_path_factory.mktemp("documents")
-    for name in ("photo.jpg", "crowd.jpg", "holiday/a.jpg", "holiday/b.jpg", "crops/a.jpg"):
-        (top / name).parent.mkdir(exist_ok=True)
+    for name in ("photo.jpg", "crowd.jpg", "holiday/a.jpg", "holiday/b.jpg", "crops/a.jpg",
+                 *(f"study/{group}/{i}.jpg" for group in ("control", "treatment") for i in range(2))):  # fmt: skip
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(EXAMPLES / "astronaut.jpg", top / name)
     pixels = np.asarray(Image.open(EXAMPLES / "astronaut.jpg"))[:320, :320]
     with VideoWriter(top / "talk.mp4", (320, 320), fps=10) as video:
@@ -62,7 +64,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(top / "DIR", top / "RAF-DB")
     ferplus(top / "FER")
     shutil.make_archive(str(top / "ferplus"), "zip", top / "FER")
-    mine = [(f"{split}/{label}/{i}.png", label, split) for label in RAF_DB for i, split in enumerate(SPLITS)]
+    mine = [(f"{split}/{label}/{i}.png", label, split) for label in FERPLUS for i, split in enumerate(SPLITS)]
     for seed, (name, _, _) in enumerate(mine):
         image(top / "my-faces" / name, seed=seed)
     text(top / "my-faces/labels.csv", "path,label,split", *map(",".join, mine))
@@ -107,6 +109,43 @@ def test_what_the_pages_show_runs(workplace: Path, monkeypatch: pytest.MonkeyPat
         )  # counts are not published
         ran += 1
     assert ran > 20
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
+def test_the_guides_run_as_they_stand(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and Python of a guide in their order; one guide goes on with what another has made."""
+    monkeypatch.chdir(workplace)
+    monkeypatch.syspath_prepend(workplace)
+    text(workplace / "tiny.py", *TINY_NETWORK.splitlines())
+    for name in GUIDES:
+        page, names = ROOT / f"docs/how-to/{name}.md", dict[str, object]()
+        for one in runnable(page):
+            if isinstance(one, Code) and "RECIPE = " in one.text:
+                text(workplace / "tuned.py", *one.text.splitlines())
+            elif isinstance(one, Code):
+                exec(one.compiled(), names)
+            elif not set(one.words) & set(NOT_RUN):
+                words = [*one.words, *SHORTER.get(one.words[0], ())]
+                if name == "own-classes" and one.words[0] == "train":
+                    words += ["--network", "tiny:Config"]  # the pages after it export and predict with it
+                assert run(words) == 0, str(one)
+
+
+TINY_NETWORK = """
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    classes: int = 7
+
+    def build(self):
+        return nn.Sequential(nn.Conv2d(3, 4, 3, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                             nn.Linear(4, self.classes))
+"""
 
 
 def test_the_python_of_the_readme_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
