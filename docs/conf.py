@@ -35,7 +35,8 @@ source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
 myst_heading_anchors = 4  # as GitHub names them, so that the links work in both
 nb_execution_mode = "off"  # the tests execute the notebooks
 highlight_language = "none"
-copybutton_exclude = ".linenos, .gp, .go, .c1"
+smartquotes = False  # --output would become a dash
+
 
 html_theme = "furo"
 html_static_path = ["_static"]
