@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 import mien
+
+settings.register_profile("untimed", deadline=None)  # no test fails because a machine is busy
+settings.load_profile("untimed")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

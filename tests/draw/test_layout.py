@@ -23,7 +23,7 @@ boxes = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(boxes, max_size=30))
 def test_labels_lie_over_no_other_face_or_label(faces: list[Box]) -> None:
     placed = layout_labels(faces, [FORMS] * len(faces), SIZE, plain=2, gap=2)

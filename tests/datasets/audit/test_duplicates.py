@@ -76,6 +76,20 @@ def test_copies_of_a_photo_are_found_and_other_photos_are_not(tmp_path: Path) ->
     assert found.similarity.min() >= 0.8
 
 
+@pytest.mark.parametrize("surroundings", [0, 255])
+def test_faces_cut_out_along_one_outline_are_told_apart_by_what_they_show(tmp_path: Path, surroundings: int) -> None:
+    face(tmp_path / "a.png")
+    face(tmp_path / "a_again.jpg", size=64)
+    face(tmp_path / "b.png", "grace_hopper.jpg")
+    names = ["a.png", "a_again.jpg", "b.png"]
+    for name in names:
+        pixels = np.asarray(Image.open(tmp_path / name).convert("RGB").resize((96, 96))).copy()
+        y, x = np.mgrid[:96, :96]
+        pixels[((x - 48) / 38) ** 2 + ((y - 48) / 44) ** 2 > 1] = surroundings
+        Image.fromarray(pixels).save(tmp_path / name)
+    assert near_duplicates(scan(table(tmp_path, names))).groups.tolist() == [0, 0, -1]
+
+
 def test_flat_and_unreadable_images_are_like_nothing(tmp_path: Path) -> None:
     for name in ("black.png", "dark.png"):
         Image.new("RGB", (40, 40), (3, 3, 3)).save(tmp_path / name)

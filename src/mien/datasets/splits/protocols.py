@@ -7,6 +7,7 @@ are reported in `Fold.leaks`, and the copies in training can be dropped.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -171,7 +172,7 @@ class CrossDataset:
         return [_fold("cross", samples, near, train, valid, train[:0])]
 
 
-PROTOCOLS: dict[str, Any] = {  # the names that `DatasetInfo` and recipes use
+PROTOCOLS: dict[str, type[Folding]] = {  # the names that `DatasetInfo` and recipes use
     "official": OfficialSplit,
     "subject-folds": SubjectFolds,
     "leave-one-subject-out": LeaveOneSubjectOut,
@@ -180,14 +181,14 @@ PROTOCOLS: dict[str, Any] = {  # the names that `DatasetInfo` and recipes use
 }
 
 
-def protocol(name: str, **options: Any) -> Any:
+def protocol(name: str, **options: Any) -> Folding:
     """The protocol called `name`; raises `UnknownNameError`, and `OptionError` for an option it does not have."""
     if name not in PROTOCOLS:
         raise UnknownNameError("protocol", name, PROTOCOLS)
     try:
         return PROTOCOLS[name](**options)
     except TypeError:
-        known = ", ".join(PROTOCOLS[name].__dataclass_fields__)
+        known = ", ".join(inspect.signature(PROTOCOLS[name]).parameters)
         raise OptionError(f"protocol {name} has the options {known}; given: {', '.join(options)}") from None
 
 
