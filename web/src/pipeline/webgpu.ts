@@ -1,0 +1,62 @@
+// WebGPU is used for a network only where it gives the same outputs as the CPU, and gives them sooner.
+
+import { type Network, openNetwork } from "./network";
+
+const TOLERANCE = 1e-3; // of the outputs, times their largest where that is above 1
+const FASTER = 0.9; // of the CPU's time
+
+export interface Choice {
+  readonly network: Network;
+  readonly device: "WebGPU" | "CPU";
+  readonly why: string;
+}
+
+/** Whether the browser has a graphics adapter that is not emulated on the CPU. */
+export async function hasWebGpu(): Promise<boolean> {
+  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
+  if (!gpu) return false;
+  try {
+    const adapter = (await gpu.requestAdapter()) as { info?: { isFallbackAdapter?: boolean } } | null;
+    return adapter !== null && adapter.info?.isFallbackAdapter !== true;
+  } catch {
+    return false;
+  }
+}
+
+/** The CPU's network, or the same on WebGPU, compared on a generated input of these sizes. */
+export async function fastest(model: ArrayBuffer, cpu: Network, sizes: readonly number[]): Promise<Choice> {
+  const onCpu = (why: string): Choice => ({ network: cpu, device: "CPU", why });
+  try {
+    const gpu = await openNetwork(model, "webgpu");
+    const x = pattern(sizes);
+    const [expected, actual] = [await cpu.run(x, sizes), await gpu.run(x, sizes)]; // both are warm now
+    if (!close(expected, actual)) return onCpu("WebGPU gave other outputs");
+    const [cpuMs, gpuMs] = [await milliseconds(cpu, x, sizes), await milliseconds(gpu, x, sizes)];
+    if (gpuMs > FASTER * cpuMs) return onCpu("WebGPU is not faster here");
+    return { network: gpu, device: "WebGPU", why: "same outputs, faster" };
+  } catch {
+    return onCpu("WebGPU failed");
+  }
+}
+
+/** Bent waves, as `mien.weights.golden.pattern` draws them; the values of normalised images. */
+function pattern(sizes: readonly number[]): Float32Array<ArrayBuffer> {
+  const count = sizes.reduce((product, size) => product * size, 1);
+  return Float32Array.from({ length: count }, (_, i) => Math.abs(((i * 7 + Math.floor(i / 96) * 13) % 510) - 255) / 64 - 2);
+}
+
+function close(expected: Float32Array, actual: Float32Array): boolean {
+  if (expected.length !== actual.length) return false;
+  const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 1);
+  return expected.every((v, i) => Math.abs(v - actual[i]!) <= TOLERANCE * largest);
+}
+
+async function milliseconds(network: Network, x: Float32Array<ArrayBuffer>, sizes: readonly number[]): Promise<number> {
+  let best = Infinity;
+  for (let i = 0; i < 3; i++) {
+    const start = performance.now();
+    await network.run(x, sizes);
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
+}
