@@ -1,27 +1,53 @@
 // Networks by onnxruntime-web: WebAssembly everywhere, WebGPU where it is there, right and faster.
 
-import * as ort from "onnxruntime-web/webgpu";
+import type * as Ort from "onnxruntime-web/wasm";
 import type { Manifest } from "./manifest";
 
 export interface Network {
   /** One input, its sizes -> the first output. */
   run(x: Float32Array<ArrayBuffer>, sizes: readonly number[]): Promise<Float32Array>;
-}
-
-export interface Progress {
-  (loadedBytes: number, totalBytes: number): void;
+  close(): Promise<void>;
 }
 
 const MOST_THREADS = 4; // the networks are small; more wait for each other
 
-/** Tell the runtime where its files are, unpacked already, and how many threads it may have. */
-export async function startRuntime(folder: URL): Promise<number> {
-  const threads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
-  ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmPaths = { mjs: new URL("ort.mjs", folder).href };
-  ort.env.wasm.wasmBinary = await unpacked(new URL("ort.wasm.gz", folder));
-  ort.env.logLevel = "error";
-  return threads;
+/** ONNX Runtime, started. */
+export class Runtime {
+  private constructor(
+    private readonly ort: typeof Ort,
+    readonly threads: number,
+  ) {}
+
+  /** The build for the CPU, or the larger one that has WebGPU too; their files are below `folder`. */
+  static async start(folder: URL, webGpu: boolean): Promise<Runtime> {
+    const ort: typeof Ort = webGpu ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/wasm");
+    const threads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+    const name = `ort-${webGpu ? "webgpu-" : ""}${ort.env.versions.web}`;
+    ort.env.logLevel = "error";
+    ort.env.wasm.numThreads = threads;
+    ort.env.wasm.wasmPaths = { mjs: new URL(`${name}.mjs`, folder).href };
+    ort.env.wasm.wasmBinary = await unpacked(new URL(`${name}.wasm.gz`, folder));
+    return new Runtime(ort, threads);
+  }
+
+  /** A session for a network with one input; its first output counts. */
+  async open(model: ArrayBuffer, provider: "wasm" | "webgpu" = "wasm"): Promise<Network> {
+    const { ort } = this;
+    const session = await ort.InferenceSession.create(new Uint8Array(model), {
+      executionProviders: [provider],
+      graphOptimizationLevel: "all",
+    });
+    const [input, output] = [session.inputNames[0]!, session.outputNames[0]!];
+    return {
+      async run(x, sizes) {
+        const results = await session.run({ [input]: new ort.Tensor("float32", x, sizes) });
+        const data = ((await results[output]!.getData()) as Float32Array).slice();
+        results[output]!.dispose();
+        return data;
+      },
+      close: () => session.release(),
+    };
+  }
 }
 
 /** The bytes of a .gz file; servers that say `Content-Encoding: gzip` have the browser unpack it. */
@@ -60,22 +86,4 @@ export async function fetchModel(models: URL, manifest: Manifest): Promise<Array
     if (actual !== expected) throw new Error(`${file} is damaged or of another version; load the page again`);
   }
   return bytes;
-}
-
-/** A session on the CPU. */
-export async function openNetwork(model: ArrayBuffer, provider: "wasm" | "webgpu" = "wasm"): Promise<Network> {
-  const session = await ort.InferenceSession.create(new Uint8Array(model), {
-    executionProviders: [provider],
-    graphOptimizationLevel: "all",
-  });
-  const [input, output] = [session.inputNames[0]!, session.outputNames[0]!];
-  return {
-    async run(x, sizes) {
-      const results = await session.run({ [input]: new ort.Tensor("float32", x, sizes) });
-      const data = (await results[output]!.getData()) as Float32Array;
-      const copy = data.slice();
-      results[output]!.dispose();
-      return copy;
-    },
-  };
 }

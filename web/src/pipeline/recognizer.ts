@@ -1,6 +1,6 @@
 // One image to its faces: src/mien/pipeline/recognizer.py.
 
-import { PASSES, UPRIGHT } from "../constants";
+import { YUNET } from "../constants";
 import { Landmarker } from "../faces/landmarks";
 import { Detector } from "../faces/passes";
 import { headPose } from "../faces/pose";
@@ -10,7 +10,8 @@ import { type Rgb, rotated } from "../maths/image";
 import { cropMatrix, warp } from "../maths/preprocess";
 import { type Face, flagsOf, isCertain, type Quality, type Scores } from "../results";
 import { ExpressionNetwork } from "./classifier";
-import { fetchManifest, fetchModel, type Network, openNetwork, startRuntime } from "./network";
+import type { Manifest } from "./manifest";
+import { fetchManifest, fetchModel, type Network, Runtime } from "./network";
 import { AnyRoll, type LocatedFace } from "./turns";
 import { fastest, hasWebGpu } from "./webgpu";
 
@@ -22,7 +23,7 @@ export class Recognizer {
     detector: { readonly network: Network; readonly robust: Network },
     landmarker: Landmarker,
     readonly network: ExpressionNetwork,
-    readonly runtime: Runtime,
+    readonly devices: Devices,
   ) {
     this.#detector = new Detector(detector.network, detector.robust);
     this.#anyRoll = new AnyRoll(landmarker, new UprightMeasure([detector.network, detector.robust]));
@@ -72,41 +73,44 @@ export class Recognizer {
 }
 
 /** What runs the networks. */
-export interface Runtime {
+export interface Devices {
   readonly threads: number;
-  readonly devices: Readonly<Record<string, string>>; // by name of the weights
+  readonly devices: Readonly<Record<string, string>>; // by name of the weights: "CPU" or "WebGPU", and why
 }
 
 type Report = (loaded: number, total: number) => void;
 
-/** The default recognizer from the files below `runtime` and `models`. */
-export async function load(runtimeFolder: URL, models: URL, report: Report): Promise<Recognizer> {
-  const names = ["yunet-slim", "yunet-slim-robust", "landmarks68", "default"] as const;
+const NAMES = ["yunet-slim", "yunet-slim-robust", "landmarks68", "default"] as const;
+
+/** The default recognizer from the runtime's files below `assets` and the weights below `models`. */
+export async function load(assets: URL, models: URL, report: Report): Promise<Recognizer> {
   let loaded = 0;
-  const step = <T>(value: T): T => (report(++loaded, names.length + 1), value);
-  const runtime = startRuntime(runtimeFolder).then(step);
-  const manifests = await Promise.all(names.map((name) => fetchManifest(models, name)));
-  const files = await Promise.all(manifests.map((manifest) => fetchModel(models, manifest).then(step)));
-  const threads = await runtime;
+  const counted = <T>(value: T): T => (report(++loaded, 2 * NAMES.length + 1), value);
   const gpu = await hasWebGpu();
+  const starting = Runtime.start(assets, gpu).then(counted);
+  const manifests = await Promise.all(NAMES.map((name) => fetchManifest(models, name)));
+  const files = await Promise.all(manifests.map((manifest) => fetchModel(models, manifest).then(counted)));
+  const runtime = await starting;
   const devices: Record<string, string> = {};
   const networks: Network[] = [];
-  for (const [i, name] of names.entries()) {
-    const cpu = await openNetwork(files[i]!);
-    const choice = gpu ? await fastest(files[i]!, cpu, sizesOf(name)) : { network: cpu, device: "CPU" };
-    networks.push(choice.network);
-    devices[name] = choice.device;
+  for (const [i, name] of NAMES.entries()) {
+    const model = files[i]!;
+    const choice = gpu ? await fastest(runtime, model, sizesOf(manifests[i]!)) : null;
+    networks.push(choice?.network ?? (await runtime.open(model)));
+    devices[name] = choice ? `${choice.device} (${choice.why})` : "CPU";
+    counted(null);
   }
   const [network, robust, landmarks, expressions] = networks as [Network, Network, Network, Network];
   return new Recognizer(
     { network, robust },
     new Landmarker(landmarks, manifests[2]!.inputs),
     new ExpressionNetwork(manifests[3]!, expressions),
-    { threads, devices },
+    { threads: runtime.threads, devices },
   );
-  function sizesOf(name: string): number[] {
-    const manifest = manifests[names.indexOf(name as (typeof names)[number])]!;
-    if (name.startsWith("yunet")) return [1, 3, PASSES.PADDED_RETRY_PX, 2 * UPRIGHT.SIDE_PX];
-    return [1, 3, manifest.inputs.size_px, manifest.inputs.size_px];
-  }
+}
+
+/** Of an input as each image has it: the detectors' is larger than their manifest's. */
+function sizesOf({ name, inputs }: Manifest): number[] {
+  const side = name.startsWith("yunet") ? YUNET.SIDE_PX : inputs.size_px;
+  return [1, 3, side, side];
 }

@@ -1,6 +1,6 @@
 // WebGPU is used for a network only where it gives the same outputs as the CPU, and gives them sooner.
 
-import { type Network, openNetwork } from "./network";
+import type { Network, Runtime } from "./network";
 
 const TOLERANCE = 1e-3; // of the outputs, times their largest where that is above 1
 const FASTER = 0.9; // of the CPU's time
@@ -11,10 +11,10 @@ export interface Choice {
   readonly why: string;
 }
 
-/** Whether the browser has a graphics adapter that is not emulated on the CPU. */
+/** Whether the browser has a graphics adapter that is not emulated on the CPU, and can wait for it (JSPI). */
 export async function hasWebGpu(): Promise<boolean> {
   const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
-  if (!gpu) return false;
+  if (!gpu || !("Suspending" in WebAssembly)) return false;
   try {
     const adapter = (await gpu.requestAdapter()) as { info?: { isFallbackAdapter?: boolean } } | null;
     return adapter !== null && adapter.info?.isFallbackAdapter !== true;
@@ -24,16 +24,21 @@ export async function hasWebGpu(): Promise<boolean> {
 }
 
 /** The CPU's network, or the same on WebGPU, compared on a generated input of these sizes. */
-export async function fastest(model: ArrayBuffer, cpu: Network, sizes: readonly number[]): Promise<Choice> {
+export async function fastest(runtime: Runtime, model: ArrayBuffer, sizes: readonly number[]): Promise<Choice> {
+  const cpu = await runtime.open(model);
   const onCpu = (why: string): Choice => ({ network: cpu, device: "CPU", why });
+  let gpu: Network | null = null;
   try {
-    const gpu = await openNetwork(model, "webgpu");
-    const x = pattern(sizes);
-    const [expected, actual] = [await cpu.run(x, sizes), await gpu.run(x, sizes)]; // both are warm now
-    if (!close(expected, actual)) return onCpu("WebGPU gave other outputs");
-    const [cpuMs, gpuMs] = [await milliseconds(cpu, x, sizes), await milliseconds(gpu, x, sizes)];
-    if (gpuMs > FASTER * cpuMs) return onCpu("WebGPU is not faster here");
-    return { network: gpu, device: "WebGPU", why: "same outputs, faster" };
+    gpu = await runtime.open(model, "webgpu");
+    const [expected, actual] = [await cpu.run(pattern(sizes), sizes), await gpu.run(pattern(sizes), sizes)];
+    const same = close(expected, actual); // and both are warm now
+    const faster = same && (await milliseconds(gpu, sizes)) <= FASTER * (await milliseconds(cpu, sizes));
+    if (faster) {
+      await cpu.close();
+      return { network: gpu, device: "WebGPU", why: "same outputs, faster" };
+    }
+    await gpu.close();
+    return onCpu(same ? "WebGPU is not faster here" : "WebGPU gave other outputs");
   } catch {
     return onCpu("WebGPU failed");
   }
@@ -51,7 +56,8 @@ function close(expected: Float32Array, actual: Float32Array): boolean {
   return expected.every((v, i) => Math.abs(v - actual[i]!) <= TOLERANCE * largest);
 }
 
-async function milliseconds(network: Network, x: Float32Array<ArrayBuffer>, sizes: readonly number[]): Promise<number> {
+async function milliseconds(network: Network, sizes: readonly number[]): Promise<number> {
+  const x = pattern(sizes);
   let best = Infinity;
   for (let i = 0; i < 3; i++) {
     const start = performance.now();

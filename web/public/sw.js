@@ -1,0 +1,2 @@
+// placeholder while the page is being written
+const files = "__FILES__";
