@@ -36,11 +36,16 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A browser that leaves in the middle of a file is no error."""
+
+
 @contextlib.contextmanager
 def static_site(static: Path = STATIC, headers: dict[str, str] | None = None) -> Iterator[str]:
     """The address of the page while the block runs. `headers`: of every response; none as of a plain host."""
     handler = functools.partial(_Handler, static=static, headers=headers or {})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/"

@@ -1,0 +1,77 @@
+// Prediction by the service that the page comes from: POST /v1/predict.
+
+import type { Face } from "../results";
+
+/** What `GET /v1/models` says, as far as the page needs it. */
+export interface ServerModels {
+  readonly version: string;
+  readonly default: string;
+  readonly weights: readonly { readonly name: string; readonly labels: readonly string[] }[];
+}
+
+export class TokenNeeded extends Error {}
+
+const TRIES = 6; // of a busy service
+
+export class Server {
+  #token = "";
+
+  /** A service at the address of the page, or null: it is a static site. */
+  static async find(): Promise<Server | null> {
+    try {
+      const response = await fetch(new URL("healthz", document.baseURI), { cache: "no-store" });
+      const isJson = response.headers.get("Content-Type")?.includes("json");
+      return response.ok && isJson ? new Server() : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** For all requests from now on; kept as long as the page is open. */
+  useToken(token: string): void {
+    this.#token = token;
+  }
+
+  async models(): Promise<ServerModels> {
+    return (await this.#fetch("v1/models")) as ServerModels;
+  }
+
+  /** The faces of an image file, largest first. */
+  async predict(image: Blob): Promise<Face[]> {
+    const type = image.type.startsWith("image/") ? image.type : "application/octet-stream";
+    const result = await this.#fetch("v1/predict", { method: "POST", body: image, headers: { "Content-Type": type } });
+    return (result as { faces: Face[] }).faces;
+  }
+
+  async #fetch(path: string, options: RequestInit = {}): Promise<unknown> {
+    const headers: Record<string, string> = { ...(options.headers as Record<string, string>) };
+    if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
+    for (let left = TRIES; ; left--) {
+      let response: Response;
+      try {
+        response = await fetch(new URL(path, document.baseURI), { ...options, headers, cache: "no-store" });
+      } catch {
+        throw new Error("the server cannot be reached; check it, or predict in the browser");
+      }
+      if (response.ok) return response.json();
+      if (response.status === 429 && left > 1) {
+        await seconds(Number(response.headers.get("Retry-After")) || 1);
+        continue;
+      }
+      const message = await messageOf(response);
+      throw response.status === 401 ? new TokenNeeded(message) : new Error(message);
+    }
+  }
+}
+
+async function messageOf(response: Response): Promise<string> {
+  try {
+    const body = (await response.json()) as { error?: { message?: string } };
+    if (body.error?.message) return body.error.message.replace(/^image: /, "");
+  } catch {
+    // not the service's own error: a proxy's
+  }
+  return `the server refused it (HTTP ${response.status})`;
+}
+
+const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, 1000 * count));

@@ -1,0 +1,168 @@
+// Image and video files, and the camera, as pixels.
+
+import { IMAGES } from "../constants";
+import { context } from "./dom";
+
+const MEGA = 1_000_000;
+const MIB = 2 ** 20;
+
+/** An image file as upright pixels, as they are in the file: no colour management, no scaling. */
+export async function readImage(file: Blob): Promise<ImageData> {
+  await check(file);
+  const { width, height } = await sizeOf(file);
+  if (width * height > IMAGES.MAX_PIXELS) {
+    const most = Math.floor(IMAGES.MAX_PIXELS / MEGA);
+    throw new Error(`more than ${most} megapixels; make it smaller (this limit guards memory)`);
+  }
+  if (Math.min(width, height) < IMAGES.MIN_SIDE_PX) {
+    const least = IMAGES.MIN_SIDE_PX;
+    throw new Error(`only ${width}x${height} pixels; at least ${least}x${least} are needed`);
+  }
+  try {
+    return pixelsOf(await createImageBitmap(file, { colorSpaceConversion: "none", imageOrientation: "from-image" }));
+  } catch {
+    throw new Error("the image is damaged, or this browser has too little memory for it; save it again, smaller");
+  }
+}
+
+/** Raises what is wrong with a file before it is decoded. */
+async function check(file: Blob): Promise<void> {
+  if (file.size === 0) throw new Error("the file is empty (0 bytes); copy or download it again");
+  if (file.size > IMAGES.MAX_BYTES) {
+    throw new Error(`has ${Math.floor(file.size / MIB)} MiB; at most ${IMAGES.MAX_BYTES / MIB} are read: make it smaller`);
+  }
+  const head = (await file.slice(0, 512).text()).trimStart().toLowerCase();
+  if (head.startsWith("<svg") || head.startsWith("<?xml")) {
+    throw new Error("holds XML or a vector drawing; save it as PNG or JPEG");
+  }
+  if (head.startsWith("<!doctype html") || head.startsWith("<html")) {
+    throw new Error("holds a web page, not an image; download the image itself");
+  }
+  if (head.startsWith("%pdf")) throw new Error("is a PDF; export its images as PNG or JPEG");
+}
+
+/** Width and height without decoding all of it. */
+async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
+  const address = URL.createObjectURL(file);
+  const image = new Image();
+  try {
+    await new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = reject;
+      image.src = address;
+    });
+    return { width: image.naturalWidth, height: image.naturalHeight };
+  } catch {
+    throw new Error("is not an image that this browser reads; convert it to PNG or JPEG");
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+function pixelsOf(source: ImageBitmap | HTMLVideoElement): ImageData {
+  const video = source instanceof HTMLVideoElement;
+  const [width, height] = video ? [source.videoWidth, source.videoHeight] : [source.width, source.height];
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const drawing = context(canvas);
+  drawing.drawImage(source, 0, 0);
+  if (!video) source.close();
+  return drawing.getImageData(0, 0, width, height);
+}
+
+/** A video file, of which frames can be had by their time. */
+export class VideoFile {
+  readonly #video = document.createElement("video");
+  readonly #address: string;
+
+  private constructor(file: Blob) {
+    this.#address = URL.createObjectURL(file);
+    Object.assign(this.#video, { muted: true, playsInline: true, preload: "auto", src: this.#address });
+  }
+
+  static async open(file: Blob): Promise<VideoFile> {
+    const opened = new VideoFile(file);
+    await new Promise<void>((resolve, reject) => {
+      opened.#video.onloadeddata = () => resolve();
+      opened.#video.onerror = () => reject(new Error("is not a video that this browser reads; convert it to MP4 or WebM"));
+    });
+    if (!Number.isFinite(opened.#video.duration)) await opened.#findDuration();
+    return opened;
+  }
+
+  /** Recordings of browsers do not state their length: it is known at their end. */
+  async #findDuration(): Promise<void> {
+    await this.#seek(1e7);
+    await this.#seek(0);
+  }
+
+  get durationS(): number {
+    return this.#video.duration;
+  }
+
+  /** The frame that a player shows at this time. */
+  async at(timeS: number): Promise<ImageData> {
+    await this.#seek(timeS);
+    return pixelsOf(this.#video);
+  }
+
+  #seek(timeS: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#video.currentTime === timeS && this.#video.readyState >= 2) return resolve();
+      this.#video.onseeked = () => resolve();
+      this.#video.onerror = () => reject(new Error("the video is damaged here; its rows end before"));
+      this.#video.currentTime = timeS;
+    });
+  }
+
+  close(): void {
+    this.#video.removeAttribute("src");
+    this.#video.load();
+    URL.revokeObjectURL(this.#address);
+  }
+}
+
+/** The camera: always its newest frame. */
+export class Camera {
+  private constructor(
+    private readonly stream: MediaStream,
+    private readonly video: HTMLVideoElement,
+  ) {}
+
+  static async open(): Promise<Camera> {
+    if (!navigator.mediaDevices) throw new Error("the camera needs https or localhost; open the page there");
+    let stream: MediaStream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({
+        video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" },
+      });
+    } catch (error) {
+      throw new Error(cameraProblem(error as DOMException));
+    }
+    const video = document.createElement("video");
+    Object.assign(video, { muted: true, playsInline: true, srcObject: stream });
+    await video.play();
+    return new Camera(stream, video);
+  }
+
+  /** Whether it still gives frames. */
+  get live(): boolean {
+    return this.stream.active && this.stream.getVideoTracks().some((track) => track.readyState === "live");
+  }
+
+  newest(): ImageData {
+    return pixelsOf(this.video);
+  }
+
+  close(): void {
+    for (const track of this.stream.getTracks()) track.stop();
+    this.video.srcObject = null;
+  }
+}
+
+function cameraProblem(error: DOMException): string {
+  if (error.name === "NotAllowedError") return "the camera is not allowed here; allow it in the browser's address bar";
+  if (error.name === "NotFoundError") return "there is no camera";
+  if (error.name === "NotReadableError") return "the camera is in use by another program; close that first";
+  return `the camera cannot be opened (${error.message || error.name})`;
+}

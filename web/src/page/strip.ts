@@ -1,0 +1,26 @@
+// What was given to the page, as small images.
+
+import { byId, make } from "./dom";
+import type { Item } from "./items";
+
+export function showStrip(items: readonly Item[], current: Item | null, anonymise: boolean, select: (item: Item) => void): void {
+  const strip = byId("strip");
+  strip.hidden = items.length < 2;
+  const focused = [...strip.children].findIndex((entry) => entry.contains(document.activeElement));
+  strip.replaceChildren(...items.map((item) => make("li", {}, entryOf(item, item === current, anonymise, select))));
+  if (focused >= 0) strip.children[focused]?.querySelector("button")?.focus();
+}
+
+function entryOf(item: Item, current: boolean, anonymise: boolean, select: (item: Item) => void): HTMLButtonElement {
+  const small = (anonymise ? item.thumbnail?.anonymised : item.thumbnail?.plain) ?? make("canvas");
+  small.setAttribute("aria-hidden", "true");
+  const button = make(
+    "button",
+    { type: "button", title: `${item.name}: ${item.summary}`, "aria-current": String(current) },
+    small,
+    make("span", {}, item.name),
+    make("span", { class: item.error === null ? "muted" : "bad" }, item.summary),
+  );
+  button.onclick = () => select(item);
+  return button;
+}
