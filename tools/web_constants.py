@@ -1,6 +1,6 @@
 """Write web/src/constants.ts: what the page shares with the Python package, from the package itself.
 
-    python tools/web_constants.py
+python tools/web_constants.py
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     "RESULTS": (
         results,
         (
-            "SMALL_BELOW_PX", "OFF_AXIS_ABOVE_DEG", "BLURRED_BELOW", "DARK_BELOW", "FLAT_BELOW", "OVEREXPOSED_ABOVE",
-            "UP_UNKNOWN_BELOW", "FLAGS", "FLAG_REASONS",
+            "SMALL_BELOW_PX", "OFF_AXIS_ABOVE_DEG", "BLURRED_BELOW", "DARK_BELOW", "FLAT_BELOW",
+            "OVEREXPOSED_ABOVE", "UP_UNKNOWN_BELOW", "FLAGS", "FLAG_REASONS",
         ),
     ),
     "PREPROCESS": (preprocess, ("TEMPLATES", "BOX", "FOREHEAD")),
@@ -38,8 +38,8 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     "PASSES": (
         passes,
         (
-            "STRIDE_PX", "PADDED_RETRY_PX", "COARSE_SCALE", "COARSE_TILE_PX", "HINT_SCORE", "HINT_PX", "CROWD_SCORE",
-            "CROWD",
+            "STRIDE_PX", "PADDED_RETRY_PX", "COARSE_SCALE", "COARSE_TILE_PX", "HINT_SCORE", "HINT_PX",
+            "CROWD_SCORE", "CROWD",
         ),
     ),
     "TILING": (tiling, ("OVERLAP", "LEVEL_STEP", "_SLACK_PX")),
@@ -53,8 +53,8 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     "TRACKER": (
         tracker,
         (
-            "COASTING_S", "REMEMBERED_S", "REMEMBERED_TRACKS", "FARTHEST", "MIN_SCORE", "LIKE_NEARBY", "LIKE_ANYWHERE",
-            "CLEARLY", "_NEWEST", "_VELOCITY",
+            "COASTING_S", "REMEMBERED_S", "REMEMBERED_TRACKS", "FARTHEST", "MIN_SCORE", "LIKE_NEARBY",
+            "LIKE_ANYWHERE", "CLEARLY", "_NEWEST", "_VELOCITY",
         ),
     ),
     "APPEARANCE": (appearance, ("_SIDE_PX", "_TEMPLATE", "_HAIR", "_FACE", "_CLOTHES", "_BINS")),
@@ -80,7 +80,9 @@ def text() -> str:
         if name == "QUALITY":
             values["PATCH_PX"] = module._PATCH.size_px
         if name == "TABLE":
-            values["COLUMNS"] = [column for column in table.schema(LABEL_SETS["ferplus"]).names if column[:2] != "p_"]
+            values["COLUMNS"] = [
+                column for column in table.schema(LABEL_SETS["ferplus"]).names if column[:2] != "p_"
+            ]
         lines.append(f"export const {name} = {{")
         lines += [f"  {key}: {json.dumps(value)}," for key, value in values.items()]
         lines.append("} as const;\n")

@@ -19,7 +19,7 @@ export const PREPROCESS = {
 } as const;
 
 export const IMAGES = {
-  MAX_PIXELS: 89000000,
+  MAX_PIXELS: 120000000,
   MAX_BYTES: 268435456,
   MIN_SIDE_PX: 16,
 } as const;

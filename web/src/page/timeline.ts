@@ -16,7 +16,7 @@ export interface Timeline {
 }
 
 const LIVE_S = 30; // of the camera are shown
-const GAP_S = 0.6; // without the track ends its band
+const LAST_S = 0.2; // width of the last moment of a track
 
 export function showTimeline(timeline: Timeline): void {
   const { moments, labels } = timeline;
@@ -33,8 +33,10 @@ export function showTimeline(timeline: Timeline): void {
     const face = moment.faces.find((one) => one.track === timeline.track);
     const scores = face?.smoothed ?? face?.expression;
     if (!scores) return;
-    const next = moments[i + 1]?.timeS ?? moment.timeS + (moment.timeS - (moments[i - 1]?.timeS ?? moment.timeS - 0.1));
-    const [left, right] = [Math.floor(x(moment.timeS)), Math.ceil(x(Math.min(next, moment.timeS + GAP_S)))];
+    const next = moments[i + 1];
+    const goesOn = next?.faces.some((one) => one.track === timeline.track);
+    const until = goesOn ? next!.timeS : Math.min(next?.timeS ?? end, moment.timeS + LAST_S);
+    const [left, right] = [Math.floor(x(moment.timeS)), Math.ceil(x(until))];
     let above = 0;
     for (const label of labels) {
       drawing.fillStyle = colourOf(label, labels);
