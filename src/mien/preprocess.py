@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -95,20 +96,25 @@ def warp(image: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
     height, width = image.shape[:2]
     back = invert(matrix)
     corners = transform(back, np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]]))
-    step = max(1, round(float(np.sqrt(abs(np.linalg.det(back[:, :2]))))))  # source pixels averaged
+    (a, b, _), (c, d, _) = back.tolist()
+    step = max(1, round(math.sqrt(abs(a * d - b * c))))  # source pixels averaged
     low, high = corners.min(axis=0) - 2 * step, corners.max(axis=0) + 2 * step
-    left, top = (int(v) * step for v in np.floor(low / step))  # on a grid of `step` from the image's corner
-    right, bottom = (int(v) * step for v in np.ceil(high / step))
+    left, top = (math.floor(v / step) * step for v in low.tolist())  # on a grid of `step` from the image's corner
+    right, bottom = (math.ceil(v / step) * step for v in high.tolist())
     x0, y0 = min(max(left, 0), (width - 1) // step * step), min(max(top, 0), (height - 1) // step * step)
     inside = image[y0 : max(bottom, y0 + 1), x0 : max(right, x0 + 1)]  # only what is needed and is there
-    region = np.asarray(Image.fromarray(np.ascontiguousarray(inside)).reduce(step))
-    rows = np.arange(top // step, bottom // step).clip(y0 // step, y0 // step + len(region) - 1) - y0 // step
-    columns = np.arange(left // step, right // step).clip(x0 // step, x0 // step + region.shape[1] - 1)
-    region = region[rows[:, None], (columns - x0 // step)[None, :]]  # edges repeated
-    back = back.copy()
+    region = Image.fromarray(np.ascontiguousarray(inside))
+    if step > 1:
+        region = region.reduce(step)
+    if (x0, y0) != (left, top) or region.size != ((right - left) // step, (bottom - top) // step):
+        pixels = np.asarray(region)
+        rows = np.arange(top // step, bottom // step) - y0 // step
+        columns = np.arange(left // step, right // step) - x0 // step
+        rows, columns = rows.clip(0, len(pixels) - 1), columns.clip(0, pixels.shape[1] - 1)
+        region = Image.fromarray(pixels[rows[:, None], columns[None, :]])  # edges repeated
     back[:, 2] -= (left, top)
     return np.asarray(
-        Image.fromarray(region).transform(
+        region.transform(
             (size_px, size_px),
             Image.Transform.AFFINE,
             tuple((back / step).ravel()),
