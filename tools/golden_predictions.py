@@ -24,7 +24,7 @@ def kept(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    recognizer = mien.load("default", threads=1)
+    recognizer = mien.load("default", threads=1, precision="float32")
     images = [*sorted((ROOT / "examples").glob("*.jpg")), *sorted((GOLDEN / "poses").glob("*.jpg"))]
     predictions = {image.name: [kept(face.to_dict()) for face in recognizer.predict(image)] for image in images}
     (GOLDEN / "predictions.json").write_text(

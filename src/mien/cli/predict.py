@@ -72,6 +72,9 @@ def predict(
         float | None,
         typer.Option(help="Least confidence of a certain prediction, 0 to 1. Default: as the manifest says."),
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32, int8, or auto: int8 where this processor is faster with it.")
+    ] = "auto",
     fps: Annotated[float | None, typer.Option(help="Of videos: frames to examine per second.")] = None,
     every: Annotated[int, typer.Option(help="Of videos: examine every n-th frame.")] = 1,
     start: Annotated[str | None, typer.Option(help="Of videos: begin here; seconds, M:SS or H:MM:SS.")] = None,
@@ -125,7 +128,8 @@ def predict(
             sources, output, engine=engine, detect=detect, column=column, images_per_part=images_per_part,
             workers=workers, address=address, temp_dir=temp_dir, overwrite=overwrite, quiet=quiet,
             weights=weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels,
-            priors=priors, tta=tta, min_confidence=min_confidence, video=video | {"smoothing": smoothing},
+            priors=priors, tta=tta, min_confidence=min_confidence, precision=precision,
+            video=video | {"smoothing": smoothing},
         )  # fmt: skip
     if column is not None or address is not None or workers or temp_dir is not None:
         raise OptionError("--column, --address, --workers and --temp-dir belong to --engine ray")
@@ -145,6 +149,7 @@ def predict(
             loading={
                 "weights": weights, "detector": detector, "threshold": threshold, "small_faces": small_faces,
                 "labels": labels, "priors": priors, "tta": tta, "min_confidence": min_confidence,
+                "precision": precision,
             },
         )  # fmt: skip
     from mien.cli.predict_table import Summary, one_line, print_table
@@ -171,7 +176,7 @@ def predict(
         sys.stderr.write("mien: --save is for images; of a video, --annotated writes a marked copy\n")
     recognizer = load(
         weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors,
-        tta=tta, min_confidence=min_confidence, threads=1 if len(images) > 1 or videos else 0,
+        tta=tta, min_confidence=min_confidence, precision=precision, threads=1 if len(images) > 1 or videos else 0,
     )  # fmt: skip
     summary, table, tracks = Summary(len(images)), list[TableRow](), TrackLines()
     with ExitStack() as stack:

@@ -59,14 +59,18 @@ def predict_collection(
     images and reads changed files, and those with an error, again. `engine`: "ray", or "local" for this
     process alone. `column`: of a Parquet file. `video`: which frames of videos are examined.
     `workers`, `address`, `temp_dir`: of Ray; 0 workers are one per CPU.
-    `progress`: called with images and videos, as progress(done, total). `options`: those of `mien.load`.
+    `progress`: called with images and videos, as progress(done, total). `options`: those of `mien.load`; int8 only
+    where `precision` says so.
     """
     given = [os.fsdecode(one) for one in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
     _check(engine, images_per_part, workers)
     if "threads" in options:
         raise OptionError("threads cannot be chosen here: each worker has one; give workers")
     frames = _complete(video or {})
-    make = partial(load, **_absolute(options), threads=1)
+    options = {"precision": "float32"} | _absolute(options)
+    if options["precision"] == "auto":  # machines differ, their predictions must not
+        options["precision"] = "float32"
+    make = partial(load, **options, threads=1)
     recognizer: Recognizer = make()
     settings = settings_of(recognizer, detect=detect, video=frames)
     stated = {"sources": [shown(name) for name in given], "column": column}

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.geometry import Box, box_onto_square, invert, transform
-from mien.nn.onnx_session import open_session
+from mien.nn.onnx_session import OnnxSession, open_session
 from mien.preprocess import Preprocess, warp
 
 BOX_GROWTH = 1.15  # the crop of the first pass in face boxes
@@ -24,9 +24,9 @@ class Landmarks68Onnx:
     `passes`: how often the points are refined; each costs one network run per face.
     """
 
-    def __init__(self, model: Path, inputs: Preprocess, *, passes: int = 2, threads: int = 0) -> None:
+    def __init__(self, model: Path | OnnxSession, inputs: Preprocess, *, passes: int = 2, threads: int = 0) -> None:
         self.inputs, self.passes = inputs, passes
-        self._session = open_session(model, threads=threads)
+        self._session = open_session(model, threads=threads) if isinstance(model, Path) else model
 
     def locate(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 68, 2) in image pixels."""

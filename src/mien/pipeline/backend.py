@@ -4,35 +4,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from mien.errors import MissingPackageError
-from mien.nn.onnx_session import open_session
+from mien.errors import MissingPackageError, OptionError
+from mien.pipeline.precision import open_precise
 from mien.weights.fill import network_of
 from mien.weights.manifest import WeightsManifest
 
-Backend = Callable[[np.ndarray], np.ndarray]
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """Normalised faces (N, 3, S, S) float32 -> outputs (N, K) float32. May be called from several threads."""
+
+    run: Callable[[np.ndarray], np.ndarray]
+    precision: str = "float32"  # or "int8"
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """The outputs."""
+        return self.run(faces)
 
 
-def open_backend(manifest: WeightsManifest, *, threads: int = 0) -> Backend:
-    """Normalised faces (N, 3, S, S) float32 -> outputs (N, K) float32. May be called from several threads.
+def open_backend(manifest: WeightsManifest, *, threads: int = 0, precision: str = "float32") -> Backend:
+    """What runs the network. `precision`: of ONNX Runtime, see `open_precise`; torch has "float32" only.
 
     `threads`: 0 for one per core. Torch has one setting for the whole process; 0 leaves it as it is.
     """
-    return _onnx(manifest, threads) if manifest.has(".onnx") else _torch(manifest, threads)
+    if manifest.has(".onnx"):
+        return _onnx(manifest, threads, precision)
+    if precision == "int8":
+        raise OptionError(f"weights {manifest.name!r} have no ONNX file; mien export makes one, also in int8")
+    return Backend(_torch(manifest, threads))
 
 
-def _onnx(manifest: WeightsManifest, threads: int) -> Backend:
-    session = open_session(manifest.file(".onnx"), threads=threads)
+def _onnx(manifest: WeightsManifest, threads: int, precision: str) -> Backend:
+    session, found = open_precise(manifest, threads=threads, precision=precision)
 
     def run(faces: np.ndarray) -> np.ndarray:
         return session.run(None, {"faces": faces})[0]
 
-    return run
+    return Backend(run, found)
 
 
-def _torch(manifest: WeightsManifest, threads: int) -> Backend:
+def _torch(manifest: WeightsManifest, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     try:
         import torch
     except ModuleNotFoundError as error:

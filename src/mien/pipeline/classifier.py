@@ -21,6 +21,7 @@ class ExpressionNetwork:
     point. `labels`: the label set of the predictions; classes it lacks are left out and the rest sums to 1 again.
     `min_confidence`: least confidence of a certain prediction, 0..1; None: what the manifest states for the
     priors, if anything. `backend`: that of a network of the same weights, which then are not loaded again.
+    `precision`: "auto", "float32" or "int8", where ONNX Runtime runs the network.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class ExpressionNetwork:
         labels: LabelSet | None = None,
         min_confidence: float | None = None,
         threads: int = 0,
+        precision: str = "float32",
         backend: Backend | None = None,
     ) -> None:
         manifest.label_set.reorder(np.zeros(len(manifest.label_set)), to=labels or manifest.label_set)
@@ -41,15 +43,15 @@ class ExpressionNetwork:
         stated = manifest.confidence_thresholds.get(priors)
         self.confidence_threshold = stated.threshold if min_confidence is None and stated else min_confidence
         self._bias = np.asarray(manifest.priors[priors], dtype=np.float64)
-        self._threads = threads
-        self.backend = backend or open_backend(manifest, threads=threads)
+        self._threads, self._precision = threads, precision
+        self.backend = backend or open_backend(manifest, threads=threads, precision=precision)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "backend"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.backend = open_backend(self.manifest, threads=self._threads)
+        self.backend = open_backend(self.manifest, threads=self._threads, precision=self._precision)
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""

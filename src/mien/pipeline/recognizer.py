@@ -31,6 +31,7 @@ from mien.pipeline.batch import BatchOptions
 from mien.pipeline.batch import stream as stream_batch
 from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called, upright_measure
+from mien.pipeline.precision import open_precise
 from mien.pipeline.table import read_table, rows_of, to_arrow
 from mien.pipeline.turns import AnyRoll, LocatedFace
 from mien.pipeline.video import VideoPredictor
@@ -74,6 +75,7 @@ class Recognizer:
             "priors": self.network.priors,
             "labels": list(self.labels),
             "confidence_threshold": self.network.confidence_threshold,
+            "precision": self.network.backend.precision,
             "version": __version__,
             "detector": getattr(self.detector, "settings", type(self.detector).__name__),
         }
@@ -225,6 +227,7 @@ def load(
     priors: str = "default",
     tta: bool | None = None,
     min_confidence: float | None = None,
+    precision: str = "auto",
     threads: int = 0,
 ) -> Recognizer:
     """A recognizer, to keep for many images.
@@ -239,6 +242,7 @@ def load(
     `priors`: the class frequencies to assume: "default", or others of the manifest.
     `tta`: average the logits of a face and of its horizontal flip; None: as the manifest says.
     `min_confidence`: least confidence of a `certain` prediction, 0 to 1; None: as the manifest says.
+    `precision`: "float32", "int8", or "auto": int8 where this processor is faster with it (docs/performance.md).
     `threads`: per network; 0 takes every core.
 
     Raises `OptionError` for a value that cannot be, `WeightsError` for weights that cannot be used.
@@ -266,8 +270,10 @@ def load(
         labels=_labels(labels),
         min_confidence=min_confidence,
         threads=threads,
+        precision=precision,
     )
-    return Recognizer(detector=detector, landmarker=default_landmarker(threads=threads), network=network)
+    landmarker = default_landmarker(threads=threads, precision=precision)
+    return Recognizer(detector=detector, landmarker=landmarker, network=network)
 
 
 def predict(
@@ -385,7 +391,7 @@ def _checked(detections: Iterable[Detection]) -> list[Detection]:
     return checked
 
 
-def default_landmarker(*, threads: int = 0) -> Landmarks68Onnx:
-    """The 68-point network of the package."""
+def default_landmarker(*, threads: int = 0, precision: str = "float32") -> Landmarks68Onnx:
+    """The 68-point network of the package. `precision`: `load`."""
     manifest = load_manifest("landmarks68")
-    return Landmarks68Onnx(manifest.file(".onnx"), manifest.inputs, threads=threads)
+    return Landmarks68Onnx(open_precise(manifest, threads=threads, precision=precision)[0], manifest.inputs)

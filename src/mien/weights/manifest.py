@@ -19,6 +19,7 @@ from mien.schema import parse
 from mien.weights.downloads import no_weights
 from mien.weights.golden import Golden
 
+INT8 = ".int8.onnx"  # ending of the int8 form, whose weights are those of the ONNX file beside it
 SHIPPED = Path(__file__).parent / "files"  # one folder per name; travels with the package
 
 PARTS = {  # "network" of manifests that only start a training
@@ -58,6 +59,7 @@ class WeightsManifest:
     paper: dict[str, Any] = field(default_factory=dict)  # what the authors report
     notes: tuple[str, ...] = ()  # what is approximated or not known
     golden: Golden | None = None
+    golden_int8: Golden | None = None  # of the int8 form
     folder: Path = SHIPPED
     filename: str = "manifest.json"  # the manifest's own, in `folder`
 
@@ -112,12 +114,12 @@ class WeightsManifest:
 
     def has(self, suffix: str) -> bool:
         """Whether there is a file with this ending."""
-        return any(name.endswith(suffix) for name in self.files)
+        return any(_is(name, suffix) for name in self.files)
 
     def file(self, suffix: str) -> Path:
         """The file with this ending, checked against its hash."""
         for name, expected in self.files.items():
-            if not name.endswith(suffix):
+            if not _is(name, suffix):
                 continue
             path = self.folder / name
             shipped = SHIPPED in path.parents
@@ -130,6 +132,11 @@ class WeightsManifest:
                 raise WeightsError(f"{path} is damaged (SHA-256 {actual[:12]}…, not {expected[:12]}…); {remedy}")
             return path
         raise WeightsError(f"weights {self.name!r} have no {suffix} file; they hold {', '.join(self.files)}")
+
+
+def _is(name: str, suffix: str) -> bool:
+    """`.onnx` is not the int8 form."""
+    return name.endswith(suffix) and (suffix.endswith(INT8) or not name.endswith(INT8))
 
 
 def stated_labels(labels: LabelSet) -> str | tuple[str, ...]:

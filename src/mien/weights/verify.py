@@ -13,8 +13,8 @@ from mien.errors import MienError, MissingPackageError, UnknownNameError, Weight
 from mien.nn.onnx_session import open_session
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of, read_tensors
-from mien.weights.golden import pattern
-from mien.weights.manifest import WeightsManifest, load_manifest, shipped_names
+from mien.weights.golden import Golden, pattern
+from mien.weights.manifest import INT8, WeightsManifest, load_manifest, shipped_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,6 +73,7 @@ def _checks(manifest: WeightsManifest) -> Iterator[Outcome]:
     for suffix, checks, skipped in (
         (".safetensors", _with_torch, "fit and torch's output skipped: the safetensors file is not complete"),
         (".onnx", _with_onnx, "ONNX Runtime's output skipped: the ONNX file is not complete"),
+        (INT8, _with_int8, "int8's output skipped: the int8 file is not complete"),
     ):
         if manifest.has(suffix):
             if all(passed for name, passed in complete.items() if name.endswith(suffix)):
@@ -94,7 +95,7 @@ def _with_torch(manifest: WeightsManifest) -> Iterator[Outcome]:
         yield False, str(error)
         return
     yield True, f"its {len(network.state_dict())} tensors fit {type(network).__name__}"
-    yield _golden(manifest, "torch", torch_output(network, manifest.inputs))
+    yield _golden(manifest.golden, "torch", torch_output(network, manifest.inputs))
 
 
 def _fit_of_vit_small(manifest: WeightsManifest) -> Outcome:
@@ -108,20 +109,27 @@ def _fit_of_vit_small(manifest: WeightsManifest) -> Outcome:
 
 
 def _with_onnx(manifest: WeightsManifest) -> Iterator[Outcome]:
+    yield _run_onnx(manifest, ".onnx", manifest.golden, "ONNX Runtime")
+
+
+def _with_int8(manifest: WeightsManifest) -> Iterator[Outcome]:
+    yield _run_onnx(manifest, INT8, manifest.golden_int8, "ONNX Runtime in int8")
+
+
+def _run_onnx(manifest: WeightsManifest, suffix: str, golden: Golden | None, runner: str) -> Outcome:
     faces = manifest.inputs.normalise(pattern(manifest.inputs.size_px)[None])
     try:
-        output = open_session(manifest.file(".onnx")).run(None, {"faces": faces})[0]
+        output = open_session(manifest.file(suffix)).run(None, {"faces": faces})[0]
     except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
         reason = str(error).strip().split("\n")[0]
-        yield False, f"ONNX Runtime cannot run the ONNX file: {reason}"
-    else:
-        yield _golden(manifest, "ONNX Runtime", output)
+        return False, f"{runner} cannot run the file: {reason}"
+    return _golden(golden, runner, output)
 
 
-def _golden(manifest: WeightsManifest, runner: str, output: np.ndarray) -> Outcome:
-    if manifest.golden is None:
+def _golden(golden: Golden | None, runner: str, output: np.ndarray) -> Outcome:
+    if golden is None:
         return None, f"{runner}'s output skipped: the manifest has no golden output"
-    difference, tolerance = manifest.golden.difference(output), manifest.golden.tolerance
+    difference, tolerance = golden.difference(output), golden.tolerance
     passed = difference <= tolerance
     relation = "gives the golden output: largest difference" if passed else "differs from the golden output by"
     return passed, f"{runner} {relation} {difference:.1e}, allowed {tolerance:.0e}"

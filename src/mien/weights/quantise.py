@@ -1,0 +1,154 @@
+"""ONNX models in int8: eight-bit products with scales calibrated on real faces.
+
+Static, per channel of the weights. What is sensitive stays in single precision: the last layer, products of two
+activations (attention), softmax and norms. Needs the package `onnx`, which predicting does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.errors import WeightsError
+
+QUANTISED = ("Conv", "Clip", "Add", "MatMul", "Gemm")
+_PRODUCTS = ("Conv", "MatMul", "Gemm")
+_BATCH = 8
+_AVERAGING = 0.05  # share of each batch in the moving average of the ranges: outliers of few faces do not set them
+
+
+def quantised(model: bytes, faces: np.ndarray) -> bytes:
+    """The model in int8, calibrated on faces (N, 3, S, S) float32 as the network's input "faces" wants them.
+
+    Half a minute for a hundred faces. Raises `WeightsError` for a model without a layer to quantise.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantType
+    from onnxruntime.quantization.calibrate import create_calibrator
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    proto = in_single_precision(model)
+    weights = {weight.name for weight in proto.graph.initializer}
+    layers = [node for node in proto.graph.node if node.op_type in QUANTISED]
+    sensitive = [node.name for node in layers if node.op_type == "MatMul" and not weights.intersection(node.input)]
+    sensitive += _last_layers(proto.graph)
+    if not any(node.op_type in _PRODUCTS and node.name not in sensitive for node in layers):
+        raise WeightsError("the model has no layer that int8 would help")
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "single.onnx"
+        path.write_bytes(proto.SerializeToString())
+        calibrator = create_calibrator(
+            path,
+            list(QUANTISED),
+            augmented_model_path=str(Path(folder) / "ranges.onnx"),
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"moving_average": True, "averaging_constant": _AVERAGING},
+        )
+        calibrator.collect_data(_Batches(faces))
+        quantizer = QDQQuantizer(
+            proto, True, False, QuantType.QInt8, QuantType.QUInt8, calibrator.compute_data(), [], sensitive,
+            list(QUANTISED), {"ActivationSymmetric": False},
+        )  # fmt: skip
+        quantizer.quantize_model()
+    data: bytes = quantizer.model.model.SerializeToString()
+    return data
+
+
+def borrowing(model: bytes, single: Path) -> bytes:
+    """The quantised model without its large weights: it takes those of the half-precision file beside it.
+
+    ONNX Runtime rounds them to int8 when it loads the model. `single`: the file that `model` was made of, as
+    `with_half_weights` leaves it; the result has to lie in the same folder.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    proto, content = onnx.load_from_string(model), single.read_bytes()
+    halves = {
+        weight.name.removesuffix(".half"): weight
+        for weight in onnx.load_from_string(content).graph.initializer
+        if weight.name.endswith(".half")
+    }
+    kept = {weight.name: weight for weight in proto.graph.initializer}
+    borrowed, first = [], []
+    for name, half in halves.items():
+        stored = f"{name}_quantized" if f"{name}_quantized" in kept else name
+        if stored not in kept:
+            continue
+        weight = TensorProto(name=half.name, data_type=half.data_type, dims=half.dims)
+        weight.data_location = TensorProto.EXTERNAL
+        place = {"location": single.name, "offset": content.index(half.raw_data), "length": len(half.raw_data)}
+        for key, value in place.items():
+            weight.external_data.add(key=key, value=str(value))
+        borrowed.append(weight)
+        del kept[stored]
+        first.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
+        if stored != name:
+            reader = next(node for node in proto.graph.node if node.input[:1] == [stored])
+            axes = {attribute.name: attribute.i for attribute in reader.attribute if attribute.name == "axis"}
+            first.append(helper.make_node("QuantizeLinear", [name, *reader.input[1:]], [stored], **axes))
+    nodes = list(proto.graph.node)
+    del proto.graph.initializer[:], proto.graph.node[:]
+    proto.graph.initializer.extend([*kept.values(), *borrowed])
+    proto.graph.node.extend([*first, *nodes])
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def in_single_precision(model: bytes) -> Any:
+    """The model with the casts of `with_half_weights` undone: its weights in single precision."""
+    import onnx
+    from onnx import numpy_helper
+
+    proto = onnx.load_from_string(model)
+    weights = {weight.name: weight for weight in proto.graph.initializer}
+    nodes = []
+    for node in proto.graph.node:
+        if node.op_type == "Cast" and node.input[0] in weights:
+            values = numpy_helper.to_array(weights[node.input[0]]).astype(np.float32)
+            weights[node.input[0]].CopyFrom(numpy_helper.from_array(values, node.output[0]))
+        else:
+            nodes.append(node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    return proto
+
+
+def _last_layers(graph: Any) -> list[str]:
+    """Names of the nodes from the last products with weights on to the outputs."""
+    producers = {name: node for node in graph.node for name in node.output}
+    todo, names = [value.name for value in graph.output], list[str]()
+    while todo:
+        node = producers.get(todo.pop())
+        if node is not None:
+            names.append(node.name)
+            todo += [] if node.op_type in _PRODUCTS else node.input
+    return names
+
+
+class _Batches:
+    """What the calibrator reads."""
+
+    def __init__(self, faces: np.ndarray) -> None:
+        self._batches = iter([faces[start : start + _BATCH] for start in range(0, len(faces), _BATCH)])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next batch by the name of the input; None at the end."""
+        batch = next(self._batches, None)
+        return None if batch is None else {"faces": batch}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the quantiser's advice on its logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
