@@ -12,20 +12,33 @@ import pytest
 from mien.cli.app import run
 from mien.errors import WeightsError
 from mien.weights.golden import KEPT, Golden, pattern, spaced
-from mien.weights.manifest import SHIPPED, load_manifest, shipped_names, write_manifest
+from mien.weights.manifest import INT8, SHIPPED, load_manifest, shipped_names, write_manifest
 from mien.weights.verify import verify
 
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_shipped_weights_pass_every_check(name: str) -> None:
     pytest.importorskip("torch")
-    assert [check.passed for check in verify(load_manifest(name))] == [True] * 5
+    manifest = load_manifest(name)
+    assert [check.passed for check in verify(manifest)] == [True] * (5 + 2 * manifest.has(INT8))
 
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
+    """The landmark network without its int8 form."""
     shutil.copytree(SHIPPED / "landmarks68", tmp_path / "own")
+    manifest = load_manifest(str(tmp_path / "own"))
+    files = {name: of for name, of in manifest.files.items() if not name.endswith(INT8)}
+    write_manifest(replace(manifest, files=files, golden_int8=None))
     return tmp_path / "own"
+
+
+def test_int8_takes_its_weights_from_the_onnx_file(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "landmarks68", tmp_path / "own")
+    with (tmp_path / "own/landmarks68.onnx").open("ab") as file:
+        file.write(b"x")
+    checks = verify(str(tmp_path / "own"))
+    assert [check.passed for check in checks if "int8's output" in check.message] == [None]
 
 
 def test_an_altered_file_fails_and_the_rest_goes_on(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +78,7 @@ def test_records_that_cannot_be_read_are_lines_too(tmp_path: Path, capsys: pytes
     assert run(["weights", "verify", str(tmp_path), "landmarks68"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"FAILED  {tmp_path}: ")
-    assert len(lines) == 6
+    assert len(lines) == 8
     assert run(["weights", "verify", "landmark68"]) == 2
 
 
@@ -75,7 +88,7 @@ def test_without_torch_the_rest_is_checked() -> None:
         [sys.executable, "-c", code, "weights", "verify", "default"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok", "ok", "skipped", "ok"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok", "ok", "ok", "skipped", "ok", "ok"]
     assert "needs torch, which is not installed; in a clone: pip install '.[train]'" in done.stdout
 
 

@@ -76,10 +76,15 @@ def _checks(manifest: WeightsManifest) -> Iterator[Outcome]:
         (INT8, _with_int8, "int8's output skipped: the int8 file is not complete"),
     ):
         if manifest.has(suffix):
-            if all(passed for name, passed in complete.items() if name.endswith(suffix)):
+            if all(passed for name, passed in complete.items() if _part_of(suffix, name)):
                 yield from checks(manifest)
             else:
                 yield None, skipped
+
+
+def _part_of(suffix: str, name: str) -> bool:
+    """Whether a form needs this file; int8 takes its weights from the ONNX file."""
+    return name.endswith(".onnx" if suffix == INT8 else suffix) and (suffix == INT8 or not name.endswith(INT8))
 
 
 def _with_torch(manifest: WeightsManifest) -> Iterator[Outcome]:
