@@ -28,7 +28,7 @@ class Recognizers:
         self._networks: dict[str, ExpressionNetwork] = {}
         self._loading = threading.Lock()
         self._detector = detector_called(detector, threads=1)
-        self._landmarker = default_landmarker(threads=1)
+        self._landmarker = default_landmarker(threads=1, precision="auto")
 
     def load(self) -> None:
         """Read every weights file now instead of at its first request."""
@@ -56,7 +56,7 @@ class Recognizers:
             raise UnknownNameError("weights", name, self.manifests)
         with self._loading:
             if name not in self._networks:
-                self._networks[name] = ExpressionNetwork(self.manifests[name], threads=1)
+                self._networks[name] = ExpressionNetwork(self.manifests[name], threads=1, precision="auto")
             return self._networks[name]
 
     def check(self, options: PredictOptions) -> None:
