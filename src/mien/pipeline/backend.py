@@ -39,12 +39,12 @@ def open_backend(manifest: WeightsManifest, *, threads: int = 0, precision: str 
 
 
 def _onnx(manifest: WeightsManifest, threads: int, precision: str) -> Backend:
-    session, found = open_precise(manifest, threads=threads, precision=precision)
+    session, chosen = open_precise(manifest, threads=threads, precision=precision)
 
     def run(faces: np.ndarray) -> np.ndarray:
         return session.run(None, {"faces": faces})[0]
 
-    return Backend(run, found)
+    return Backend(run, chosen)
 
 
 def _torch(manifest: WeightsManifest, threads: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -82,8 +82,8 @@ def borrowing(model: bytes, single: Path) -> bytes:
             continue
         weight = TensorProto(name=half.name, data_type=half.data_type, dims=half.dims)
         weight.data_location = TensorProto.EXTERNAL
-        place = {"location": single.name, "offset": content.index(half.raw_data), "length": len(half.raw_data)}
-        for key, value in place.items():
+        external = {"location": single.name, "offset": content.index(half.raw_data), "length": len(half.raw_data)}
+        for key, value in external.items():
             weight.external_data.add(key=key, value=str(value))
         borrowed.append(weight)
         del kept[stored]
