@@ -63,8 +63,11 @@ def test_what_is_not_fetched(port: int, path: str, status: int, words: str) -> N
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433",
-                                  "0x7f000001", "017700000001", "127.1", "169.254.169.254", "10.0.0.1", "[::]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    "127.0.0.1 localhost [::1] [::ffff:127.0.0.1] 0.0.0.0 2130706433 0x7f000001 017700000001 127.1 "
+    "169.254.169.254 10.0.0.1 [::]".split(),
+)
 def test_addresses_of_this_machine_and_its_networks_are_refused(port: int, host: str) -> None:
     with pytest.raises(ServiceError, match="private network|cannot be fetched"):
         fetch(f"http://{host}:{port}/image", port)
@@ -83,9 +86,14 @@ def test_a_name_is_checked_after_resolution_and_pinned(port: int, monkeypatch: p
     assert asked == ["rebinding.example"]
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.example/b", "http://user:pw@a.example/", "//a.example/b",
-                                 "http://a.example:22/", "gopher://a.example", "http://", "http://[::1", "http:// a/",
-                                 "http://a.example:99999/", "http://a.example/ü"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        *"file:///etc/passwd ftp://a.example/b http://user:pw@a.example/ //a.example/b http://a.example:22/".split(),
+        *"gopher://a.example http:// http://[::1 http://a.example:99999/ http://a.example/ü".split(),
+        "http:// a/",
+    ],
+)
 def test_other_addresses_are_refused(url: str, port: int) -> None:
     with pytest.raises(ServiceError, match="refused") as caught:
         fetch(url, port)
@@ -98,7 +106,7 @@ def test_other_addresses_are_refused(url: str, port: int) -> None:
         ("8.8.8.8", True), ("2001:4860:4860::8888", True), ("192.168.0.1", False), ("172.16.0.1", False),
         ("100.64.0.1", False), ("224.0.0.1", False), ("255.255.255.255", False), ("198.18.0.1", False),
         ("fe80::1%eth0", False), ("fc00::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False),
-        ("2002:7f00:1::", False), ("::7f00:1", False), ("ff02::1", False), ("64:ff9b::808:808", True),
+        ("2002:7f00:1::", False), ("::7f00:1", False), ("ff02::1", False), ("64:ff9b::808:808", False),
     ],
 )  # fmt: skip
 def test_public_addresses(address: str, public: bool) -> None:

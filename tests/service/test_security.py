@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from mien.cli.app import run
 from mien.errors import OptionError, ServiceError, UnknownNameError
 from mien.service.database import open_database
 from mien.service.logs import JsonFormatter
@@ -42,12 +41,8 @@ def test_jobs_are_their_owner_s(start_service: Start, photo: bytes) -> None:
     one, other = (service.client(add_token(service.state.engine, name)) for name in ("one", "other"))
     time.sleep(1.1)
     job = one.post("/v1/jobs", files={"files": photo}, headers={"Idempotency-Key": "k"}).json()["id"]
-    for response in (
-        other.get(f"/v1/jobs/{job}"),
-        other.delete(f"/v1/jobs/{job}"),
-        other.get(f"/v1/jobs/{job}/result"),
-    ):
-        assert response.status_code == 404
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/result")):
+        assert other.request(method, f"/v1/jobs/{job}{path}").status_code == 404
     assert other.get("/v1/jobs").json() == {"jobs": []}
     assert other.post("/v1/jobs", files={"files": photo}, headers={"Idempotency-Key": "k"}).json()["id"] != job
 
@@ -151,16 +146,16 @@ def test_the_log_has_no_names_and_no_texts_of_errors(
     assert last["raised_at"]
 
 
-def test_the_commands_manage_tokens(tmp_path: Path) -> None:
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "mien", "serve", "token", *words, "--data", str(tmp_path / "data")]
-        return subprocess.run(command, capture_output=True, text=True)
+def test_the_commands_manage_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run_token(*words: str) -> tuple[int, str]:
+        code = run(["serve", "token", *words, "--data", str(tmp_path / "data")])
+        return code, capsys.readouterr().out
 
-    token = run("add", "Ada").stdout.strip()
+    token = run_token("add", "Ada")[1].strip()
     assert token.startswith("mien_")
     number = token.split("_")[1]
-    assert "Ada: revoked" in run("revoke", number).stdout
-    shown = run("list").stdout
+    assert "Ada: revoked" in run_token("revoke", number)[1]
+    shown = run_token("list")[1]
     assert number in shown
     assert token.split("_", 2)[2] not in shown
-    assert run("revoke", "nobody").returncode == 2
+    assert run_token("revoke", "nobody")[0] == 2

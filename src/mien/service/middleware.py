@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -16,8 +18,36 @@ from mien.service.problems import failed, respond, status_of
 from mien.service.security import HEADERS
 
 Admit = Callable[[Scope, Headers], Awaitable[None]]
+DRAIN_BYTES, DRAIN_S = 8 * 2**20, 2.0
 _METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"))
 Observe = Callable[[str, str, int, float], None]
+
+
+class _Body:
+    """The body of a request, which is read on for a while where it was refused, so that its sender hears why."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._complete = receive, False
+
+    async def receive(self) -> Message:
+        """As ASGI has it."""
+        message = await self._receive()
+        self._complete = not message.get("more_body", False)
+        return message
+
+    async def drained(self, scope: Scope, *, wait: bool) -> bool:
+        """Whether all of it was read, at most `DRAIN_BYTES` and `DRAIN_S` from now on."""
+        headers = Headers(scope=scope)
+        if "content-length" not in headers and "transfer-encoding" not in headers:
+            return True
+        if self._complete or not wait or "expect" in headers:
+            return self._complete
+        left = DRAIN_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while not self._complete and left > 0:
+                    left -= len((await self.receive()).get("body", b""))
+        return self._complete
 
 
 class Envelope:
@@ -34,11 +64,15 @@ class Envelope:
         number, began, status = secrets.token_hex(8), time.perf_counter(), 0
         scope.setdefault("state", {})["request_id"] = number
 
+        body = _Body(receive)
+
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                if status >= 400 and not await body.drained(scope, wait=status != 408):
+                    headers["Connection"] = "close"
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
@@ -48,14 +82,14 @@ class Envelope:
         error: Exception | None = None
         try:
             await self._admit(scope, Headers(scope=scope))
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, body.receive, send_with_headers)
         except Exception as caught:
             error = caught
         if error is not None and not status:
             response = failed(number)
             if isinstance(error, MienError) and status_of(error) != 500:
                 response, error = respond(error), None
-            await response(scope, receive, send_with_headers)
+            await response(scope, body.receive, send_with_headers)
         seconds = time.perf_counter() - began
         route = getattr(scope.get("route"), "path", None) or ("page" if status < 400 else "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -39,8 +39,6 @@ def respond(error: MienError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="mien"'
-    if status in (408, 413):
-        headers["Connection"] = "close"
     return JSONResponse(body_of(type(error).__name__, str(error), status), status, headers)
 
 

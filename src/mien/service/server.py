@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import signal
 import socket
+from collections.abc import Iterator
 
 import uvicorn
 
@@ -21,9 +24,20 @@ def serve(settings: ServiceSettings) -> None:
     protocol = limited_protocol(headers_s=10.0, max_connections=settings.max_connections)
     grace_s = round(2 * settings.timeout_s)
     config = uvicorn.Config(app, http=protocol, **server_options(timeout_graceful_shutdown=grace_s))
-    with listening:
+    with listening, _signals_end_it():
         log("listening", host=settings.host, port=listening.getsockname()[1], tokens=settings.auth)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """Uvicorn repeats the signal that ended it; then all is done, and the process ends as if nothing had failed."""
+    handlers = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
 
 
 def _listen(settings: ServiceSettings) -> socket.socket:

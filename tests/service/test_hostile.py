@@ -1,0 +1,80 @@
+"""Requests that mean harm get a 4xx with a clear body; the service goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+import hostile
+from tests.service.conftest import Running, Start
+
+
+def test_requests_that_mean_harm_are_refused_in_words(shared: Running, photo: bytes) -> None:
+    client = shared.client()
+    problems = []
+    for request in hostile.everything(photo):
+        problems.append(hostile.problem_of(request, request.send(client)))
+    assert [problem for problem in problems if problem] == []
+    assert client.post("/v1/predict", content=photo).status_code == 200
+    assert not [path for path in (shared.settings.data / "jobs").iterdir() if path.name.startswith(".")]
+
+
+def test_what_is_no_http_is_refused(shared: Running, photo: bytes) -> None:
+    for name, response in hostile.raw(shared.port):
+        assert not response or response.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), (name, response[:200])
+    assert shared.client().post("/v1/predict", content=photo).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"",
+        b"POST /v1/predict HT",
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nabc",
+        b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n",
+    ],
+    ids=["nothing", "headers", "body", "form"],
+)
+def test_slow_senders_are_cut_off(start_service: Start, begin: bytes) -> None:
+    service = start_service(timeout_s=0.4, headers_s=0.4)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        connection.sendall(begin)
+        response = b""
+        while piece := connection.recv(65536):
+            response += piece
+    assert begin == b"" or response.startswith(b"HTTP/1.1 408")
+
+
+def test_a_sender_of_single_bytes_is_cut_off(start_service: Start) -> None:
+    service = start_service(timeout_s=0.5)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n")
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began < 15:
+                connection.sendall(b"a")
+                time.sleep(0.05)
+    assert time.monotonic() - began < 15
+
+
+def test_connections_beyond_the_limit_are_refused(start_service: Start) -> None:
+    service = start_service(max_connections=2)
+    open_ones = [socket.create_connection(("127.0.0.1", service.port), timeout=20) for _ in range(3)]
+    assert open_ones[2].recv(1000).startswith(b"HTTP/1.1 429")
+    for one in open_ones:
+        one.close()
+
+
+def test_memory_for_images_is_bounded(start_service: Start, photo: bytes) -> None:
+    service = start_service(max_pending_mib=1.0, max_mib=1.0)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as one:
+        one.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+        time.sleep(0.3)
+        response = service.client().post("/v1/predict", content=photo + bytes(900_000))
+        assert (response.status_code, response.headers["retry-after"]) == (429, "1")
+    time.sleep(0.3)
+    assert service.client().post("/v1/predict", content=photo).status_code == 200
