@@ -63,7 +63,7 @@ def run(rounds: int, files: int, folder: Path, *options: str, seed: int = 0) -> 
             if identity is not None:
                 ids[key] = identity
                 waiting.remove(key)
-        time.sleep(rng.uniform(0.05, 1.5))
+        time.sleep(rng.uniform(0.1, 3.0))
         service.kill()
     with service:
         for key in waiting:
@@ -90,9 +90,9 @@ def run(rounds: int, files: int, folder: Path, *options: str, seed: int = 0) -> 
 
 def _table(url: str, identity: str) -> Any:
     until = time.monotonic() + 300
-    while (state := httpx.get(f"{url}/v1/jobs/{identity}", timeout=60).json()["state"]) != "done":
-        if state not in ("queued", "running") or time.monotonic() > until:
-            raise SystemExit(f"job {identity} is {state}")
+    while (status := httpx.get(f"{url}/v1/jobs/{identity}", timeout=60).json())["state"] != "done":
+        if status["state"] not in ("queued", "running") or time.monotonic() > until:
+            raise SystemExit(f"a job was lost: {status}")
         time.sleep(0.1)
     return pq.read_table(
         io.BytesIO(httpx.get(f"{url}/v1/jobs/{identity}/result?format=parquet", timeout=60).content)

@@ -11,7 +11,7 @@ import mien
 from mien.pipeline.table import rows_of
 from mien.results import ImageResult
 from mien.service.client import Client
-from tests.service.conftest import Running, small_photo
+from tests.service.conftest import Running, Start, small_photo
 
 
 def same(faces: list[mien.Face], others: list[mien.Face]) -> bool:
@@ -69,6 +69,14 @@ def test_requests_at_once_are_predicted_together_and_each_gets_its_own(shared: R
     for side, faces in zip(sides, results, strict=True):
         assert faces[0].box.right < side
         assert same(faces, mien.predict(small_photo(side)))
+
+
+def test_a_large_image_is_not_searched_tile_by_tile(start_service: Start) -> None:
+    http = start_service(max_search_megapixels=0.4).client()
+    result = http.post("/v1/predict", content=small_photo(700)).json()
+    assert (result["small_faces"], len(result["faces"])) == (False, 1)
+    refused = http.post("/v1/predict", content=small_photo(700), params={"small_faces": True})
+    assert (refused.status_code, refused.json()["error"]["type"]) == (422, "OptionError")
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,13 @@ def serve(
     ] = 30.0,
     max_mib: Annotated[float, typer.Option(help="Size of one image in MiB.", rich_help_panel=LIMITS)] = 32.0,
     max_megapixels: Annotated[float, typer.Option(help="Of one image.", rich_help_panel=LIMITS)] = 50.0,
+    max_search_megapixels: Annotated[
+        float,
+        typer.Option(
+            help="Of an image that is searched for small faces at full size, the costliest work.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 16.0,
     max_pending_mib: Annotated[
         float, typer.Option(help="Of all images that are received or wait, in MiB.", rich_help_panel=LIMITS)
     ] = 256.0,
@@ -106,7 +113,8 @@ def serve(
         allowed_hosts=tuple(allowed_host or ()), data=data, database=database,
         weights=tuple(weights or ("default",)), detector=detector, allow_urls=allow_urls, workers=workers,
         batch_size=batch_size, batch_wait_ms=batch_wait_ms, queue=queue, timeout_s=timeout, max_mib=max_mib,
-        max_megapixels=max_megapixels, max_pending_mib=max_pending_mib, max_connections=max_connections, jobs=jobs,
+        max_megapixels=max_megapixels, max_search_megapixels=max_search_megapixels,
+        max_pending_mib=max_pending_mib, max_connections=max_connections, jobs=jobs,
         job_files=job_files, job_mib=job_mib, jobs_mib=jobs_mib, keep_hours=keep_hours,
     )  # fmt: skip
     write_to_stderr(log_level)

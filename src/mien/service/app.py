@@ -63,8 +63,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_exception_handler(MienError, problems.on_mien_error)
     app.add_exception_handler(RequestValidationError, problems.on_wrong_request)
     app.add_exception_handler(HTTPException, problems.on_http_error)
-    for routes in (predict_routes, job_routes, model_routes, health_routes):
-        app.include_router(routes.router)
+    routers = [module.router for module in (predict_routes, job_routes, model_routes, health_routes)]
+    app.state.routes = [route for router in routers for route in router.routes]
+    for router in routers:
+        app.include_router(router)
     if (static := page()) is not None:
         app.mount("/", static)
 
@@ -106,7 +108,11 @@ async def open_state(settings: ServiceSettings) -> ServiceState:
     jobs = JobStore(engine, folder.instance, keep_s=settings.keep_hours * 3600)
     metrics = Metrics(lambda: gatherer.waiting)
     gatherer = Gatherer(
-        ImageWork(recognizers, max_pixels=int(settings.max_megapixels * 1e6)),
+        ImageWork(
+            recognizers,
+            max_pixels=int(settings.max_megapixels * 1e6),
+            max_search_pixels=int(settings.max_search_megapixels * 1e6),
+        ),
         workers=settings.workers or os.cpu_count() or 1,
         size=settings.batch_size,
         wait_s=settings.batch_wait_ms / 1000,

@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from mien.errors import ImageError, MienError
+from mien.errors import ImageError, MienError, OptionError
+from mien.faces import Detection
 from mien.geometry import Box
 from mien.media.images import read_first_frame
 from mien.pipeline.recognizer import Recognizer
@@ -42,14 +43,16 @@ class _Located:
     index: int  # in the batch
     image: np.ndarray
     frames: int
+    small_faces: bool | None  # as in the options, but False beyond the limit of size
     faces: list[LocatedFace] = field(default_factory=list)
 
 
 class ImageWork:
     """`run` of a `Gatherer`: a batch of images to the JSON of their results."""
 
-    def __init__(self, recognizers: Recognizers, *, max_pixels: int) -> None:
+    def __init__(self, recognizers: Recognizers, *, max_pixels: int, max_search_pixels: int) -> None:
         self._recognizers, self._max_pixels = recognizers, max_pixels
+        self._max_search_pixels = max_search_pixels
 
     def __call__(self, batch: Sequence[ImageRequest]) -> list[bytes | Exception]:
         """JSON or an error for each, in the order of the batch."""
@@ -81,7 +84,7 @@ class ImageWork:
             try:
                 check_image(request.data, request.name, max_pixels=self._max_pixels)
                 image, frames = read_first_frame(request.data, name=request.name)
-                held.append(_Located(index, image, frames, _locate(recognizer, image, request.options)))
+                held.append(self._locate(index, image, frames, recognizer, request))
                 pixels += image.shape[0] * image.shape[1]
             except Exception as error:  # one strange image must not end the others
                 results[index] = error
@@ -90,6 +93,24 @@ class ImageWork:
                 held, pixels = [], 0
         if held:
             yield held
+
+    def _locate(
+        self, index: int, image: np.ndarray, frames: int, recognizer: Recognizer, request: ImageRequest
+    ) -> _Located:
+        height, width = image.shape[:2]
+        options = request.options
+        if not options.detect:
+            faces = recognizer.any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
+            return _Located(index, image, frames, None, faces)
+        small_faces = options.small_faces
+        if height * width > self._max_search_pixels:
+            if small_faces:
+                limit = self._max_search_pixels / 1e6
+                raise OptionError(f"small_faces is for images up to {limit:g} megapixels here; make it smaller")
+            small_faces = False
+            recognizer = self._recognizers.of(options.model_copy(update={"small_faces": False}))
+        faces = recognizer.any_roll.detect(image, recognizer.detections)
+        return _Located(index, image, frames, small_faces, faces)
 
     def _recognise(
         self,
@@ -103,22 +124,13 @@ class ImageWork:
             for one in held:
                 request = batch[one.index]
                 result = ImageResult(request.name, tuple(next(faces) for _ in one.faces), frames=one.frames)
-                results[one.index] = to_json(result, one.image, recognizer)
+                results[one.index] = to_json(result, one.image, one.small_faces, recognizer)
         except Exception as error:
             if len(held) == 1:
                 results[held[0].index] = error
                 return
             for one in held:
                 self._recognise(batch, [one], recognizer, results)
-
-
-def _locate(recognizer: Recognizer, image: np.ndarray, options: PredictOptions) -> list[LocatedFace]:
-    if options.detect:
-        return recognizer.any_roll.detect(image, recognizer.detections)
-    from mien.faces import Detection
-
-    height, width = image.shape[:2]
-    return recognizer.any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
 
 
 def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
@@ -140,8 +152,8 @@ def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
         raise ImageError(name, f"more than {max_pixels / 1e6:g} megapixels; make it smaller")
 
 
-def to_json(result: ImageResult, image: np.ndarray, recognizer: Recognizer) -> bytes:
-    """The body of the response: docs/reference/service.md."""
+def to_json(result: ImageResult, image: np.ndarray, small_faces: bool | None, recognizer: Recognizer) -> bytes:
+    """The body of the response, `mien.service.schemas.Prediction`."""
     manifest = recognizer.network.manifest
     return msgspec.json.encode(
         {
@@ -149,6 +161,7 @@ def to_json(result: ImageResult, image: np.ndarray, recognizer: Recognizer) -> b
             "width": image.shape[1],
             "height": image.shape[0],
             "frames": result.frames,
+            "small_faces": small_faces,
             "weights": {"name": manifest.name, "identity": manifest.identity},
             "labels": [str(label) for label in recognizer.labels],
             "confidence_threshold": recognizer.network.confidence_threshold,

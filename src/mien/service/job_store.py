@@ -130,10 +130,10 @@ class JobStore:
             return connection.execute(rows.values(state="queued")).rowcount
 
     def claim(self) -> Job | None:
-        """The oldest queued job of this service, running from now on."""
+        """The oldest queued job of this service, running from now on; last those that ended the process before."""
         oldest = select(jobs).where(jobs.c.instance == self._instance, jobs.c.state == "queued")
         with self._engine.connect() as connection:
-            row = connection.execute(oldest.order_by(jobs.c.created).limit(1)).first()
+            row = connection.execute(oldest.order_by(jobs.c.attempts, jobs.c.created).limit(1)).first()
         if row is None:
             return None
         now = {"started": time.time(), "attempts": row.attempts + 1}

@@ -37,6 +37,7 @@ async def models(request: Request) -> Any:
         "limits": {
             "image_mib": settings.max_mib,
             "image_megapixels": settings.max_megapixels,
+            "search_megapixels": settings.max_search_megapixels,
             "job_files": settings.job_files,
             "job_mib": settings.job_mib,
             "keep_hours": settings.keep_hours,

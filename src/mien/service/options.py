@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mien.errors import OptionError
+from mien.labels import LABEL_SETS
 
 MAX_OPTION = 200  # characters of a value
 
@@ -27,7 +28,13 @@ class PredictOptions(BaseModel):
         Field(description="Search large images at full size. Default: where small faces are likely."),
     ] = None
     labels: Annotated[
-        str | None, Field(max_length=MAX_OPTION, description="Label set of the predictions: raf-db, affectnet-8.")
+        str | None,
+        Field(
+            max_length=MAX_OPTION,
+            description="Label set of the predictions.",
+            examples=["raf-db"],
+            json_schema_extra={"x-known": sorted(LABEL_SETS)},
+        ),
     ] = None
     priors: Annotated[
         str, Field(max_length=MAX_OPTION, description="Class frequencies to assume: default, natural, balanced.")

@@ -35,8 +35,9 @@ async def predict(request: Request, options: Annotated[ImageOptions, Query()]) -
     """
     state = state_of(request)
     state.recognizers.check(options)
-    with state.gatherer.arriving(), _reserved(state, stated_length(request)):
-        image = await _received(request, options, state)
+    with _reserved(state, stated_length(request)):
+        with state.gatherer.arriving():
+            image = await _received(request, options, state)
         state.recognizers.check(image.options)
         body = await state.gatherer.submit(image)
     return Response(body, media_type="application/json")

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from mien.errors import InputError, MienError, MissingPackageError, OptionError, ServiceError
 from mien.service.options import problems
@@ -72,10 +73,15 @@ async def on_wrong_request(_: Request, error: Exception) -> Response:
     return respond(OptionError(problems(error.errors())))
 
 
-async def on_http_error(_: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     """What the framework refuses: unknown addresses and methods."""
     if not isinstance(error, HTTPException):
         raise error
     message = _MESSAGES.get(error.status_code, str(error.detail))
     body = body_of("ServiceError", message, error.status_code)
-    return JSONResponse(body, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        routes: list[Route] = request.app.state.routes
+        matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+        headers["Allow"] = ", ".join(sorted({method for route in matching for method in route.methods or ()}))
+    return JSONResponse(body, error.status_code, headers)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/*", "application/octet-stream")
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/*", "application/octet-stream")
 
 
 class WeightsName(BaseModel):
@@ -69,6 +69,9 @@ class Prediction(BaseModel):
     width: int = Field(description="Pixels of the upright image.")
     height: int
     frames: int = Field(description="Frames or pages of the file, of which the first was read.")
+    small_faces: bool | None = Field(
+        description="As asked for; null: where they are likely. false for an image beyond `search_megapixels`."
+    )
     weights: WeightsName
     labels: list[str]
     confidence_threshold: float | None
@@ -128,6 +131,7 @@ class Limits(BaseModel):
 
     image_mib: float
     image_megapixels: float
+    search_megapixels: float = Field(description="Larger images are not searched for small faces tile by tile.")
     job_files: int
     job_mib: float
     keep_hours: float

@@ -32,6 +32,7 @@ class ServiceSettings:
     timeout_s: float = 30.0  # of a request in the queue; of a sender that pauses
     max_mib: float = 32.0  # of one image
     max_megapixels: float = 50.0  # of one image
+    max_search_megapixels: float = 16.0  # of an image that is searched tile by tile, which is the costliest work
     max_pending_mib: float = 256.0  # of all images that are being received or wait
     max_connections: int = 1024
 
@@ -39,7 +40,7 @@ class ServiceSettings:
     job_mib: float = 2048.0  # uploads of one job
     jobs_mib: float = 20480.0  # uploads of all unfinished jobs
     jobs: int = 100  # unfinished ones
-    job_attempts: int = 5  # of a job that ends the process each time before it gets further
+    job_attempts: int = 8  # of a job that ends the process each time before it gets further
     keep_hours: float = 24.0  # until a job expires, counted from its end
 
     def __post_init__(self) -> None:
