@@ -79,6 +79,12 @@ class Prediction(BaseModel):
     rows: list[dict[str, Any]] = Field(description="The same with the columns of docs/reference/table.md.")
 
 
+class Health(BaseModel):
+    """That the service responds."""
+
+    status: str = Field(examples=["ok"])
+
+
 class ErrorDetail(BaseModel):
     """What is wrong and what to do."""
 
