@@ -53,3 +53,10 @@ def test_what_was_never_seen_has_an_upper_bound() -> None:
 
 def test_nothing_counted_has_no_share() -> None:
     assert shares(np.zeros(0, dtype=int), np.zeros(0), np.zeros(0), LABELS)[0].share is None
+
+
+def test_an_expression_seen_alone_has_a_lower_bound_whatever_its_weights_add_up_to() -> None:
+    weights = np.full(60, 0.1) * np.arange(1, 61) / 7
+    only = shares(np.ones(60, dtype=np.int64), weights, np.arange(60) // 4, LABELS)
+    margin = 1 - 0.025 ** (1 / 15)
+    assert [(one.low, one.high) for one in only] == [(0, margin), (pytest.approx(1 - margin), 1), (0, margin)]

@@ -32,7 +32,9 @@ def test_a_committed_notebook_is_small_and_shows_its_outputs(notebook: Path) -> 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @BY_NAME
-def test_a_notebook_runs(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
+        monkeypatch.setenv(folder, str(tmp_path / folder))
     paths = [str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     book = nbformat.read(notebook, 4)

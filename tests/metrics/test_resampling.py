@@ -35,6 +35,16 @@ def test_images_of_one_person_widen_the_interval() -> None:
     assert together.high - together.low > 4 * (alone.high - alone.low)
 
 
+def test_a_recall_of_all_or_none_is_not_certain() -> None:
+    truth = np.repeat([0, 1], [13, 5])
+    of = classification_intervals(truth, predicting(np.ones(18, dtype=bool)))
+    assert of["recall.0"] == Interval(value=1.0, low=pytest.approx(0.753, abs=0.001), high=1.0)
+    assert of["recall.1"] == Interval(value=0.0, low=0.0, high=pytest.approx(0.522, abs=0.001))
+    people = np.array(["a"] * 13 + ["b", "c", "c", "", ""])
+    of = classification_intervals(truth, predicting(np.ones(18, dtype=bool)), clusters=people)
+    assert (of["recall.0"].low, of["recall.1"].high) == pytest.approx((0.025, 1 - 0.025**0.25))
+
+
 def test_images_without_a_subject_stand_alone() -> None:
     correct = np.arange(1000) < 800
     alone = classification_intervals(np.zeros(1000, int), predicting(correct), resamples=4000)["accuracy"]

@@ -37,6 +37,7 @@ class Difference:
     second: str
     expressions: tuple[ShareDifference, ...]
     paired: bool = False
+    kind: str = ""  # "images" or "videos" of two tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,7 @@ def _differences(stack: np.ndarray, shown: np.ndarray, labels: tuple[str, ...]) 
         a, b = (float(stack[:, side, i].sum() / totals[side]) for side in (0, 1))
         one = drawn[label]
         row = ShareDifference(expression=label, first=a, second=b, difference=a - b)
-        if fewest >= LEAST_UNITS and stack[:, :, i].any():
+        if fewest >= LEAST_UNITS and one.low < one.high:
             low, high = one.value - wider * (one.value - one.low), one.value + wider * (one.high - one.value)
             row = replace(row, low=max(-1.0, low), high=min(1.0, high))
         rows.append(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,12 +175,11 @@ def _comparison(first: FaceTable, seconds: np.ndarray, second: FaceTable, title:
     for timed in (True, False):
         one, two = first.timed == timed, second.timed == timed
         if one.any() and two.any():
-            differences.append(
-                difference(
-                    (title or first.name or "first table", first.take(one), seconds[one]),
-                    (name, second.take(two), second_s[two]),
-                )
+            of_kind = difference(
+                (title or first.name or "first table", first.take(one), seconds[one]),
+                (name, second.take(two), second_s[two]),
             )
+            differences.append(replace(of_kind, kind="videos" if timed else "images"))
     return TableComparison(
         second=name,
         differences=tuple(differences),
@@ -189,7 +188,12 @@ def _comparison(first: FaceTable, seconds: np.ndarray, second: FaceTable, title:
     )
 
 
+_SPOKEN = {"tta": "test-time augmentation", "detect": "faces detected", "version": "mien"}
 _SHOWN_SETTINGS = ("weights", "identity", "priors", "tta", "confidence_threshold", "detect", "version")
+
+
+def _words(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _settings(table: Any) -> dict[str, str]:
@@ -203,6 +207,6 @@ def _settings(table: Any) -> dict[str, str]:
         values = {name: header[name] for name in _SHOWN_SETTINGS if header.get(name) is not None}
         if isinstance(detector, str):
             values["detector"] = detector
-        return {name.replace("_", " "): str(value) for name, value in values.items()}
+        return {_SPOKEN.get(name, name.replace("_", " ")): _words(value) for name, value in values.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}

@@ -70,10 +70,11 @@ def _intervals(
         for name, one in drawn.items()
     }
     margin = 1 - 0.025 ** (1 / count)
-    for i, one in enumerate(sums.sum(axis=0) / sums.sum()):
-        if one == 0:
+    shown = sums.sum(axis=0) > 0  # a share of 1 need not be exactly 1.0
+    for i in range(classes):
+        if not shown[i]:
             bounds[i] = {"low": 0.0, "high": margin}
-        elif one == 1:
+        elif shown.sum() == 1:
             bounds[i] = {"low": 1 - margin, "high": 1.0}
     return bounds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -209,8 +210,10 @@ def predict(
     tracks.print()
     if not quiet and (file is not None or save is not None or len(images) > 1 or videos):
         bar.write(summary.sentence(file) + (f"; video: {annotated}" if annotated else ""))
-        for line in summary.expressions() if len(images) > 1 and not videos else ():
+        for line in summary.expressions():
             bar.write(line)
+        if videos and file is not None:
+            bar.write(f"  seconds of each expression in videos: mien summary {shlex.quote(str(file))}")
     return 1 if summary.failed else 0
 
 

@@ -28,7 +28,7 @@ class Summary:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self._expressions: Counter[str] = Counter()  # of all faces
+        self._expressions: Counter[str] = Counter()  # of all faces of images
         self._certain: Counter[str] = Counter()
         self._videos: set[str] = set()
         self._broken: set[str] = set()
@@ -47,8 +47,9 @@ class Summary:
         self.empty += not result.faces
         self.uncertain += sum(face.certain is False for face in result.faces)
         tops = [(str(face.expression.top), face.certain) for face in result.faces if face.expression is not None]
-        self._expressions.update(top for top, _ in tops)
-        self._certain.update(top for top, certain in tops if certain)
+        if not isinstance(result, VideoFrame):  # frames of one person are no further faces
+            self._expressions.update(top for top, _ in tops)
+            self._certain.update(top for top, certain in tops if certain)
         self.flagged += sum(face.quality is not None and face.quality.flags != () for face in result.faces)
 
     def sentence(self, output: Path | None) -> str:
@@ -56,7 +57,7 @@ class Summary:
         before = self.total - self.images - len(self._videos | self._broken)
         counts = {
             "uncertain": self.uncertain,
-            "hard to see": self.flagged,
+            "flagged": self.flagged,
             "without a face": self.empty,
             "could not be read" + " to the end" * (self._broken <= self._videos): self.failed,
             "done before": before,
@@ -70,10 +71,10 @@ class Summary:
 
     def expressions(self) -> list[str]:
         """Faces and certain predictions of each expression as lines of a small table, the most frequent first."""
-        if not self._expressions:
+        if not self._expressions or self.images < 2:
             return []
         stated = self.uncertain > 0 or bool(self._certain)  # else the weights state no threshold
-        rows = [("expression", "faces", "certain")]
+        rows = [("expression" + " in images" * bool(self._videos), "faces", "certain")]
         rows += [
             (name, f"{count:,}", f"{self._certain[name]:,}") for name, count in self._expressions.most_common()
         ]

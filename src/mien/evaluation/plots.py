@@ -57,7 +57,7 @@ def reliability_plot(evaluation: Evaluation) -> str:
             clip_on=False,
             zorder=3,
         )
-        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
+        axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), xlabel="confidence", ylabel="accuracy")
     return drawn[0]
 
 

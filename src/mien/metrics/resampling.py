@@ -106,12 +106,33 @@ def classification_intervals(
 ) -> dict[str, Interval]:
     """Intervals of accuracy, balanced accuracy, macro-F1 and the recall of each class.
 
-    Keys: "accuracy", "balanced_accuracy", "macro_f1", "recall.<index>". Options as `bootstrap`.
+    Keys: "accuracy", "balanced_accuracy", "macro_f1", "recall.<index>". Options as `bootstrap`. An accuracy or
+    recall of exactly 0 or 1, of which no resample gives another, has the exact binomial bound of so many images or
+    clusters.
     """
     classes = probabilities.shape[1]
     table = np.zeros((len(truth), classes, classes + 1), dtype=np.uint8)
     table[np.arange(len(truth)), truth, predicted_classes(probabilities)] = 1  # -1 is the last column
-    return bootstrap_each(_of_confusion, table, clusters=clusters, resamples=resamples, seed=seed)
+    drawn = bootstrap_each(_of_confusion, table, clusters=clusters, resamples=resamples, seed=seed)
+    for name, one in drawn.items():
+        if one.value in (0, 1) and name.partition(".")[0] in ("accuracy", "recall"):
+            rows = truth == int(name.partition(".")[2]) if "." in name else np.ones(len(truth), dtype=bool)
+            drawn[name] = _binomial(one.value, _independent(rows, clusters))
+    return drawn
+
+
+def _independent(rows: np.ndarray, clusters: np.ndarray | None) -> int:
+    """How many images, or clusters of images, these rows (N,) bool are."""
+    if clusters is None:
+        return int(rows.sum())
+    names = clusters[rows]
+    return len(set(names[names != ""].tolist())) + int((names == "").sum())
+
+
+def _binomial(value: float, count: int) -> Interval:
+    """The exact interval of a share of 0 or 1 of so many (Clopper and Pearson, 1934)."""
+    margin = 1 - 0.025 ** (1 / count)
+    return Interval(value=value, low=max(0.0, value - margin), high=min(1.0, value + margin))
 
 
 def paired_differences(
