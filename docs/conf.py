@@ -41,6 +41,7 @@ smartquotes = False  # --output would become a dash
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_extra_path = ["_static/index.html"]  # the top of the site leads to docs/README.html
 html_copy_source = False
 html_theme_options = {
