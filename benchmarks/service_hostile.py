@@ -42,9 +42,9 @@ def main() -> None:
                 statuses[response.status_code] += 1
                 if (problem := hostile.problem_of(request, response)) is not None:
                     problems[problem] += 1
-            for name, response in hostile.raw(service.port):
-                if response and not response.startswith(b"HTTP/1.1 4"):
-                    problems[f"{name}: {response[:80]!r}"] += 1
+            for name, data in hostile.raw(service.port):
+                if data and not data.startswith(b"HTTP/1.1 4"):
+                    problems[f"{name}: {data[:80]!r}"] += 1
             memory.append(round(service.memory_mib(), 1))
             alive = client.post("/v1/predict", content=small).status_code
         service.stop()

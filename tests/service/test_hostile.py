@@ -78,3 +78,17 @@ def test_memory_for_images_is_bounded(start_service: Start, photo: bytes) -> Non
         assert (response.status_code, response.headers["retry-after"]) == (429, "1")
     time.sleep(0.3)
     assert service.client().post("/v1/predict", content=photo).status_code == 200
+
+
+def test_a_sender_that_goes_leaves_nothing(start_service: Start, caplog: pytest.LogCaptureFixture) -> None:
+    service = start_service()
+    head = b"Host: localhost\r\nContent-Length: 99999\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n"
+    for path, body in ((b"/v1/predict", b"abc"), (b"/v1/jobs", hostile.part('name="files"; filename="a"', b"abc"))):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+            connection.sendall(b"POST " + path + b" HTTP/1.1\r\n" + head + body.replace(b"-" + b"x" * 20, b"-x"))
+            time.sleep(0.2)
+    time.sleep(0.3)
+    assert not list((service.settings.data / "jobs").iterdir())
+    assert service.state.pending_bytes == 0
+    assert not [record for record in caplog.records if record.exc_info and record.name == "mien.service"]
+    assert service.client().get("/healthz").json() == {"status": "ok"}

@@ -18,7 +18,7 @@ SCHEMA = schemathesis.openapi.from_dict(create_app(ServiceSettings(auth=False)).
 
 @SCHEMA.parametrize()
 @settings(
-    max_examples=12, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
+    max_examples=6, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 def test_the_service_keeps_to_its_document(shared: Running, case: schemathesis.Case) -> None:

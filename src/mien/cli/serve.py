@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -98,7 +98,9 @@ def serve(
     keep_hours: Annotated[
         float, typer.Option(help="A result expires so many hours after its job has ended.", rich_help_panel=JOBS)
     ] = 24.0,
-    log_level: Annotated[str, typer.Option(help="info, warning or error.")] = "info",
+    log_level: Annotated[
+        Literal["info", "warning", "error"], typer.Option(help="From which level on lines are logged.")
+    ] = "info",
 ) -> int:
     """Predict over HTTP: POST /v1/predict, jobs for videos and many images, a page at /. Ctrl-C ends it."""
     if context.invoked_subcommand is not None:

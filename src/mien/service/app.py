@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import Scope
 
 from mien._version import __version__
@@ -64,10 +65,11 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, problems.on_wrong_request)
     app.add_exception_handler(HTTPException, problems.on_http_error)
     routers = [module.router for module in (predict_routes, job_routes, model_routes, health_routes)]
-    app.state.routes = [route for router in routers for route in router.routes]
+    routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
+    app.state.routes = routes
     for router in routers:
         app.include_router(router)
-    if (static := page()) is not None:
+    if (static := page(routes)) is not None:
         app.mount("/", static)
 
     def observe(route: str, method: str, status: int, seconds: float) -> None:

@@ -84,6 +84,7 @@ class ImageWork:
             try:
                 check_image(request.data, request.name, max_pixels=self._max_pixels)
                 image, frames = read_first_frame(request.data, name=request.name)
+                check_size(image.shape[1], image.shape[0], request.name, self._max_pixels)  # of HEIC only now
                 held.append(self._locate(index, image, frames, recognizer, request))
                 pixels += image.shape[0] * image.shape[1]
             except Exception as error:  # one strange image must not end the others
@@ -148,6 +149,11 @@ def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
     except Exception:
         reason = f"is not an image of a known format; send one of {', '.join(FORMATS[:7])}"
         raise ImageError(name, reason) from None
+    check_size(width, height, name, max_pixels)
+
+
+def check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    """Raises `ImageError` for an image of more pixels than it may have."""
     if width * height > max_pixels:
         raise ImageError(name, f"more than {max_pixels / 1e6:g} megapixels; make it smaller")
 

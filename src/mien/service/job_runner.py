@@ -37,6 +37,8 @@ class JobRunner:
         """Take up what an earlier process left, and go on with what comes."""
         resumed = self._store.requeue()
         self._folder.clean(self._store.ids())
+        for number in self._store.ids("done", "failed"):
+            self._folder.remove_uploads(number)  # the process may have ended between both
         log("jobs", resumed=resumed)
         self._thread.start()
 

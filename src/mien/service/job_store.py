@@ -117,9 +117,10 @@ class JobStore:
         with self._engine.connect() as connection:
             return int(connection.execute(rows).scalar_one())
 
-    def ids(self) -> set[str]:
-        """Jobs of this service that have files: all but the expired."""
-        rows = select(jobs.c.id).where(jobs.c.instance == self._instance, jobs.c.state != "expired")
+    def ids(self, *states: str) -> set[str]:
+        """Jobs of this service in these states; without any in those that have files."""
+        among = states or (*UNFINISHED, "done", "failed")
+        rows = select(jobs.c.id).where(jobs.c.instance == self._instance, jobs.c.state.in_(among))
         with self._engine.connect() as connection:
             return set(connection.execute(rows).scalars())
 

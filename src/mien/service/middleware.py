@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mien.errors import MienError
@@ -18,6 +19,7 @@ from mien.service.problems import failed, respond, status_of
 from mien.service.security import HEADERS
 
 Admit = Callable[[Scope, Headers], Awaitable[None]]
+CLIENT_GONE = 499  # for log and metrics, as nginx has it
 DRAIN_BYTES, DRAIN_S = 8 * 2**20, 2.0
 _METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"))
 Observe = Callable[[str, str, int, float], None]
@@ -83,6 +85,8 @@ class Envelope:
         try:
             await self._admit(scope, Headers(scope=scope))
             await self._app(scope, body.receive, send_with_headers)
+        except ClientDisconnect:
+            status = CLIENT_GONE
         except Exception as caught:
             error = caught
         if error is not None and not status:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import mimetypes
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -21,6 +24,18 @@ for suffix, kind in _TYPES.items():
 class Page(StaticFiles):
     """Static files: those below `assets/` have a hash in their names and are cached, others are asked for anew."""
 
+    def __init__(self, directory: Path, routes: Sequence[Route]) -> None:
+        super().__init__(directory=directory, html=True)
+        self._routes = routes  # of the interface: another method of one of its addresses is no missing page
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """As Starlette's, but 405 for an address of the interface."""
+        if any(route.matches(scope)[0] is not Match.NONE for route in self._routes):
+            raise HTTPException(405)
+        if ".." in scope["path"].split("/"):
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
+
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, *args: Any, **more: Any
     ) -> Response:
@@ -31,6 +46,6 @@ class Page(StaticFiles):
         return response
 
 
-def page() -> Page | None:
-    """The application that serves it; None where this install has no page."""
-    return Page(directory=STATIC, html=True) if (STATIC / "index.html").is_file() else None
+def page(routes: Sequence[Route]) -> Page | None:
+    """The application that serves it beside these routes; None where this install has no page."""
+    return Page(STATIC, routes) if (STATIC / "index.html").is_file() else None

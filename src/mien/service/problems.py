@@ -83,5 +83,6 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         routes: list[Route] = request.app.state.routes
         matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-        headers["Allow"] = ", ".join(sorted({method for route in matching for method in route.methods or ()}))
+        methods = sorted({method for route in matching for method in route.methods or ()})
+        headers["Allow"] = ", ".join(methods or ("GET", "HEAD"))  # or of the page
     return JSONResponse(body, error.status_code, headers)
