@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -28,7 +29,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_every_page_is_in_the_navigation(site: Path) -> None:
     front = (site / "docs/README.html").read_text(encoding="utf-8")
-    listed = set(re.findall(r'<li class="toctree-l\d[^"]*"><a class="reference internal" href="([^"#]+)"', front))
+    links = re.findall(r'<li class="toctree-l\d[^"]*"><a class="reference internal" href="([^"#]+)"', front)
+    listed = {unquote(link) for link in links}
     pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
     for page in pages:
         name = page.relative_to(ROOT).with_suffix(".html").as_posix()
