@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from mien.draw.palette import BLUE, ORANGE, rgb
 from mien.errors import UnknownNameError
-from mien.explanation.faithfulness import Faithfulness, faithfulness
-from mien.explanation.occlusion import occlusion_map
+from mien.explanation.faithfulness import Faithfulness, centre_prior, faithfulness
+from mien.explanation.maps import ExplanationMap, check_methods, resized, signed
+from mien.explanation.occlusion import GRID, occlusion_map
+from mien.explanation.torch_maps import TorchMaps, check_torch_methods
 from mien.faces import Detection
 from mien.geometry import Box, quarter_turn
-from mien.media.atomic import atomic_write
 from mien.media.images import ImageSource, to_rgb
 from mien.pipeline.recognizer import Recognizer, load
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face
-
-_STRONGEST = 0.75  # of the colour over the image
-_FINER = 8  # pixels of a cell before it is laid over the image
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,99 +27,122 @@ class Explanation:
     """What a network's probability of one class hangs on, in one face."""
 
     face: Face
+    index: int  # of the face in the image, from 0: the largest, or as the boxes are given
     weights: str
+    network: str
     label: str  # the class that is explained
     probability: float
-    cells: np.ndarray = field(
-        repr=False
-    )  # (G, G): fall of the probability, 0..1, where a cell of the crop is hidden
+    maps: tuple[ExplanationMap, ...]  # of each method, the map over all scales first
     crop: np.ndarray = field(repr=False)  # (S, S, 3) uint8 RGB: the face as the network sees it
     matrix: np.ndarray = field(repr=False)  # (2, 3): from image pixels into the crop
-    faithfulness: Faithfulness
+    centre_prior: Faithfulness | None  # of a map that knows no face; None: not computed
+    identity: str  # of the weights
+    arrays: Mapping[str, np.ndarray] = field(repr=False)  # of the attention: scale weights, pose, patch scores
+    note: str = ""  # of the attention, in one line
 
-
-def overlay(image: np.ndarray, explanations: Sequence[Explanation]) -> np.ndarray:
-    """A copy of the image (H, W, 3) uint8 RGB: orange speaks for the class of each face, blue against it."""
-    mixed = image.astype(np.float64)
-    for one in explanations:
-        share = _over_image(one, image.shape[1], image.shape[0])[..., None]
-        colour = np.where(share > 0, np.array(rgb(ORANGE)), np.array(rgb(BLUE)))
-        alpha = _STRONGEST * np.abs(share)
-        mixed = mixed * (1 - alpha) + colour * alpha
-    return mixed.round().astype(np.uint8)
-
-
-def _over_image(one: Explanation, width: int, height: int) -> np.ndarray:
-    """The map (H, W) float -1..1 at the pixels of the image, 1 at its strongest cell, 0 outside of the crop."""
-    side, grid = len(one.crop), len(one.cells)
-    strength = (one.cells / max(float(np.abs(one.cells).max()), 1e-6)).astype(np.float32)
-    smooth = Image.fromarray(np.pad(strength, 1)).resize(((grid + 2) * _FINER,) * 2, Image.Resampling.BICUBIC)
-    to_cells = one.matrix * (_FINER * grid / side)
-    to_cells[:, 2] += _FINER
-    over = smooth.transform(
-        (width, height), Image.Transform.AFFINE, tuple(to_cells.ravel()), Image.Resampling.BILINEAR
-    )
-    return np.clip(np.asarray(over), -1, 1)
-
-
-def save_arrays(explanations: Sequence[Explanation], path: Path) -> None:
-    """`cells_0`, `crop_0`, `matrix_0`, `label_0` and so on, for `numpy.load`."""
-    arrays: dict[str, np.ndarray] = {}
-    for i, one in enumerate(explanations):
-        arrays |= {f"cells_{i}": one.cells, f"crop_{i}": one.crop, f"matrix_{i}": one.matrix}
-        arrays[f"label_{i}"] = np.array(one.label)
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    atomic_write(path, file.getbuffer())
+    def __getitem__(self, method: str) -> ExplanationMap:
+        """The first map of a method."""
+        for one in self.maps:
+            if one.method == method:
+                return one
+        raise UnknownNameError("method in this explanation", method, {one.method for one in self.maps})
 
 
 def explain(
     source: ImageSource,
     *,
-    weights: str | os.PathLike[str] = "default",
+    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = "default",
+    methods: str | Sequence[str] = "occlusion",
     label: str | None = None,
     detect: bool = True,
+    boxes: Sequence[Box] | None = None,
+    curves: bool = True,
     recognizer: Recognizer | None = None,
 ) -> list[Explanation]:
-    """An occlusion map of every face of an image, largest first.
+    """What the networks go by in every face of an image, largest face first and for each face weights by weights.
 
-    `source`, `detect`: as for `mien.predict`. `weights`: of any network, or a loaded `recognizer`.
-    `label`: the class to explain; None for each face's most probable one.
+    `source`, `detect`, `boxes`: as for `mien.predict`.
+    `weights`: one or several, of any network; or a loaded `recognizer`.
+    `methods`: "occlusion", for any network; with torch also "attention" (the network's own: cross-attention of POSTER
+    and POSTER++, patches and tokens kept by APViT, masks of PhaNet), "grad-cam" and "integrated-gradients" (extra
+    `explain`); or "all".
+    `label`: the class to explain; None for the most probable of each face and weights.
+    `curves`: also deletion and insertion curves of each map, for 14 runs of the network.
+
+    Raises `OptionError` for a method that a network does not have, `MissingPackageError` without torch or captum.
     """
-    recognizer = recognizer or load(weights)
-    if label is not None and label not in recognizer.labels:
-        raise UnknownNameError("class", label, recognizer.labels)
+    names = check_methods(methods)
+    several = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights)
+    recognizers = [load(one) for one in several] if recognizer is None else [recognizer]
+    for one in recognizers:
+        if label is not None and label not in one.labels:
+            raise UnknownNameError("class", label, one.labels)
+        check_torch_methods(one.network.manifest, names)
     image = to_rgb(source)
-    if detect:
-        located = recognizer.any_roll.detect(image, recognizer.detections)
+    first = recognizers[0]
+    if boxes is None and not detect:
+        boxes = [Box(0, 0, image.shape[1], image.shape[0])]
+    if boxes is not None:
+        located = first.any_roll.locate(image, [Detection(box, 1.0) for box in boxes])
     else:
-        all_of_it = Box(0, 0, image.shape[1], image.shape[0])
-        located = recognizer.any_roll.locate(image, [Detection(all_of_it, 1.0)])
-    return [_explain(recognizer, image, face, label) for face in located]
+        located = first.any_roll.detect(image, first.detections)
+    explainers = [_Explainer(one, names, curves=curves) for one in recognizers] if located else []
+    return [each.explain(image, face, i, label) for i, face in enumerate(located) for each in explainers]
 
 
-def _explain(recognizer: Recognizer, image: np.ndarray, located: LocatedFace, label: str | None) -> Explanation:
-    (face,) = recognizer.recognise([(image, located)])
-    if face.expression is None:
-        raise AssertionError
-    name = label or face.expression.top
-    inputs = recognizer.network.manifest.inputs
-    crop = inputs.crop(np.rot90(image, located.turns), located.points)
-    probability = partial(probability_of, recognizer, name)
-    cells = occlusion_map(probability, crop)
-    cells.flags.writeable = crop.flags.writeable = False
-    turn = quarter_turn(located.turns, image.shape[1], image.shape[0])
-    matrix = np.vstack([inputs.matrix(located.points), [0, 0, 1]]) @ np.vstack([turn, [0, 0, 1]])
-    return Explanation(
-        face=face,
-        weights=recognizer.network.manifest.name,
-        label=str(name),
-        probability=face.expression[name],
-        cells=cells,
-        crop=crop,
-        matrix=matrix[:2],
-        faithfulness=faithfulness(probability, crop, cells),
-    )
+class _Explainer:
+    """One recognizer, and its network in torch where a method needs that."""
+
+    def __init__(self, recognizer: Recognizer, methods: tuple[str, ...], *, curves: bool) -> None:
+        self.recognizer, self.methods, self.curves = recognizer, methods, curves
+        self.inputs = recognizer.network.manifest.inputs
+        needs_torch = any(method != "occlusion" for method in methods)
+        self.torch_maps = TorchMaps(recognizer.network.manifest) if needs_torch else None
+
+    def explain(self, image: np.ndarray, located: LocatedFace, index: int, label: str | None) -> Explanation:
+        (face,) = self.recognizer.recognise([(image, located)])
+        if face.expression is None:
+            raise AssertionError
+        name = str(label or face.expression.top)
+        crop = self.inputs.crop(np.rot90(image, located.turns), located.points)
+        probability = partial(probability_of, self.recognizer, name)
+        maps: list[ExplanationMap] = []
+        arrays, note = dict[str, np.ndarray](), ""
+        for method in self.methods:
+            if method == "occlusion":
+                maps.append(signed(method, "Occlusion", occlusion_map(probability, crop), "fall of the probability"))
+            elif self.torch_maps is not None and method == "attention":
+                attention = self.torch_maps.attention(crop)
+                maps += attention.maps
+                arrays, note = dict(attention.arrays), attention.note
+            elif self.torch_maps is not None:
+                maps.append(self.torch_maps.gradients(method, crop, name))
+        prior: Faithfulness | None = None
+        if self.curves:
+            cells = [resized(one.values, GRID) for one in maps]
+            prior, *of_maps = faithfulness(probability, crop, [centre_prior(), *cells])
+            maps = [replace(one, faithfulness=areas) for one, areas in zip(maps, of_maps, strict=True)]
+        crop.flags.writeable = False
+        manifest = self.recognizer.network.manifest
+        return Explanation(
+            face=face,
+            index=index,
+            weights=manifest.name,
+            network=manifest.network,
+            label=name,
+            probability=face.expression[name],
+            maps=tuple(maps),
+            crop=crop,
+            matrix=self._matrix(image, located),
+            centre_prior=prior,
+            identity=manifest.identity,
+            arrays=arrays,
+            note=note,
+        )
+
+    def _matrix(self, image: np.ndarray, located: LocatedFace) -> np.ndarray:
+        turn = quarter_turn(located.turns, image.shape[1], image.shape[0])
+        return (np.vstack([self.inputs.matrix(located.points), [0, 0, 1]]) @ np.vstack([turn, [0, 0, 1]]))[:2]
 
 
 def probability_of(recognizer: Recognizer, label: str, faces: np.ndarray) -> np.ndarray:

@@ -17,18 +17,18 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, heads: int, bias: Tensor | None =
     """
     q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
     if is_capturing():
-        context = _attend_with_hook(q, k, v, bias)
-    else:
-        context = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (B, heads, M, C / heads)
+        hook("attention", attention_weights(q, k, bias))
+    context = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (B, heads, M, C / heads)
     context = context.transpose(1, 2)
     if torch.compiler.is_compiling():  # the traced kernel may use another memory layout than the one run later
         context = context.clone(memory_format=torch.contiguous_format)
     return context.flatten(2)
 
 
-def _attend_with_hook(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    """The same; fused kernels do not give their weights."""
+def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Queries and keys (B, heads, M or N, C / heads) -> weights (B, heads, M, N), rows summing to 1.
+
+    Computed beside the fused kernel, which does not give its own: the context is bit for bit the same.
+    """
     products = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
-    weights = (products if bias is None else products + bias).softmax(dim=-1)
-    hook("attention", weights)
-    return weights @ v
+    return (products if bias is None else products + bias).softmax(dim=-1)
