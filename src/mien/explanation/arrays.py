@@ -20,7 +20,7 @@ def save_arrays(explanations: Sequence[Explanation], path: Path) -> None:
 
 
 def arrays_of(explanations: Sequence[Explanation]) -> dict[str, np.ndarray]:
-    """`FACE/WEIGHTS/crop`, `matrix`, `label`, `probability`, each map by its key, and what belongs to the attention.
+    """`FACE/WEIGHTS/crop`, `matrix`, `label`, `probability`, each map by its key, and more of the attention.
 
     FACE counts from 0, largest first. Maps (G, G); curves as `MAP/deletion` and `MAP/insertion`.
     """

@@ -13,13 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from mien.errors import OptionError
-from mien.explanation.maps import AttentionMaps, ExplanationMap, kept, mean_of, positive
+from mien.explanation.maps import AttentionMaps, attention, kept, mean_of, positive
 from mien.models.apvit import APViT
 from mien.models.phanet import PhaNet
 from mien.models.poster import Poster
 from mien.models.poster_v2 import PosterV2, unwindows
-
-_UNIFORM = "times uniform attention"
 
 
 def attention_maps(network: nn.Module, x: Tensor) -> AttentionMaps:
@@ -59,13 +57,10 @@ def _poster_v2(network: PosterV2, seen: dict[str, Tensor]) -> AttentionMaps:
     by_level = read.unflatten(0, (3, grid, grid))
     shares = _numpy(by_level.sum(dim=(1, 2)) / read.sum())
     title = "Cross-attention"
-    maps = [positive("attention", title, "all levels", mean_of(of_level), _UNIFORM)]
-    maps += [
-        positive("attention", title, f"level {i}, {len(one)} x {len(one)}", one, _UNIFORM)
-        for i, one in enumerate(of_level, 1)
-    ]
+    maps = [attention(title, "all levels", mean_of(of_level))]
+    maps += [attention(title, f"level {i}, {len(one)} x {len(one)}", one) for i, one in enumerate(of_level, 1)]
     token = _numpy(by_level.sum(dim=0) / read.sum()) * grid**2
-    maps.append(positive("attention", "Class token", "last block", token, _UNIFORM))
+    maps.append(attention("ViT attention", "class token", token))
     note = "Class token reads " + ", ".join(f"level {i} {share:.0%}" for i, share in enumerate(shares, 1))
     return AttentionMaps(tuple(maps), {"class_token_shares": shares}, note)
 
@@ -73,9 +68,9 @@ def _poster_v2(network: PosterV2, seen: dict[str, Tensor]) -> AttentionMaps:
 def _poster(network: Poster, seen: dict[str, Tensor]) -> AttentionMaps:
     """Of the first block: how much each stream's cells receive from the other stream's queries, on each level.
 
-    The middle and coarse tokens are sums over all fine tokens (`fine_to_middle`), and after a block all tokens are
-    sums over all of them: a token's attention goes to the cells in proportion to the length of what each adds to it.
-    Later blocks have no position left. With IR-50 no image token has one, as it holds a few channels of all cells.
+    The middle and coarse tokens are sums over all fine tokens: their attention goes to the cells in proportion to
+    the length of what each adds. After a block all tokens are such sums: later blocks have no position left. With
+    IR-50 no image token has one, as it holds a few channels of all cells.
     """
     cells, from_memory = network.config.cells, network.config.backbone == "ir50"
     streams = {"landmarks": 1} if from_memory else {"image": 0, "landmarks": 1}
@@ -89,15 +84,15 @@ def _poster(network: Poster, seen: dict[str, Tensor]) -> AttentionMaps:
         for name, stream in streams.items():
             on_cells = received[stream, 1:]  # the mean token has no cell
             values = _numpy((on_cells / on_cells.mean()).unflatten(0, (side, side)))
-            maps.append(positive("attention", "Cross-attention", f"{level} level, {name}", values, _UNIFORM))
+            maps.append(attention("Cross-attention", f"{level} level, {name}", values))
     every = mean_of([one.values for one in maps])
-    first = positive("attention", "Cross-attention", "all levels", every, _UNIFORM)
+    first = attention("Cross-attention", "all levels", every)
     note = "Landmark stream only: the image tokens of IR-50 have no position" if from_memory else ""
     return AttentionMaps((first, *maps), note=note)
 
 
 def _contributions(weight: Tensor, tokens: Tensor) -> Tensor:
-    """Convolution (M, N, k) of tokens (N, C) with stride k -> length (M, N) of what each token adds to each output."""
+    """Convolution (M, N, k) of tokens (N, C) with stride k -> length (M, N) of what each adds to an output."""
     pieces = tokens.unflatten(1, (-1, weight.shape[2]))  # (N, C / k, k)
     return torch.einsum("mnk,nck->mnc", weight, pieces).norm(dim=2)
 
@@ -109,14 +104,13 @@ def _apvit(network: APViT, seen: dict[str, Tensor]) -> AttentionMaps:
     poolings = {"patch pooling": seen["kept_patches"][0]}
     blocks = [i for i, rate in enumerate(network.config.keep_rates) if rate < 1]
     poolings |= {f"token pooling, block {i + 1}": seen[f"kept_tokens.block{i}"][0] for i in blocks}
-    masks = {}
+    masks: dict[str, np.ndarray] = {}
     for name, cells in poolings.items():
-        mask = np.zeros(patches)
-        mask[_numpy(cells).astype(int)] = 1
-        masks[name] = mask.reshape(side, side)
+        masks[name] = np.isin(np.arange(patches), _numpy(cells)).astype(float).reshape(side, side)
     total = np.sum(list(masks.values()), axis=0)
     maps = [kept("Attentive pooling", "all poolings", total, len(masks), f"of {len(masks)} poolings kept it")]
-    maps += [kept("Attentive pooling", name, mask, 1, f"{mask.sum():.0f} of {patches} kept") for name, mask in masks.items()]
+    for name, mask in masks.items():
+        maps.append(kept("Attentive pooling", name, mask, 1, f"{mask.sum():.0f} of {patches} kept"))
     arrays = {"patch_scores": _numpy(seen["patch_scores"][0]).reshape(side, side)}
     note = "Patches kept: " + ", ".join(f"{mask.sum():.0f}" for mask in masks.values()) + f" of {patches}"
     return AttentionMaps(tuple(maps), arrays, note)
@@ -128,10 +122,17 @@ def _phanet(network: PhaNet, seen: dict[str, Tensor]) -> AttentionMaps:
         raise OptionError("this PhaNet was built without attention (its config has attention=False)")
     weights = _numpy(seen["scale_weights"][0])
     masks = [_numpy(seen[f"masks.{s}"][0, 0]) for s in range(1, len(weights) + 1)]
-    whole = mean_of(masks, weights.tolist())
-    maps = [positive("attention", "Mask", "all scales, by weight", whole, "mask", 1.0)]
+    every = mean_of(masks, weights.tolist())
+    maps = [positive("attention", "Mask", "all scales, by weight", every, "mask", most=1.0)]
     maps += [
-        positive("attention", "Mask", f"scale {s}, {len(mask)} x {len(mask)}", mask, f"mask; weight {weight:.3f}", 1.0)
+        positive(
+            "attention",
+            "Mask",
+            f"scale {s}, {len(mask)} x {len(mask)}",
+            mask,
+            f"mask; weight {weight:.3f}",
+            most=1.0,
+        )
         for s, (mask, weight) in enumerate(zip(masks, weights, strict=True), 1)
     ]
     arrays = {"scale_weights": weights}

@@ -63,9 +63,9 @@ def explain(
 
     `source`, `detect`, `boxes`: as for `mien.predict`.
     `weights`: one or several, of any network; or a loaded `recognizer`.
-    `methods`: "occlusion", for any network; with torch also "attention" (the network's own: cross-attention of POSTER
-    and POSTER++, patches and tokens kept by APViT, masks of PhaNet), "grad-cam" and "integrated-gradients" (extra
-    `explain`); or "all".
+    `methods`: "occlusion", for any network; with torch also "attention" (the network's own: cross-attention of
+    POSTER and POSTER++, patches and tokens kept by APViT, masks of PhaNet), "grad-cam" and "integrated-gradients"
+    (extra `explain`); or "all".
     `label`: the class to explain; None for the most probable of each face and weights.
     `curves`: also deletion and insertion curves of each map, for 14 runs of the network.
 
@@ -110,7 +110,7 @@ class _Explainer:
         arrays, note = dict[str, np.ndarray](), ""
         for method in self.methods:
             if method == "occlusion":
-                maps.append(signed(method, "Occlusion", occlusion_map(probability, crop), "fall of the probability"))
+                maps.append(signed(method, "Occlusion", occlusion_map(probability, crop), "drop in probability"))
             elif self.torch_maps is not None and method == "attention":
                 attention = self.torch_maps.attention(crop)
                 maps += attention.maps

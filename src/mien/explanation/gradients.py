@@ -1,7 +1,7 @@
 """Grad-CAM and integrated gradients, by captum.
 
-R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017;
-M. Sundararajan, A. Taly and Q. Yan, "Axiomatic Attribution for Deep Networks", ICML 2017.
+R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV
+2017; M. Sundararajan, A. Taly and Q. Yan, "Axiomatic Attribution for Deep Networks", ICML 2017.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def cell_sums(pixels: np.ndarray) -> np.ndarray:
 
 
 def cam_layer(network: nn.Module, x: Tensor) -> nn.Module:
-    """The layer whose maps Grad-CAM weighs: the last that gives maps (B, C, h, w), where a network has no other.
+    """The layer whose maps Grad-CAM weighs.
 
-    POSTER: the last map of the image backbone; POSTER++: the fused map of the coarsest level; APViT: the map that is
-    cut into patches; PhaNet: the map of the coarsest scale before its mask.
+    POSTER: the last map of the image backbone; POSTER++: the fused map of the coarsest level; APViT: the map that
+    is cut into patches; PhaNet: the map of the coarsest scale before its mask; others: the last maps (B, C, h, w).
     """
     if isinstance(network, PosterV2):
         return network.levels[-1]

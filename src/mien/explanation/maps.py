@@ -31,7 +31,7 @@ class ExplanationMap:
     values: np.ndarray = field(repr=False)  # (G, G), rows from the top of the crop
     kind: Kind  # signed: negative values speak against the class; kept: how many poolings kept a cell
     unit: str  # of the values, in words
-    limits: tuple[float, float]  # of the colour scale
+    limits: tuple[float, float]  # of the colour scale: no colour and full colour; signed: -most and most
     faithfulness: Faithfulness | None = None  # None: not computed
 
     @property
@@ -56,11 +56,23 @@ def signed(method: str, title: str, values: np.ndarray, unit: str) -> Explanatio
 
 
 def positive(
-    method: str, title: str, part: str, values: np.ndarray, unit: str, most: float | None = None
+    method: str,
+    title: str,
+    part: str,
+    values: np.ndarray,
+    unit: str,
+    *,
+    least: float = 0.0,
+    most: float | None = None,
 ) -> ExplanationMap:
-    """A map whose colour scale begins at zero; `most`: its end, else the highest value."""
-    highest = max(float(values.max()), 1e-9) if most is None else most
-    return ExplanationMap(method, title, part, frozen(values), "positive", unit, (0.0, highest))
+    """A map whose colour scale goes from `least`, below which there is no colour, to `most`: the highest value."""
+    highest = max(float(values.max()), least + 1e-9) if most is None else most
+    return ExplanationMap(method, title, part, frozen(values), "positive", unit, (least, highest))
+
+
+def attention(title: str, part: str, values: np.ndarray) -> ExplanationMap:
+    """Attention in multiples of an even one: what gets less than that has no colour."""
+    return positive("attention", title, part, values, "times even attention", least=1.0)
 
 
 def kept(title: str, part: str, values: np.ndarray, most: int, unit: str) -> ExplanationMap:

@@ -77,7 +77,7 @@ def _frame(canvas: ImageDraw.ImageDraw, one: Explanation, size: tuple[int, int])
     line = max(1, round(max(size) / 500))
     canvas.line([*points, points[0]], fill=(255, 255, 255, 190), width=line)
     face_px = float(np.linalg.norm(corners[1] - corners[0]))
-    text_px = min(max(9.0, face_px / 11, size[0] / 60), 60.0)
+    text_px = min(max(9.0, face_px / 11, size[0] / 60), 60.0, max(9.0, size[0] / 24))
     font = ImageFont.load_default(text_px)
     text = f"{one.label} {percent(one.probability)}"
     wide, high = canvas.textlength(text, font=font) + 0.6 * text_px, 1.35 * text_px
@@ -92,8 +92,8 @@ def _with_strip(pil: Image.Image, title: str, one: ExplanationMap) -> np.ndarray
     """The image above a caption and the colour scale."""
     width = pil.width
     text_px = float(np.clip(width / 40, 9, 40))
-    while text_px > 6 and ImageDraw.Draw(pil).textlength(title, font=ImageFont.load_default(text_px)) > 0.96 * width:
-        text_px -= 0.5
+    natural = ImageDraw.Draw(pil).textlength(title, font=ImageFont.load_default(text_px))
+    text_px = max(6.0, text_px * min(1.0, 0.95 * width / natural))
     gap = round(0.6 * text_px)
     strip = Image.new("RGB", (width, round(5.2 * text_px)), PAPER)
     canvas = ImageDraw.Draw(strip)

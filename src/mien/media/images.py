@@ -294,8 +294,14 @@ def images_in(folder: str) -> Iterator[str | ImageError]:
 
 def write_image(image: np.ndarray, path: Path) -> None:
     """RGB uint8 (H, W, 3) to a file in one step; the suffix chooses the format."""
-    encoding = Image.registered_extensions().get(path.suffix.lower())
-    if encoding not in Image.SAVE:
-        raise InputError(f"{path}: images cannot be saved as {path.suffix!r}; use .jpg or .png")
+    encoding = check_image_suffix(path)
     with atomic_open(path) as file:
         Image.fromarray(image).save(file, encoding, quality=92)
+
+
+def check_image_suffix(path: Path) -> str:
+    """The encoding that the suffix names; raises `InputError` where images cannot be saved as it."""
+    encoding = Image.registered_extensions().get(path.suffix.lower())
+    if encoding is None or encoding not in Image.SAVE:
+        raise InputError(f"{path}: images cannot be saved as {path.suffix!r}; use .jpg or .png")
+    return encoding
