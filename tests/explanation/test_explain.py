@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +10,17 @@ import pytest
 
 import mien
 from mien.cli.app import run
-from mien.explanation.explain import overlay
-from mien.explanation.faithfulness import centre_prior, faithfulness
+from mien.explanation import explain as module
+from mien.explanation.faithfulness import centre_prior, faithfulness, masks_of
+from mien.explanation.maps import METHODS, check_methods, mean_of, resized
 from mien.explanation.occlusion import GRID, hidden, mixed, occlusion_map
+from mien.explanation.overlay import face_overlay, overlay
+from mien.weights.manifest import SHIPPED, sha256
 from tests.conftest import EXAMPLES
 
 FACE = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
 CELL = 96 // GRID
+PHOTO = str(EXAMPLES / "astronaut.jpg")
 
 
 def sharpness_of_one_cell(row: int, column: int):
@@ -31,11 +38,27 @@ def test_the_map_is_highest_where_the_network_looks() -> None:
 
 def test_a_faithful_map_has_a_low_deletion_and_a_high_insertion() -> None:
     network = sharpness_of_one_cell(3, 8)
-    good = faithfulness(network, FACE, occlusion_map(network, FACE))
-    bad = faithfulness(network, FACE, -occlusion_map(network, FACE))
+    cells = occlusion_map(network, FACE)
+    good, bad, centre = faithfulness(network, FACE, [cells, -cells, centre_prior()])
     assert good.deletion < 0.1 < 0.9 < bad.deletion
     assert bad.insertion < 0.1 < 0.9 < good.insertion
-    assert centre_prior()[5, 5] == pytest.approx(centre_prior().max())
+    assert good.insertion > centre.insertion
+    assert good.deletion_curve[0] == good.insertion_curve[-1] == 1
+    assert good.deletion_curve[-1] == good.insertion_curve[0] == 0
+    assert len(good.deletion_curve) == len(good.insertion_curve) == 9
+
+
+def test_curves_together_are_those_of_each_map_alone() -> None:
+    maps = [centre_prior(), np.random.default_rng(1).random((GRID, GRID))]
+    network = sharpness_of_one_cell(2, 4)
+    assert faithfulness(network, FACE, maps) == [faithfulness(network, FACE, [one])[0] for one in maps]
+
+
+def test_cells_of_equal_value_come_by_chance() -> None:
+    first = masks_of(np.zeros((GRID, GRID)), 8)[1]
+    assert first.sum() == GRID * GRID // 8
+    assert first[:6].any()
+    assert first[6:].any()
 
 
 def test_cells_are_hidden_exactly() -> None:
@@ -47,28 +70,118 @@ def test_cells_are_hidden_exactly() -> None:
     assert not changed.any()
 
 
+def test_maps_of_several_scales_meet_at_the_finest() -> None:
+    coarse, fine = np.eye(2), np.zeros((4, 4))
+    assert mean_of([fine, coarse]).shape == (4, 4)
+    np.testing.assert_allclose(mean_of([fine, np.ones((2, 2))], [3, 1]), 0.25)
+    np.testing.assert_allclose(resized(np.kron(coarse, np.ones((3, 3))), 2), coarse)
+
+
+def test_methods_are_named() -> None:
+    assert check_methods("attention, occlusion,attention") == ("attention", "occlusion")
+    assert check_methods("all") == tuple(METHODS)
+    with pytest.raises(mien.UnknownNameError, match="occlusion"):
+        check_methods(["oclusion"])
+    with pytest.raises(mien.OptionError, match="no method"):
+        check_methods([])
+
+
 @pytest.mark.parametrize("turns", [0, 1])
 def test_a_smile_is_explained_by_the_mouth(recognizer: mien.Recognizer, astronaut: np.ndarray, turns: int) -> None:
     image = np.ascontiguousarray(np.rot90(astronaut, turns))
     (one,) = mien.explain(image, recognizer=recognizer)
     assert one.label == "happiness"
-    marked = overlay(image, [one]).astype(int)
-    strongest = np.unravel_index(np.abs(marked - image).sum(axis=-1).argmax(), image.shape[:2])
+    height, width = image.shape[:2]
+    drawn = overlay(image, [one])
+    assert drawn.shape[1] == width
+    assert drawn.shape[0] > height  # the scale is below
+    colour = drawn[:height].astype(int)
+    strongest = np.unravel_index((colour[..., 0] - colour[..., 2]).argmax(), (height, width))
     mouth = np.mean(one.face.landmarks[48:], axis=0)
     eyes = np.mean(one.face.landmarks[36:48], axis=0)
     there = np.array(strongest[::-1])
     assert np.linalg.norm(there - mouth) < np.linalg.norm(there - eyes)
-    assert one.faithfulness.deletion < one.faithfulness.insertion
+    areas = one["occlusion"].faithfulness
+    assert areas is not None
+    assert areas.deletion < areas.insertion
     with pytest.raises(ValueError, match="read-only"):
-        one.cells[0] = 0
+        one["occlusion"].values[0] = 0
+    with pytest.raises(FrozenInstanceError):
+        one.label = "anger"  # type: ignore[misc]
+    with pytest.raises(mien.UnknownNameError, match="attention"):
+        one["attention"]
+
+
+def test_an_overlay_leaves_what_is_no_face_in_grey(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    (one,) = mien.explain(astronaut, recognizer=recognizer, curves=False)
+    assert one.centre_prior is None
+    assert one["occlusion"].faithfulness is None
+    drawn = overlay(astronaut, [one])
+    assert np.ptp(drawn[400:500, :200].astype(int), axis=-1).max() == 0
+    assert np.ptp(drawn[:200, 150:310].astype(int), axis=-1).max() > 60
+    assert face_overlay(astronaut, one).shape[1] >= 480
+    with pytest.raises(mien.OptionError, match="no face"):
+        overlay(astronaut, [])
+
+
+def test_the_same_faces_by_their_boxes(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    faces = recognizer.predict(astronaut)
+    (one,) = mien.explain(astronaut, recognizer=recognizer, boxes=[face.box for face in faces], curves=False)
+    assert one.probability == pytest.approx(faces[0].expression["happiness"], abs=1e-6)
+    np.testing.assert_allclose(one.face.landmarks, faces[0].landmarks, atol=1e-3)
 
 
 def test_the_command_writes_image_and_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, arrays = tmp_path / "explained.png", tmp_path / "maps.npz"
-    source = str(EXAMPLES / "astronaut.jpg")
-    assert run(["explain", source, "--output", str(image), "--arrays", str(arrays), "--label", "anger"]) == 0
-    assert capsys.readouterr().out.startswith("face 0: anger ")
-    assert mien.read_image(image).shape == mien.read_image(source).shape
-    assert np.load(arrays)["cells_0"].shape == (GRID, GRID)
-    assert run(["explain", source, "--label", "joy"]) == 2
-    assert run(["explain", source, "--output", str(tmp_path / "no" / "such.png")]) == 1
+    assert run(["explain", PHOTO, "--output", str(image), "--npz", str(arrays), "--label", "anger"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("face 0, default: anger ")
+    assert [line.split()[0] for line in lines[1:]] == ["occlusion", "centre"]
+    assert mien.read_image(image).shape[1] == mien.read_image(PHOTO).shape[1]
+    with np.load(arrays) as values:
+        assert values["0/default/occlusion"].shape == (GRID, GRID)
+        assert values["0/default/occlusion/deletion"].shape == (9,)
+        assert str(values["0/default/label"]) == "anger"
+    assert run(["explain", PHOTO, "--label", "joy"]) == 2
+    assert run(["explain", PHOTO, "--output", str(tmp_path / "no" / "such.png")]) == 1
+    assert run(["explain", PHOTO, "--output", str(tmp_path / "maps.xyz")]) == 1
+    assert run(["explain", PHOTO, "--npz", str(tmp_path / "maps.png")]) == 2
+    assert run(["explain", PHOTO, "--weights", "default,poster", "--output", str(image)]) == 2
+
+
+def test_prediction_writes_an_overlay_of_each_face(tmp_path: Path) -> None:
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    shutil.copy(PHOTO, tmp_path / "in" / "deeper" / "a.jpg")
+    (tmp_path / "in" / "broken.jpg").write_bytes(b"no image")
+    folder = tmp_path / "why"
+    assert run(["predict", str(tmp_path / "in"), "--explain", str(folder), "--quiet"]) == 1  # the broken one
+    assert [str(path.relative_to(folder)) for path in folder.rglob("*.png")] == ["deeper/a.jpg.face0.png"]
+    inside = str(tmp_path / "in" / "why")
+    assert run(["predict", str(tmp_path / "in"), "--explain", inside]) == 2
+    assert run(["predict", PHOTO, "--explain", str(folder), "--explain-method", "all"]) == 2
+
+
+def test_onnx_weights_have_no_attention(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(SHIPPED / "default" / "default.onnx", tmp_path / "own.onnx")
+    manifest = json.loads((SHIPPED / "default" / "manifest.json").read_text())
+    manifest |= {"name": "own", "files": {"own.onnx": sha256(tmp_path / "own.onnx")}}
+    (tmp_path / "own.json").write_text(json.dumps(manifest))
+    with pytest.raises(mien.OptionError, match=r"no attention or grad-cam: use the method occlusion"):
+        mien.explain(PHOTO, weights=tmp_path / "own.onnx", methods="attention,grad-cam")
+
+
+def test_a_missing_extra_is_named(recognizer: mien.Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mien.explanation import torch_maps
+
+    for missing in ("torch", "captum"):
+        with monkeypatch.context() as patched:
+            patched.setattr(torch_maps, "find_spec", lambda name, missing=missing: None if name == missing else 1)
+            with pytest.raises(mien.MissingPackageError, match=rf"{missing}.*\[explain\]"):
+                mien.explain(PHOTO, recognizer=recognizer, methods="grad-cam")
+
+
+def test_occlusion_needs_no_torch() -> None:
+    from tests.architecture.test_layers import loaded_after
+
+    assert "torch" not in loaded_after("import mien; mien.explain")
+    assert module.probability_of

@@ -47,6 +47,12 @@ def predict(
     anonymize: Annotated[
         str | None, typer.Option(help="Of --save: pixelate or blur the faces, beyond recognition.")
     ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="Folder for an overlay of each face: what the network goes by.")
+    ] = None,
+    explain_method: Annotated[
+        str, typer.Option(help="Of --explain: occlusion, attention, grad-cam or integrated-gradients.")
+    ] = "occlusion",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="Detect faces, or take each image as one face.")
@@ -120,8 +126,10 @@ def predict(
     if engine != "local":
         from mien.cli.predict_collection import predict_collection
 
-        if save is not None or as_json or annotated is not None:
-            raise OptionError(f"--engine {engine} writes tables only; leave --save, --json and --annotated out")
+        if save is not None or as_json or annotated is not None or explain is not None:
+            raise OptionError(
+                f"--engine {engine} writes tables only; leave --save, --explain, --json and --annotated out"
+            )
         from mien.cli.predict_video import seconds
 
         video = {"fps": fps, "every": every, "start_s": seconds(start) or 0.0, "end_s": seconds(end)}
@@ -137,10 +145,10 @@ def predict(
     from mien.media.live import is_live
 
     if any(map(is_live, sources)):
-        if len(sources) > 1 or not detect or every != 1 or any((save, annotated, start, end)):
+        if len(sources) > 1 or not detect or every != 1 or any((save, explain, annotated, start, end)):
             raise OptionError(
-                "a camera or stream is predicted alone, without --save, --annotated, --no-detect, --every, --start "
-                "and --end; mien camera has its options"
+                "a camera or stream is predicted alone, without --save, --explain, --annotated, --no-detect, "
+                "--every, --start and --end; mien camera has its options"
             )
         from mien.cli.camera import predict_live
 
@@ -153,6 +161,7 @@ def predict(
                 "precision": precision,
             },
         )  # fmt: skip
+    from mien.cli.output import writing
     from mien.cli.predict_table import Summary, one_line, print_table
     from mien.cli.predict_video import TrackLines, seconds
     from mien.media.animation import is_video
@@ -179,6 +188,14 @@ def predict(
         weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels, priors=priors,
         tta=tta, min_confidence=min_confidence, precision=precision, threads=1 if len(images) > 1 or videos else 0,
     )  # fmt: skip
+    overlays = None
+    if explain is not None:
+        from mien.explanation.faces import FaceOverlays
+
+        names = [item for item in images if isinstance(item, str) and item not in videos]
+        overlays = FaceOverlays(recognizer, explain_method, explain, sources, names)
+        if videos:
+            sys.stderr.write("mien: --explain is for images; frames of videos are not explained\n")
     summary, table, tracks = Summary(len(images)), list[TableRow](), TrackLines()
     with ExitStack() as stack:
         rows_in = file
@@ -194,6 +211,9 @@ def predict(
             summary.add(result)
             if result.error is not None:
                 bar.write(f"mien: {one_line(result.source)}: {result.error}")
+            if overlays is not None and explain is not None:
+                with writing(explain):
+                    overlays.write(result)
             if result.frames > 1:
                 bar.write(f"mien: {one_line(result.source)}: only the first of {result.frames} pages is read")
             rows = rows_of(result, recognizer.labels) if as_json or file is None else []
@@ -208,7 +228,7 @@ def predict(
     if table:
         print_table(table, [f"p_{label}" for label in recognizer.labels], recognizer.network.confidence_threshold)
     tracks.print()
-    if not quiet and (file is not None or save is not None or len(images) > 1 or videos):
+    if not quiet and (file is not None or save is not None or explain is not None or len(images) > 1 or videos):
         bar.write(summary.sentence(file) + (f"; video: {annotated}" if annotated else ""))
         for line in summary.expressions():
             bar.write(line)

@@ -24,18 +24,18 @@ def attention_maps(network: nn.Module, x: Tensor) -> AttentionMaps:
     """Of one face (1, 3, S, S), normalised.
 
     A network of your own takes part with a method `attention_maps(x)` that gives a map (B, G, G), not negative, for
-    each name. Raises `OptionError` for a network that has no attention to show.
+    each name. Raises `OptionError` for a network of which `has_attention` is false.
     """
+    if not has_attention(network):
+        raise OptionError(f"{type(network).__name__} has no attention to show")
     with torch.no_grad():
         for kind, of_network in _NETWORKS.items():
             if isinstance(network, kind):
                 return of_network(network, network.intermediates(x))  # type: ignore[operator]
-        if callable(own := getattr(network, "attention_maps", None)):
-            named = {str(name): _numpy(values[0]) for name, values in own(x).items()}
-            return AttentionMaps(
-                tuple(positive("attention", "Attention", part, one, "attention") for part, one in named.items())
-            )
-    raise OptionError(f"{type(network).__name__} has no attention to show")
+        own = network.attention_maps(x)  # type: ignore[operator]
+    named = {str(name): _numpy(values[0]) for name, values in own.items()}
+    maps = (positive("attention", "Attention", part, one, "attention") for part, one in named.items())
+    return AttentionMaps(tuple(maps))
 
 
 def has_attention(network: nn.Module) -> bool:
@@ -118,8 +118,6 @@ def _apvit(network: APViT, seen: dict[str, Tensor]) -> AttentionMaps:
 
 def _phanet(network: PhaNet, seen: dict[str, Tensor]) -> AttentionMaps:
     """The mask of each scale, the weights of the scales, and the pose that decides them."""
-    if not network.config.attention:
-        raise OptionError("this PhaNet was built without attention (its config has attention=False)")
     weights = _numpy(seen["scale_weights"][0])
     masks = [_numpy(seen[f"masks.{s}"][0, 0]) for s in range(1, len(weights) + 1)]
     every = mean_of(masks, weights.tolist())

@@ -44,7 +44,9 @@ def coloured(share: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
 def shares(one: ExplanationMap, values: np.ndarray) -> np.ndarray:
     """Values of a map in shares of its colour scale: 0 no colour, 1 full colour; below 0: against."""
     low, high = one.limits
-    return np.clip(values / high if one.kind == "signed" else (values - low) / (high - low), -1, 1)
+    if one.kind == "signed":
+        return np.clip(values / high, -1, 1)
+    return np.clip((values - low) / (high - low), 0, 1)
 
 
 def on_pixels(

@@ -74,10 +74,10 @@ def explain(
     names = check_methods(methods)
     several = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights)
     recognizers = [load(one) for one in several] if recognizer is None else [recognizer]
+    explainers = [Explainer(one, names, curves=curves) for one in recognizers]
     for one in recognizers:
         if label is not None and label not in one.labels:
             raise UnknownNameError("class", label, one.labels)
-        check_torch_methods(one.network.manifest, names)
     image = to_rgb(source)
     first = recognizers[0]
     if boxes is None and not detect:
@@ -86,20 +86,29 @@ def explain(
         located = first.any_roll.locate(image, [Detection(box, 1.0) for box in boxes])
     else:
         located = first.any_roll.detect(image, first.detections)
-    explainers = [_Explainer(one, names, curves=curves) for one in recognizers] if located else []
     return [each.explain(image, face, i, label) for i, face in enumerate(located) for each in explainers]
 
 
-class _Explainer:
-    """One recognizer, and its network in torch where a method needs that."""
+class Explainer:
+    """One recognizer, and its network in torch where a method needs that; kept for many images.
+
+    Raises as `explain` does where its weights or this install lack a method.
+    """
 
     def __init__(self, recognizer: Recognizer, methods: tuple[str, ...], *, curves: bool) -> None:
+        check_torch_methods(recognizer.network.manifest, methods)
         self.recognizer, self.methods, self.curves = recognizer, methods, curves
         self.inputs = recognizer.network.manifest.inputs
         needs_torch = any(method != "occlusion" for method in methods)
-        self.torch_maps = TorchMaps(recognizer.network.manifest) if needs_torch else None
+        self.torch_maps = TorchMaps(recognizer.network.manifest, methods) if needs_torch else None
+
+    def explain_boxes(self, image: np.ndarray, boxes: Sequence[Box]) -> list[Explanation]:
+        """The faces in these boxes of an image (H, W, 3) uint8 RGB, in their order, for the most probable class."""
+        located = self.recognizer.any_roll.locate(image, [Detection(box, 1.0) for box in boxes])
+        return [self.explain(image, face, i, None) for i, face in enumerate(located)]
 
     def explain(self, image: np.ndarray, located: LocatedFace, index: int, label: str | None) -> Explanation:
+        """One located face of an image (H, W, 3) uint8 RGB; `index`: its number in the image."""
         (face,) = self.recognizer.recognise([(image, located)])
         if face.expression is None:
             raise AssertionError

@@ -35,23 +35,24 @@ def check_torch_methods(manifest: WeightsManifest, methods: Sequence[str]) -> No
 
 
 class TorchMaps:
-    """The torch network of a manifest, on one thread's call at a time."""
+    """The torch network of a manifest, for some methods; for one thread at a time."""
 
-    def __init__(self, manifest: WeightsManifest) -> None:
+    def __init__(self, manifest: WeightsManifest, methods: Sequence[str]) -> None:
+        from mien.explanation.attention import has_attention
         from mien.weights.fill import network_of
 
         self.manifest = manifest
         self.network = network_of(manifest).requires_grad_(False)
+        if "attention" in methods and not has_attention(self.network):
+            raise OptionError(
+                f"weights {manifest.name!r} ({manifest.network}) have no attention to show; "
+                "occlusion, grad-cam and integrated-gradients work for every network"
+            )
 
     def attention(self, crop: np.ndarray) -> AttentionMaps:
         """The network's own, of an aligned face (S, S, 3) uint8; not of its horizontal flip."""
-        from mien.explanation.attention import attention_maps, has_attention
+        from mien.explanation.attention import attention_maps
 
-        if not has_attention(self.network):
-            raise OptionError(
-                f"weights {self.manifest.name!r} ({self.manifest.network}) have no attention to show; "
-                "occlusion, grad-cam and integrated-gradients work for every network"
-            )
         return attention_maps(self.network, self._input(crop))
 
     def gradients(self, method: str, crop: np.ndarray, label: str) -> ExplanationMap:

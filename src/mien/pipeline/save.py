@@ -44,29 +44,7 @@ class Saver:
         self.folder, self._draw, self._anonymize = folder, tuple(draw), anonymize
         self.settings = dict(settings) | {"draw": list(draw), "anonymize": anonymize}
         self.overwrite = overwrite
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: the folder for images cannot be made ({error.strerror})") from error
-        roots = [os.path.normpath(path) for path in given]
-        folders = sorted((root for root in roots if os.path.isdir(root)), key=len, reverse=True)
-        self._targets: dict[str, Path] = {}
-        taken: dict[Path, str] = {}
-        for source in sources:
-            path = os.path.normpath(source)
-            root = next((root for root in folders if path.startswith(root + os.sep)), os.path.dirname(path))
-            below = Path(os.path.relpath(path, root or "."))
-            if len(roots) > 1 and len(folders) > 0:
-                below = Path(os.path.basename(os.path.abspath(root))) / below
-            target = folder / below
-            if target.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-                target = target.with_name(target.name + ".png")
-            if target in taken:
-                raise OutputError(f"{source} and {taken[target]} would both be saved as {target}; save them apart")
-            if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
-                raise OutputError(f"{folder} holds {source} itself, which would be overwritten; save elsewhere")
-            taken[target] = source
-            self._targets[source] = target
+        self._targets = targets_below(folder, given, sources)
 
     def done(self, source: str) -> bool:
         """Whether an earlier run has saved this source."""
@@ -99,3 +77,31 @@ class Saver:
     def _json(self, source: str) -> Path:
         target = self._targets[source]
         return target.with_name(target.name + ".json")
+
+
+def targets_below(folder: Path, given: Iterable[str], sources: Iterable[str]) -> dict[str, Path]:
+    """Source -> the image it becomes below a folder, which is made: see `Saver`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder for images cannot be made ({error.strerror})") from error
+    roots = [os.path.normpath(path) for path in given]
+    folders = sorted((root for root in roots if os.path.isdir(root)), key=len, reverse=True)
+    targets: dict[str, Path] = {}
+    taken: dict[Path, str] = {}
+    for source in sources:
+        path = os.path.normpath(source)
+        root = next((root for root in folders if path.startswith(root + os.sep)), os.path.dirname(path))
+        below = Path(os.path.relpath(path, root or "."))
+        if len(roots) > 1 and len(folders) > 0:
+            below = Path(os.path.basename(os.path.abspath(root))) / below
+        target = folder / below
+        if target.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+            target = target.with_name(target.name + ".png")
+        if target in taken:
+            raise OutputError(f"{source} and {taken[target]} would both be saved as {target}; save them apart")
+        if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
+            raise OutputError(f"{folder} holds {source} itself, which would be overwritten; save elsewhere")
+        taken[target] = source
+        targets[source] = target
+    return targets
