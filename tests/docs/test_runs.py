@@ -24,7 +24,8 @@ from tests.docs.commands import ROOT, Code, Command, in_blocks, runnable
 
 PAGES = ["README.md", *(f"docs/how-to/{name}-data.md" for name in ("check", "prepare")), "docs/how-to/train.md",
          "docs/how-to/evaluate.md", "docs/how-to/summaries.md", "docs/how-to/report.md"]  # fmt: skip
-GUIDES = ("photo", "folder", "groups", "own-classes", "fine-tune", "data-loader", "export", "cite")  # in this order
+GUIDES = ("photo", "explain", "folder", "groups", "own-classes", "fine-tune", "data-loader", "export",
+          "cite")  # in this order  # fmt: skip
 SPLITS = ("train", "train", "test")
 SHORTER = {  # what a test adds, so that it ends soon
     "train": ("--set", "epochs=1", "--set", "batch=4", "--accelerator", "cpu", "--devices", "1"),
