@@ -111,7 +111,7 @@ def table_of(name: str, maps: dict[str, MeasuredMap]) -> str:
     for key, one in maps.items():
         cells = [text(one.deletion), text(one.insertion), "", "", ""]
         if key != CENTRE:
-            verdict = one.verdict.replace(" than the centre prior", "")
+            verdict = one.in_short
             verdict = f"**{verdict}**" if one.is_better else verdict
             cells[2:] = text(one.deletion_to_centre, "+"), text(one.insertion_to_centre, "+"), verdict
         lines.append(f"| {key.replace('/', ': ')} | {' | '.join(cells)} |")

@@ -104,9 +104,9 @@ def _print(one: Explanation) -> None:
     wide = max(len("centre prior"), *(len(each.key) for each in one.maps))
     rows = [(each.key, each.faithfulness, measured_map(one.identity, each.key)) for each in one.maps]
     for key, areas, measured in [*rows, ("centre prior", one.centre_prior, None)]:
-        if areas is None:
-            continue
-        line = f"  {key:{wide}}  deletion {areas.deletion:.2f}  insertion {areas.insertion:.2f}"
-        if measured is not None and not measured.is_better:
-            line += f"  ({measured.verdict}, on {measured.faces} validation faces)"
-        print(line)  # noqa: T201
+        if areas is not None:
+            line = f"  {key:{wide}}  deletion {areas.deletion:.2f}  insertion {areas.insertion:.2f}"
+            print(f"{line}  {measured.in_short}" if measured else line)  # noqa: T201
+    faces = {measured.faces for _, _, measured in rows if measured is not None}
+    if faces:
+        print(f"  better or not: than the centre prior, on {max(faces)} validation faces")  # noqa: T201

@@ -38,6 +38,11 @@ class MeasuredMap:
         return "no better than the centre prior"
 
     @property
+    def in_short(self) -> str:
+        """The verdict without what it compares with: "better", "better by deletion only", "no better", "worse"."""
+        return self.verdict.replace(" than the centre prior", "")
+
+    @property
     def is_better(self) -> bool:
         """By deletion and by insertion."""
         return self.verdict == "better than the centre prior"
