@@ -42,7 +42,7 @@ def measure(archive: Path, count: int, out: Path) -> None:
     samples = dataset_info("csv").some_samples(archive).of("valid")
     rows = np.random.default_rng(0).permutation(len(samples))[:count].tolist()
     done = {(line["row"], line["weights"]) for line in read(out)} if out.exists() else set()
-    recognizers = {name: mien.load(name, threads=1, tta=False) for name in WEIGHTS}
+    recognizers = {name: mien.load(name, threads=1, tta=False, precision="float32") for name in WEIGHTS}
     for row in rows:
         image = labelled_region(samples, row)
         for name, recognizer in recognizers.items():

@@ -13,13 +13,15 @@ from mien.cli.app import run
 from mien.explanation import explain as module
 from mien.explanation.faithfulness import centre_prior, faithfulness, masks_of
 from mien.explanation.maps import METHODS, check_methods, mean_of, resized
+from mien.explanation.measured import measured_map
 from mien.explanation.occlusion import GRID, hidden, mixed, occlusion_map
 from mien.explanation.overlay import face_overlay, overlay
-from mien.weights.manifest import SHIPPED, sha256
+from mien.weights.manifest import SHIPPED, load_manifest, sha256
 from tests.conftest import EXAMPLES
 
 FACE = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
 CELL = 96 // GRID
+FIRST = {"apvit": "all poolings", "phanet": "all scales, by weight"}  # of the attention
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 
 
@@ -124,6 +126,27 @@ def test_an_overlay_leaves_what_is_no_face_in_grey(recognizer: mien.Recognizer, 
         overlay(astronaut, [])
 
 
+def test_a_narrow_image_is_enlarged(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    small = astronaut[20:210:3, 140:320:3]
+    (one,) = mien.explain(small, recognizer=recognizer, detect=False, curves=False)
+    assert overlay(small, [one]).shape[1] == 320
+    assert overlay(small[:5, :5], [one]).shape[1] == 320
+
+
+@pytest.mark.parametrize("weights", ["default", "poster", "apvit", "phanet"])
+def test_the_weights_of_the_package_are_measured(weights: str) -> None:
+    identity = module._identity(load_manifest(weights))
+    occlusion, attention = (
+        measured_map(identity, key) for key in ("occlusion", f"attention/{FIRST.get(weights, 'all levels')}")
+    )
+    assert occlusion is not None
+    assert occlusion.is_better
+    assert occlusion.faces >= 20
+    assert attention is not None
+    assert attention.in_short == "no better"
+    assert measured_map("another", "occlusion") is None
+
+
 def test_the_same_faces_by_their_boxes(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
     faces = recognizer.predict(astronaut)
     (one,) = mien.explain(astronaut, recognizer=recognizer, boxes=[face.box for face in faces], curves=False)
@@ -136,7 +159,8 @@ def test_the_command_writes_image_and_arrays(tmp_path: Path, capsys: pytest.Capt
     assert run(["explain", PHOTO, "--output", str(image), "--npz", str(arrays), "--label", "anger"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("face 0, default: anger ")
-    assert [line.split()[0] for line in lines[1:]] == ["occlusion", "centre"]
+    assert [line.split()[0] for line in lines[1:]] == ["occlusion", "centre", "better"]
+    assert lines[1].endswith("  better")
     assert mien.read_image(image).shape[1] == mien.read_image(PHOTO).shape[1]
     with np.load(arrays) as values:
         assert values["0/default/occlusion"].shape == (GRID, GRID)

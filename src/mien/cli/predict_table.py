@@ -135,7 +135,9 @@ def _cells(row: TableRow, classes: list[str], threshold: float | None) -> dict[s
         "expression": f"{row['expression']} {percent(row[first])}",
         "next": f"{second.removeprefix('p_')} {percent(row[second])}",
         "left top right bottom": " ".join(f"{row[side]:.0f}" for side in ("left", "top", "right", "bottom")),
-        "yaw pitch roll": " ".join(f"{round(row[angle]) or 0:+d}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")),
+        "yaw pitch roll": " ".join(
+            f"{round(row[angle]) or 0:+d}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")
+        ),
         "note": _note(row, threshold),
     }
 

@@ -20,6 +20,7 @@ from mien.media.images import ImageSource, to_rgb
 from mien.pipeline.recognizer import Recognizer, load
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face
+from mien.weights.manifest import WeightsManifest
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Explanation:
     crop: np.ndarray = field(repr=False)  # (S, S, 3) uint8 RGB: the face as the network sees it
     matrix: np.ndarray = field(repr=False)  # (2, 3): from image pixels into the crop
     centre_prior: Faithfulness | None  # of a map that knows no face; None: not computed
-    identity: str  # of the weights
+    identity: str  # twelve digits that stand for the numbers of the weights, in whatever form they are run
     arrays: Mapping[str, np.ndarray] = field(repr=False)  # of the attention: scale weights, pose, patch scores
     note: str = ""  # of the attention, in one line
 
@@ -73,7 +74,7 @@ def explain(
     """
     names = check_methods(methods)
     several = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights)
-    recognizers = [load(one) for one in several] if recognizer is None else [recognizer]
+    recognizers = [load(one, precision="float32") for one in several] if recognizer is None else [recognizer]
     explainers = [Explainer(one, names, curves=curves) for one in recognizers]
     for one in recognizers:
         if label is not None and label not in one.labels:
@@ -144,7 +145,7 @@ class Explainer:
             crop=crop,
             matrix=self._matrix(image, located),
             centre_prior=prior,
-            identity=manifest.identity,
+            identity=_identity(manifest),
             arrays=arrays,
             note=note,
         )
@@ -152,6 +153,13 @@ class Explainer:
     def _matrix(self, image: np.ndarray, located: LocatedFace) -> np.ndarray:
         turn = quarter_turn(located.turns, image.shape[1], image.shape[0])
         return (np.vstack([self.inputs.matrix(located.points), [0, 0, 1]]) @ np.vstack([turn, [0, 0, 1]]))[:2]
+
+
+def _identity(manifest: WeightsManifest) -> str:
+    """Of the safetensors file, which no export changes; of all files where there is none."""
+    return next(
+        (sha[:12] for name, sha in manifest.files.items() if name.endswith(".safetensors")), manifest.identity
+    )
 
 
 def probability_of(recognizer: Recognizer, label: str, faces: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from mien.media.images import ImageSource, to_rgb
 from mien.results import percent
 
 _AROUND = 1.15  # of a crop's side: what a face's own overlay shows
+_NARROWEST_PX = 320
 _OWN_PX = 480  # side of it
 _WIDEST_SCALE_PX = 420
 
@@ -25,10 +26,13 @@ _WIDEST_SCALE_PX = 420
 def overlay(source: ImageSource, explanations: Sequence[Explanation], *, method: str | None = None) -> np.ndarray:
     """The image in grey with a map over each face, and below it the scale: (H + strip, W, 3) uint8 RGB.
 
+    An image that is narrower than 320 pixels is enlarged to that.
     `source`: the image that was explained. `explanations`: of its faces by one network. `method`: whose first map
     (over all scales) is drawn; None for the first. All faces have one colour scale.
     """
     image = to_rgb(source)
+    if image.shape[1] < _NARROWEST_PX:
+        image, explanations = _enlarged(image, explanations, _NARROWEST_PX / image.shape[1])
     if not explanations:
         raise OptionError("there is no explanation to draw: no face was detected")
     if len({one.identity for one in explanations}) > 1:
@@ -55,13 +59,21 @@ def face_overlay(source: ImageSource, one: Explanation, *, method: str | None = 
     (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
     box = Box(left, top, right, bottom).grown(_AROUND).clipped(image.shape[1], image.shape[0])
     x, y = int(box.left), int(box.top)
-    part = Image.fromarray(image[y : max(int(box.bottom), y + 1), x : max(int(box.right), x + 1)])
-    scale = max(1.0, _OWN_PX / part.width)
-    part = part.resize((round(part.width * scale), round(part.height * scale)), Image.Resampling.BICUBIC)
-    into = one.matrix.copy()  # from pixels of the enlarged part into the crop
+    part = image[y : max(int(box.bottom), y + 1), x : max(int(box.right), x + 1)]
+    into = one.matrix.copy()  # from pixels of the part into the crop
     into[:, 2] += into[:, :2] @ (x, y)
-    into[:, :2] /= scale
-    return overlay(np.asarray(part), [replace(one, matrix=into)], method=method)
+    part, moved = _enlarged(part, [replace(one, matrix=into)], max(1.0, _OWN_PX / part.shape[1]))
+    return overlay(part, moved, method=method)
+
+
+def _enlarged(
+    image: np.ndarray, explanations: Sequence[Explanation], scale: float
+) -> tuple[np.ndarray, list[Explanation]]:
+    """The image, and explanations whose matrices begin at its pixels."""
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    larger = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    to_small = np.diag([image.shape[1] / width, image.shape[0] / height, 1.0])
+    return larger, [replace(one, matrix=one.matrix @ to_small) for one in explanations]
 
 
 def _one_scale(maps: Sequence[ExplanationMap]) -> list[ExplanationMap]:
@@ -91,7 +103,7 @@ def _frame(canvas: ImageDraw.ImageDraw, one: Explanation, size: tuple[int, int])
 def _with_strip(pil: Image.Image, title: str, one: ExplanationMap) -> np.ndarray:
     """The image above a caption and the colour scale."""
     width = pil.width
-    text_px = float(np.clip(width / 40, 9, 40))
+    text_px = float(np.clip(width / 50, 11, 40))
     natural = ImageDraw.Draw(pil).textlength(title, font=ImageFont.load_default(text_px))
     text_px = max(6.0, text_px * min(1.0, 0.95 * width / natural))
     gap = round(0.6 * text_px)

@@ -21,7 +21,7 @@ _TITLE_PX = 54
 TITLES = {"poster": "POSTER", "poster_v2": "POSTER++", "apvit": "APViT", "phanet": "PhaNet (re-derived)"}
 _LEGEND = (
     "del, ins: area under the deletion curve (low is faithful) and the insertion curve (high is faithful). "
-    "Centre prior: a map that knows no face."
+    "Centre prior: a map that knows no face. Red: maps of this kind, against it on validation faces."
 )
 
 
