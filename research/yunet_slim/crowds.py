@@ -2,9 +2,9 @@
 
     python -m research.yunet_slim.crowds --muxspace muxspace.zip --backgrounds FOLDER --photos FOLDER
 
-Heads of held-out people are pasted on images without faces. Prints four tables: crowds; one face of each size in
-images of several shapes, at random places; images without a face; the processor time of ordinary photos as a ratio
-to a search without tiles, in the same run.
+Heads of held-out people are pasted on images without faces. Prints five tables: crowds; a few small faces among
+large ones; one face of each size in images of several shapes, at random places; images without a face; the
+processor time of ordinary photos as a ratio to a search without tiles, in the same run.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ CROWDS = (  # width, height, faces, smallest and largest in pixels
     (1920, 1280, 175, 12, 60), (1920, 1280, 60, 20, 80), (4000, 2600, 150, 20, 120), (4000, 3000, 12, 20, 80),
     (6000, 4000, 200, 20, 60), (16000, 2000, 150, 20, 200), (2000, 16000, 150, 20, 200),
 )  # fmt: skip
+MIXTURES = (  # width, height, large faces, small faces, smallest and largest of them in pixels; two images' worth
+    (1280, 960, 2, 4, 12, 40), (1920, 1280, 3, 6, 12, 48), (2560, 1440, 3, 6, 14, 60), (4000, 3000, 3, 8, 20, 80),
+    (6000, 4000, 4, 10, 20, 90), (4000, 3000, 0, 12, 20, 80), (12000, 2000, 3, 10, 20, 80),
+)  # fmt: skip
+LARGE = (0.12, 0.35)  # of the height
 SHAPES = ((640, 480), (1920, 1080), (4000, 3000), (16000, 1500), (1500, 16000))
 SIZES = (12, 16, 24, 32, 48, 64, 96, 128, 170, 240, 340, 480, 680, 960, 1400, 2000)
 
@@ -71,10 +76,17 @@ def paste(canvas: np.ndarray, head: Head, size: float, x: float, y: float) -> np
 
 
 def crowd(
-    canvas: np.ndarray, faces: list[Head], count: int, low: float, high: float, rng: np.random.Generator
+    canvas: np.ndarray,
+    faces: list[Head],
+    count: int,
+    low: float,
+    high: float,
+    rng: np.random.Generator,
+    *,
+    taken: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Paste `count` heads of log-uniform sizes where there is room -> boxes (N, 4)."""
-    boxes = list[np.ndarray]()
+    """Paste `count` heads of log-uniform sizes where there is room -> boxes (N, 4), after those `taken`."""
+    boxes = list[np.ndarray]([] if taken is None else taken)
     for size in np.sort(np.exp(rng.uniform(np.log(low), np.log(high), count)))[::-1]:
         for _ in range(40):
             x, y = rng.uniform(0, canvas.shape[1] - size), rng.uniform(0, canvas.shape[0] - size)
@@ -138,6 +150,24 @@ class Tables:
             cells = " | ".join(", ".join(map(str, values.tolist())) for values in sums.values())
             print(f"| {width} x {height} | {total} | {low} to {high} | {cells} |", flush=True)
 
+    def mixtures(self, repeats: int) -> None:
+        print(
+            "| image | large | small | px | "
+            + " | ".join(f"{name}: found, twice, false" for name in self.detectors)
+        )
+        for width, height, large, small, low, high in MIXTURES:
+            sums = {name: np.zeros(3, int) for name in self.detectors}
+            total = 0
+            for _ in range(repeats):
+                canvas = filled(self.wide[self.rng.integers(len(self.wide))], width, height)
+                boxes = crowd(canvas, self.faces, large, LARGE[0] * height, LARGE[1] * height, self.rng)
+                boxes = crowd(canvas, self.faces, small, low, high, self.rng, taken=boxes)
+                total += len(boxes)
+                for name, detector in self.detectors.items():
+                    sums[name] += counted(boxes, detector.detect(canvas))
+            cells = " | ".join(", ".join(map(str, values.tolist())) for values in sums.values())
+            print(f"| {width} x {height} | {large} | {small} | {low} to {high} | {total} | {cells} |", flush=True)
+
     def alone(self, repeats: int) -> None:
         for name in ("default", "all tiles"):
             print(f"one face, {name}: found of {repeats}\n| px | " + " | ".join(f"{w} x {h}" for w, h in SHAPES))
@@ -175,8 +205,8 @@ def main() -> None:
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--backgrounds", type=Path, required=True, help="images without faces")
     parser.add_argument("--photos", type=Path, required=True, help="ordinary photos")
-    parser.add_argument("--repeats", type=int, default=3, help="of each face in the second table")
-    parser.add_argument("--tables", nargs="+", default=["crowds", "alone", "empty", "times"])
+    parser.add_argument("--repeats", type=int, default=3, help="of each mixture, and of each face alone")
+    parser.add_argument("--tables", nargs="+", default=["crowds", "mixtures", "alone", "empty", "times"])
     options = parser.parse_args()
     tables = Tables(options.muxspace, options.backgrounds)
     if "times" in options.tables:
@@ -185,6 +215,8 @@ def main() -> None:
         tables.without_faces()
     if "crowds" in options.tables:
         tables.crowds()
+    if "mixtures" in options.tables:
+        tables.mixtures(options.repeats)
     if "alone" in options.tables:
         tables.alone(options.repeats)
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mien.faces import Detection
+from mien.faces.passes import GLIMPSE_PX, GLIMPSES, MultiPassDetector
 from mien.faces.tiling import inside, tile_scales, tiles
 from mien.pipeline.detectors import detector_called
 
@@ -82,10 +83,50 @@ def test_faces_at_the_borders_of_tiles_are_detected_once(size: tuple[int, int], 
     assert_each_once(detector_called(threads=1, tiles=True).detect(image), places)
 
 
-def test_a_photo_with_a_large_face_is_seen_once(astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = detector_called(threads=1)
+def inputs_of(detector: MultiPassDetector, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The sizes (H, W) that its network will see."""
     sizes, infer = [], detector.infer
-    monkeypatch.setattr(detector, "infer", lambda x, **options: sizes.append(x.shape) or infer(x, **options))
-    photo = np.asarray(Image.fromarray(astronaut).resize((1900, 1900), Image.Resampling.BICUBIC))
-    assert len(detector.detect(photo)) == 1
-    assert sizes == [(1, 3, 640, 640)]
+    monkeypatch.setattr(detector, "infer", lambda x, **options: sizes.append(x.shape[2:]) or infer(x, **options))
+    return sizes
+
+
+def test_a_photo_with_large_faces_only_is_not_searched_in_tiles(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = detector_called(threads=1)
+    sizes = inputs_of(detector, monkeypatch)
+    for side, coarse in ((1200, None), (1900, 960), (3000, 1024)):
+        sizes.clear()
+        photo = np.asarray(Image.fromarray(astronaut).resize((side, side), Image.Resampling.BICUBIC))
+        assert len(detector.detect(photo)) == 1
+        passes = [(640, 640)] if coarse is None else [(640, 640), (coarse, coarse)]
+        assert [size for size in sizes if max(size) > GLIMPSE_PX] == passes
+        assert len(sizes) - len(passes) <= GLIMPSES + side**2 // 1_000_000
+
+
+@pytest.mark.parametrize("size", [(1000, 800), (2000, 1400), (3300, 1500)])
+def test_a_few_small_faces_beside_large_ones_are_detected(size: tuple[int, int], astronaut: np.ndarray) -> None:
+    """Three of 34 to 40 pixels and two large ones, as if every part had been searched."""
+    head, (width, height) = Image.fromarray(astronaut).crop(HEAD), size
+    large = [(30, 60, 500), (int(0.55 * width), height - 460, 400)]
+    small = [(int(0.6 * width), 40, 60), (width - 90, 220, 70), (40, height - 120, 64)]
+    image = crowd(size, [*large, *small], head)
+    assert_each_once(detector_called(threads=1).detect(image), [*large, *small])
+    assert len(detector_called(threads=1, tiles=False).detect(image)) < 5 or size[0] == 1000
+
+
+BOUNDARIES = (  # longer side of the image, longer side of the face
+    (639, 30), (641, 30), (1279, 30), (1281, 40), (2559, 90), (2561, 160), (2570, 52), (4040, 150), (4040, 480),
+    (6000, 56), (10_239, 160), (10_241, 170), (10_241, 640), (16_000, 250), (16_000, 480), (31_000, 500),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("longer", "face_px"), BOUNDARIES)
+def test_a_face_between_two_passes_is_detected_once(longer: int, face_px: int, astronaut: np.ndarray) -> None:
+    """Sizes at which one pass ends and another begins, beside a face that the copy shows."""
+    head, side = Image.fromarray(astronaut).crop(HEAD), round(face_px * 210 / 120)
+    seen = max(100, round(longer / 640 * 40))
+    height = max(side, seen) + 60
+    places = [(20, 20, seen), (longer // 2 + side, 30, side)]
+    image = crowd((longer, height), places, head)
+    assert_each_once(detector_called(threads=1).detect(image), places)

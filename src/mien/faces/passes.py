@@ -1,4 +1,4 @@
-"""The detection passes over an image: a copy of it, tiles of it where small faces are likely, and a padded retry.
+"""The detection passes over an image: a copy of it, tiles of it where it has small faces, and a padded retry.
 
 The same for every network that detects faces; what is a network's own is one method.
 """
@@ -11,20 +11,24 @@ from copy import copy
 from typing import Self
 
 import numpy as np
-from PIL import Image
 
 from mien.faces import Detection
+from mien.faces.shrinking import resized, shrink
 from mien.faces.tiling import OVERLAP, Tile, inside, tile_scales, tiles
 from mien.geometry import Box, box_onto_square, invert, nms, transform
 from mien.preprocess import warp
 
 STRIDE_PX = 32  # of the coarsest maps of the networks; sides are multiples of it
 PADDED_RETRY_PX = 320
-COARSE_SCALE = 1 / 3  # at which a large image is searched for hints of small faces
-COARSE_TILE_PX = 1344  # one pass up to images of 4000 pixels
-HINT_SCORE = 0.04  # of what may be a small face: the tiles around it are searched
-HINT_PX = 18  # longer side of one, where it was seen
-CROWD_SCORE, CROWD = 0.1, 3  # so many hints of this score, or faces in the tiles, and all tiles are searched
+HALF_UP_TO = 4  # sides of the copy: the coarse pass sees such an image at half its size, larger ones at a third
+COARSE_TILE_PX = 1344  # the coarse pass sees this much at a time: images up to 4000 pixels at once
+SMALLEST_PX = 15  # of the faces that a pass is relied on to find, in its pixels
+HINT_SCORE = 0.0005  # of what may be a small face, in the copy or in the coarse pass
+HINT_PX, COARSE_HINT_PX = 18, 54  # longer side of one in pixels of the copy, and of the image
+CROWD_SCORE, CROWD = 0.1, 3  # so many hints of this score are small faces without a glimpse
+MOST_HINTS = 100  # of each part, before those of one face are joined
+GLIMPSES, PER_MEGAPIXEL = 6, 1  # so many hints, the likeliest first, are looked at in full size
+GLIMPSE_PX, GLIMPSE_FACES = 160, 4.0  # least side of what is seen then, in pixels and in faces
 
 RawDetections = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes (N, 4), scores (N,), points (N, 5, 2)
 
@@ -35,7 +39,7 @@ class MultiPassDetector(ABC):
     `threshold`: least confidence, 0..1. `iou_threshold`: of non-maximum suppression. `side_px`: the longer side of
     the copy that the network sees; a face must be about 10 pixels there to be detected. `tiles`: whether large
     images are also searched in overlapping squares of `side_px` at full resolution, for faces down to about 10
-    pixels; None: where a coarse pass has hints of small faces.
+    pixels; None: in images in which a coarse pass and glimpses at full size show small faces.
     """
 
     name: str  # of the network, for records of what was made with it
@@ -58,7 +62,7 @@ class MultiPassDetector(ABC):
             "threshold": self.threshold,
             "iou_threshold": self.iou_threshold,
             "side_px": self.side_px,
-            "tiles": "where small faces are likely" if self.tiles is None else self.tiles,
+            "tiles": "where there are small faces" if self.tiles is None else self.tiles,
         }
 
     def with_options(self, *, threshold: float, tiles: bool | None) -> Self:
@@ -97,42 +101,67 @@ class MultiPassDetector(ABC):
         yield self._padded_retry(image)
 
     def _copy_and_tiles(self, image: np.ndarray) -> list[RawDetections]:
-        """The faces of the copy, and of those tiles that are worth it."""
+        """The faces of the copy, and of all tiles where the image has small faces."""
         height, width = image.shape[:2]
-        reduced, per_px = image, np.ones(2)
-        if COARSE_SCALE * max(width, height) > self.side_px:
-            reduced = _resized(image, round(width * COARSE_SCALE), round(height * COARSE_SCALE))
-            per_px = np.array([width / reduced.shape[1], height / reduced.shape[0]])
-        lowest = min(HINT_SCORE, self.threshold)
-        bounds = Box(0, 0, reduced.shape[1], reduced.shape[0])
-        hints = _scaled(self._detect_in(reduced, bounds, threshold=lowest), per_px)
-        parts = [_above(hints, self.threshold)]
-        if self.tiles is False or max(width, height) <= self.side_px:
-            return parts
-        if self.tiles:
-            return parts + self._detect_in_tiles(image, self._all_tiles(width, height))
-        small = [_small(hints, HINT_PX * max(width, height) / self.side_px)]
-        if reduced is not image and (len(small[0][0]) or not len(parts[0][0])):  # not where all faces are large
-            for raw in self._coarse_pass(reduced, lowest):
-                raw = _scaled(raw, per_px)
-                parts.append(_above(raw, self.threshold))
-                small.append(_small(raw, HINT_PX / COARSE_SCALE))
-        boxes, scores = (np.concatenate(part) for part in zip(*small, strict=True))
-        return parts + self._tiles_around(image, boxes, scores)
+        if self.tiles is None and max(width, height) > self.side_px:
+            parts, hints, scores = self._coarse_passes(image)
+            tiled = self._has_small_faces(image, hints, scores)
+        else:
+            reduced, factor = self._reduced(image)
+            parts = [_scaled(self._detect_in(reduced, _bounds(reduced)), factor)]
+            tiled = bool(self.tiles)
+        return parts + self._detect_in_tiles(image, self._all_tiles(width, height)) if tiled else parts
 
-    def _tiles_around(self, image: np.ndarray, hints: np.ndarray, scores: np.ndarray) -> list[RawDetections]:
-        """The faces of the tiles that own one of the hints (N, 4); of all tiles where these show a crowd."""
+    def _coarse_passes(self, image: np.ndarray) -> tuple[list[RawDetections], np.ndarray, np.ndarray]:
+        """The faces of the copy and of a larger one; boxes (N, 4) and scores (N,) of what may be small faces."""
+        lowest = min(HINT_SCORE, self.threshold)
+        reduced, factor = self._reduced(image)
+        raw = _scaled(self._detect_in(reduced, _bounds(reduced), threshold=lowest), factor)
+        parts = [_above(raw, self.threshold)]
+        small = [_small(raw, HINT_PX * max(image.shape[:2]) / self.side_px)]
+        if factor > 1 and max(reduced.shape[:2]) > self.side_px:
+            smallest_px = SMALLEST_PX * max(reduced.shape[:2]) / self.side_px  # that the copy shows
+            overlap_px = min(max(self.side_px * OVERLAP, smallest_px), COARSE_TILE_PX / 2)
+            for tile in tiles(reduced.shape[1], reduced.shape[0], COARSE_TILE_PX, overlap_px=overlap_px):
+                raw = self._detect_in(reduced, tile.box, threshold=lowest, scale=1.0)
+                raw = _scaled(_owned(raw, tile, overlap_px), factor)
+                parts.append(_above(raw, self.threshold))
+                small.append(_small(raw, COARSE_HINT_PX))
+        boxes, scores = (np.concatenate(part) for part in zip(*small, strict=True))
+        large = np.concatenate([_larger(part, COARSE_HINT_PX) for part in parts])
+        free = ~_within(large, boxes) & _within(
+            np.array([[0, 0, *image.shape[1::-1]]]), boxes
+        )  # an eye is no small face
+        boxes, scores = boxes[free], scores[free]
+        kept = nms(boxes, scores, iou_threshold=0.1)
+        return parts, boxes[kept], scores[kept]
+
+    def _has_small_faces(self, image: np.ndarray, hints: np.ndarray, scores: np.ndarray) -> bool:
+        """Whether one of the likeliest hints (N, 4) is a face at full size, or several are clear already."""
+        if (scores > CROWD_SCORE).sum() >= CROWD:
+            return True
+        glimpses = GLIMPSES + PER_MEGAPIXEL * (image.shape[0] * image.shape[1] // 1_000_000)
+        return any(self._is_face(image, Box(*hints[i].tolist())) for i in np.argsort(-scores)[:glimpses])
+
+    def _is_face(self, image: np.ndarray, hint: Box) -> bool:
         height, width = image.shape[:2]
-        todo = self._all_tiles(width, height)
-        centres = (hints[:, :2] + hints[:, 2:]) / 2
-        parts = list[RawDetections]()
-        if (scores > CROWD_SCORE).sum() < CROWD:
-            near = [(scale, tile) for scale, tile in todo if inside(tile.core, centres).any()]
-            parts += self._detect_in_tiles(image, near)
-            if sum(len(_small(part, HINT_PX / COARSE_SCALE)[0]) for part in parts) < CROWD:
-                return parts
-            todo = [each for each in todo if each not in near]
-        return parts + self._detect_in_tiles(image, todo)
+        side = round(max(GLIMPSE_PX, GLIMPSE_FACES * hint.width, GLIMPSE_FACES * hint.height))
+        left, top = (
+            max(0, min(int(middle - side / 2), length - side))
+            for middle, length in zip(hint.centre, (width, height), strict=True)
+        )
+        part = Box(left, top, min(left + side, width), min(top + side, height))
+        boxes, _, _ = self._detect_in(image, part, scale=GLIMPSE_PX / side)
+        if not len(boxes):
+            return False
+        off = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - hint.centre).max(axis=1)
+        return bool(((off < side / 4) & ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) < side / 2)).any())
+
+    def _reduced(self, image: np.ndarray) -> tuple[np.ndarray, int]:
+        """The image with blocks of pixels averaged, and their side: 1, 2 or 3. The copy is made of it."""
+        sides = max(image.shape[:2]) / self.side_px
+        factor = 1 if sides < 2 else 2 if sides <= HALF_UP_TO else 3
+        return shrink(image, factor), factor
 
     def _all_tiles(self, width: int, height: int) -> list[tuple[float, Tile]]:
         return [
@@ -140,12 +169,6 @@ class MultiPassDetector(ABC):
             for scale in tile_scales(width, height, self.side_px)
             for tile in tiles(width, height, round(self.side_px / scale))
         ]
-
-    def _coarse_pass(self, reduced: np.ndarray, threshold: float) -> Iterator[RawDetections]:
-        """The faces and hints in a reduced image that is larger than `side_px`, in its pixels."""
-        overlap_px = self.side_px * OVERLAP
-        for tile in tiles(reduced.shape[1], reduced.shape[0], COARSE_TILE_PX, overlap_px=overlap_px):
-            yield _owned(self._detect_in(reduced, tile.box, threshold=threshold, scale=1.0), tile, overlap_px)
 
     def _padded_retry(self, image: np.ndarray) -> RawDetections:
         """A face that fills its image is detected only with something around it: the edges repeated."""
@@ -173,7 +196,7 @@ class MultiPassDetector(ABC):
         scale = min(1.0, self.side_px / max(part.width, part.height)) if scale is None else scale
         wide, high = (max(1, round(side * scale)) for side in (part.width, part.height))
         left, top = int(part.left), int(part.top)
-        seen = _resized(image[top : int(part.bottom), left : int(part.right)], wide, high)
+        seen = resized(image[top : int(part.bottom), left : int(part.right)], wide, high)
         padded = [-(-side // STRIDE_PX) * STRIDE_PX for side in (high, wide)]
         x = np.zeros((1, 3, *padded), dtype=np.float32)  # black below and to the right
         x[0, :, :high, :wide] = seen.transpose(2, 0, 1)
@@ -183,21 +206,17 @@ class MultiPassDetector(ABC):
         return boxes * np.tile(per_px, 2) + np.tile(shift, 2), scores, points * per_px + shift
 
 
-def _resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Image (H, W, 3) uint8 at another size, without aliasing."""
-    if image.shape[:2] == (height, width):
-        return image
-    pil = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(pil.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
-
-
 def _joined(parts: list[RawDetections]) -> RawDetections:
     boxes, scores, points = (np.concatenate(part) for part in zip(*parts, strict=True))
     return boxes, scores, points
 
 
-def _scaled(raw: RawDetections, per_px: np.ndarray) -> RawDetections:
-    return raw[0] * np.tile(per_px, 2), raw[1], raw[2] * per_px
+def _scaled(raw: RawDetections, factor: int) -> RawDetections:
+    return raw[0] * factor, raw[1], raw[2] * factor
+
+
+def _bounds(image: np.ndarray) -> Box:
+    return Box(0, 0, image.shape[1], image.shape[0])
 
 
 def _above(raw: RawDetections, threshold: float) -> RawDetections:
@@ -214,9 +233,21 @@ def _owned(raw: RawDetections, tile: Tile, largest_px: float) -> RawDetections:
 
 
 def _small(raw: RawDetections, largest_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 4) and scores (N,) of the faces up to a size, each once."""
+    """Boxes (N, 4) and scores (N,) of the likeliest faces up to a size, each once."""
     boxes, scores, _ = raw
-    fits = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= largest_px
-    boxes, scores = boxes[fits], scores[fits]
+    fits = np.flatnonzero((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= largest_px)
+    likeliest = fits[np.argsort(-scores[fits])[:MOST_HINTS]]
+    boxes, scores = boxes[likeliest], scores[likeliest]
     kept = nms(boxes, scores, iou_threshold=0.1)
     return boxes[kept], scores[kept]
+
+
+def _larger(raw: RawDetections, than_px: float) -> np.ndarray:
+    """The boxes (N, 4) of faces above a size."""
+    return raw[0][(raw[0][:, 2:] - raw[0][:, :2]).max(axis=1, initial=0) > than_px]
+
+
+def _within(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Which of the boxes (N, 4) have their centre in one of the boxes (M, 4): (N,) bool."""
+    x, y = ((inner[:, None, i] + inner[:, None, i + 2]) / 2 for i in (0, 1))  # (N, 1)
+    return ((x > outer[:, 0]) & (x < outer[:, 2]) & (y > outer[:, 1]) & (y < outer[:, 3])).any(axis=1)
