@@ -14,21 +14,23 @@ import numpy as np
 
 from mien.faces import Detection
 from mien.faces.shrinking import resized, shrink
-from mien.faces.tiling import OVERLAP, Tile, inside, tile_scales, tiles
+from mien.faces.tiling import LEVEL_STEP, OVERLAP, Tile, inside, tile_scales, tiles
 from mien.geometry import Box, box_onto_square, invert, nms, transform
 from mien.preprocess import warp
 
 STRIDE_PX = 32  # of the coarsest maps of the networks; sides are multiples of it
 PADDED_RETRY_PX = 320
-HALF_UP_TO = 4  # sides of the copy: the coarse pass sees such an image at half its size, larger ones at a third
+COARSE = 3  # images above so many sides of the copy are also seen at a third of their size
+COARSER = 1.02  # ... and again at a quarter of that, as long as it is larger than the copy
 COARSE_TILE_PX = 1344  # the coarse pass sees this much at a time: images up to 4000 pixels at once
-SMALLEST_PX = 15  # of the faces that a pass is relied on to find, in its pixels
 HINT_SCORE = 0.0005  # of what may be a small face, in the copy or in the coarse pass
-HINT_PX, COARSE_HINT_PX = 18, 54  # longer side of one in pixels of the copy, and of the image
-CROWD_SCORE, CROWD = 0.1, 3  # so many hints of this score are small faces without a glimpse
+HINT_PX = 28  # longer side of one, at most; of one that is clear already
+CLEAR_HINT_PX = 18
 MOST_HINTS = 100  # of each part, before those of one face are joined
-GLIMPSES, PER_MEGAPIXEL = 6, 1  # so many hints, the likeliest first, are looked at in full size
-GLIMPSE_PX, GLIMPSE_FACES = 160, 4.0  # least side of what is seen then, in pixels and in faces
+GLIMPSES = 9  # hints, the likeliest first, that are looked at in full size, all at once
+MEGAPIXELS = 6  # of an image for which there are so many glimpses more
+GLIMPSE_PX, GLIMPSE_FACES = 128, 3.0  # least side of what is seen, in pixels and in faces
+GLIMPSE_SCORE = 0.2  # of a small face there; of 25 photos and wallpapers without one, none reached 0.13
 
 RawDetections = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes (N, 4), scores (N,), points (N, 5, 2)
 
@@ -118,17 +120,12 @@ class MultiPassDetector(ABC):
         reduced, factor = self._reduced(image)
         raw = _scaled(self._detect_in(reduced, _bounds(reduced), threshold=lowest), factor)
         parts = [_above(raw, self.threshold)]
-        small = [_small(raw, HINT_PX * max(image.shape[:2]) / self.side_px)]
-        if factor > 1 and max(reduced.shape[:2]) > self.side_px:
-            smallest_px = SMALLEST_PX * max(reduced.shape[:2]) / self.side_px  # that the copy shows
-            overlap_px = min(max(self.side_px * OVERLAP, smallest_px), COARSE_TILE_PX / 2)
-            for tile in tiles(reduced.shape[1], reduced.shape[0], COARSE_TILE_PX, overlap_px=overlap_px):
-                raw = self._detect_in(reduced, tile.box, threshold=lowest, scale=1.0)
-                raw = _scaled(_owned(raw, tile, overlap_px), factor)
-                parts.append(_above(raw, self.threshold))
-                small.append(_small(raw, COARSE_HINT_PX))
+        small = [self._hints(raw, max(image.shape[:2]) / self.side_px)]
+        for raw in self._coarser_tiles(reduced, factor, lowest):
+            parts.append(_above(raw, self.threshold))
+            small.append(self._hints(raw, COARSE))
         boxes, scores = (np.concatenate(part) for part in zip(*small, strict=True))
-        large = np.concatenate([_larger(part, COARSE_HINT_PX) for part in parts])
+        large = np.concatenate([_larger(part, HINT_PX * COARSE) for part in parts])
         free = ~_within(large, boxes) & _within(
             np.array([[0, 0, *image.shape[1::-1]]]), boxes
         )  # an eye is no small face
@@ -136,31 +133,50 @@ class MultiPassDetector(ABC):
         kept = nms(boxes, scores, iou_threshold=0.1)
         return parts, boxes[kept], scores[kept]
 
-    def _has_small_faces(self, image: np.ndarray, hints: np.ndarray, scores: np.ndarray) -> bool:
-        """Whether one of the likeliest hints (N, 4) is a face at full size, or several are clear already."""
-        if (scores > CROWD_SCORE).sum() >= CROWD:
-            return True
-        glimpses = GLIMPSES + PER_MEGAPIXEL * (image.shape[0] * image.shape[1] // 1_000_000)
-        return any(self._is_face(image, Box(*hints[i].tolist())) for i in np.argsort(-scores)[:glimpses])
+    def _coarser_tiles(self, reduced: np.ndarray, factor: int, threshold: float) -> Iterator[RawDetections]:
+        """A large image at a third of its size, and at further ones down to the copy's; in its pixels."""
+        overlap_px = self.side_px * OVERLAP
+        while factor >= COARSE and max(reduced.shape[:2]) > COARSER * self.side_px:
+            for tile in tiles(reduced.shape[1], reduced.shape[0], COARSE_TILE_PX, overlap_px=overlap_px):
+                raw = self._detect_in(reduced, tile.box, threshold=threshold, scale=1.0)
+                yield _scaled(_owned(raw, tile, overlap_px), factor)
+            reduced, factor = shrink(reduced, LEVEL_STEP), factor * LEVEL_STEP
 
-    def _is_face(self, image: np.ndarray, hint: Box) -> bool:
-        height, width = image.shape[:2]
-        side = round(max(GLIMPSE_PX, GLIMPSE_FACES * hint.width, GLIMPSE_FACES * hint.height))
-        left, top = (
-            max(0, min(int(middle - side / 2), length - side))
-            for middle, length in zip(hint.centre, (width, height), strict=True)
-        )
-        part = Box(left, top, min(left + side, width), min(top + side, height))
-        boxes, _, _ = self._detect_in(image, part, scale=GLIMPSE_PX / side)
-        if not len(boxes):
-            return False
-        off = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - hint.centre).max(axis=1)
-        return bool(((off < side / 4) & ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) < side / 2)).any())
+    def _hints(self, raw: RawDetections, px: float) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) and scores (N,) of what may be small faces; `px`: of the image per pixel of the pass."""
+        boxes, scores, _ = raw
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+        small = sides <= np.where(scores > self.threshold, CLEAR_HINT_PX * px, HINT_PX * px)
+        likeliest = np.flatnonzero(small)[np.argsort(-scores[small])[:MOST_HINTS]]
+        return boxes[likeliest], scores[likeliest]
+
+    def _has_small_faces(self, image: np.ndarray, hints: np.ndarray, scores: np.ndarray) -> bool:
+        """Whether one of the likeliest hints (N, 4) looks like a small face at full size."""
+        likeliest = hints[np.argsort(-scores)]
+        looks = 1 + image.shape[0] * image.shape[1] // (MEGAPIXELS * 1_000_000)
+        parts = [likeliest[i * GLIMPSES : (i + 1) * GLIMPSES] for i in range(looks)]
+        return any(self._any_face(image, part) for part in parts if len(part))
+
+    def _any_face(self, image: np.ndarray, hints: np.ndarray) -> bool:
+        """Whether what is around one of the hints (N, 4), side by side in one run, looks like a small face."""
+        columns = int(np.ceil(np.sqrt(len(hints))))
+        side_px = columns * GLIMPSE_PX
+        x = np.zeros((1, 3, side_px, side_px), dtype=np.float32)
+        places, largest_px = [], []
+        for i, hint in enumerate(hints):
+            seen, px, (x_px, y_px) = _around(image, Box(*hint.tolist()))
+            top, left = (GLIMPSE_PX * part for part in divmod(i, columns))
+            x[0, :, top : top + seen.shape[0], left : left + seen.shape[1]] = seen.transpose(2, 0, 1)
+            places.append((left + x_px, top + y_px))
+            largest_px.append(HINT_PX * max(image.shape[:2]) / self.side_px / px)
+        boxes, _, _ = self.infer(x, threshold=GLIMPSE_SCORE)
+        off = np.abs((boxes[:, None, :2] + boxes[:, None, 2:]) / 2 - np.array(places)).max(axis=2)  # (M, N)
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)[:, None]
+        return bool(((off < GLIMPSE_PX / 4) & (sides <= np.array(largest_px))).any())
 
     def _reduced(self, image: np.ndarray) -> tuple[np.ndarray, int]:
         """The image with blocks of pixels averaged, and their side: 1, 2 or 3. The copy is made of it."""
-        sides = max(image.shape[:2]) / self.side_px
-        factor = 1 if sides < 2 else 2 if sides <= HALF_UP_TO else 3
+        factor = min(COARSE, max(1, max(image.shape[:2]) // self.side_px))
         return shrink(image, factor), factor
 
     def _all_tiles(self, width: int, height: int) -> list[tuple[float, Tile]]:
@@ -232,14 +248,15 @@ def _owned(raw: RawDetections, tile: Tile, largest_px: float) -> RawDetections:
     return boxes[kept], scores[kept], points[kept]
 
 
-def _small(raw: RawDetections, largest_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 4) and scores (N,) of the likeliest faces up to a size, each once."""
-    boxes, scores, _ = raw
-    fits = np.flatnonzero((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) <= largest_px)
-    likeliest = fits[np.argsort(-scores[fits])[:MOST_HINTS]]
-    boxes, scores = boxes[likeliest], scores[likeliest]
-    kept = nms(boxes, scores, iou_threshold=0.1)
-    return boxes[kept], scores[kept]
+def _around(image: np.ndarray, hint: Box) -> tuple[np.ndarray, float, tuple[float, float]]:
+    """Image around a hint, up to GLIMPSE_PX a side; pixels of the whole per pixel of it; the hint's place in it."""
+    height, width = image.shape[:2]
+    side = round(max(GLIMPSE_PX, GLIMPSE_FACES * hint.width, GLIMPSE_FACES * hint.height))
+    (x, y), px = hint.centre, side / GLIMPSE_PX
+    left, top = (max(0, min(int(c - side / 2), length - side)) for c, length in ((x, width), (y, height)))
+    part = image[top : top + side, left : left + side]
+    seen = resized(part, max(1, round(part.shape[1] / px)), max(1, round(part.shape[0] / px)))
+    return seen, px, ((x - left) / px, (y - top) / px)
 
 
 def _larger(raw: RawDetections, than_px: float) -> np.ndarray:
