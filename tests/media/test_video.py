@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 from mien.errors import OptionError, VideoError
+from mien.media import video
 from mien.media.animation import Animation, frames_of, is_video
 from mien.media.frames import Frame, FrameSource, Sampling
-from mien.media.video import VideoFile
+from mien.media.seeking import StartPoint, start_point
+from mien.media.video import VideoFile, open_video
 from mien.media.work import in_background
 from tests.media.videos import number_of, numbered, with_display_matrix, write_video
 
@@ -45,6 +47,69 @@ def test_every_frame_comes_once_with_its_time(tmp_path: Path, suffix: str) -> No
     assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(20)], abs=1e-3)
     assert frames[0].image.shape == (120, 160, 3)
     assert frames[0].image.dtype == np.uint8
+
+
+SEEKING = {
+    "h264 with open groups": ("mp4", {"options": {"g": "12", "bf": "3", "x264-params": "open-gop=1:b-pyramid=2"}}),
+    "matroska": ("mkv", {"options": {"g": "9", "bf": "2"}}),
+    "vp9": ("webm", {"codec": "libvpx-vp9", "options": {"g": "10", "deadline": "realtime", "cpu-used": "8"}}),
+    "one key frame": ("mp4", {"options": {"g": "1000"}}),
+    "mpeg-ts": ("ts", {"options": {"g": "10"}}),
+}
+
+
+@pytest.mark.parametrize("kind", SEEKING)
+def test_a_start_gives_the_frames_that_decoding_everything_gives(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of variable frame rate, with audio: the same numbers, times and pixels."""
+    suffix, options = SEEKING[kind]
+    times = [i / 30 + 0.004 * (i % 3) + (0.5 if i >= 25 else 0.0) for i in range(48)]
+    path = write_video(
+        tmp_path / f"a.{suffix}", 48, times=times, audio_s=1.5 if suffix == "mp4" else 0.0, **options
+    )
+    everything, _ = read(path)
+    monkeypatch.setattr(video, "SEEK_FROM_S", 0.0)
+    for start_s in (0.0, 0.2, 0.405, 0.9, 1.4, 1.55, 5.0):
+        frames, error = read(path, Sampling(start_s=start_s))
+        wanted = [frame for frame in everything if frame.time_s >= start_s]
+        assert error is None
+        assert [(frame.index, frame.time_s) for frame in frames] == [(f.index, f.time_s) for f in wanted]
+        assert all(np.array_equal(a.image, b.image) for a, b in zip(frames, wanted, strict=True))
+    sampled, _ = read(path, Sampling(start_s=0.9, every=4))
+    assert [frame.index for frame in sampled] == [
+        f.index for f in everything if f.time_s >= 0.9 and f.index % 4 == 0
+    ]
+    rest = list(VideoFile(path, Sampling(fps=10), after=(everything[30].index, everything[30].time_s)))
+    whole = [frame.index for frame in VideoFile(path, Sampling(fps=10)) if frame.index > 30]
+    assert [frame.index for frame in rest] == whole
+
+
+def test_a_late_start_decodes_from_the_key_frame_before_it(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 90, options={"g": "10"})
+    with open_video(str(path)) as (container, stream):
+        assert start_point(container, stream, 2.0) == StartPoint(round(2.0 / stream.time_base), 60)
+    with open_video(str(path)) as (container, stream):
+        assert start_point(container, stream, 0.1) is None
+
+
+def test_a_start_after_the_damage_reads_the_rest(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 90, options={"g": "10"}, image_of=_noisy)
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"mdat") + 4
+    third = (len(data) - begin) // 3
+    data[begin + third // 2 : begin + third] = bytes(third - third // 2)
+    path.write_bytes(data)
+    frames, error = read(path)
+    assert error is not None
+    assert len(frames) < 45
+    rest, error = read(path, Sampling(start_s=2.0))
+    assert error is None
+    assert [frame.index for frame in rest] == list(range(60, 90))
+
+
+def _noisy(index: int) -> np.ndarray:
+    return np.random.default_rng(index).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 
 
 def test_times_are_those_of_the_file_and_not_of_a_frame_rate(tmp_path: Path) -> None:

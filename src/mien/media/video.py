@@ -19,12 +19,14 @@ import numpy as np
 from mien.errors import MissingPackageError, VideoError
 from mien.media.frames import Frame, Sampling
 from mien.media.images import MAX_PIXELS, MIN_SIDE_PX
+from mien.media.seeking import SeekError, StartPoint, go_to, start_point
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+SEEK_FROM_S = 1.0  # what is examined from the first second on is decoded from the beginning
 ENDS_EARLY_S = 0.5  # so much less than its header states is a truncated video
 _LOCAL = {"protocol_whitelist": "file"}  # nothing in a file makes us go online
 _BT709, _UNSPECIFIED, _HD_FROM = 1, 2, 720  # colour spaces of ITU-T H.273; HD without one is BT.709
@@ -71,15 +73,32 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames in the order of their times."""
+        try:
+            yield from self._frames_from(self._start_point())
+        except SeekError:  # raised before the first frame
+            yield from self._frames_from(None)
+
+    def _frames_from(self, point: StartPoint | None) -> Iterator[Frame]:
         examined = self.sampling.selector(self.after)
         with open_video(self.name) as (container, stream):
             stream.codec_context.options = {"err_detect": "explode"}  # damage is an error, not a guess
             convert = Converter(self.name, stream)
-            for index, time_s, frame in _decoded(self.name, container, stream):
+            for index, time_s, frame in _decoded(self.name, container, stream, point):
                 if self.sampling.is_over(time_s):
                     return
                 if examined(index, time_s):
                     yield Frame(index, time_s, convert(frame))
+
+    def _start_point(self) -> StartPoint | None:
+        """Where decoding begins; None: at the beginning."""
+        first_s = max(self.sampling.start_s, self.after[1] if self.after else 0.0)
+        if first_s < SEEK_FROM_S:
+            return None
+        with open_video(self.name) as (container, stream):
+            try:
+                return start_point(container, stream, first_s)
+            except (load_av().FFmpegError, ValueError):
+                return None  # what is wrong is said by decoding
 
 
 @contextmanager
@@ -124,19 +143,26 @@ def stated_duration(container: InputContainer, stream: VideoStream) -> float | N
     return container.duration / 1e6 if container.duration else None
 
 
-def _decoded(name: str, container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, float, VideoFrame]]:
-    """(index, seconds, frame) up to the end or the damage, which raises `VideoError`."""
+def _decoded(
+    name: str, container: InputContainer, stream: VideoStream, point: StartPoint | None = None
+) -> Iterator[tuple[int, float, VideoFrame]]:
+    """(index, seconds, frame) from a point up to the end or the damage, which raises `VideoError`."""
     start_s = (container.start_time or 0) / 1e6
     end = _End(container, stream)
     index, before = 0, -math.inf
-    for frame in _frames(name, container, stream, end):
+    if point is not None:
+        index = point.index
+        go_to(container, stream, point)
+    for frame in _frames(name, container, stream, end, point):
+        if point is not None and before == -math.inf and frame.pts != point.pts:
+            raise SeekError
         if frame.pts is None or frame.time_base is None:
             raise VideoError(name, "has no timestamps; put it into a container with its frame rate: ffmpeg -r RATE")
         time_s = float(frame.pts * Fraction(frame.time_base)) - start_s
         if time_s < before:
             raise VideoError(name, f"is damaged: at {before:.3f} s its timestamps go back to {time_s:.3f} s")
         if frame.is_corrupt:
-            if index == 0 and not frame.key_frame:
+            if before == -math.inf and not frame.key_frame:
                 continue  # shown with what is missing before the first key frame
             raise VideoError(name, _damaged(time_s))
         yield index, round(time_s, 6), frame
@@ -174,14 +200,19 @@ class _End:
         )
 
 
-def _frames(name: str, container: InputContainer, stream: VideoStream, end: _End) -> Iterator[VideoFrame]:
+def _frames(
+    name: str, container: InputContainer, stream: VideoStream, end: _End, point: StartPoint | None
+) -> Iterator[VideoFrame]:
     av = load_av()
-    last_s = None
+    first, reached, last_s = None if point is None else point.pts, False, None
     try:
         for packet in container.demux((stream, *container.streams.audio)):
             end.saw(packet)
             if packet.stream is not stream:
                 continue
+            reached = reached or packet.pts == first
+            if reached and first is not None and packet.pts is not None and packet.pts < first:
+                continue  # shown before the key frame although it follows it: it needs frames before it
             try:
                 frames = cast("list[VideoFrame]", packet.decode())
             except (av.FFmpegError, ValueError):
@@ -189,8 +220,9 @@ def _frames(name: str, container: InputContainer, stream: VideoStream, end: _End
                     continue  # recorded from the middle: nothing is complete before the first key frame
                 raise
             for frame in frames:
-                last_s = frame.time or 0.0
-                yield frame
+                if first is None or (frame.pts is not None and frame.pts >= first):
+                    last_s = frame.time or 0.0
+                    yield frame
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, ValueError):
             raise VideoError(name, f"cannot be read any more ({error.strerror}); check the disk") from None
