@@ -153,8 +153,8 @@ class MultiPassDetector(ABC):
     def _has_small_faces(self, image: np.ndarray, hints: np.ndarray, scores: np.ndarray) -> bool:
         """Whether one of the likeliest hints (N, 4) looks like a small face at full size."""
         likeliest = hints[np.argsort(-scores)]
-        looks = 1 + image.shape[0] * image.shape[1] // (MEGAPIXELS * 1_000_000)
-        parts = [likeliest[i * GLIMPSES : (i + 1) * GLIMPSES] for i in range(looks)]
+        runs = 1 + image.shape[0] * image.shape[1] // (MEGAPIXELS * 1_000_000)
+        parts = [likeliest[i * GLIMPSES : (i + 1) * GLIMPSES] for i in range(runs)]
         return any(self._any_face(image, part) for part in parts if len(part))
 
     def _any_face(self, image: np.ndarray, hints: np.ndarray) -> bool:
@@ -162,15 +162,15 @@ class MultiPassDetector(ABC):
         columns = int(np.ceil(np.sqrt(len(hints))))
         side_px = columns * GLIMPSE_PX
         x = np.zeros((1, 3, side_px, side_px), dtype=np.float32)
-        places, largest_px = [], []
+        centres, largest_px = [], []
         for i, hint in enumerate(hints):
             seen, px, (x_px, y_px) = _around(image, Box(*hint.tolist()))
             top, left = (GLIMPSE_PX * part for part in divmod(i, columns))
             x[0, :, top : top + seen.shape[0], left : left + seen.shape[1]] = seen.transpose(2, 0, 1)
-            places.append((left + x_px, top + y_px))
+            centres.append((left + x_px, top + y_px))
             largest_px.append(HINT_PX * max(image.shape[:2]) / self.side_px / px)
         boxes, _, _ = self.infer(x, threshold=GLIMPSE_SCORE)
-        off = np.abs((boxes[:, None, :2] + boxes[:, None, 2:]) / 2 - np.array(places)).max(axis=2)  # (M, N)
+        off = np.abs((boxes[:, None, :2] + boxes[:, None, 2:]) / 2 - np.array(centres)).max(axis=2)  # (M, N)
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)[:, None]
         return bool(((off < GLIMPSE_PX / 4) & (sides <= np.array(largest_px))).any())
 
