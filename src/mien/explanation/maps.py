@@ -18,6 +18,7 @@ METHODS = {  # name -> what it needs, in words
     "grad-cam": "a network in torch",
     "integrated-gradients": "a network in torch",
 }
+NETWORK_TITLES = {"poster": "POSTER", "poster_v2": "POSTER++", "apvit": "APViT", "phanet": "PhaNet (re-derived)"}
 Kind = Literal["signed", "positive", "kept"]
 
 

@@ -12,7 +12,7 @@ from mien.draw.palette import INK, PAPER
 from mien.errors import OptionError
 from mien.explanation.colours import draw_scale, on_pixels, tinted
 from mien.explanation.explain import Explanation
-from mien.explanation.maps import ExplanationMap
+from mien.explanation.maps import NETWORK_TITLES, ExplanationMap
 from mien.geometry import Box, invert, transform
 from mien.media.images import ImageSource, to_rgb
 from mien.results import percent
@@ -48,7 +48,9 @@ def overlay(source: ImageSource, explanations: Sequence[Explanation], *, method:
     pil = Image.fromarray(tinted(image, share, common[0].kind, inside))
     for one in explanations[::-1]:
         _frame(ImageDraw.Draw(pil, "RGBA"), one, pil.size)
-    return _with_strip(pil, f"{one.weights} ({one.network})  ·  {common[0].title}", common[0])
+    return _with_strip(
+        pil, f"{one.weights} ({NETWORK_TITLES.get(one.network, one.network)})  ·  {common[0].title}", common[0]
+    )
 
 
 def face_overlay(source: ImageSource, one: Explanation, *, method: str | None = None) -> np.ndarray:

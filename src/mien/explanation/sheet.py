@@ -11,14 +11,13 @@ from mien.draw.palette import FAULT, INK, MUTED, PAPER
 from mien.errors import OptionError
 from mien.explanation.colours import draw_scale, on_pixels, tinted
 from mien.explanation.explain import Explanation
-from mien.explanation.maps import ExplanationMap
+from mien.explanation.maps import NETWORK_TITLES, ExplanationMap
 from mien.explanation.measured import measured_map
 from mien.results import percent
 
 _CELL_PX, _GAP_PX, _MAPS_PER_ROW = 176, 18, 10
 _HEAD_PX, _FOOT_PX = 48, 74  # above and below a face of the sheet
 _TITLE_PX = 54
-TITLES = {"poster": "POSTER", "poster_v2": "POSTER++", "apvit": "APViT", "phanet": "PhaNet (re-derived)"}
 _LEGEND = (
     "del, ins: area under the deletion curve (low is faithful) and the insertion curve (high is faithful). "
     "Centre prior: a map that knows no face. Red: maps of this kind, against it on validation faces."
@@ -63,7 +62,7 @@ def _face(
 ) -> None:
     x, y = corner
     name = f"{one.weights}, face {one.index}" if several else one.weights
-    _lines(canvas, (x, y + 7), [(name, INK, 16.0), (TITLES.get(one.network, one.network), MUTED, 12.0)])
+    _lines(canvas, (x, y + 7), [(name, INK, 16.0), (NETWORK_TITLES.get(one.network, one.network), MUTED, 12.0)])
     image.paste(_crop(one), (x, y + _HEAD_PX))
     lines = [(f"{one.label} {percent(one.probability)}", INK, 15.0)]
     if one.centre_prior is not None:
