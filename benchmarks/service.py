@@ -15,10 +15,10 @@ import argparse
 import http.client
 import io
 import os
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def direct(data: bytes, requests: int, workers: int) -> dict[str, float]:
     return {"a second": requests / wall, "cpu ms": 1000 * cpu / requests}
 
 
-def load(port: int, data: bytes, requests: int, clients: int, progress: Callable[[], None]) -> list[float]:
+def load(port: int, data: bytes, requests: int, clients: int, path: str = "/v1/predict") -> list[float]:
     """Seconds of each request by clients that send one after the other; a 429 is tried again, and counted in."""
     times: list[float] = []
     left = iter(range(requests))
@@ -68,7 +68,7 @@ def load(port: int, data: bytes, requests: int, clients: int, progress: Callable
             began = time.perf_counter()
             status = 0
             while status != 200:
-                connection.request("POST", "/v1/predict", data, HEADERS)
+                connection.request("POST", path, data, HEADERS)
                 response = connection.getresponse()
                 response.read()
                 status = response.status
@@ -77,7 +77,6 @@ def load(port: int, data: bytes, requests: int, clients: int, progress: Callable
                 elif status != 200:
                     raise SystemExit(f"status {status}")
             times.append(time.perf_counter() - began)
-            progress()
         connection.close()
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
@@ -90,9 +89,9 @@ def load(port: int, data: bytes, requests: int, clients: int, progress: Callable
 
 def measured(service: ServiceProcess, data: bytes, requests: int, clients: int) -> dict[str, float]:
     """Throughput, response times and processor time for so many clients."""
-    load(service.port, data, 2 * clients, clients, lambda: None)
+    load(service.port, data, 2 * clients, clients)
     wall, cpu = time.perf_counter(), service.cpu_s()
-    times = sorted(load(service.port, data, requests, clients, lambda: None))
+    times = sorted(load(service.port, data, requests, clients))
     wall, cpu = time.perf_counter() - wall, service.cpu_s() - cpu
     quantiles = {f"p{q} ms": 1000 * times[min(len(times) - 1, len(times) * q // 100)] for q in (50, 95, 99)}
     return {"a second": requests / wall, "cpu ms": 1000 * cpu / requests, **quantiles}
@@ -101,11 +100,13 @@ def measured(service: ServiceProcess, data: bytes, requests: int, clients: int) 
 def memory(service: ServiceProcess, requests: int) -> dict[str, Any]:
     """Resident memory of the service at ten moments of so many requests of a tiny image."""
     data = photo(48)
-    load(service.port, data, 500, 4, lambda: None)
+    path = "/v1/predict?detect=false"
+    load(service.port, data, 200, 4, path)
     moments = [round(service.memory_mib(), 1)]
     for _ in range(10):
-        load(service.port, data, requests // 10, 4, lambda: None)
+        load(service.port, data, requests // 10, 4, path)
         moments.append(round(service.memory_mib(), 1))
+        print(f"{moments[-1]} MiB", file=sys.stderr, flush=True)
     return {"requests": requests, "resident MiB": moments}
 
 
