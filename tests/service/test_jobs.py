@@ -130,6 +130,7 @@ def test_a_folder_is_for_one_service(start_service: Start, tmp_path: Path) -> No
     start_service()
     with pytest.raises(mien.OutputError, match="another mien serve"):
         DataFolder(tmp_path / "data")
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
 
 
 def test_what_a_job_is_not_for_is_named(start_service: Start) -> None:

@@ -188,6 +188,7 @@ def _database(data: Path, database: str | None) -> Iterator[Engine]:
     if database is None:
         with plain_disk_errors(data, option="--data"):
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            data.chmod(0o700)
     engine = open_database(settings.database_url)
     try:
         yield engine

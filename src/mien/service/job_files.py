@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -32,6 +33,8 @@ class DataFolder:
         self.path, self.jobs = path, path / "jobs"
         with plain_disk_errors(path, option="--data"):
             self.jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(PermissionError):  # a mounted folder may be another's
+            path.chmod(0o700)
         self._lock = FileLock(path / "lock", timeout=0)
         try:
             self._lock.acquire()
