@@ -14,6 +14,7 @@ from PIL import Image
 
 import mien
 from mien.errors import InputError, OptionError, OutputError, VideoError
+from mien.faces.passes import MultiPassDetector
 from mien.media.encode import VideoWriter
 from mien.media.frames import Frame
 from mien.pipeline import video as pipeline
@@ -262,3 +263,40 @@ def test_tables_read_back_alike(talk: Path, table, recognizer: mien.Recognizer, 
     labels, again = read_columns(tmp_path / "a.parquet")
     assert labels == recognizer.labels
     assert again.equals(table)
+
+
+def test_small_faces_are_searched_for_once_a_second(
+    frame_of, recognizer: mien.Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty wall: one frame of a second is searched in tiles, the others by the cheap passes."""
+    tiled = []
+    detect_in_tiles = MultiPassDetector._detect_in_tiles
+
+    def counted(detector: MultiPassDetector, image: np.ndarray, todo: list) -> list:
+        tiled.append(image.shape)
+        return detect_in_tiles(detector, image, todo)
+
+    monkeypatch.setattr(MultiPassDetector, "_detect_in_tiles", counted)
+    wall = np.full((400, 700, 3), 120, dtype=np.uint8)
+    path = write_video(tmp_path / "a.mp4", [wall] * 12)
+    rows = recognizer.predict_video(path).to_pylist()
+    assert [row["face"] for row in rows] == [None] * 12
+    assert len(tiled) == 4, "once for each way up"
+
+
+def test_small_faces_seen_by_a_search_are_detected_until_the_next(
+    frame_of, recognizer: mien.Recognizer, tmp_path: Path
+) -> None:
+    """Three faces of 26 pixels in 1300, which the copy does not show."""
+    small = np.asarray(Image.fromarray(frame_of(10)[20:170, 20:170]).resize((72, 72)))
+
+    def draw(index: int) -> np.ndarray:
+        image = np.full((700, 1300, 3), 120, dtype=np.uint8)
+        for left in (200, 600, 1000):
+            image[300:372, left + index : left + index + 72] = small
+        return image
+
+    path = write_video(tmp_path / "a.mp4", 9, image_of=draw)
+    rows = recognizer.predict_video(path).to_pylist()
+    assert [sum(row["frame"] == i and row["face"] is not None for row in rows) for i in range(9)] == [3] * 9
+    assert {row["track"] for row in rows} == {0, 1, 2}

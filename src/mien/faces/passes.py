@@ -90,6 +90,19 @@ class MultiPassDetector(ABC):
             for i in kept
         ]
 
+    def with_tiles(self, tiles: bool | None) -> Self:
+        """The same detector with another `tiles`; the network is shared."""
+        other = copy(self)
+        other.tiles = tiles
+        return other
+
+    def shows_small_faces(self, image: np.ndarray) -> bool:
+        """Whether `detect` would search the image in tiles because of a small face, where `tiles` is None."""
+        if max(image.shape[:2]) <= self.side_px:
+            return False
+        _, hints, scores = self._coarse_passes(image)
+        return self._has_small_faces(image, hints, scores)
+
     def passes(self, image: np.ndarray) -> Iterator[RawDetections]:
         """The passes from cheap to costly, before NMS; the first that detects something is the last."""
         yield from self.first_passes(image)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from mien.geometry import Box
 from mien.media.frames import Frame, FrameSource
 from mien.media.work import in_background, map_bounded
 from mien.pipeline.following import Follower, TrackedFace
+from mien.pipeline.search import KeyFrameSearch, LastSearch
 from mien.pipeline.smoother import Smoother
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face, VideoFrame
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 KEY_FRAME_S = 0.1  # between detections: every third frame at 24 to 30 frames a second
 MOST_FRAMES = 6  # of a segment
-SEARCH_S = 1.0  # between searches for faces at any roll, in a frame without a face
+SEARCH_S = 1.0  # between searches for faces at any roll and for small ones
 CHECKPOINT_SEGMENTS = 30  # three seconds or more
 _SLACK_S = 0.002
 _AHEAD = 3  # segments of each pool, and frames of the decoder, that wait
@@ -48,8 +50,8 @@ class _Segment:
     number: int
     frames: list[Frame]
     cut: bool
-    search: bool  # for faces at any roll
-    sideways: Future[bool]  # what the last search gave: faces that are not upright
+    search: bool  # for faces at any roll and of any size
+    last_search: Future[LastSearch]  # what the last search gave
     searched_s: float | None = None  # when that was
     cuts_after: dict[str, Any] = field(default_factory=dict)
     faces: list[LocatedFace] = field(default_factory=list)
@@ -88,6 +90,7 @@ class VideoPredictor:
             self._cuts.restore(checkpoint["cuts"])
             self._tracker.restore(checkpoint["tracker"])
         self._smoother = Smoother(wait=not live, history=self._start.get("history"))
+        self._search = KeyFrameSearch(recognizer)
         self._follower = Follower(recognizer.landmarker, recognizer.any_roll.measure)
         self._error: str | None = None
 
@@ -124,7 +127,7 @@ class VideoPredictor:
     def _segments(self) -> Iterator[_Segment]:
         """The source in segments; what ends it early is kept as the error."""
         number = self._start.get("segment", -1)
-        sideways, searched_s = _known(self._start.get("sideways", False)), self._start.get("searched_s")
+        last, searched_s = _known(LastSearch(**self._start.get("last_search", {}))), self._start.get("searched_s")
         segment: _Segment | None = None
         for frame in self._frames():
             before = self._cuts.state() if segment and (segment.number + 1) % CHECKPOINT_SEGMENTS == 0 else {}
@@ -137,9 +140,9 @@ class VideoPredictor:
                 yield segment
             search = cut or searched_s is None or frame.time_s - searched_s >= SEARCH_S - _SLACK_S
             if search:
-                sideways, searched_s = Future(), frame.time_s
+                last, searched_s = Future(), frame.time_s
             number += 1
-            segment = _Segment(number, [frame], cut, search, sideways)
+            segment = _Segment(number, [frame], cut, search, last)
             segment.searched_s = searched_s
             if self._live:
                 yield segment
@@ -165,20 +168,36 @@ class VideoPredictor:
             height, width = image.shape[:2]
             segment.faces = any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
             return segment
-        try:
-            if segment.search or segment.sideways.result():
-                segment.faces = any_roll.detect(image, self._recognizer.detections)
-            else:
-                segment.faces = any_roll.locate(image, self._recognizer.detections(image))
-        except BaseException as error:
-            if segment.search:
-                segment.sideways.set_exception(error)
-            raise
         if segment.search:
-            upright = any(face.known and not face.turns for face in segment.faces)
-            segment.sideways.set_result(not upright and any(face.known for face in segment.faces))
+            try:
+                segment.faces, last = self._searched(image)
+            except BaseException as error:
+                segment.last_search.set_exception(error)
+                raise
+            segment.last_search.set_result(last)
+        else:
+            last = segment.last_search.result()
+            quickly = partial(self._search.quickly, small=last.small)
+            if last.sideways:
+                segment.faces = any_roll.detect(image, quickly)
+            else:
+                segment.faces = any_roll.locate(image, quickly(image))
         segment.colours = [descriptor(image, face.landmarks) for face in segment.faces]
         return segment
+
+    def _searched(self, image: np.ndarray) -> tuple[list[LocatedFace], LastSearch]:
+        """The faces at any roll and of any size."""
+        tiled: list[bool] = []
+
+        def detections_in(rotated: np.ndarray) -> list[Detection]:
+            faces, small = self._search.everything(rotated)
+            tiled.append(small)
+            return faces
+
+        faces = self._recognizer.any_roll.detect(image, detections_in)
+        upright = any(face.known and not face.turns for face in faces)
+        sideways = not upright and any(face.known for face in faces)
+        return faces, LastSearch(sideways, any(tiled))
 
     def _track(self, segments: Iterator[_Segment]) -> Iterator[_Segment]:
         """Each segment with the tracks of its key frame and of the next one."""
@@ -188,7 +207,7 @@ class VideoPredictor:
             if segment.cuts_after:
                 segment.state = {
                     "segment": segment.number, "cuts": segment.cuts_after, "tracker": self._tracker.state(),
-                    "sideways": segment.sideways.result(), "searched_s": segment.searched_s,
+                    "last_search": asdict(segment.last_search.result()), "searched_s": segment.searched_s,
                 }  # fmt: skip
             if before is not None:
                 before.following = [] if segment.cut else segment.tracked
@@ -232,7 +251,7 @@ def _with_track(face: Face, tracked: TrackedFace) -> Face:
     return replace(face, track=tracked.track, detection=face.detection if tracked.detected else None)
 
 
-def _known(value: bool) -> Future[bool]:
-    future: Future[bool] = Future()
+def _known(value: LastSearch) -> Future[LastSearch]:
+    future: Future[LastSearch] = Future()
     future.set_result(value)
     return future
