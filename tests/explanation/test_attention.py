@@ -14,8 +14,10 @@ import mien
 from mien.explanation.attention import _contributions, attention_maps, has_attention
 from mien.explanation.maps import AttentionMaps
 from mien.explanation.sheet import draw_sheet
+from mien.explanation.torch_maps import TorchMaps
 from mien.models import build
 from mien.weights.fill import load_network
+from mien.weights.manifest import load_manifest
 
 CHEAP = ["phanet", "default"]
 
@@ -136,3 +138,11 @@ def test_a_sheet_shows_networks_and_scales(astronaut: np.ndarray) -> None:
     assert drawn.dtype == np.uint8
     assert drawn.shape[1] > 6 * 176
     assert np.ptp(drawn.astype(int), axis=-1).max() > 100  # there is colour
+
+
+def test_a_network_without_attention_names_the_methods_that_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = load_manifest("phanet")
+    monkeypatch.setattr("mien.weights.fill.network_of", lambda _: nn.Sequential(nn.Conv2d(3, 4, 3)))
+    with pytest.raises(mien.OptionError, match="no attention to show; occlusion, grad-cam and"):
+        TorchMaps(manifest, ["attention"])
+    TorchMaps(manifest, ["grad-cam"])

@@ -49,7 +49,7 @@ def overlay(source: ImageSource, explanations: Sequence[Explanation], *, method:
     for one in explanations[::-1]:
         _frame(ImageDraw.Draw(pil, "RGBA"), one, pil.size)
     return _with_strip(
-        pil, f"{one.weights} ({NETWORK_TITLES.get(one.network, one.network)})  ·  {common[0].title}", common[0]
+        pil, f"{one.weights}  ·  {NETWORK_TITLES.get(one.network, one.network)}  ·  {common[0].title}", common[0]
     )
 
 
