@@ -13,7 +13,7 @@ import numpy as np
 
 from mien import preprocess, results
 from mien.draw import anonymize, palette
-from mien.explanation import explain, occlusion
+from mien.explanation import occlusion
 from mien.faces import landmarks, passes, pose, quality, tiling, upright, yunet
 from mien.labels import LABEL_SETS, Expression
 from mien.media import images
@@ -38,8 +38,8 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     "PASSES": (
         passes,
         (
-            "STRIDE_PX", "PADDED_RETRY_PX", "COARSE_SCALE", "COARSE_TILE_PX", "HINT_SCORE", "HINT_PX",
-            "CROWD_SCORE", "CROWD",
+            "STRIDE_PX", "PADDED_RETRY_PX", "COARSE", "COARSER", "COARSE_TILE_PX", "HINT_SCORE", "HINT_PX",
+            "CLEAR_HINT_PX", "MOST_HINTS", "GLIMPSES", "MEGAPIXELS", "GLIMPSE_PX", "GLIMPSE_FACES", "GLIMPSE_SCORE",
         ),
     ),
     "TILING": (tiling, ("OVERLAP", "LEVEL_STEP", "_SLACK_PX")),
@@ -60,7 +60,6 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     "APPEARANCE": (appearance, ("_SIDE_PX", "_TEMPLATE", "_HAIR", "_FACE", "_CLOTHES", "_BINS")),
     "CUTS": (cuts, ("CUT_FROM", "CUT_RATIO", "_GRID", "_CELL_PX", "_BINS", "_HISTORY")),
     "OCCLUSION": (occlusion, ("GRID", "WINDOW")),
-    "OVERLAY": (explain, ("_STRONGEST", "_FINER")),
     "ANONYMIZE": (anonymize, ("CELLS", "MARGIN", "_LEVELS")),
     "TABLE": (table, ("_DIGITS",)),
     "PALETTE": (

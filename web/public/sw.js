@@ -35,7 +35,7 @@ async function keepAll() {
   for (const name of WEIGHTS) {
     const response = await fromModels(new Request(new URL(`models/${name}/manifest.json`, scope), { cache: "no-cache" }));
     if (!response.ok) throw new Error(`${response.url}: HTTP ${response.status}`);
-    const [file, hash] = Object.entries((await response.json()).files).find(([one]) => one.endsWith(".onnx"));
+    const [file, hash] = Object.entries((await response.json()).files).find(([one]) => /^(?!.*\.int8).*\.onnx$/.test(one));
     await fromModels(new Request(new URL(`models/${name}/${file}?v=${hash.slice(0, 12)}`, scope)));
   }
 }

@@ -36,12 +36,18 @@ export const DETECTORS = {
 export const PASSES = {
   STRIDE_PX: 32,
   PADDED_RETRY_PX: 320,
-  COARSE_SCALE: 0.3333333333333333,
+  COARSE: 3,
+  COARSER: 1.02,
   COARSE_TILE_PX: 1344,
-  HINT_SCORE: 0.04,
-  HINT_PX: 18,
-  CROWD_SCORE: 0.1,
-  CROWD: 3,
+  HINT_SCORE: 0.0005,
+  HINT_PX: 28,
+  CLEAR_HINT_PX: 18,
+  MOST_HINTS: 100,
+  GLIMPSES: 9,
+  MEGAPIXELS: 6,
+  GLIMPSE_PX: 128,
+  GLIMPSE_FACES: 3.0,
+  GLIMPSE_SCORE: 0.2,
 } as const;
 
 export const TILING = {
@@ -126,11 +132,6 @@ export const CUTS = {
 export const OCCLUSION = {
   GRID: 12,
   WINDOW: 3,
-} as const;
-
-export const OVERLAY = {
-  STRONGEST: 0.75,
-  FINER: 8,
 } as const;
 
 export const ANONYMIZE = {

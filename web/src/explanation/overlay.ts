@@ -1,8 +1,11 @@
-// The map of an explanation over its image: `overlay` of src/mien/explanation/explain.py.
+// The map of an explanation over its image.
 
-import { OCCLUSION, OVERLAY, PALETTE } from "../constants";
+import { OCCLUSION, PALETTE } from "../constants";
 import { type Matrix, transform } from "../maths/geometry";
 import { FILTERS, taps } from "../maths/image";
+
+const STRONGEST = 0.75; // the most that a colour hides of the face
+const FINER = 8; // pixels of a cell before it is laid over the image
 
 /** What a network's probability of one class hangs on, in one face. */
 export interface Explanation {
@@ -14,20 +17,20 @@ export interface Explanation {
 
 /** RGBA (height, width) to be laid over the image: orange speaks for the class, blue against it. */
 export function overlay(one: Explanation, width: number, height: number): Uint8ClampedArray<ArrayBuffer> {
-  const side = (OCCLUSION.GRID + 2) * OVERLAY.FINER;
+  const side = (OCCLUSION.GRID + 2) * FINER;
   const fine = finer(one.cells);
-  const scale = (OVERLAY.FINER * OCCLUSION.GRID) / one.sizePx;
+  const scale = (FINER * OCCLUSION.GRID) / one.sizePx;
   const [orange, blue] = [bytes(PALETTE.ORANGE), bytes(PALETTE.BLUE)];
   const rgba = new Uint8ClampedArray(width * height * 4);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const [u, v] = transform(one.matrix, [x + 0.5, y + 0.5]);
-      const share = sample(fine, side, u * scale + OVERLAY.FINER, v * scale + OVERLAY.FINER);
+      const share = sample(fine, side, u * scale + FINER, v * scale + FINER);
       if (share === 0) continue;
       const colour = share > 0 ? orange : blue;
       const at = (y * width + x) * 4;
       for (let c = 0; c < 3; c++) rgba[at + c] = colour[c]!;
-      rgba[at + 3] = 255 * OVERLAY.STRONGEST * Math.min(Math.abs(share), 1);
+      rgba[at + 3] = 255 * STRONGEST * Math.min(Math.abs(share), 1);
     }
   }
   return rgba;
@@ -36,7 +39,7 @@ export function overlay(one: Explanation, width: number, height: number): Uint8C
 /** The map from -1 to 1 with a border of nothing, enlarged by Pillow's bicubic filter. */
 function finer(cells: readonly number[]): Float64Array {
   const from = OCCLUSION.GRID + 2;
-  const to = from * OVERLAY.FINER;
+  const to = from * FINER;
   const most = Math.max(...cells.map(Math.abs), 1e-6);
   const at = (row: number, column: number) => {
     const inside = row > 0 && column > 0 && row < from - 1 && column < from - 1;

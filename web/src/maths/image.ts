@@ -149,17 +149,15 @@ export function taps(filter: Filter, from: number, start: number, end: number, t
 
 const PRECISION = 1 << 22;
 
-/** `Image.resize((width, height), filter, reducing_gap=gap)`. */
-export function resize(image: Rgb, width: number, height: number, filter = BILINEAR, gap?: number): Rgb {
-  if (image.width === width && image.height === height) return image;
-  let [endX, endY] = [image.width, image.height];
-  let source = image;
-  if (gap !== undefined) {
-    const fx = Math.trunc(image.width / width / gap) || 1;
-    const fy = Math.trunc(image.height / height / gap) || 1;
-    source = reduce(image, fx, fy);
-    [endX, endY] = [Math.fround(image.width / fx), Math.fround(image.height / fy)];
-  }
+/** `Image.resize((width, height), filter, (0, 0, endX, endY))`. */
+export function resize(
+  source: Rgb,
+  width: number,
+  height: number,
+  filter = BILINEAR,
+  [wide, high]: readonly [number, number] = [source.width, source.height],
+): Rgb {
+  const [endX, endY] = [Math.fround(wide), Math.fround(high)];
   const rows = (from: Rgb) => (width === from.width && endX === width ? from : along(from, width, 1, filter, endX));
   const columns = (from: Rgb) => (height === from.height && endY === height ? from : along(from, height, 0, filter, endY));
   // Pillow 13 reduces the height first where it loses much more than the width; 12 never does.

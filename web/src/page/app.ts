@@ -38,6 +38,8 @@ export class App {
   async start(): Promise<void> {
     await this.backend.find();
     await this.setMode(this.backend.mode);
+    // A server that wants a token is not forced on who has none.
+    if (!byId("token-form").hidden && !this.backend.remembered) await this.setMode("browser");
   }
 
   /** Where faces are recognised from now on. `token`: of the server. */

@@ -49,6 +49,11 @@ export class Backend {
     }
   }
 
+  /** Whether the user chose the mode before. */
+  get remembered(): boolean {
+    return recalled() !== null;
+  }
+
   /** For the next time that the page is opened. */
   remember(mode: Mode): void {
     try {

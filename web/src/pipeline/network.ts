@@ -77,7 +77,7 @@ export async function fetchManifest(models: URL, name: string): Promise<Manifest
 
 /** The .onnx file of a manifest, checked against its hash where the browser can (https or localhost). */
 export async function fetchModel(models: URL, manifest: Manifest): Promise<ArrayBuffer> {
-  const [file, expected] = Object.entries(manifest.files).find(([name]) => name.endsWith(".onnx")) ?? [];
+  const [file, expected] = Object.entries(manifest.files).find(([name]) => /^(?!.*\.int8).*\.onnx$/.test(name)) ?? [];
   if (!file) throw new Error(`the weights ${manifest.name} have no ONNX file`);
   // The hash in the address: other weights are another file to every cache.
   const bytes = await fetched(new URL(`${manifest.name}/${file}?v=${expected!.slice(0, 12)}`, models));

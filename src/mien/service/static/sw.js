@@ -2,10 +2,10 @@
 //
 // Responses get the headers that let pages use threads (COOP, COEP), so that any static host will do.
 
-const VERSION = "977ff4371a68";
+const VERSION = "7104914f078c";
 const PAGE = `mien page ${VERSION}`;
 const MODELS = "mien models";
-const FILES = ["assets/astronaut-C39iLcNU.jpg","assets/browser-CB9WaMml.js","assets/index-BgTtCTEU.js","assets/index-sTFctTee.css","assets/ort-1.30.0.mjs","assets/ort-1.30.0.wasm.gz","assets/ort-webgpu-1.30.0.mjs","assets/ort-webgpu-1.30.0.wasm.gz","assets/ort.jspi.min-BRCu08l6.js","assets/ort.wasm.min-C-8u33Sh.js","assets/rolldown-runtime-I1t7kcUN.js","assets/worker-CmVaLlMw.js","icon.svg","index.html","licences.txt","site.webmanifest"];
+const FILES = ["assets/astronaut-C39iLcNU.jpg","assets/browser-CB9WaMml.js","assets/index-lsG2cZZG.js","assets/index-sTFctTee.css","assets/ort-1.30.0.mjs","assets/ort-1.30.0.wasm.gz","assets/ort-webgpu-1.30.0.mjs","assets/ort-webgpu-1.30.0.wasm.gz","assets/ort.jspi.min-BRCu08l6.js","assets/ort.wasm.min-C-8u33Sh.js","assets/rolldown-runtime-I1t7kcUN.js","assets/worker-PyL_RhXR.js","icon.svg","index.html","licences.txt","site.webmanifest"];
 const WEIGHTS = ["default", "landmarks68", "yunet-slim", "yunet-slim-robust"];
 const scope = new URL(self.registration.scope);
 const fileOf = (url) => (url.pathname.startsWith(scope.pathname) ? url.pathname.slice(scope.pathname.length) : null);
@@ -35,7 +35,7 @@ async function keepAll() {
   for (const name of WEIGHTS) {
     const response = await fromModels(new Request(new URL(`models/${name}/manifest.json`, scope), { cache: "no-cache" }));
     if (!response.ok) throw new Error(`${response.url}: HTTP ${response.status}`);
-    const [file, hash] = Object.entries((await response.json()).files).find(([one]) => one.endsWith(".onnx"));
+    const [file, hash] = Object.entries((await response.json()).files).find(([one]) => /^(?!.*\.int8).*\.onnx$/.test(one));
     await fromModels(new Request(new URL(`models/${name}/${file}?v=${hash.slice(0, 12)}`, scope)));
   }
 }

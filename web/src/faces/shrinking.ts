@@ -1,0 +1,14 @@
+// Smaller copies of images without aliasing: src/mien/faces/shrinking.py.
+
+import { reduce, resize, type Rgb } from "../maths/image";
+
+/** The means of an image's blocks of `factor` pixels a side; the last ones may be cut off. */
+export const shrink = (image: Rgb, factor: number): Rgb => reduce(image, factor, factor);
+
+/** An image at another size: averaged in blocks, then interpolated for what is left. */
+export function resized(image: Rgb, width: number, height: number): Rgb {
+  const factor = Math.min(Math.floor(image.width / width), Math.floor(image.height / height));
+  const end = factor > 1 ? ([image.width / factor, image.height / factor] as const) : undefined;
+  const shrunk = factor > 1 ? shrink(image, factor) : image;
+  return shrunk.width === width && shrunk.height === height ? shrunk : resize(shrunk, width, height, undefined, end);
+}
