@@ -146,6 +146,7 @@ def test_axe_finds_nothing(page: Any, theme: str) -> None:
     assert not violations, json.dumps(violations, indent=1)[:3000]
 
 
+@pytest.mark.filterwarnings("ignore:Workbook contains no default style")
 def test_downloads(page: Any) -> None:
     assert rows(page, "csv").startswith(b"source,frame,time_s,face,track,left,top")
     openpyxl = pytest.importorskip("openpyxl")

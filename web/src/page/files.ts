@@ -43,6 +43,12 @@ async function check(file: Blob): Promise<void> {
 
 /** Width and height without decoding all of it. */
 async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
+  const head = new DataView(await file.slice(0, 24).arrayBuffer());
+  const isPng = head.byteLength === 24 && head.getUint32(0) === 0x89504e47;
+  // Browsers refuse very large images without saying why.
+  if (isPng && head.getUint32(16) * head.getUint32(20) > IMAGES.MAX_PIXELS) {
+    return { width: head.getUint32(16), height: head.getUint32(20) };
+  }
   const address = URL.createObjectURL(file);
   const image = new Image();
   try {
@@ -53,7 +59,7 @@ async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
     });
     return { width: image.naturalWidth, height: image.naturalHeight };
   } catch {
-    throw new Error("is not an image that this browser reads; convert it to PNG or JPEG");
+    throw new Error("is not an image that this browser reads, or too large for it; convert it to PNG or JPEG");
   } finally {
     URL.revokeObjectURL(address);
   }
