@@ -28,7 +28,7 @@ BLURRED_BELOW = 0.39  # sharpness
 DARK_BELOW = 0.17  # light
 FLAT_BELOW = 0.15  # contrast
 OVEREXPOSED_ABOVE = 0.15  # clipped
-UP_UNKNOWN_BELOW = 0.1  # upright
+UP_UNKNOWN_BELOW = 0.2  # upright
 
 
 def percent(probability: float) -> str:

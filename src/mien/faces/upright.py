@@ -1,50 +1,55 @@
-"""Which way is up in a face: detectors, which know upright faces, see it rotated four ways."""
+"""Which way is up in a face: a small network reads its roll from the box, and the landmarks have to agree."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
-from mien.faces.passes import MultiPassDetector
-from mien.geometry import five_points, similarity
-from mien.preprocess import TEMPLATES, warp
+from mien.geometry import Box, box_onto_square, five_points
+from mien.nn.onnx_session import open_session
+from mien.preprocess import Preprocess, warp
 
-LOWEST_SCORE = 0.02  # of the detectors that measure
-CLEAR_FROM = 0.2  # margin of the first detector; no face in a wrong direction reached it
-_SIDE_PX = 160
-_SHARE = 0.55  # of the crop's side is an ArcFace crop: the face with something around it
-_TEMPLATE = (TEMPLATES["arcface"] - [0.5, 0.55]) * _SHARE + 0.5
-_OFF_CENTRE_PX = 30  # farther away it is another face
+CROP = 1.3  # side of the crop in face boxes, as in training
+_HALF_WINDOW = 3  # bins on each side of a direction that count for it: 52 degrees
+_BATCH = 64
 
 
 class UprightMeasure:
-    """`detectors`: of upright faces, with a threshold of `LOWEST_SCORE`."""
+    """The ONNX form of `mien.models.roll`."""
 
-    def __init__(self, *detectors: MultiPassDetector) -> None:
-        self._detectors = detectors
+    def __init__(self, model: Path, inputs: Preprocess, *, threads: int = 0) -> None:
+        self.inputs = inputs
+        self._session = open_session(model, threads=threads)
 
-    def margins(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """Image (H, W, 3) uint8 RGB and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
+    def margins(self, image: np.ndarray, boxes: Sequence[Box], landmarks: np.ndarray) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB, N face boxes and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
 
-        The score of the face as aligned by its landmarks, less the best score of the same crop rotated by 90, 180
-        and 270 degrees: the first detector's where that is clear, else the mean over all. High where the landmarks
-        have the chin where it is.
+        The probability that up is within 52 degrees of where the landmarks have it, less the highest of the three
+        directions at right angles to it. High where the landmarks have the chin where it is.
         """
-        return np.array([self._margin(image, points) for points in landmarks])
+        if not len(boxes):
+            return np.zeros(0)
+        probabilities = self.probabilities(image, boxes)
+        bins = probabilities.shape[1]
+        eyes, mouth = five_points(landmarks)[:, :2].mean(axis=1), five_points(landmarks)[:, 3:].mean(axis=1)
+        up = eyes - mouth
+        roll = np.arctan2(up[:, 0], -up[:, 1])  # clockwise
+        window = np.arange(-_HALF_WINDOW, _HALF_WINDOW + 1)
+        nearest = np.rint(roll / (2 * np.pi) * bins).astype(int)
+        turns = nearest[:, None] + np.arange(4) * bins // 4  # (N, 4)
+        picked = (turns[:, :, None] + window) % bins
+        mass = np.take_along_axis(probabilities[:, None, :], picked, axis=2).sum(axis=2)  # (N, 4)
+        return mass[:, 0] - mass[:, 1:].max(axis=1)
 
-    def _margin(self, image: np.ndarray, points: np.ndarray) -> float:
-        crop = warp(image, similarity(five_points(points), _TEMPLATE * _SIDE_PX), _SIDE_PX)
-        rotated = [np.rot90(crop, turns) for turns in range(4)]
-        margins: list[float] = []
-        for detector in self._detectors:
-            upright, *others = (self._score(detector, each) for each in rotated)
-            margins.append(upright - max(others))
-            if margins[0] >= CLEAR_FROM:
-                break
-        return float(np.mean(margins))
-
-    def _score(self, detector: MultiPassDetector, crop: np.ndarray) -> float:
-        """The best score of a face in the middle of a crop (S, S, 3); none: 0."""
-        x = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], dtype=np.float32)
-        boxes, scores, _ = detector.infer(x)
-        off_centre = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - _SIDE_PX / 2).max(axis=1, initial=0)
-        return float(scores[off_centre < _OFF_CENTRE_PX].max(initial=0.0))
+    def probabilities(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 24) for rolls of 0, 15, ... degrees clockwise."""
+        size_px, rows = self.inputs.size_px, list[np.ndarray]()
+        for start in range(0, len(boxes), _BATCH):
+            some = boxes[start : start + _BATCH]
+            crops = [warp(image, box_onto_square(box.squared().grown(CROP), size_px), size_px) for box in some]
+            logits = self._session.run(None, {"faces": self.inputs.normalise(np.stack(crops))})[0]
+            powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+            rows.append(powers / powers.sum(axis=1, keepdims=True))
+        return np.concatenate(rows)

@@ -17,6 +17,7 @@ NETWORKS = {  # name -> import path of its config
     "apvit": "mien.models.apvit:APViTConfig",
     "phanet": "mien.models.phanet:PhaNetConfig",
     "landmarks68": "mien.models.landmarks68:Landmarks68Config",
+    "roll": "mien.models.roll:RollConfig",
     "yunet": "mien.models.yunet:YuNetConfig",
 }
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from mien.errors import UnknownNameError
 from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.faces.passes import MultiPassDetector
-from mien.faces.upright import LOWEST_SCORE, UprightMeasure
+from mien.faces.upright import UprightMeasure
 from mien.faces.yunet import SIDE_PX, YuNetDetector
 from mien.weights.manifest import load_manifest
 
@@ -50,6 +50,6 @@ def yunet_slim(
 
 @lru_cache(maxsize=1)
 def upright_measure() -> UprightMeasure:
-    """By both weights of our detector, whatever detects the faces."""
-    files = (load_manifest(name).file(".onnx") for name in ("yunet-slim", "yunet-slim-robust"))
-    return UprightMeasure(*(YuNetDetector(file, threshold=LOWEST_SCORE, threads=1) for file in files))
+    """By the roll network of the package, whatever detects the faces."""
+    manifest = load_manifest("roll")
+    return UprightMeasure(manifest.file(".onnx"), manifest.inputs, threads=1)

@@ -15,7 +15,7 @@ from mien.results import UP_UNKNOWN_BELOW
 Detections = Callable[[np.ndarray], Iterable[Detection]]
 
 SAME_FACE_IOU = 0.3
-DOUBTFUL_BELOW = 0.12  # margin: the quarter turns are tried
+DOUBTFUL_BELOW = 0.5  # margin: the quarter turns are tried
 LEAST_GAIN = 0.1  # of margin by a quarter turn; 45 degrees lie between two that are equally right
 
 
@@ -90,7 +90,7 @@ class AnyRoll:
         boxes = [transform_box(matrix, face.box) if turns else face.box for face in detections]
         points = self.landmarker.locate(rotated, boxes)
         landmarks = transform(invert(matrix), points) if turns else points
-        faces = zip(detections, points, landmarks, self.measure.margins(rotated, points), strict=True)
+        faces = zip(detections, points, landmarks, self.measure.margins(rotated, boxes, points), strict=True)
         return [LocatedFace(face, turns, inside, outside, float(margin)) for face, inside, outside, margin in faces]
 
 
