@@ -44,6 +44,7 @@ def test_shipped_files_are_there_and_stay_small() -> None:
         "landmarks68",
         "phanet",
         "poster",
+        "roll",
         "yunet-slim",
         "yunet-slim-robust",
     ]

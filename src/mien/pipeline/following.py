@@ -78,7 +78,7 @@ class Follower:
         for i in indices:
             (face,) = self._refined([(frames[i].image, face)])
             rotated = np.ascontiguousarray(np.rot90(frames[i].image, face.turns))
-            margin = float(self._measure.margins(rotated, face.points[None])[0])
+            margin = float(self._measure.margins(rotated, [_around(face.points)], face.points[None])[0])
             if margin < UP_UNKNOWN_BELOW or any(_same(face, other.located) for other in faces[i]):
                 return
             face = replace(face, margin=margin)
