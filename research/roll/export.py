@@ -1,6 +1,6 @@
 """Put a trained roll network into the package: safetensors, ONNX, manifest.
 
-    python -m research.roll.export --weights runs/roll/weights.safetensors
+python -m research.roll.export --weights runs/roll/weights.safetensors
 """
 
 from __future__ import annotations

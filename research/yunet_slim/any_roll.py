@@ -49,15 +49,14 @@ def main() -> None:
     rows = np.random.default_rng(0).permutation(people[samples.split[people] == options.split])[: options.images]
     recognizer = mien.load(threads=1)
     detect = not options.no_detect
+    photos = [(row, samples.image(row)) for row in rows]
+    known = [(row, image, faces[0]) for row, image in photos if (faces := recognizer.predict(image, detect=detect))]
     print("| angle | detected | more faces | roll within 10° | certain | right of these | wrong |")
     for angle in ANGLES:
         counts = np.zeros(6, dtype=int)  # photos, detected, further faces, roll right, certain, certain and right
-        for row in rows:
-            image = samples.image(row)
-            upright = recognizer.predict(image, detect=detect)
-            if not upright or upright[0].pose is None:
-                continue
-            canvas, middle = rotated(image, angle, upright[0].box.centre)
+        for row, image, upright in known:
+            assert upright.pose is not None
+            canvas, middle = rotated(image, angle, upright.box.centre)
             faces = recognizer.predict(canvas, detect=detect)
             x, y = middle
             face = next((f for f in faces if f.box.left < x < f.box.right and f.box.top < y < f.box.bottom), None)
@@ -66,11 +65,11 @@ def main() -> None:
             if face is None or face.pose is None or face.expression is None:
                 continue
             right = face.expression.top == FERPLUS[samples.label[row]]
-            close = difference(face.pose.roll_deg, upright[0].pose.roll_deg + angle) <= 10
+            close = difference(face.pose.roll_deg, upright.pose.roll_deg + angle) <= 10
             counts[[1, 3, 4, 5]] += [True, close, bool(face.certain), bool(face.certain) and right]
-        photos, detected, further, close, certain, right = counts.tolist()
+        total, detected, further, close, certain, right = counts.tolist()
         print(
-            f"| {angle} | {detected} of {photos} | {further} | {close} | {certain} | {right} | {certain - right} |",
+            f"| {angle} | {detected} of {total} | {further} | {close} | {certain} | {right} | {certain - right} |",
             flush=True,
         )
 

@@ -1,55 +1,77 @@
-"""Which way is up in a face: a small network reads its roll from the box, and the landmarks have to agree."""
+"""Which way is up in a face: a network reads its roll from the box.
+
+Where that is in doubt, detectors, which know upright faces, see the face rotated four ways.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from mien.geometry import Box, box_onto_square, five_points
-from mien.nn.onnx_session import open_session
-from mien.preprocess import Preprocess, warp
+from mien.faces.passes import MultiPassDetector
+from mien.faces.roll import RollOnnx, quarters, up_deg
+from mien.geometry import Box, five_points, similarity
+from mien.preprocess import TEMPLATES, warp
 
-CROP = 1.3  # side of the crop in face boxes, as in training
-_HALF_WINDOW = 3  # bins on each side of a direction that count for it: 52 degrees
-_BATCH = 64
+LOWEST_SCORE = 0.02  # of the detectors that measure
+CLEAR_ROLL = 0.8  # probability of one direction over the others; below, the middle of the box is read as well
+MIDDLE = 0.65  # of the box's side: a face with much around it fills that
+DOUBTFUL_ROLL = -0.5, 0.8  # margins by the roll between which the detectors are asked
+DETECTOR_WEIGHT = 2.0  # of their margin beside that by the roll
+CLEAR_FROM = 0.2  # margin of the first detector, which decides alone from here
+_SIDE_PX = 160
+_SHARE = 0.55  # of the crop's side is an ArcFace crop: the face with something around it
+_TEMPLATE = (TEMPLATES["arcface"] - [0.5, 0.55]) * _SHARE + 0.5
+_OFF_CENTRE_PX = 30  # farther away it is another face
 
 
 class UprightMeasure:
-    """The ONNX form of `mien.models.roll`."""
+    """`detectors`: of upright faces, with a threshold of `LOWEST_SCORE`."""
 
-    def __init__(self, model: Path, inputs: Preprocess, *, threads: int = 0) -> None:
-        self.inputs = inputs
-        self._session = open_session(model, threads=threads)
+    def __init__(self, roll: RollOnnx, *detectors: MultiPassDetector) -> None:
+        self._roll, self._detectors = roll, detectors
 
-    def margins(self, image: np.ndarray, boxes: Sequence[Box], landmarks: np.ndarray) -> np.ndarray:
-        """Image (H, W, 3) uint8 RGB, N face boxes and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
+    def rolls(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 24), as `RollOnnx.probabilities`.
 
-        The probability that up is within 52 degrees of where the landmarks have it, less the highest of the three
-        directions at right angles to it. High where the landmarks have the chin where it is.
+        The mean of those of the box and of its middle, where the box alone is not clear.
         """
-        if not len(boxes):
-            return np.zeros(0)
-        probabilities = self.probabilities(image, boxes)
-        bins = probabilities.shape[1]
-        eyes, mouth = five_points(landmarks)[:, :2].mean(axis=1), five_points(landmarks)[:, 3:].mean(axis=1)
-        up = eyes - mouth
-        roll = np.arctan2(up[:, 0], -up[:, 1])  # clockwise
-        window = np.arange(-_HALF_WINDOW, _HALF_WINDOW + 1)
-        nearest = np.rint(roll / (2 * np.pi) * bins).astype(int)
-        turns = nearest[:, None] + np.arange(4) * bins // 4  # (N, 4)
-        picked = (turns[:, :, None] + window) % bins
-        mass = np.take_along_axis(probabilities[:, None, :], picked, axis=2).sum(axis=2)  # (N, 4)
-        return mass[:, 0] - mass[:, 1:].max(axis=1)
+        rolls = self._roll.probabilities(image, boxes)
+        *_, second, best = np.sort(quarters(rolls, np.zeros(len(rolls))), axis=1).T
+        unclear = np.flatnonzero(best - second < CLEAR_ROLL).tolist()
+        rolls[unclear] += self._roll.probabilities(image, [boxes[i].grown(MIDDLE) for i in unclear])
+        return rolls / rolls.sum(axis=1, keepdims=True)
 
-    def probabilities(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-        """Image (H, W, 3) uint8 RGB and N face boxes -> (N, 24) for rolls of 0, 15, ... degrees clockwise."""
-        size_px, rows = self.inputs.size_px, list[np.ndarray]()
-        for start in range(0, len(boxes), _BATCH):
-            some = boxes[start : start + _BATCH]
-            crops = [warp(image, box_onto_square(box.squared().grown(CROP), size_px), size_px) for box in some]
-            logits = self._session.run(None, {"faces": self.inputs.normalise(np.stack(crops))})[0]
-            powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-            rows.append(powers / powers.sum(axis=1, keepdims=True))
-        return np.concatenate(rows)
+    def margins(self, image: np.ndarray, rolls: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """Image (H, W, 3) uint8 RGB, N rolls and landmarks (N, 68, 2) in its pixels -> (N,) from -1 to 1.
+
+        The probability that up is where the landmarks have it, less the highest of the three directions at right
+        angles to it; in doubt, the margin of the detectors is added. High where the landmarks have the chin where
+        it is.
+        """
+        mass = quarters(rolls, up_deg(landmarks))
+        margins = mass[:, 0] - mass[:, 1:].max(axis=1, initial=0.0)
+        low, high = DOUBTFUL_ROLL
+        for i in np.flatnonzero((margins > low) & (margins < high)):
+            margins[i] += DETECTOR_WEIGHT * self._by_detectors(image, landmarks[i])
+        return np.clip(margins, -1, 1)
+
+    def _by_detectors(self, image: np.ndarray, points: np.ndarray) -> float:
+        """The score of the face as aligned by its landmarks, less the best of that crop at the other quarter turns."""
+        crop = warp(image, similarity(five_points(points), _TEMPLATE * _SIDE_PX), _SIDE_PX)
+        rotated = [np.rot90(crop, turns) for turns in range(4)]
+        margins: list[float] = []
+        for detector in self._detectors:
+            upright, *others = (self._score(detector, each) for each in rotated)
+            margins.append(upright - max(others))
+            if margins[0] >= CLEAR_FROM:
+                break
+        return float(np.mean(margins))
+
+    def _score(self, detector: MultiPassDetector, crop: np.ndarray) -> float:
+        """The best score of a face in the middle of a crop (S, S, 3); none: 0."""
+        x = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], dtype=np.float32)
+        boxes, scores, _ = detector.infer(x)
+        off_centre = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - _SIDE_PX / 2).max(axis=1, initial=0)
+        return float(scores[off_centre < _OFF_CENTRE_PX].max(initial=0.0))

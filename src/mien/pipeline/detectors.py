@@ -7,7 +7,8 @@ from functools import lru_cache
 from mien.errors import UnknownNameError
 from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.faces.passes import MultiPassDetector
-from mien.faces.upright import UprightMeasure
+from mien.faces.roll import RollOnnx
+from mien.faces.upright import LOWEST_SCORE, UprightMeasure
 from mien.faces.yunet import SIDE_PX, YuNetDetector
 from mien.weights.manifest import load_manifest
 
@@ -50,6 +51,8 @@ def yunet_slim(
 
 @lru_cache(maxsize=1)
 def upright_measure() -> UprightMeasure:
-    """By the roll network of the package, whatever detects the faces."""
-    manifest = load_manifest("roll")
-    return UprightMeasure(manifest.file(".onnx"), manifest.inputs, threads=1)
+    """By the roll network and both weights of our detector, whatever detects the faces."""
+    roll = load_manifest("roll")
+    files = (load_manifest(name).file(".onnx") for name in ("yunet-slim", "yunet-slim-robust"))
+    detectors = (YuNetDetector(file, threshold=LOWEST_SCORE, threads=1) for file in files)
+    return UprightMeasure(RollOnnx(roll.file(".onnx"), roll.inputs, threads=1), *detectors)

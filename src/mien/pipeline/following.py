@@ -77,8 +77,9 @@ class Follower:
         face = start.located
         for i in indices:
             (face,) = self._refined([(frames[i].image, face)])
-            rotated = np.ascontiguousarray(np.rot90(frames[i].image, face.turns))
-            margin = float(self._measure.margins(rotated, [_around(face.points)], face.points[None])[0])
+            image = frames[i].image
+            rolls = self._measure.rolls(image, [face.detection.box])
+            margin = float(self._measure.margins(image, rolls, face.landmarks[None])[0])
             if margin < UP_UNKNOWN_BELOW or any(_same(face, other.located) for other in faces[i]):
                 return
             face = replace(face, margin=margin)
