@@ -2,8 +2,8 @@
 
     python -m research.roll.evaluate --data DIR --images 150
 
-`DIR` holds the archives of `research.fer.suite` and of `stock_cdf`; nothing of the chosen rows was trained on but by
-the expression weights. Faces are detected but in the sets whose images are one face each.
+`DIR` holds the archives of `research.fer.suite` and of `stock_cdf`. The roll network was trained on none of these
+images. Faces are detected but in the sets whose images are one face each.
 """
 
 from __future__ import annotations
@@ -66,19 +66,15 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=150, help="of each set")
     options = parser.parse_args()
     recognizer = mien.load(threads=1)
-    print(
-        "| set | faces | flagged | in percent | taken for turned | of these certain |\n|---|---:|---:|---:|---:|---:|"
-    )
+    print("| set | faces | flagged | % | taken for turned | of these certain |\n|---|---:|---:|---:|---:|---:|")
     for title, entry in SETS.items():
         samples, counts = entry.rows(options.data / f"{entry.archive}.zip"), Counts()
         for row in np.random.default_rng(0).permutation(len(samples))[: options.images]:
             for face in recognizer.predict(samples.image(row), detect=entry.detect):
                 counts.add(face)
-        share = 100 * counts.flagged / max(counts.faces, 1)
-        print(
-            f"| {title} | {counts.faces} | {counts.flagged} | {share:.1f} | {counts.turned} | {counts.turned_certain} |",
-            flush=True,
-        )
+        share = f"{100 * counts.flagged / max(counts.faces, 1):.1f}"
+        cells = (title, counts.faces, counts.flagged, share, counts.turned, counts.turned_certain)
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 if __name__ == "__main__":

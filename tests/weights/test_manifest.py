@@ -48,7 +48,7 @@ def test_shipped_files_are_there_and_stay_small() -> None:
         "yunet-slim",
         "yunet-slim-robust",
     ]
-    assert sum(file.stat().st_size for file in SHIPPED.rglob("*")) < 64_000_000
+    assert sum(file.stat().st_size for file in SHIPPED.rglob("*")) < 64_500_000
 
 
 @pytest.fixture

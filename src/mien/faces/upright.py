@@ -58,7 +58,7 @@ class UprightMeasure:
         return np.clip(margins, -1, 1)
 
     def _by_detectors(self, image: np.ndarray, points: np.ndarray) -> float:
-        """The score of the face as aligned by its landmarks, less the best of that crop at the other quarter turns."""
+        """The score of the face as aligned by its landmarks, less the best at the three other quarter turns."""
         crop = warp(image, similarity(five_points(points), _TEMPLATE * _SIDE_PX), _SIDE_PX)
         rotated = [np.rot90(crop, turns) for turns in range(4)]
         margins: list[float] = []

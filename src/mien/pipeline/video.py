@@ -23,6 +23,7 @@ from mien.media.work import in_background, map_bounded
 from mien.pipeline.following import Follower, TrackedFace
 from mien.pipeline.search import KeyFrameSearch, LastSearch
 from mien.pipeline.smoother import Smoother
+from mien.pipeline.steady_up import SteadyUp
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face, VideoFrame
 from mien.tracking.appearance import descriptor
@@ -89,6 +90,7 @@ class VideoPredictor:
         if checkpoint:
             self._cuts.restore(checkpoint["cuts"])
             self._tracker.restore(checkpoint["tracker"])
+        self._steady = SteadyUp(recognizer.any_roll, self._start.get("ups"))
         self._smoother = Smoother(wait=not live, history=self._start.get("history"))
         self._search = KeyFrameSearch(recognizer)
         self._follower = Follower(recognizer.landmarker, recognizer.any_roll.measure)
@@ -208,6 +210,7 @@ class VideoPredictor:
                 segment.state = {
                     "segment": segment.number, "cuts": segment.cuts_after, "tracker": self._tracker.state(),
                     "last_search": asdict(segment.last_search.result()), "searched_s": segment.searched_s,
+                    "ups": self._steady.state(),
                 }  # fmt: skip
             if before is not None:
                 before.following = [] if segment.cut else segment.tracked
@@ -221,11 +224,13 @@ class VideoPredictor:
             yield before
 
     def _tracked(self, segment: _Segment) -> list[TrackedFace]:
+        image = segment.frames[0].image
         if not self._detect:
-            return [TrackedFace(0, face, detected=False) for face in segment.faces]
+            return [TrackedFace(0, self._steady.keep(0, image, face), detected=False) for face in segment.faces]
         boxes = [face.detection.box for face in segment.faces]
         numbers = self._tracker.update(segment.frames[0].time_s, boxes, segment.colours, cut=segment.cut)
-        return [TrackedFace(number, face) for number, face in zip(numbers, segment.faces, strict=True)]
+        pairs = zip(numbers, segment.faces, strict=True)
+        return [TrackedFace(number, self._steady.keep(number, image, face)) for number, face in pairs]
 
     def _recognise(self, segment: _Segment) -> tuple[_Segment, list[VideoFrame]]:
         """The results of a segment, not yet smoothed."""
