@@ -35,7 +35,7 @@ def faces(samples: Samples, limit: int, *, detect: bool) -> Iterator[tuple[np.nd
     """Canvas (S, S, 3) uint8 and roll in degrees, of training images in random order."""
     detector, landmarker = yunet_slim(threads=1), default_landmarker(threads=1)
     rows = np.flatnonzero(samples.split == "train")
-    found = 0
+    count = 0
     for row in np.random.default_rng(0).permutation(rows):
         image = samples.image(row)
         box = Box(0, 0, image.shape[1], image.shape[0]).grown(0.85)
@@ -48,8 +48,8 @@ def faces(samples: Samples, limit: int, *, detect: bool) -> Iterator[tuple[np.nd
         if abs(roll) > MAX_ROLL_DEG:
             continue
         yield warp(image, box_onto_square(box.squared().grown(SHOWN), CANVAS_PX), CANVAS_PX), roll
-        found += 1
-        if found == limit:
+        count += 1
+        if count == limit:
             return
 
 

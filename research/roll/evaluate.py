@@ -1,4 +1,4 @@
-"""Upright faces as they were taken: how many are flagged `orientation`, and how many are taken for turned ones.
+"""Upright faces as they were taken: how many are flagged `orientation`, and how many are taken for rotated ones.
 
     python -m research.roll.evaluate --data DIR --images 150
 
@@ -20,7 +20,7 @@ from mien.datasets.samples import Samples
 from mien.results import Face
 from research.fer.suite import ENTRIES, Entry, muxspace_of
 
-TURNED_ABOVE_DEG = 60  # no photo of these sets has such a roll
+ROTATED_ABOVE_DEG = 60  # no photo of these sets has such a roll
 
 
 @dataclass
@@ -29,18 +29,18 @@ class Counts:
 
     faces: int = 0
     flagged: int = 0
-    turned: int = 0
-    turned_certain: int = 0
+    rotated: int = 0
+    rotated_certain: int = 0
 
     def add(self, face: Face) -> None:
         """Count one face."""
         assert face.quality is not None
         assert face.pose is not None
-        turned = abs(face.pose.roll_deg) > TURNED_ABOVE_DEG
+        rotated = abs(face.pose.roll_deg) > ROTATED_ABOVE_DEG
         self.faces += 1
         self.flagged += "orientation" in face.quality.flags
-        self.turned += turned
-        self.turned_certain += turned and bool(face.certain)
+        self.rotated += rotated
+        self.rotated_certain += rotated and bool(face.certain)
 
 
 def stock(archive: Path) -> Samples:
@@ -66,14 +66,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=150, help="of each set")
     options = parser.parse_args()
     recognizer = mien.load(threads=1)
-    print("| set | faces | flagged | % | taken for turned | of these certain |\n|---|---:|---:|---:|---:|---:|")
+    print("| set | faces | flagged | % | taken for rotated | of these certain |\n|---|---:|---:|---:|---:|---:|")
     for title, entry in SETS.items():
         samples, counts = entry.rows(options.data / f"{entry.archive}.zip"), Counts()
         for row in np.random.default_rng(0).permutation(len(samples))[: options.images]:
             for face in recognizer.predict(samples.image(row), detect=entry.detect):
                 counts.add(face)
         share = f"{100 * counts.flagged / max(counts.faces, 1):.1f}"
-        cells = (title, counts.faces, counts.flagged, share, counts.turned, counts.turned_certain)
+        cells = (title, counts.faces, counts.flagged, share, counts.rotated, counts.rotated_certain)
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 

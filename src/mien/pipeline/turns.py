@@ -79,10 +79,10 @@ class AnyRoll:
         faces: list[LocatedFace] = []
         copy = _copy_of(image, SEARCH_PX)
         for turns in (1, 2, 3):
-            found = self._known_at(copy, detections_in, turns)
-            if found and copy is not image:
-                found = self._known_at(image, detections_in, turns)
-            faces += found
+            known = self._known_at(copy, detections_in, turns)
+            if known and copy is not image:
+                known = self._known_at(image, detections_in, turns)
+            faces += known
         kept: list[LocatedFace] = []
         for face in sorted(faces, key=lambda face: -face.margin):
             if not _overlaps(face, kept):

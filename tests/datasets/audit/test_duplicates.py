@@ -77,7 +77,9 @@ def test_copies_of_a_photo_are_found_and_other_photos_are_not(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("surroundings", [0, 255])
-def test_faces_cut_out_along_one_outline_are_told_apart_by_what_they_show(tmp_path: Path, surroundings: int) -> None:
+def test_faces_cut_out_along_one_outline_are_told_apart_by_what_they_show(
+    tmp_path: Path, surroundings: int
+) -> None:
     face(tmp_path / "a.png")
     face(tmp_path / "a_again.jpg", size=64)
     face(tmp_path / "b.png", "grace_hopper.jpg")
