@@ -48,7 +48,7 @@ def anchors(page: Path) -> set[str]:
 @PAGES
 def test_files_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"(?:src/mien|research|tools|benchmarks|tests|docs|scripts|examples)/[\w./-]*\w", text):
+    for name in re.findall(r"(?<![\w/])(?:src/mien|research|tools|benchmarks|tests|docs|scripts|examples|notebooks|web)/[\w./-]*\w", text):
         assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), f"{page.relative_to(ROOT)}: {name}"
 
 

@@ -80,8 +80,12 @@ class WeightsManifest:
 
     @property
     def identity(self) -> str:
-        """Twelve hexadecimal digits that stand for these weights, whichever of their files is used."""
-        return hashlib.sha256("".join(sorted(self.files.values())).encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits that stand for these weights, whichever of their files is used.
+
+        The int8 form holds scales only, no weights of its own: it does not count.
+        """
+        hashes = sorted(value for name, value in self.files.items() if not name.endswith(INT8))
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()[:12]
 
     @property
     def accuracies(self) -> dict[str, float]:
