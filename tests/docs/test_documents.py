@@ -48,7 +48,8 @@ def anchors(page: Path) -> set[str]:
 @PAGES
 def test_files_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"(?<![\w/])(?:src/mien|research|tools|benchmarks|tests|docs|scripts|examples|notebooks|web)/[\w./-]*\w", text):
+    folders = "src/mien|research|tools|benchmarks|tests|docs|scripts|examples|notebooks|web"
+    for name in re.findall(rf"(?<![\w/])(?:{folders})/[\w./-]*\w", text):
         assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), f"{page.relative_to(ROOT)}: {name}"
 
 

@@ -4,9 +4,9 @@ Candidates are found by a perceptual hash: the signs of the 63 lowest frequencie
 32 x 32 grey copy, against their median (the pHash of C. Zauner, "Implementation and Benchmarking of Perceptual
 Image Hash Functions", 2010, with 8 x 8 coefficients and without the mean). Hashes alone take different faces
 before a dark wall for one another, and so does the correlation of the grey copies. A candidate counts only where
-the *detail* of both copies, what is left after a 7 x 7 mean is taken away, correlates by at least 0.8. Black or white
-surroundings (a face cut out along its hull, bars of a film) are no detail: the correlation is of what both copies
-show inside of them.
+the *detail* of both copies, what is left after a 7 x 7 mean is taken away, correlates by at least 0.8. Black or
+white surroundings (a face cut out along its hull, bars of a film) are no detail: the correlation is of what both
+copies show inside of them.
 
 Both limits were chosen by looking at pairs. Of FER+, 70 pairs drawn from the weakest above 0.8 all show one photo;
 the 41 of muxspace all show one person, nearly all one photo; below 0.7 muxspace begins to pair different people.
