@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mien.evaluation.calibrate import calibrate as calibrate
     from mien.evaluation.evaluate import compare as compare
     from mien.evaluation.evaluate import evaluate as evaluate
+    from mien.evaluation.forms import export as export
     from mien.evaluation.result import Comparison as Comparison
     from mien.evaluation.result import Evaluation as Evaluation
     from mien.explanation.explain import Explanation as Explanation
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from mien.training.session import TrainingResult as TrainingResult
     from mien.training.session import train as train
     from mien.weights.convert import convert as convert
-    from mien.weights.export import export as export
     from mien.weights.fill import load_network as load_network
     from mien.weights.manifest import WeightsManifest as WeightsManifest
     from mien.weights.verify import WeightsCheck as WeightsCheck
@@ -121,7 +121,7 @@ _PUBLIC = {
     "convert": "mien.weights.convert",
     "evaluate": "mien.evaluation.evaluate",
     "explain": "mien.explanation.explain",
-    "export": "mien.weights.export",
+    "export": "mien.evaluation.forms",
     "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",
     "predict": "mien.pipeline.recognizer",

@@ -95,7 +95,7 @@ def export_onnx(
     if multiple_px:
         sides = ((2, "h"), (3, "w"))
         shapes |= {axis: multiple_px * torch.export.Dim(name, min=2, max=512) for axis, name in sides}
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             network,
             (torch.zeros(2, 3, size_px, size_px),),
@@ -164,7 +164,7 @@ def _target(manifest: WeightsManifest, out: str | os.PathLike[str] | None) -> Pa
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the exporter's remarks on packages that we do not use."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -1,0 +1,64 @@
+"""Exported forms agree with torch, or nothing is written."""
+
+# ruff: noqa: F811  (a fixture of another module)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxscript")
+
+import mien
+from mien.errors import MissingPackageError, OptionError, UnknownNameError, WeightsError
+from mien.evaluation import forms
+from mien.nn.onnx_session import open_session
+from mien.weights.manifest import load_manifest
+from mien.weights.parity import parity_faces
+from tests.weights.test_export import trained  # noqa: F401
+
+
+def test_half_precision_takes_half_the_room(trained: Path, tmp_path: Path) -> None:
+    single = mien.export(trained, out=tmp_path / "single.onnx")
+    half = mien.export(trained, out=tmp_path / "half.onnx", precision="fp16")
+    assert half.measured["export"]["largest_difference"] < forms.LIMITS["fp16"]
+    faces = parity_faces(half.inputs)
+    one, other = (open_session(each.file(".onnx"), threads=1) for each in (single, half))
+    np.testing.assert_allclose(one.run(None, {"faces": faces})[0], other.run(None, {"faces": faces})[0], atol=1e-3)
+
+
+def test_torch_programs_take_any_batch(trained: Path, tmp_path: Path) -> None:
+    manifest = mien.export(trained, to="torch-export", out=tmp_path / "net.pt2")
+    assert load_manifest(str(tmp_path / "net.json")) == manifest
+    module = torch.export.load(tmp_path / "net.pt2").module()
+    assert module(torch.zeros(5, 3, 32, 32)).shape == (5, 68, 2)
+
+
+def test_a_form_that_differs_is_not_written(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(forms.LIMITS, "fp16", 1e-9)
+    with pytest.raises(WeightsError, match="of the outputs' range on real faces"):
+        mien.export(trained, out=tmp_path / "half.onnx", precision="fp16")
+    assert not list(tmp_path.glob("half*"))
+
+
+def test_what_cannot_be_is_refused_first(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownNameError, match="export format"):
+        mien.export(trained, to="tflite")
+    with pytest.raises(UnknownNameError, match="precision"):
+        mien.export(trained, precision="fp4")
+    with pytest.raises(OptionError, match="give a prepared set"):
+        mien.export(trained, precision="int8", out=tmp_path / "a.onnx")
+    with pytest.raises(OptionError, match="torch-export has no int8"):
+        mien.export(trained, to="torch-export", precision="int8", out=tmp_path / "a.pt2")
+    with pytest.raises(OptionError, match=r"must end in \.pt2"):
+        mien.export(trained, to="torch-export", out=tmp_path / "a.onnx")
+    monkeypatch.setattr(forms, "find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match="openvino"):
+        mien.export(trained, to="openvino", out=tmp_path / "a.xml")
