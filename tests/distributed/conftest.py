@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import mien
+
 
 @pytest.fixture
 def folder(tmp_path: Path, astronaut: np.ndarray) -> Path:
@@ -16,3 +18,9 @@ def folder(tmp_path: Path, astronaut: np.ndarray) -> Path:
         Image.fromarray(astronaut[40 + i : 200, 150:300]).save(folder / ("below" if i > 2 else "") / f"{i}.png")
     (folder / "bad.png").write_bytes(b"no image")
     return folder
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> mien.Recognizer:
+    """In single precision, as collections are predicted."""
+    return mien.load(threads=1, precision="float32")
