@@ -210,6 +210,7 @@ def test_wrong_settings_are_refused() -> None:
         (np.full((5, 5, 3), -2.0), "normalisation"),
         (np.full((5, 5, 3), np.nan), "0..255"),
         (np.full((5, 5), 3000, np.uint16), "257"),
+        (np.full((5, 5), 1.2), r"clip\(0, 1\) where 1 is white, .*round\(\).* where 255 is"),
         (np.full((5, 5), True), "bool"),
         (np.full((5, 5), "a"), "uint8"),
     ],

@@ -81,7 +81,7 @@ def evaluate(
     made = _predict(
         [source for source in sources if not source.table],
         part,
-        partial(load, priors=priors, tta=tta, threads=1),
+        partial(load, priors=priors, tta=tta, precision="float32", threads=1),
         corruptions=versions,
         detect=detect,
         workers=workers,

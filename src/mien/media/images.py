@@ -117,7 +117,7 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint16:
         remedy = "(x // 257).astype('uint8') where 65535 is white"
     elif low >= 0 and high <= 255:
-        remedy = "x.round().astype('uint8')"
+        remedy = "x.clip(0, 1) where 1 is white, x.round().astype('uint8') where 255 is"
     else:
         remedy = "bring them to 0..255, and x.astype('uint8'); undo a network's normalisation first"
     raise InputError(f"the array holds {array.dtype} from {low:g} to {high:g}; give uint8 RGB, 0..255: {remedy}")
