@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mien._version import __version__
+from mien.cli.bench import bench
 from mien.cli.calibrate import calibrate
 from mien.cli.camera import camera
 from mien.cli.data import data_app
@@ -85,7 +86,7 @@ def _main(
     pass
 
 
-for command in (predict, explain, camera, summary, plot, report, train, evaluate, calibrate):
+for command in (predict, explain, camera, summary, plot, report, train, evaluate, calibrate, bench):
     app.command()(command)
 app.command("export")(export_command)
 app.add_typer(weights_app, name="weights")

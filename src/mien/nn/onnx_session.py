@@ -90,3 +90,30 @@ def _runtime() -> ModuleType:
             del os.environ[_NO_TELEMETRY]
             if before is not None:
                 os.environ[_NO_TELEMETRY] = before
+
+
+def matrix_product_session(side: int, *, threads: int) -> OnnxSession:
+    """Inputs "a" and "b" (side, side) float32 -> their matrix product: the unit that `mien bench` measures in."""
+    # A model file of one node, field by field: the package `onnx`, which could write it, is not needed to predict.
+    shape = _field(1, _number(1, side)) * 2
+    values = [
+        _field(1, name) + _field(2, _field(1, _number(1, 1) + _field(2, shape)))
+        for name in (b"a", b"b", b"product")
+    ]
+    node = _field(1, b"a") + _field(1, b"b") + _field(2, b"product") + _field(4, b"MatMul")
+    graph = _field(1, node) + _field(2, b"product") + _field(11, values[0]) + _field(11, values[1])
+    graph += _field(12, values[2])
+    return OnnxSession(_number(1, 8) + _field(7, graph) + _field(8, _number(2, 13)), threads)
+
+
+def _varint(value: int) -> bytes:
+    low, rest = value & 127, value >> 7
+    return bytes([low | 128]) + _varint(rest) if rest else bytes([low])
+
+
+def _number(field: int, value: int) -> bytes:
+    return bytes([field << 3]) + _varint(value)
+
+
+def _field(field: int, content: bytes) -> bytes:
+    return bytes([field << 3 | 2]) + _varint(len(content)) + content
