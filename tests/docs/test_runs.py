@@ -43,6 +43,7 @@ NOT_RUN = {  # a word of a command -> why it stays out
     "runs/multi_source-poster_v2": "the same",
     "calibrate": "needs fifty validation images",
     "camera": "there is none",
+    "serve": "it runs until it is stopped; tests/service",
     "2:0-4.5": "the video shows one person",
     "country": "a column of the reader's",
     "before.csv": "an earlier table of the reader's",
