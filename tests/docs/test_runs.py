@@ -50,10 +50,10 @@ NOT_RUN = {  # a word of a command -> why it stays out
 }
 
 
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
     """A folder with what the pages point at."""
-    top = tmp_path_factory.mktemp("documents")
+    top = tmp_path / "documents"
     for name in ("photo.jpg", "crowd.jpg", "holiday/a.jpg", "holiday/b.jpg", "crops/a.jpg",
                  *(f"study/{group}/{i}.jpg" for group in ("control", "treatment") for i in range(2))):  # fmt: skip
         (top / name).parent.mkdir(parents=True, exist_ok=True)
