@@ -70,12 +70,16 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     ),
 }  # fmt: skip
 
+# The page asks the detectors which way is up, the package the roll network: other measures, other limits.
+ITS_OWN = {"UP_UNKNOWN_BELOW": 0.1, "DOUBTFUL_BELOW": 0.12}
+
 
 def text() -> str:
     """What the file must hold now."""
     lines = [NOTE]
     for name, (module, names) in SHARED.items():
         values = {one.lstrip("_"): plain(getattr(module, one)) for one in names}
+        values |= {key: value for key, value in ITS_OWN.items() if key in values}
         if name == "QUALITY":
             values["PATCH_PX"] = module._PATCH.size_px
         if name == "TABLE":

@@ -57,7 +57,7 @@ def test_a_file_played_as_a_camera_gives_a_table_and_a_recording(
     error = capsys.readouterr().err
     assert f"{len(rows)} frame" in error
     assert f"recording: {clip}; table: {table}" in error
-    assert "happiness" in error
+    assert f"mien summary {table}" in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.mp4", "t.parquet"]
 
 

@@ -39,8 +39,8 @@ def test_shipped_onnx_and_safetensors_compute_the_same(name: str) -> None:
     with torch.inference_mode():
         wanted = network(x).numpy()
     found = open_session(manifest.file(".onnx"), threads=1).run(None, {"faces": x.numpy()})[0]
-    if manifest.labels is None and name != "roll":
-        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    if manifest.labels is None and name != "roll":  # positions, in sides of the crop
+        np.testing.assert_allclose(found, wanted, atol=5e-4 if name == "landmarks68" else 1e-4)
     else:  # their ONNX files store half precision after the exporter's rewriting
         bias = np.zeros(1)
         np.testing.assert_allclose(calibrated(found, 1.0, bias), calibrated(wanted, 1.0, bias), atol=1e-3)

@@ -146,7 +146,7 @@ def test_a_changed_file_under_the_same_name_is_read_again(recognizer: mien.Recog
     ("settings", "options", "change"),
     [
         ({"priors": "balanced"}, {}, "priors was default, now balanced"),
-        ({"small_faces": True}, {}, "detector.tiles was where small faces are likely, now true"),
+        ({"small_faces": True}, {}, "detector.tiles was where there are small faces, now true"),
         ({"min_confidence": 0.25}, {}, "confidence_threshold was "),
         ({"labels": "raf-db"}, {}, "labels was "),
         ({}, {"detect": False}, "detect was true, now false"),

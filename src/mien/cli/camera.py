@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 import time
@@ -157,5 +158,7 @@ def _conclude(summary: Summary, output: Path | None, seconds: float, dropped: in
     lines = [f"{counted(summary.frames, 'frame')} in {seconds:.1f} s ({dropped:,} dropped)"]
     lines[0] += f"; recording: {record}" if record else ""
     lines[0] += f"; table: {output}" if output else ""
-    for line in (*lines, *summary.expressions()):
+    if output and summary.faces:
+        lines.append(f"  seconds of each expression: mien summary {shlex.quote(str(output))}")
+    for line in lines:
         print(line, file=sys.stderr)  # noqa: T201

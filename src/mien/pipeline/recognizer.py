@@ -289,6 +289,7 @@ def predict(
     priors: str = "default",
     tta: bool | None = None,
     min_confidence: float | None = None,
+    precision: str = "auto",
 ) -> list[Face]:
     """The faces of one image, largest first: `load(...).predict(source, detect=..., boxes=...)`.
 
@@ -297,7 +298,7 @@ def predict(
     """
     options = {
         "threshold": threshold, "small_faces": small_faces, "labels": _labels(labels), "priors": priors, "tta": tta,
-        "min_confidence": min_confidence,
+        "min_confidence": min_confidence, "precision": precision,
     }  # fmt: skip
     check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     own = None if isinstance(detector, str) else detector
