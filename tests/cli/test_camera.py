@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -92,9 +93,10 @@ def test_ctrl_c_ends_a_stream_with_the_table_complete(tmp_path: Path, astronaut:
     table = tmp_path / "t.jsonl"
     with served("video/mp2t", [mpeg_ts(astronaut[:320, :320], 40)], pause_s=0.5, forever=True) as address:
         command = [sys.executable, "-m", "mien", "camera", address, "-o", str(table), "--view", "none"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
-        partial, deadline = tmp_path / "t.jsonl.partial", time.monotonic() + 60
-        while not (partial.exists() and partial.stat().st_size > 2000) and time.monotonic() < deadline:
+        hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=hear)
+        unfinished, deadline = tmp_path / "t.jsonl.partial", time.monotonic() + 60
+        while not (unfinished.exists() and unfinished.stat().st_size > 2000) and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         error = process.communicate(timeout=30)[1]
@@ -102,7 +104,7 @@ def test_ctrl_c_ends_a_stream_with_the_table_complete(tmp_path: Path, astronaut:
     assert "Traceback" not in error
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     assert {row["source"] for row in rows} == {address}
-    assert not partial.exists()
+    assert not unfinished.exists()
     assert mien.summarize(table).tracks
 
 
