@@ -121,14 +121,7 @@ def _onnx(
     network: nn.Module, manifest: WeightsManifest, path: Path, precision: str, store: PreparedStore | None
 ) -> Run:
     single = path.with_name("single.onnx")
-    plain.export_onnx(
-        network,
-        single,
-        size_px=manifest.inputs.size_px,
-        inputs=manifest.inputs,
-        output="logits" if manifest.labels is not None else "points",
-        multiple_px=32 if manifest.network == "yunet" else None,
-    )
+    plain.export_onnx_of(manifest, network, single)
     model = single.read_bytes()
     if precision == "fp16":
         model = with_half_weights(model)

@@ -54,6 +54,19 @@ def export(
     progress(0, 3)
     network = network_of(manifest)
     progress(1, 3)
+    export_onnx_of(manifest, network, path, progress=lambda done, total: progress(1 + done, 3))
+    if out is None:
+        return write_manifest(replace(manifest, files=manifest.files | {path.name: ""}))
+    target = path.with_suffix(".json")
+    return write_manifest(
+        replace(manifest, name=path.stem, files={path.name: ""}, folder=target.parent, filename=target.name)
+    )
+
+
+def export_onnx_of(
+    manifest: WeightsManifest, network: nn.Module, path: Path, *, progress: Progress = no_progress
+) -> None:
+    """`export_onnx` of the network of a manifest, with its inputs and the name of its output."""
     export_onnx(
         network,
         path,
@@ -61,13 +74,7 @@ def export(
         inputs=manifest.inputs,
         output="logits" if manifest.labels is not None else "points",
         multiple_px=32 if manifest.network == "yunet" else None,
-        progress=lambda done, total: progress(1 + done, 3),
-    )
-    if out is None:
-        return write_manifest(replace(manifest, files=manifest.files | {path.name: ""}))
-    target = path.with_suffix(".json")
-    return write_manifest(
-        replace(manifest, name=path.stem, files={path.name: ""}, folder=target.parent, filename=target.name)
+        progress=progress,
     )
 
 
