@@ -73,6 +73,9 @@ def _print(result: BenchResult) -> None:
         )  # fmt: skip
     console.print(table)
     for title, stages in result.stages_ms.items():
-        console.print(f"1080p photo, {title}, ms: " + ", ".join(f"{name} {ms:g}" for name, ms in stages.items()))
+        console.print(
+            f"1080p photo, {title}, ms: "
+            + ", ".join(f"{name} {ms:g}" for name, ms in stages.items() if name != "faces")
+        )
     for line in result.advice:
         console.print(line)

@@ -75,7 +75,7 @@ def bench(
     stages = {}
     for done, faces in enumerate((1, 8)):
         progress(len(settings) + done, len(settings) + 2)
-        stages[f"{faces} faces"] = _stages(load(threads=1), _photo(faces), seconds)
+        stages["1 face" if faces == 1 else f"{faces} faces"] = _stages(load(threads=1), _photo(faces), seconds)
     progress(len(settings) + 2, len(settings) + 2)
     machine = {
         "processor": _processor(), "cores": cores, "load": _load(), "system": platform.platform(),
