@@ -175,7 +175,7 @@ def test_an_unknown_set_is_wrong_usage(command: Command, capsys: pytest.CaptureF
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "images", "absent", "crossing"), [("ferplus", 32137, ("test",), 752), ("muxspace", 12682, (), 0)]
+    ("name", "images", "absent", "crossing"), [("ferplus", 32137, ("test",), 747), ("muxspace", 12682, (), 0)]
 )
 def test_the_real_sets_pass(
     real: Callable[[str], Path],

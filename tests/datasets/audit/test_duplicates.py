@@ -92,6 +92,17 @@ def test_faces_cut_out_along_one_outline_are_told_apart_by_what_they_show(
     assert near_duplicates(scan(table(tmp_path, names))).groups.tolist() == [0, 0, -1]
 
 
+def test_a_copy_whose_dark_wall_is_a_little_brighter_is_found(tmp_path: Path) -> None:
+    face(tmp_path / "a.png")
+    names = ["black.png", "dark.png"]
+    for name, level in zip(names, (4, 14), strict=True):
+        pixels = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).copy()
+        pixels[:, :18] = level
+        pixels[:8] = level
+        Image.fromarray(pixels).save(tmp_path / name)
+    assert near_duplicates(scan(table(tmp_path, names))).groups.tolist() == [0, 0]
+
+
 def test_flat_and_unreadable_images_are_like_nothing(tmp_path: Path) -> None:
     for name in ("black.png", "dark.png"):
         Image.new("RGB", (40, 40), (3, 3, 3)).save(tmp_path / name)

@@ -29,6 +29,7 @@ _MEAN_PX = 7
 _BLACK, _WHITE = 8, 247  # grey levels of surroundings, at most and at least
 _RIM_PX = 2  # their blurred edge
 _COMMON = 0.2  # least share of the image that both copies must show
+_HASHED_AS_IT_IS = 0.6  # least share that is shown of an image whose surroundings are hashed too
 _BLOCK, _WIDE = 1024, 8192
 
 
@@ -54,7 +55,7 @@ def near_duplicates(scanned: Scan, *, apart: np.ndarray | None = None) -> Duplic
     shown = ~_surroundings(scanned.grey)
     grey = _without_surroundings(scanned.grey, shown)
     comparable = np.flatnonzero(scanned.readable & (grey.std(axis=(1, 2)) >= FLAT_BELOW))
-    pairs = comparable[near_pairs(perceptual_hash(grey[comparable]))]
+    pairs = _candidates(scanned.grey, grey, shown, comparable)
     if apart is not None:
         left, right = apart[pairs[:, 0]], apart[pairs[:, 1]]
         pairs = pairs[(left != right) | (left == "")]
@@ -114,6 +115,18 @@ def connected_components(pairs: np.ndarray, count: int) -> np.ndarray:
     members = np.unique(pairs)
     _, groups[members] = np.unique([root(row) for row in members.tolist()], return_inverse=True)
     return groups
+
+
+def _candidates(grey: np.ndarray, filled: np.ndarray, shown: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pairs (P, 2) of `rows` with near hashes, with the surroundings levelled or as they are.
+
+    A copy cut a little differently has other surroundings, so that levelling alone moves its hash. Images that are
+    mostly surroundings are compared levelled only: as they are, all of them look alike.
+    """
+    levelled = rows[near_pairs(perceptual_hash(filled[rows]))]
+    mostly = rows[shown[rows].mean(axis=(1, 2)) >= _HASHED_AS_IT_IS]
+    as_they_are = mostly[near_pairs(perceptual_hash(grey[mostly]))]
+    return np.unique(np.concatenate([levelled, as_they_are]), axis=0)
 
 
 def _detail_correlation(grey: np.ndarray, shown: np.ndarray, pairs: np.ndarray) -> np.ndarray:
