@@ -14,7 +14,7 @@ import numpy as np
 from mien import preprocess, results
 from mien.draw import anonymize, palette
 from mien.explanation import occlusion
-from mien.faces import landmarks, passes, pose, quality, tiling, upright, yunet
+from mien.faces import landmarks, passes, pose, quality, roll, tiling, upright, yunet
 from mien.labels import LABEL_SETS, Expression
 from mien.media import images
 from mien.pipeline import classifier, detectors, table, turns
@@ -44,8 +44,15 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     ),
     "TILING": (tiling, ("OVERLAP", "LEVEL_STEP", "_SLACK_PX")),
     "LANDMARKS": (landmarks, ("BOX_GROWTH",)),
-    "UPRIGHT": (upright, ("LOWEST_SCORE", "CLEAR_FROM", "_SIDE_PX", "_TEMPLATE", "_OFF_CENTRE_PX")),
-    "TURNS": (turns, ("SAME_FACE_IOU", "DOUBTFUL_BELOW", "LEAST_GAIN")),
+    "ROLL": (roll, ("CROP", "BINS", "_HALF_WINDOW", "_BATCH")),
+    "UPRIGHT": (
+        upright,
+        (
+            "LOWEST_SCORE", "CLEAR_ROLL", "MIDDLE", "DOUBTFUL_ROLL", "DETECTOR_WEIGHT", "CLEAR_FROM", "_SIDE_PX",
+            "_TEMPLATE", "_OFF_CENTRE_PX",
+        ),
+    ),
+    "TURNS": (turns, ("SAME_FACE_IOU", "START_GAIN", "DOUBTFUL_BELOW", "LEAST_GAIN", "SEARCH_PX")),
     "POSE": (pose, ("_POINTS", "_MEAN_FACE")),
     "QUALITY": (quality, ("_LEAST_PX", "_WINDOW", "_CLIPPED", "_YAW_MAX_DEG", "_ROWS", "_COLUMNS")),
     "CLASSIFIER": (classifier, ("BATCH_SIZE",)),
@@ -70,16 +77,12 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     ),
 }  # fmt: skip
 
-# The page asks the detectors which way is up, the package the roll network: other measures, other limits.
-ITS_OWN = {"UP_UNKNOWN_BELOW": 0.1, "DOUBTFUL_BELOW": 0.12}
-
 
 def text() -> str:
     """What the file must hold now."""
     lines = [NOTE]
     for name, (module, names) in SHARED.items():
         values = {one.lstrip("_"): plain(getattr(module, one)) for one in names}
-        values |= {key: value for key, value in ITS_OWN.items() if key in values}
         if name == "QUALITY":
             values["PATCH_PX"] = module._PATCH.size_px
         if name == "TABLE":

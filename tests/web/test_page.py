@@ -57,8 +57,6 @@ def same(actual: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
     for one, other in zip(actual, expected, strict=True):
         assert one.keys() == other.keys()
         for name, value in other.items():
-            if name == "upright":  # the page asks the detectors, the package the roll network
-                continue
             if not isinstance(value, float):
                 assert one[name] == value, name
             elif name.startswith("p_"):

@@ -6,7 +6,7 @@ const VERSION = "__VERSION__";
 const PAGE = `mien page ${VERSION}`;
 const MODELS = "mien models";
 const FILES = "__FILES__";
-const WEIGHTS = ["default", "landmarks68", "yunet-slim", "yunet-slim-robust"];
+const WEIGHTS = ["default", "landmarks68", "yunet-slim", "yunet-slim-robust", "roll"];
 const scope = new URL(self.registration.scope);
 const fileOf = (url) => (url.pathname.startsWith(scope.pathname) ? url.pathname.slice(scope.pathname.length) : null);
 

@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const WEIGHTS = ["default", "landmarks68", "yunet-slim", "yunet-slim-robust"];
+const WEIGHTS = ["default", "landmarks68", "yunet-slim", "yunet-slim-robust", "roll"];
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../src/mien");
 if (!process.argv[2]) {
   console.error("name the folder of the site: node scripts/site.mjs FOLDER");

@@ -7,7 +7,7 @@ export const RESULTS = {
   DARK_BELOW: 0.17,
   FLAT_BELOW: 0.15,
   OVEREXPOSED_ABOVE: 0.15,
-  UP_UNKNOWN_BELOW: 0.1,
+  UP_UNKNOWN_BELOW: 0.2,
   FLAGS: ["small", "off-axis", "blurred", "dark", "flat", "overexposed", "orientation"],
   FLAG_REASONS: {"small": "face too small", "off-axis": "turned too far", "blurred": "too blurred", "dark": "too dark", "flat": "too little contrast", "overexposed": "overexposed", "orientation": "up unclear"},
 } as const;
@@ -60,8 +60,19 @@ export const LANDMARKS = {
   BOX_GROWTH: 1.15,
 } as const;
 
+export const ROLL = {
+  CROP: 1.3,
+  BINS: 24,
+  HALF_WINDOW: 3,
+  BATCH: 64,
+} as const;
+
 export const UPRIGHT = {
   LOWEST_SCORE: 0.02,
+  CLEAR_ROLL: 0.8,
+  MIDDLE: 0.65,
+  DOUBTFUL_ROLL: [-0.5, 0.8],
+  DETECTOR_WEIGHT: 2.0,
   CLEAR_FROM: 0.2,
   SIDE_PX: 160,
   TEMPLATE: [[0.41305383928571426, 0.4513657589285714], [0.5860936607142857, 0.45040866071428565], [0.50012375, 0.5497779464285714], [0.4290367410714286, 0.6510805803571428], [0.5723343303571429, 0.6502879910714285]],
@@ -70,8 +81,10 @@ export const UPRIGHT = {
 
 export const TURNS = {
   SAME_FACE_IOU: 0.3,
-  DOUBTFUL_BELOW: 0.12,
+  START_GAIN: 0.3,
+  DOUBTFUL_BELOW: 0.3,
   LEAST_GAIN: 0.1,
+  SEARCH_PX: 1280,
 } as const;
 
 export const POSE = {

@@ -12,3 +12,10 @@ export function resized(image: Rgb, width: number, height: number): Rgb {
   const shrunk = factor > 1 ? shrink(image, factor) : image;
   return shrunk.width === width && shrunk.height === height ? shrunk : resize(shrunk, width, height, undefined, end);
 }
+
+/** Pillow's `Image.resize((width, height), BILINEAR, reducing_gap=1)`: each side averaged by a factor of its own. */
+export function reducedAndResized(image: Rgb, width: number, height: number): Rgb {
+  const [acrossX, acrossY] = [Math.floor(image.width / width) || 1, Math.floor(image.height / height) || 1];
+  const end = [image.width / acrossX, image.height / acrossY] as const;
+  return resize(reduce(image, acrossX, acrossY), width, height, undefined, end);
+}

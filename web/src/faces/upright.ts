@@ -2,22 +2,48 @@
 
 import { UPRIGHT } from "../constants";
 import * as geometry from "../maths/geometry";
-import type { Point } from "../maths/geometry";
+import type { Box, Point } from "../maths/geometry";
 import { type Rgb, rotated } from "../maths/image";
 import { template, warp } from "../maths/preprocess";
 import type { Network } from "../pipeline/network";
 import { padded } from "./passes";
+import { normalised, quarters, type RollNetwork, upDeg } from "./roll";
 import { infer } from "./yunet";
 
 export class UprightMeasure {
   /** `detectors`: the networks that detect upright faces. */
-  constructor(private readonly detectors: readonly Network[]) {}
+  constructor(
+    private readonly roll: RollNetwork,
+    private readonly detectors: readonly Network[],
+  ) {}
+
+  /** As `RollNetwork.probabilities`: the mean of those of the box and of its middle, where the box alone is not clear. */
+  async rolls(image: Rgb, boxes: readonly Box[]): Promise<number[][]> {
+    const rolls = await this.roll.probabilities(image, boxes);
+    const unclear = rolls.flatMap((row, i) => {
+      const [best, second] = quarters(row, 0).sort((a, b) => b - a) as [number, number];
+      return best - second < UPRIGHT.CLEAR_ROLL ? [i] : [];
+    });
+    const middles = unclear.map((i) => geometry.grown(boxes[i]!, UPRIGHT.MIDDLE));
+    const others = await this.roll.probabilities(image, middles);
+    unclear.forEach((i, k) => (rolls[i] = rolls[i]!.map((value, bin) => value + others[k]![bin]!)));
+    return rolls.map(normalised);
+  }
 
   /**
-   * The score of the face as aligned by its landmarks, less the best score of the same crop rotated by 90, 180 and
-   * 270 degrees: -1 to 1.
+   * The probability that up is where the landmarks have it, less the highest of the three directions at right angles
+   * to it; in doubt, the margin of the detectors is added: -1 to 1. `rolls`: of the face in the image.
    */
-  async margin(image: Rgb, points: readonly Point[]): Promise<number> {
+  async margin(image: Rgb, rolls: readonly number[], landmarks: readonly Point[]): Promise<number> {
+    const [upright, ...others] = quarters(rolls, upDeg(landmarks)) as [number, number, number, number];
+    let margin = upright - Math.max(0, ...others);
+    const [low, high] = UPRIGHT.DOUBTFUL_ROLL;
+    if (margin > low && margin < high) margin += UPRIGHT.DETECTOR_WEIGHT * (await this.#byDetectors(image, landmarks));
+    return Math.min(Math.max(margin, -1), 1);
+  }
+
+  /** The score of the face as aligned by its landmarks, less the best at the three other quarter turns. */
+  async #byDetectors(image: Rgb, points: readonly Point[]): Promise<number> {
     const side = UPRIGHT.SIDE_PX;
     const matrix = geometry.similarity(geometry.fivePoints(points), template(UPRIGHT.TEMPLATE, side));
     const crop = warp(image, matrix, side);

@@ -5,6 +5,7 @@ import { Landmarker } from "../faces/landmarks";
 import { Detector } from "../faces/passes";
 import { headPose } from "../faces/pose";
 import { faceQuality } from "../faces/quality";
+import { RollNetwork } from "../faces/roll";
 import { UprightMeasure } from "../faces/upright";
 import { type Rgb, rotated } from "../maths/image";
 import { cropMatrix, warp } from "../maths/preprocess";
@@ -21,12 +22,13 @@ export class Recognizer {
 
   constructor(
     detector: { readonly network: Network; readonly robust: Network },
+    roll: RollNetwork,
     landmarker: Landmarker,
     readonly network: ExpressionNetwork,
     readonly devices: Devices,
   ) {
     this.#detector = new Detector(detector.network, detector.robust);
-    this.#anyRoll = new AnyRoll(landmarker, new UprightMeasure([detector.network, detector.robust]));
+    this.#anyRoll = new AnyRoll(landmarker, new UprightMeasure(roll, [detector.network, detector.robust]));
   }
 
   /** The faces of an image as they lie in it, largest first. */
@@ -80,7 +82,7 @@ export interface Devices {
 
 type Report = (loaded: number, total: number) => void;
 
-const NAMES = ["yunet-slim", "yunet-slim-robust", "landmarks68", "default"] as const;
+const NAMES = ["yunet-slim", "yunet-slim-robust", "roll", "landmarks68", "default"] as const;
 
 /** The default recognizer from the runtime's files below `assets` and the weights below `models`. */
 export async function load(assets: URL, models: URL, report: Report): Promise<Recognizer> {
@@ -100,11 +102,12 @@ export async function load(assets: URL, models: URL, report: Report): Promise<Re
     devices[name] = choice ? `${choice.device} (${choice.why})` : "CPU";
     counted(null);
   }
-  const [network, robust, landmarks, expressions] = networks as [Network, Network, Network, Network];
+  const [network, robust, roll, landmarks, expressions] = networks as [Network, Network, Network, Network, Network];
   return new Recognizer(
     { network, robust },
-    new Landmarker(landmarks, manifests[2]!.inputs),
-    new ExpressionNetwork(manifests[3]!, expressions),
+    new RollNetwork(roll, manifests[2]!.inputs),
+    new Landmarker(landmarks, manifests[3]!.inputs),
+    new ExpressionNetwork(manifests[4]!, expressions),
     { threads: runtime.threads, devices },
   );
 }

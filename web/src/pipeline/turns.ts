@@ -3,6 +3,8 @@
 import { RESULTS, TURNS } from "../constants";
 import type { Detection } from "../faces/detection";
 import type { Landmarker } from "../faces/landmarks";
+import { quarters } from "../faces/roll";
+import { reducedAndResized } from "../faces/shrinking";
 import type { UprightMeasure } from "../faces/upright";
 import * as geometry from "../maths/geometry";
 import type { Point } from "../maths/geometry";
@@ -18,6 +20,8 @@ export interface LocatedFace {
 }
 
 type Detections = (image: Rgb) => Promise<readonly Detection[]>;
+
+const TURNS_TRIED = [0, 1, 2, 3];
 
 const known = (face: LocatedFace): boolean => face.margin >= RESULTS.UP_UNKNOWN_BELOW;
 
@@ -39,47 +43,86 @@ export class AnyRoll {
 
   /** The face in each box, in this order: rotated where that way up is clearly better. */
   async locate(image: Rgb, detections: readonly Detection[]): Promise<LocatedFace[]> {
-    const faces = await this.#at(image, detections, 0);
-    const doubtful = faces.flatMap((face, i) => (face.margin < TURNS.DOUBTFUL_BELOW ? [i] : []));
-    if (!doubtful.length) return faces;
-    const others: LocatedFace[][] = [];
-    for (const turns of [1, 2, 3]) others.push(await this.#at(image, doubtful.map((i) => detections[i]!), turns));
-    doubtful.forEach((i, k) => {
-      const best = others.map((ofTurn) => ofTurn[k]!).reduce((a, b) => (b.margin > a.margin ? b : a));
-      if (known(best) && best.margin > faces[i]!.margin + TURNS.LEAST_GAIN) faces[i] = best;
-    });
-    return faces;
+    const rolls = await this.measure.rolls(image, detections.map((face) => face.box));
+    const first = rolls.map(firstTurns);
+    const tried: LocatedFace[][] = detections.map(() => []);
+    const attempt = async (turns: number, wanted: (i: number) => boolean): Promise<void> => {
+      const indices = detections.flatMap((_, i) => (wanted(i) ? [i] : []));
+      const some = indices.map((i) => detections[i]!);
+      const faces = await this.#at(image, some, indices.map((i) => rolls[i]!), turns);
+      indices.forEach((i, k) => tried[i]!.push(faces[k]!));
+    };
+    for (const turns of TURNS_TRIED) await attempt(turns, (i) => first[i] === turns);
+    const doubtful = tried.map((faces) => faces[0]!.margin < TURNS.DOUBTFUL_BELOW);
+    for (const turns of TURNS_TRIED) await attempt(turns, (i) => doubtful[i]! && first[i] !== turns);
+    return tried.map(chosen);
   }
 
+  /** The faces of the other quarter turns: searched in a smaller copy, then in the image where that shows a face. */
   async #detectRotated(image: Rgb, detectionsIn: Detections): Promise<LocatedFace[]> {
     const faces: LocatedFace[] = [];
+    const copy = copyOf(image, TURNS.SEARCH_PX);
     for (const turns of [1, 2, 3]) {
-      const back = geometry.invert(geometry.quarterTurn(turns, image.width, image.height));
-      const inRotated = await detectionsIn(rotated(image, turns));
-      const detections = inRotated.map((face) => ({ ...face, box: geometry.transformBox(back, face.box) }));
-      faces.push(...(await this.#at(image, detections, turns)).filter(known));
+      const inCopy = await this.#knownAt(copy, detectionsIn, turns);
+      faces.push(...(inCopy.length && copy !== image ? await this.#knownAt(image, detectionsIn, turns) : inCopy));
     }
     const kept: LocatedFace[] = [];
     for (const face of faces.sort((a, b) => b.margin - a.margin)) if (!overlaps(face, kept)) kept.push(face);
     return kept;
   }
 
-  /** The faces taken to be upright in the rotated image. */
-  async #at(image: Rgb, detections: readonly Detection[], turns: number): Promise<LocatedFace[]> {
+  /** The faces detected in the rotated image that are upright there. */
+  async #knownAt(image: Rgb, detectionsIn: Detections, turns: number): Promise<LocatedFace[]> {
+    const back = geometry.invert(geometry.quarterTurn(turns, image.width, image.height));
+    const inRotated = await detectionsIn(rotated(image, turns));
+    const detections = inRotated.map((face) => ({ ...face, box: geometry.transformBox(back, face.box) }));
+    const rolls = await this.measure.rolls(image, detections.map((face) => face.box));
+    return (await this.#at(image, detections, rolls, turns)).filter(known);
+  }
+
+  /** The faces taken to be upright in the rotated image. `rolls`: theirs in the image as it is. */
+  async #at(
+    image: Rgb,
+    detections: readonly Detection[],
+    rolls: readonly (readonly number[])[],
+    turns: number,
+  ): Promise<LocatedFace[]> {
     if (!detections.length) return [];
     const matrix = geometry.quarterTurn(turns, image.width, image.height);
-    const turned = rotated(image, turns);
     const boxes = detections.map((face) => (turns ? geometry.transformBox(matrix, face.box) : face.box));
-    const points = await this.landmarker.locate(turned, boxes);
+    const points = await this.landmarker.locate(rotated(image, turns), boxes);
     const back = geometry.invert(matrix);
     const faces: LocatedFace[] = [];
     for (const [i, detection] of detections.entries()) {
       const inside = points[i]!;
       const landmarks = turns ? inside.map((point) => geometry.transform(back, point)) : inside;
-      faces.push({ detection, turns, points: inside, landmarks, margin: await this.measure.margin(turned, inside) });
+      const margin = await this.measure.margin(image, rolls[i]!, landmarks);
+      faces.push({ detection, turns, points: inside, landmarks, margin });
     }
     return faces;
   }
+}
+
+/** Of one face at the quarter turns that were tried: upright, unless another is known and clearly better. */
+function chosen(tried: readonly LocatedFace[]): LocatedFace {
+  const best = tried.reduce((a, b) => (b.margin > a.margin ? b : a));
+  const upright = tried.find((face) => !face.turns) ?? best;
+  return known(best) && best.margin > upright.margin + TURNS.LEAST_GAIN ? best : upright;
+}
+
+/** The quarter turn at which a face is probably upright; in doubt none. */
+function firstTurns(rolls: readonly number[]): number {
+  const mass = quarters(rolls, 0);
+  const most = Math.max(...mass);
+  return most > mass[0]! + TURNS.START_GAIN ? mass.indexOf(most) : 0;
+}
+
+/** The image with a longer side of at most `longestPx`. */
+function copyOf(image: Rgb, longestPx: number): Rgb {
+  const scale = longestPx / Math.max(image.width, image.height);
+  if (scale >= 1) return image;
+  const side = (length: number) => Math.max(1, geometry.round(length * scale));
+  return reducedAndResized(image, side(image.width), side(image.height));
 }
 
 const overlaps = (face: LocatedFace, others: readonly LocatedFace[]): boolean =>
