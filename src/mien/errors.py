@@ -93,8 +93,32 @@ class ServiceError(MienError):
 
 
 def how_to_install(extra: str) -> str:
-    """The command that adds an extra."""
-    return f"in a clone: pip install '.[{extra}]'; without one: pip install 'mien[{extra}]'"
+    """The command that adds an extra: by its name in a clone, elsewhere by its packages, as mien is on no index."""
+    import shlex
+
+    command, packages = f"in a clone of mien: pip install '.[{extra}]'", _packages_of(extra)
+    return f"{command}; elsewhere: pip install {shlex.join(packages)}" if packages else command
+
+
+def _packages_of(extra: str) -> list[str]:
+    """The packages of an extra of the installed `mien`; none where it runs uninstalled."""
+    import re
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        stated = requires("mien") or []
+    except PackageNotFoundError:
+        return []
+    packages: list[str] = []
+    for line in stated:
+        requirement, _, marker = line.partition(";")
+        if not re.search(rf"""extra == ['"]{re.escape(extra)}['"]""", marker):
+            continue
+        if ours := re.fullmatch(r"mien\[(.+)\]", requirement.strip()):
+            packages += [name for other in ours[1].split(",") for name in _packages_of(other)]
+        elif package := re.match(r"[\w.-]+(\[[\w,.-]+\])?", requirement):
+            packages.append(package[0])
+    return list(dict.fromkeys(packages))
 
 
 class MissingPackageError(MienError, ImportError):

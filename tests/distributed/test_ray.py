@@ -84,7 +84,7 @@ def test_nothing_of_ray_is_imported_without_it() -> None:
 
 def test_without_ray_the_extra_is_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingPackageError, match=r"mien\[ray\]"):
+    with pytest.raises(MissingPackageError, match=r"\.\[ray\]"):
         mien.predict_collection(folder, tmp_path / "out")
 
 

@@ -101,6 +101,23 @@ BAD = {
     "film.mp4": (b"\x00\x00\x00\x18ftypmp42", "video"),
     "notes.txt": (b"some notes", "not an image of a known format"),
     "cut.jpg": (jpeg_bytes()[:1500], "truncated"),
+    "drawing.eps": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n",
+        "EPS (Encapsulated Postscript), which is not",
+    ),
+    "drawing.jpg": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n",
+        "EPS (Encapsulated Postscript), which is",
+    ),
+    "drawing.wmf": (
+        b"\xd7\xcd\xc6\x9a" + b"\x00" * 40,
+        "WMF (Windows Metafile), which is not read; save it as PNG",
+    ),
+    "layers.psd": (b"8BPS\x00\x01" + b"\x00" * 40, "PSD (Adobe Photoshop)"),
+    "stars.fits": (b"SIMPLE  =                    T" + b" " * 3000, "FITS"),
+    "scan.dcm": (b"\x00" * 128 + b"DICM", "DICOM"),
+    "light.exr": (b"v/1\x01\x02\x00\x00\x00", "OpenEXR"),
+    "icon.icns": (b"icns\x00\x00\x01\x00", "ICNS"),
     "cut.png": (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, "is not an image although it is called .png"),
 }
 
@@ -114,6 +131,30 @@ def test_a_bad_file_is_named_with_its_reason(tmp_path: Path, name: str) -> None:
     assert str(caught.value).startswith(str(tmp_path / name))
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_format_that_is_not_read_starts_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("Ghostscript was started")
+
+    monkeypatch.setattr("subprocess.Popen.__init__", started)
+    Image.new("RGB", (64, 64), RED).save(tmp_path / "drawing.eps")
+    (tmp_path / "photo.jpg").write_bytes((tmp_path / "drawing.eps").read_bytes())
+    for name in ("drawing.eps", "photo.jpg"):
+        with pytest.raises(
+            ImageError, match=r"in the format EPS \(Encapsulated Postscript\), which is not read; save"
+        ):
+            read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "ICO", "QOI"]
+)
+def test_every_format_of_the_list_is_read(encoding: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), RED).save(file, encoding)
+    assert encoding in images.FORMATS
+    assert np.abs(read_image(file.getvalue()).mean(axis=(0, 1)) - RED).max() < 8
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (15, 15)])
@@ -173,7 +214,7 @@ def test_permission_errors_become_one_line(tmp_path: Path, monkeypatch: pytest.M
 def test_heic_names_the_extra_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "find_spec", lambda _: None)
     (tmp_path / "phone.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 100)
-    with pytest.raises(ImageError, match=r"pip install 'mien\[heic\]'"):
+    with pytest.raises(ImageError, match=r"pip install '.\[heic\]'"):
         read_image(tmp_path / "phone.heic")
 
 

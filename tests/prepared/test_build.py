@@ -98,6 +98,30 @@ def test_the_report_names_every_face_not_found_and_every_unreadable_image(tmp_pa
     assert (report.header.undetected, report.header.unreadable) == (1, 1)
 
 
+def test_a_face_too_small_for_a_crop_is_not_called_undetected(tmp_path: Path, small: None) -> None:
+    people = tmp_path / "people"
+    photo = Image.open(EXAMPLES / "astronaut.jpg")
+    for i in range(10):
+        canvas = Image.new("RGB", (700, 700), "grey")
+        canvas.paste(
+            photo.crop((140, 20, 330, 240)) if i in (2, 9) else photo.crop((140, 20, 330, 240)).resize((690, 690))
+        )
+        if i == 5:
+            canvas = Image.new("RGB", (90, 90), "grey")
+        path = people / ("happy" if i % 2 else "bored") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        canvas.save(path)
+    report = prepare("folder", people, tmp_path / "out", canvas_px=64)
+    assert (report.header.undetected, report.header.rejected, report.left_out) == (1, 2, 0)
+    with (tmp_path / "out/problems.csv").open() as file:
+        reasons = {Path(row["path"]).name: row["reason"] for row in csv.DictReader(file)}
+    assert reasons["5.png"] == "no face detected"
+    assert all("detected, but too small for a crop" in reasons[name] for name in ("2.png", "9.png"))
+    assert len(reasons) == 3
+    again = prepare("folder", people, tmp_path / "out", canvas_px=64)
+    assert (again.now, again.header.rejected) == (0, 2)
+
+
 def test_several_processes_write_the_same_bytes_as_one(tmp_path: Path, samples: Samples) -> None:
     run(samples, tmp_path / "one")
     run(samples, tmp_path / "two", workers=2)

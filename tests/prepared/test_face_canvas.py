@@ -55,6 +55,7 @@ def test_where_nothing_fits_the_stated_box_is_the_face(astronaut: np.ndarray, la
     stated = Box(180, 60, 280, 190)
     lost = CanvasMaker(PHOTO, detector=Finds(Box(0, 300, 80, 400)), landmarker=landmarker).make(astronaut, stated)
     assert np.isnan(lost.detection)
+    assert lost.rejected == "a face was detected, but not in the set's own box"
     sure = CanvasMaker(PHOTO, detector=Finds(stated), landmarker=landmarker).make(astronaut)
     assert np.array_equal(lost.canvas, sure.canvas)
 
@@ -66,6 +67,10 @@ def test_a_small_find_in_the_corner_of_a_crop_is_not_its_face(astronaut: np.ndar
     nothing = CanvasMaker(settings, detector=Finds(), landmarker=landmarker).make(crop)
     assert np.isnan(corner.detection)
     assert np.array_equal(corner.canvas, nothing.canvas)
+    assert corner.rejected == "a face was detected, but too small for a crop: 30 px in 200 x 200"
+    assert nothing.rejected == ""
+    aside = CanvasMaker(settings, detector=Finds(Box(0, 0, 90, 80)), landmarker=landmarker).make(crop)
+    assert aside.rejected == "a face was detected, but not over the middle of the crop"
 
 
 def test_of_several_faces_the_large_central_one_is_taken(astronaut: np.ndarray, landmarker: object) -> None:

@@ -162,7 +162,7 @@ def test_without_pyvista_the_extra_is_named(
     model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generate, "find_spec", lambda _: None)
-    with pytest.raises(MissingPackageError, match=r"mien\[render\]"):
+    with pytest.raises(MissingPackageError, match=r"\.\[render\]"):
         render_faces(model_file, tmp_path / "set", SMALL)
     assert not (tmp_path / "set").exists()
 

@@ -36,6 +36,12 @@ def _lines(name: str, out: Path, report: PreparationReport) -> Iterator[str]:
     if header.undetected:
         share = header.undetected / max(images, 1)
         yield f"no face was detected in {header.undetected:,} ({share:.1%}); they are kept and marked: {PROBLEMS}"
+    if header.rejected:
+        share = header.rejected / max(images, 1)
+        yield (
+            f"in {header.rejected:,} ({share:.1%}) the face detected was too small, off the middle or outside the set's "
+            f"own box; they are kept and marked: {PROBLEMS}"
+        )
     if header.unreadable:
         yield f"{counted(header.unreadable, 'image')} could not be read, left out: {PROBLEMS}"
     if report.problems:

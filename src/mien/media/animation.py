@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 
 from mien.errors import ImageError, VideoError
 from mien.media.frames import Frame, Sampling
-from mien.media.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE_PX, VIDEO_SUFFIXES, bytes_of, rgb_of
+from mien.media.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE_PX, VIDEO_SUFFIXES, bytes_of, open_image, rgb_of
 from mien.media.video import VideoFile, VideoInfo
 
 SHORTEST_MS = 20  # browsers show frames of a stated duration below it for
@@ -61,7 +61,7 @@ class Animation:
 
     def _opened(self) -> Image.Image:
         try:
-            image = Image.open(io.BytesIO(bytes_of(self.name, self.name)))
+            image = open_image(io.BytesIO(bytes_of(self.name, self.name)))
         except ImageError as error:
             raise VideoError(self.name, error.reason) from None
         except Exception as error:
@@ -92,7 +92,7 @@ def is_animation(path: str) -> bool:
         if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
             return bool(head[20] & 0x02)
         if head[:3] == b"GIF":
-            with Image.open(path) as image:
+            with Image.open(path, formats=("GIF",)) as image:
                 return bool(getattr(image, "is_animated", False))
     except Exception:  # what is wrong with it is said when it is read
         return False

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -26,6 +27,9 @@ IMAGE_SUFFIXES = frozenset(
     ).split()
 )
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv .mxf".split())
+FORMATS = tuple(  # of Pillow, that are read; none runs a program or renders a drawing
+    "JPEG MPO PNG WEBP GIF BMP DIB TIFF JPEG2000 AVIF HEIF PPM TGA ICO QOI".split()
+)
 _ORIENTATION = 0x0112  # of EXIF
 _STRIP_PIXELS = 4_000_000  # converted at a time
 MAX_PIXELS = 120_000_000  # 343 MiB as RGB; cameras of phones have up to 108 million, Pillow refuses 179 million
@@ -187,10 +191,7 @@ def _decode(data: bytes, label: str) -> tuple[np.ndarray, int]:
         raise ImageError(label, "the file is empty (0 bytes); copy or download it again")
     _allow_heif(data, label)
     try:
-        with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is checked below, in our words
-            image = Image.open(io.BytesIO(data))
-        with image:
+        with open_image(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             image.load()
@@ -209,6 +210,14 @@ def _decode(data: bytes, label: str) -> tuple[np.ndarray, int]:
         else:
             reason = f"the image is damaged ({error or type(error).__name__}); save it again as PNG or JPEG"
         raise ImageError(label, " ".join(reason.split())) from None
+
+
+def open_image(file: IO[bytes]) -> Image.Image:
+    """An image of one of `FORMATS`, its pixels not yet decoded; raises whatever Pillow does."""
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the caller checks the size, in our words
+        Image.init()
+        return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
 
 
 def _frames(image: Image.Image) -> int:
@@ -261,9 +270,25 @@ def _what_instead(data: bytes, label: str) -> str:
         return "holds XML or a vector drawing; save it as PNG or JPEG"
     if head.startswith(b"%pdf"):
         return "is a PDF; export its images as PNG or JPEG"
+    if refused := _format_of(data):
+        return f"is in the format {refused}, which is not read; save it as PNG or JPEG"
     if suffix in IMAGE_SUFFIXES:
         return f"is not an image although it is called {suffix}; check the file"
     return "is not an image of a known format; convert it to PNG or JPEG"
+
+
+_UNKNOWN_TO_PILLOW = {b"v/1\x01": "OpenEXR", b"gimp xcf": "GIMP XCF", b"#?RADIANCE": "Radiance HDR"}
+
+
+def _format_of(data: bytes) -> str:
+    """The name of an image format that is not read, by the first bytes; nothing is decoded."""
+    names = [name for head, name in _UNKNOWN_TO_PILLOW.items() if data.startswith(head)]
+    names += ["DICOM"] if data[128:132] == b"DICM" else []
+    for name, (opener, accepts) in Image.OPEN.items():
+        with contextlib.suppress(Exception):  # of fewer bytes than it looks at
+            if name not in FORMATS and accepts is not None and accepts(data[:16]):
+                names.append(f"{name} ({getattr(opener, 'format_description', name)})")
+    return names[-1] if names else ""
 
 
 def images_in(folder: str) -> Iterator[str | ImageError]:

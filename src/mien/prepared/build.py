@@ -43,6 +43,7 @@ SHARD_ROWS = 2048
 PART_ROWS = 32
 UNFINISHED = "preparing.json"  # what an unfinished folder holds; `prepared.json` takes its place
 PROBLEMS = "problems.csv"
+UNDETECTED = "no face detected"
 _PARTS = "parts"
 
 
@@ -254,9 +255,17 @@ class _StoreFolder:
     def _write_shard(self, shard: int, files: Sequence[Path]) -> None:
         measured: list[dict[str, np.ndarray]] = []
         lost: list[dict[str, str]] = []
+        rejected: dict[str, str] = {}
         for file in files:
             with np.load(file) as part:
-                measured.append({name: part[name] for name in part.files if name not in ("canvas", "lost")})
+                measured.append(
+                    {name: part[name] for name in part.files if name not in ("canvas", "lost", "rejected")}
+                )
+                rejected |= {
+                    str(row): reason
+                    for row, reason in zip(part["row"].tolist(), part["rejected"].tolist(), strict=True)
+                    if reason
+                }
                 lost += json.loads(str(part["lost"]))
         channels = max((int(part["channels"]) for part in measured), default=3)
         columns = {
@@ -265,6 +274,7 @@ class _StoreFolder:
         rows = columns.pop("row")
         sha256, size = self._write_images(self.file(shard, ".npy"), files, len(rows), channels)
         note = {"channels": channels, "images_bytes": size, "images_sha256": sha256, "unreadable": lost}
+        note |= {"rejected": rejected} if rejected else {}
         write_shard_table(self.file(shard, ".parquet"), table_of(self.samples, rows, columns), note)
 
     def _write_images(self, path: Path, files: Sequence[Path], count: int, channels: int) -> tuple[str, int]:
@@ -286,8 +296,8 @@ class _StoreFolder:
         shards: list[Shard] = []
         counts: Counter[tuple[str, str]] = Counter()
         problems = [[problem.where, "", "", problem.what, "left out"] for problem in self.problems]
-        undetected = unreadable = 0
-        names = ("path", "split", "label", "box", "detected")
+        undetected = unreadable = rejected = 0
+        names = ("row", "path", "split", "label", "box", "detected")
         for number in range(self.shards):
             path = self.file(number, ".parquet")
             note = shard_note(path)
@@ -296,16 +306,24 @@ class _StoreFolder:
             there = [name for name in names if name in pq.read_schema(path).names]
             rows = pq.read_table(path, columns=there).to_pylist()
             counts.update((row["split"], row["label"] or "no label") for row in rows)
+            reasons = note.get("rejected", {})
             faceless = [row for row in rows if not row["detected"]]
             problems += [
-                [row["path"], row["split"], row["label"] or "", "no face detected", _fallback(row)]
+                [
+                    row["path"],
+                    row["split"],
+                    row["label"] or "",
+                    reasons.get(str(row["row"]), UNDETECTED),
+                    _fallback(row),
+                ]
                 for row in faceless
             ]
             problems += [
                 [image["path"], image["split"], image["label"], image["reason"], "left out"]
                 for image in note["unreadable"]
             ]
-            undetected += len(faceless)
+            rejected += len(reasons)
+            undetected += len(faceless) - len(reasons)
             unreadable += len(note["unreadable"])
             shards.append(
                 Shard(
@@ -334,6 +352,7 @@ class _StoreFolder:
             citation=info.citation,
             licence=info.licence,
             undetected=undetected,
+            rejected=rejected,
             unreadable=unreadable,
             broken=len(self.problems),
             shards=tuple(shards),

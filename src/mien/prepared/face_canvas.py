@@ -64,8 +64,9 @@ class FaceCanvas:
 
     canvas: np.ndarray  # (S, S, 3) uint8 RGB, or (S, S, 1) where the image is grey
     landmarks: np.ndarray  # (68, 2) float32 in canvas pixels
-    detection: float  # 0..1; NaN where no face was found
+    detection: float  # 0..1; NaN where no face was found, or none that the image is about
     pose: tuple[float, float, float]  # yaw, pitch, roll in degrees of the face on the canvas
+    rejected: str = ""  # why none of the faces that were found is the one that the image is about
 
 
 class CanvasMaker:
@@ -86,7 +87,7 @@ class CanvasMaker:
         the whole image.
         """
         height, width = image.shape[:2]
-        face = self._face(image, stated)
+        face, rejected = self._face(image, stated)
         if points is None:
             box = face.box if face else stated or Box(0, 0, width, height)
             points = self.landmarker.locate(image, [box])[0]
@@ -99,16 +100,21 @@ class CanvasMaker:
             landmarks=landmarks.astype(np.float32),
             detection=face.score if face else float("nan"),
             pose=_pose(landmarks),
+            rejected=rejected,
         )
 
-    def _face(self, image: np.ndarray, stated: Box | None) -> Detection | None:
+    def _face(self, image: np.ndarray, stated: Box | None) -> tuple[Detection | None, str]:
+        """The face that the image is about; where there is none among those found, why."""
         detections = self.detector.detect(image)
-        if stated is not None:
-            return _fitting(detections, stated)
         height, width = image.shape[:2]
+        if stated is not None:
+            face = _fitting(detections, stated)
+            return face, "a face was detected, but not in the set's own box" if detections and not face else ""
         if not self.settings.detect:
-            detections = [face for face in detections if _fills(face.box, width, height)]
-        return max(detections, key=lambda face: _weight(face, width, height), default=None)
+            found, detections = detections, [face for face in detections if _fills(face.box, width, height)]
+            if found and not detections:
+                return None, _why_rejected([face.box for face in found], width, height)
+        return max(detections, key=lambda face: _weight(face, width, height), default=None), ""
 
 
 def is_grey(image: np.ndarray) -> bool:
@@ -126,8 +132,18 @@ def _fitting(detections: list[Detection], stated: Box) -> Detection | None:
 def _fills(box: Box, width: int, height: int) -> bool:
     """Whether a detection may be the face that a crop shows: large enough, and over the crop's middle."""
     x, y = width / 2, height / 2
-    large = max(box.width, box.height) >= LEAST_SIDE * min(width, height)
-    return large and box.left <= x <= box.right and box.top <= y <= box.bottom
+    return _is_large(box, width, height) and box.left <= x <= box.right and box.top <= y <= box.bottom
+
+
+def _is_large(box: Box, width: int, height: int) -> bool:
+    return max(box.width, box.height) >= LEAST_SIDE * min(width, height)
+
+
+def _why_rejected(boxes: list[Box], width: int, height: int) -> str:
+    if any(_is_large(box, width, height) for box in boxes):
+        return "a face was detected, but not over the middle of the crop"
+    side = max(max(box.width, box.height) for box in boxes)
+    return f"a face was detected, but too small for a crop: {side:.0f} px in {width} x {height}"
 
 
 def _weight(face: Detection, width: int, height: int) -> float:

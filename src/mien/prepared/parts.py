@@ -105,6 +105,7 @@ class PartMaker:
             head_pitch_deg=pose[:, 1],
             head_roll_deg=pose[:, 2],
             lost=np.array(json.dumps(lost)),
+            rejected=np.array([face.rejected for face in faces], dtype=str),
         )
         atomic_write(target, buffer.getbuffer())
 

@@ -65,10 +65,11 @@ class StoreHeader:
     version: str  # of mien
     citation: str
     licence: str
-    undetected: int  # rows without a detected face
+    undetected: int  # rows in which no face was detected
     unreadable: int  # images left out
     broken: int  # rows of the set left out: missing image, unknown label, ...
     shards: tuple[Shard, ...]
+    rejected: int = 0  # rows in which faces were detected, none of them the one that the image is about
 
     @property
     def content(self) -> str:

@@ -91,7 +91,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
     samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'mien\[plots\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install '.\[plots\]'"):
         plot_summary(summarize_samples(samples, "some"), tmp_path / "plot.png", title="")
 
 
