@@ -34,6 +34,29 @@ def test_a_turned_face_has_its_expression_and_its_true_roll(
         assert "orientation" not in face.quality.flags
 
 
+@pytest.mark.parametrize("angle", [0, 90, 180, 270, 17, 133, 201, 304])  # counter-clockwise, as Pillow counts
+def test_a_turned_portrait_is_never_certain_and_wrong_and_its_crop_is_upright(
+    recognizer: mien.Recognizer, monkeypatch: pytest.MonkeyPatch, angle: int
+) -> None:
+    photo = Image.open(EXAMPLES / "grace_hopper.jpg")
+    crops: list[np.ndarray] = []
+    recognise = recognizer.network.probabilities
+
+    def seen(x: np.ndarray) -> np.ndarray:
+        crops.append(x[0].mean(axis=-1))
+        return recognise(x)
+
+    monkeypatch.setattr(recognizer.network, "probabilities", seen)
+    (upright,) = recognizer.predict(photo)
+    (face,) = recognizer.predict(photo.rotate(angle))
+    assert face.pose is not None
+    assert upright.pose is not None
+    assert face.expression is not None
+    assert face.certain is False or face.expression.top in ("neutral", "happiness")  # she does not look sad
+    assert abs((face.pose.roll_deg - upright.pose.roll_deg + angle + 180) % 360 - 180) < 8
+    assert np.corrcoef(crops[0].ravel(), crops[1].ravel())[0, 1] > 0.8
+
+
 def test_upright_and_upside_down_in_one_photo(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
     both = np.concatenate([astronaut, np.rot90(astronaut, 2)], axis=1)
     faces = recognizer.predict(both)

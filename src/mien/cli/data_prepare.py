@@ -39,8 +39,8 @@ def _lines(name: str, out: Path, report: PreparationReport) -> Iterator[str]:
     if header.rejected:
         share = header.rejected / max(images, 1)
         yield (
-            f"in {header.rejected:,} ({share:.1%}) the face detected was too small, off the middle or outside the set's "
-            f"own box; they are kept and marked: {PROBLEMS}"
+            f"in {header.rejected:,} ({share:.1%}) the face detected was too small, off the middle or outside the "
+            f"set's own box; they are kept and marked: {PROBLEMS}"
         )
     if header.unreadable:
         yield f"{counted(header.unreadable, 'image')} could not be read, left out: {PROBLEMS}"
