@@ -111,9 +111,10 @@ class CanvasMaker:
             face = _fitting(detections, stated)
             return face, "a face was detected, but not in the set's own box" if detections and not face else ""
         if not self.settings.detect:
-            found, detections = detections, [face for face in detections if _fills(face.box, width, height)]
-            if found and not detections:
-                return None, _why_rejected([face.box for face in found], width, height)
+            everywhere = [face.box for face in detections]
+            detections = [face for face in detections if _fills(face.box, width, height)]
+            if everywhere and not detections:
+                return None, _why_rejected(everywhere, width, height)
         return max(detections, key=lambda face: _weight(face, width, height), default=None), ""
 
 
