@@ -14,6 +14,7 @@ from mien.errors import WeightsError
 from mien.media.atomic import atomic_write
 from mien.nn.onnx_session import open_session
 from mien.pipeline.classifier import calibrated
+from mien.weights.borrow import borrowed_tensors
 from mien.weights.export import export_onnx
 from mien.weights.fill import load_network
 from mien.weights.golden import Golden
@@ -48,12 +49,14 @@ def ship(
     multiple_px: int | None = None,
     out: Path | None = None,
     faces: np.ndarray | None = None,
+    borrow: bool = False,
 ) -> None:
     """Write safetensors, ONNX and manifest of the weights `manifest.name` into the package, or the folder `out`.
 
     `half`: store half-precision numbers, which both files then compute with. `output`: name of the ONNX output.
     `multiple_px`: the ONNX file takes any size that is a multiple of it. `faces` (N, 3, S, S), normalised: the ONNX
     file stores half precision as well, and every probability of these faces must stay within `HALF_TOLERANCE`.
+    `borrow`: the ONNX file takes from the safetensors file what both hold, and is no use without it.
     """
     folder = out or SHIPPED / manifest.name
     stored = {name: value.half() if half and value.is_floating_point() else value for name, value in state.items()}
@@ -65,6 +68,8 @@ def ship(
         assert written.golden is not None
         written = replace(written, golden=replace(written.golden, tolerance=HALF_LOGIT_TOLERANCE))
         print(f"half-precision ONNX moves probabilities by at most {_halve(onnx, faces):.1e}")
+    if borrow:
+        onnx.write_bytes(borrowed_tensors(onnx.read_bytes(), onnx.with_suffix(".safetensors")))
     write_manifest(replace(written, files={onnx.name: "", **written.files}))
 
 

@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--suite", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--borrow", action="store_true", help="ONNX without the tensors of the safetensors file")
     options = parser.parse_args(arguments)
     shares = {}
     for argument in options.checkpoints:
@@ -57,7 +58,14 @@ def main(arguments: list[str] | None = None) -> None:
         notes=(f"checkpoints: {json.dumps(made_of)}",),
     )
     faces = INPUTS.normalise(np.concatenate([load(options.suite, name).images[:FACES] for name in SUITE]))
-    ship(manifest, votes_only(soup(shares)), output="logits", out=options.out / options.name, faces=faces)
+    ship(
+        manifest,
+        votes_only(soup(shares)),
+        output="logits",
+        out=options.out / options.name,
+        faces=faces,
+        borrow=options.borrow,
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mien.errors import OptionError
 from mien.nn.onnx_session import OnnxSession, open_session
 from mien.nn.precision import check_precision, int8_is_faster
+from mien.weights.borrow import borrows
 from mien.weights.golden import pattern
 from mien.weights.manifest import INT8, WeightsManifest
 
@@ -17,6 +18,8 @@ def open_precise(manifest: WeightsManifest, *, threads: int, precision: str) -> 
     """
     check_precision(precision)
     single = manifest.file(".onnx")  # int8 takes its weights from it
+    if borrows(single, f"{single.stem}.safetensors"):
+        manifest.file(".safetensors")
     if precision == "float32" or not manifest.has(INT8):
         if precision == "int8":
             raise OptionError(

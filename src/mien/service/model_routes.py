@@ -13,6 +13,7 @@ from mien.errors import ServiceError
 from mien.service.recognizers import summary_of
 from mien.service.schemas import Models, errors
 from mien.service.state import state_of
+from mien.weights.borrow import borrows
 from mien.weights.manifest import SHIPPED, WeightsManifest, load_manifest, shipped_names
 
 router = APIRouter()
@@ -49,7 +50,7 @@ async def models(request: Request) -> Any:
 
 @router.get("/models/{name}/{file}", include_in_schema=False)
 async def model_file(name: str, file: str) -> Response:
-    """An ONNX file or a manifest of the package, read-only."""
+    """An ONNX file, what it takes weights from, or a manifest of the package, read-only."""
     if file not in _served(name):
         raise ServiceError("there is no such model file; GET /v1/models lists them", status=404)
     return FileResponse(SHIPPED / name / file, headers={"Cache-Control": "public, max-age=3600, no-transform"})
@@ -59,7 +60,7 @@ async def model_file(name: str, file: str) -> Response:
 def _served(name: str) -> frozenset[str]:
     if name not in shipped_names():
         return frozenset()
-    return frozenset({"manifest.json", *(file for file in load_manifest(name).files if file.endswith(".onnx"))})
+    return frozenset({"manifest.json", *_onnx_files(load_manifest(name))})
 
 
 def _browser(manifest: WeightsManifest) -> dict[str, Any]:
@@ -74,7 +75,14 @@ def _browser(manifest: WeightsManifest) -> dict[str, Any]:
                 "bytes": (manifest.folder / file).stat().st_size,
                 "sha256": sha256,
             }
-            for file, sha256 in manifest.files.items()
-            if file.endswith(".onnx")
+            for file, sha256 in _onnx_files(manifest).items()
         ],
     }
+
+
+def _onnx_files(manifest: WeightsManifest) -> dict[str, str]:
+    """The ONNX files and what they take their weights from, with their hashes."""
+    onnx = f"{manifest.name}.onnx"
+    lenders = {file for file in manifest.files if file.endswith(".safetensors")}
+    needed = {file for file in lenders if borrows(manifest.folder / onnx, file)}
+    return {file: sha256 for file, sha256 in manifest.files.items() if file.endswith(".onnx") or file in needed}
