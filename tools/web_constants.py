@@ -43,7 +43,7 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
         ),
     ),
     "TILING": (tiling, ("OVERLAP", "LEVEL_STEP", "_SLACK_PX")),
-    "LANDMARKS": (landmarks, ("BOX_GROWTH",)),
+    "LANDMARKS": (landmarks, ("BOX_GROWTH", "BOX_STEPS", "POINT_STEPS")),
     "ROLL": (roll, ("CROP", "BINS", "_HALF_WINDOW", "_BATCH")),
     "UPRIGHT": (
         upright,

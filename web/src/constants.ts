@@ -58,6 +58,8 @@ export const TILING = {
 
 export const LANDMARKS = {
   BOX_GROWTH: 1.15,
+  BOX_STEPS: 512,
+  POINT_STEPS: 4096,
 } as const;
 
 export const ROLL = {

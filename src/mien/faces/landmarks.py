@@ -6,6 +6,7 @@ the first: rolled and loosely boxed faces end in the same geometry as the others
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from mien.nn.onnx_session import OnnxSession, open_session
 from mien.preprocess import Preprocess, warp
 
 BOX_GROWTH = 1.15  # the crop of the first pass in face boxes
+# Boxes and points are rounded, so that the last bits of a sum, which depend on the processor, change no pixel of the
+# crop after it. Steps in the side of the box, and in that of the crop:
+BOX_STEPS = 512
+POINT_STEPS = 4096
 
 
 class Landmarks68Onnx:
@@ -40,7 +45,7 @@ class Landmarks68Onnx:
         matrices = [upright.matrix(face) for face in points]
         pairs = zip(images, matrices, strict=True)
         crops = np.stack([warp(image, matrix, upright.size_px) for image, matrix in pairs])
-        in_crops = self._shares(crops).astype(np.float64) * upright.size_px
+        in_crops = _rounded(self._shares(crops)) * upright.size_px
         return np.stack([transform(invert(matrix), face) for matrix, face in zip(matrices, in_crops, strict=True)])
 
     def _shares(self, crops: np.ndarray) -> np.ndarray:
@@ -63,11 +68,21 @@ def locate(
     if not len(boxes):
         return points
     upright = Preprocess(size_px=size_px)
-    matrices = [box_onto_square(box.squared().grown(BOX_GROWTH), size_px) for box in boxes]
+    matrices = [box_onto_square(_on_grid(box).squared().grown(BOX_GROWTH), size_px) for box in boxes]
     for _ in range(passes):
         crops = np.stack([warp(image, matrix, size_px) for matrix in matrices])
-        in_crops = shares(crops).astype(np.float64) * size_px  # (N, 68, 2)
+        in_crops = _rounded(shares(crops)) * size_px  # (N, 68, 2)
         pairs = zip(matrices, in_crops, strict=True)
         points = np.stack([transform(invert(matrix), face) for matrix, face in pairs])
         matrices = [upright.matrix(face) for face in points]
     return points
+
+
+def _on_grid(box: Box) -> Box:
+    """The box with corners at multiples of a power of two pixels, up to 1 / `BOX_STEPS` of its longer side."""
+    step = 2.0 ** math.floor(math.log2(max(box.width, box.height, 1e-6) / BOX_STEPS))
+    return Box(*(step * float(np.rint(side / step)) for side in (box.left, box.top, box.right, box.bottom)))
+
+
+def _rounded(shares: np.ndarray) -> np.ndarray:
+    return np.rint(shares.astype(np.float64) * POINT_STEPS) / POINT_STEPS
