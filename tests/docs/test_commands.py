@@ -17,11 +17,12 @@ SHOWN = [command for path in [*DOCUMENTS, *SCRIPTS] for command in in_blocks(pat
 MENTIONED = [command for path in DOCUMENTS for command in in_sentences(path)]
 SPLITS = {"csv": {"train", "valid", "test"}, "aff-wild2": {"train", "test"}}  # of sets that publish no counts
 RECIPES = Path(recipes.__file__).parent
+COMMANDS = typer.main.get_command(app)
 
 
 def command_of(words: tuple[str, ...]) -> tuple[Any, list[str]]:
     """The command that the first words name, and the other words."""
-    command, rest = typer.main.get_command(app), list(words)
+    command, rest = COMMANDS, list(words)
     while rest and rest[0] in getattr(command, "commands", {}):
         command = command.commands[rest.pop(0)]
     return command, rest

@@ -8,33 +8,67 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageFilter
 
 import mien
+from mien.cli.app import run
 from mien.cli.predict import predict
 from mien.results import ImageResult
 from mien.weights.manifest import shipped_names
 from tests.conftest import EXAMPLES
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
+Command = Callable[..., "Done"]
 
 
-def mien_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    """What a command has left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def mien_command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command in this process, which has loaded its networks already."""
+
+    def command(*arguments: str) -> Done:
+        capsys.readouterr()
+        code = run([*arguments])
+        return Done(code, *capsys.readouterr())
+
+    return command
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, timeout=120)
 
 
 def test_a_photo_gives_a_table_and_success() -> None:
-    done = mien_command("predict", PHOTO)
+    done = process("predict", PHOTO)
     assert done.returncode == 0
     assert "happiness" in done.stdout
     assert done.stderr == ""
 
 
+def test_a_process_ends_with_the_code_of_its_command(tmp_path: Path) -> None:
+    done = process("predict", str(tmp_path / "absent.jpg"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "absent.jpg: no such file" in done.stderr
+    assert process("nonsense").returncode == 2
+
+
 @pytest.mark.parametrize("width", [60, 80, 120, None])
-def test_the_terminal_has_one_line_per_face_and_each_path_once(tmp_path: Path, width: int | None) -> None:
+def test_the_terminal_has_one_line_per_face_and_each_path_once(
+    mien_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int | None
+) -> None:
     folder = tmp_path / "holiday by the sea"
     folder.mkdir()
     photo = Image.open(PHOTO)
@@ -43,10 +77,10 @@ def test_the_terminal_has_one_line_per_face_and_each_path_once(tmp_path: Path, w
     two.paste(photo, (photo.width, 0))
     two.save(folder / "two of them.png")
     Image.new("RGB", (64, 64)).save(folder / "none.png")
-    columns = {} if width is None else {"COLUMNS": str(width)}
-    command = [sys.executable, "-m", "mien", "predict", str(folder), "--min-confidence", "1"]
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | columns
-    lines = subprocess.run(command, capture_output=True, text=True, env=environment).stdout.splitlines()
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if width is not None:
+        monkeypatch.setenv("COLUMNS", str(width))
+    lines = mien_command("predict", str(folder), "--min-confidence", "1").stdout.splitlines()
     assert len(lines) == 1 + 1 + 2
     assert "none.png" in lines[1]
     assert "no face detected" in lines[1]
@@ -59,14 +93,14 @@ def test_the_terminal_has_one_line_per_face_and_each_path_once(tmp_path: Path, w
         assert max(map(len, lines)) <= width
 
 
-def test_json_lines_go_to_stdout_and_nothing_else() -> None:
+def test_json_lines_go_to_stdout_and_nothing_else(mien_command: Command) -> None:
     done = mien_command("predict", PHOTO, str(EXAMPLES / "grace_hopper.jpg"), "--json", "--quiet")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(row["source"]).name for row in rows] == ["astronaut.jpg", "grace_hopper.jpg"]
     assert done.stderr == ""
 
 
-def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(tmp_path: Path) -> None:
+def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(mien_command: Command, tmp_path: Path) -> None:
     Image.open(PHOTO).filter(ImageFilter.GaussianBlur(6)).save(tmp_path / "soft.png")
     done = mien_command("predict", str(tmp_path / "soft.png"), PHOTO, "--min-confidence", "1")
     assert [line.split("uncertain: ")[1].strip() for line in done.stdout.splitlines()[1:]] == [
@@ -88,7 +122,7 @@ def test_the_command_has_the_options_of_the_library_with_the_same_defaults() -> 
     assert all(command[name].default == load[name].default == once[name].default for name in options)
 
 
-def test_images_of_one_face_each_and_the_flip_can_be_chosen() -> None:
+def test_images_of_one_face_each_and_the_flip_can_be_chosen(mien_command: Command) -> None:
     done = mien_command("predict", PHOTO, "--no-detect", "--no-tta", "--labels", "raf-db", "--json")
     (row,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (row["detection"], row["left"], row["right"]) == (None, 0, 512)
@@ -98,7 +132,7 @@ def test_images_of_one_face_each_and_the_flip_can_be_chosen() -> None:
     assert "p_contempt" not in row
 
 
-def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> None:
+def test_bad_files_are_named_on_stderr_and_the_code_is_one(mien_command: Command, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"")
     done = mien_command("predict", str(tmp_path / "broken.jpg"), str(tmp_path / "absent.jpg"), PHOTO)
     assert done.returncode == 1
@@ -108,7 +142,7 @@ def test_bad_files_are_named_on_stderr_and_the_code_is_one(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_every_frame_is_predicted_and_what_is_skipped_is_said(tmp_path: Path) -> None:
+def test_every_frame_is_predicted_and_what_is_skipped_is_said(mien_command: Command, tmp_path: Path) -> None:
     photo = Image.open(PHOTO)
     photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(5)])
     (tmp_path / "clip.mp4").write_bytes(b"")
@@ -132,7 +166,7 @@ def test_every_frame_is_predicted_and_what_is_skipped_is_said(tmp_path: Path) ->
         ["predict", PHOTO, "--threshold", "much"],
     ],
 )
-def test_wrong_usage_has_code_two_and_no_traceback(arguments: list[str]) -> None:
+def test_wrong_usage_has_code_two_and_no_traceback(mien_command: Command, arguments: list[str]) -> None:
     done = mien_command(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -149,20 +183,20 @@ def test_wrong_usage_has_code_two_and_no_traceback(arguments: list[str]) -> None
         (["--threshold", "3"], "between 0 and 1"),
     ],
 )
-def test_wrong_values_are_one_line_and_code_two(arguments: list[str], reason: str) -> None:
+def test_wrong_values_are_one_line_and_code_two(mien_command: Command, arguments: list[str], reason: str) -> None:
     done = mien_command("predict", PHOTO, *arguments)
     assert done.returncode == 2
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_missing_output_folder_is_said_before_anything_is_read() -> None:
+def test_a_missing_output_folder_is_said_before_anything_is_read(mien_command: Command) -> None:
     done = mien_command("predict", PHOTO, "--output", "absent/t.csv")
     assert done.returncode == 1
     assert "does not exist; make it first" in done.stderr
 
 
-def test_names_are_printed_plain_and_on_one_line(tmp_path: Path) -> None:
+def test_names_are_printed_plain_and_on_one_line(mien_command: Command, tmp_path: Path) -> None:
     for name in ("[red]a[bold].jpg", "new\nline.jpg"):
         (tmp_path / name).write_bytes(Path(PHOTO).read_bytes())
     (tmp_path / "bad\nname.jpg").write_bytes(b"")
@@ -172,14 +206,14 @@ def test_names_are_printed_plain_and_on_one_line(tmp_path: Path) -> None:
     assert "bad\\nname.jpg: the file is empty" in done.stderr
 
 
-def test_an_empty_folder_is_said(tmp_path: Path) -> None:
+def test_an_empty_folder_is_said(mien_command: Command, tmp_path: Path) -> None:
     done = mien_command("predict", str(tmp_path), "-o", str(tmp_path / "t.csv"))
     assert done.returncode == 1
     assert "no image or video there" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:
+def test_a_folder_is_written_and_saved(mien_command: Command, tmp_path: Path) -> None:
     done = mien_command("predict", str(EXAMPLES), "-o", str(tmp_path / "t.csv"), "--save", str(tmp_path / "marked"))
     assert done.returncode == 0
     assert "2 faces in 2 images" in done.stderr
@@ -191,13 +225,13 @@ def test_a_folder_is_written_and_saved(tmp_path: Path) -> None:
     assert (abs(marked.astype(int) - plain) > 60).any()
 
 
-def test_version_and_weights_are_shown() -> None:
+def test_version_and_weights_are_shown(mien_command: Command) -> None:
     assert mien_command("--version").stdout == f"mien {mien.__version__}\n"
     assert "landmarks68" in mien_command("weights", "list").stdout
     assert json.loads(mien_command("weights", "show").stdout)["labels"] == "ferplus"
 
 
-def test_the_doctor_says_what_runs_where_and_checks_the_weights() -> None:
+def test_the_doctor_says_what_runs_where_and_checks_the_weights(mien_command: Command) -> None:
     done = mien_command("doctor")
     assert done.returncode == 0
     assert f"mien {mien.__version__}, Python {platform.python_version()}" in done.stdout

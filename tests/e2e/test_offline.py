@@ -11,6 +11,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -69,27 +72,53 @@ def can_trace() -> bool:
     return subprocess.run(["strace", "-f", "-o", os.devnull, "true"], capture_output=True).returncode == 0
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", RUNS)
-@pytest.mark.parametrize("how", ["traced", "refused"])
-def test_nothing_goes_online_and_the_home_folder_stays_empty(how: str, name: str, tmp_path: Path) -> None:
-    code, packages = RUNS[name]
-    for package in packages:
-        pytest.importorskip(package)
-    home, out = tmp_path / "home", tmp_path / "out"
+@dataclass(frozen=True)
+class Started:
+    """A process with a home and a folder of its own; no trace where the system allows none."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    trace: Path | None
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Started]]:
+    """All runs at once: the longest of them mostly waits."""
+    traced = can_trace()
+    runs = {
+        name: start(code, tmp_path_factory.mktemp(name), traced=traced)
+        for name, (code, packages) in RUNS.items()
+        if all(map(find_spec, packages))
+    }
+    yield runs
+    for one in runs.values():
+        with one.process as process:
+            process.kill()
+
+
+def start(code: str, folder: Path, *, traced: bool) -> Started:
+    home, out, trace = (folder / name for name in ("home", "out", "trace.txt"))
     home.mkdir()
     out.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "MPL", "ORT_"))}
     environment = kept | {"HOME": str(home), "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    command, trace = [sys.executable, "-c", code], tmp_path / "trace.txt"
-    if how == "traced":
-        if not can_trace():
-            pytest.skip("no strace here, or it may not trace: apt install strace, or allow ptrace")
+    command = [sys.executable, "-c", code if traced else REFUSE + code]
+    if traced:
         command = ["strace", "-f", "-qq", "-e", "trace=%network", "-o", str(trace), *command]
-    else:
-        command[-1] = REFUSE + code
-    done = subprocess.run(command, cwd=out, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    if how == "traced":
-        assert [line for line in trace.read_text(errors="replace").splitlines() if INTERNET.search(line)] == []
-    assert sorted(str(path.relative_to(home)) for path in home.rglob("*")) == []
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, cwd=out, env=environment, text=True, **pipes)
+    return Started(process, home, trace if traced else None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
+def test_nothing_goes_online_and_the_home_folder_stays_empty(started: dict[str, Started], name: str) -> None:
+    if name not in started:
+        pytest.skip(f"needs {' and '.join(RUNS[name][1])}")
+    one = started[name]
+    said, _ = one.process.communicate()
+    assert one.process.returncode == 0, said
+    if one.trace:
+        calls = one.trace.read_text(errors="replace").splitlines()
+        assert [call for call in calls if INTERNET.search(call)] == []
+    assert sorted(str(path.relative_to(one.home)) for path in one.home.rglob("*")) == []

@@ -15,6 +15,7 @@ from PIL import Image
 
 import mien.prepared.build as module
 import mien.prepared.parts as parts
+from mien.cli.app import run as run_command
 from mien.datasets import dataset_info
 from mien.datasets.samples import Samples
 from mien.errors import DataError, OptionError, OutputError
@@ -279,8 +280,12 @@ def test_classes_of_ones_own_reach_the_store(tmp_path: Path) -> None:
     assert (canvas.shape, target.tolist()) == ((64, 64, 3), [0, 1])
 
 
+def arguments(raf: Path, out: Path, *more: str) -> list[str]:
+    return ["data", "prepare", "raf-db", str(raf), "--out", str(out), *more]
+
+
 def command(raf: Path, out: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "mien", "data", "prepare", "raf-db", str(raf), "--out", str(out), *more]
+    return [sys.executable, "-m", "mien", *arguments(raf, out, *more)]
 
 
 @pytest.mark.slow
@@ -312,24 +317,22 @@ def _group_lives(group: int) -> bool:
     return True
 
 
-def test_the_command_reports_in_a_few_lines(tmp_path: Path) -> None:
+def test_the_command_reports_in_a_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raf, out = raf_db(tmp_path / "raf", 14), tmp_path / "out"
-    done = subprocess.run(
-        command(raf, out, "--workers", "1", "--size", "64"), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "13 faces of RAF-DB, basic expressions in 1 shard," in done.stderr
-    assert "no face was detected in 1 (7.7%)" in done.stderr
-    assert "1 image could not be read" in done.stderr
-    again = subprocess.run(command(raf, out, "--size", "64"), capture_output=True, text=True, check=False)
-    assert "was finished already: 13 faces" in again.stderr
-    other = subprocess.run(command(raf, out, "--size", "96"), capture_output=True, text=True, check=False)
-    assert other.stderr.count("\n") == 1
-    assert "settings.canvas_px was 64, now 96" in other.stderr
+    assert run_command(arguments(raf, out, "--workers", "1", "--size", "64")) == 1
+    done = capsys.readouterr().err
+    assert "13 faces of RAF-DB, basic expressions in 1 shard," in done
+    assert "no face was detected in 1 (7.7%)" in done
+    assert "1 image could not be read" in done
+    run_command(arguments(raf, out, "--size", "64"))
+    assert "was finished already: 13 faces" in capsys.readouterr().err
+    run_command(arguments(raf, out, "--size", "96"))
+    other = capsys.readouterr().err
+    assert other.count("\n") == 1
+    assert "settings.canvas_px was 64, now 96" in other
 
 
-def test_an_empty_set_says_what_is_missing(tmp_path: Path) -> None:
-    done = subprocess.run(command(tmp_path, tmp_path / "out"), capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "list_patition_label.txt is not there" in done.stderr
+def test_an_empty_set_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(arguments(tmp_path, tmp_path / "out")) == 1
+    assert "list_patition_label.txt is not there" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
