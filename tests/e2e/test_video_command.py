@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import mien
 from mien.cli.app import run
 from mien.cli.predict_video import seconds
 from mien.draw.video import clock
@@ -59,9 +60,30 @@ def test_an_annotated_video_with_and_without_a_table(talk: Path, tmp_path: Path)
             assert sum(1 for _ in file.decode(video=0)) == 4
 
 
+def test_an_anonymised_video_shows_no_face_in_any_frame(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, blurred = tmp_path / "plain.mp4", tmp_path / "blurred.mp4"
+    assert run(["predict", str(talk), "--annotated", str(plain), "--draw", "none"]) == 0
+    assert "share" not in capsys.readouterr().err
+    assert run(["predict", str(talk), "--annotated", str(blurred), "--draw", "none", "--anonymize", "blur"]) == 0
+    assert "look through all before you share it" in capsys.readouterr().err
+    with av.open(str(plain)) as a, av.open(str(blurred)) as b:
+        frames = [[one.to_ndarray(format="rgb24") for one in file.decode(video=0)] for file in (a, b)]
+    assert [len(of_file) for of_file in frames] == [12, 12]
+    assert frames[0][0].shape == frames[1][0].shape == (192, 256, 3), "no strip"
+    assert all(mien.predict(image) for image in frames[0])
+    assert not any(mien.predict(image) for image in frames[1])
+
+
 def test_what_cannot_be_is_said(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", str(PHOTO), "--annotated", str(tmp_path / "a.mp4")]) == 2
     assert "--annotated is for one video" in capsys.readouterr().err
+    options = ["predict", str(talk), "--annotated", str(tmp_path / "a.mp4"), "--draw", "boxes,landmarks"]
+    assert run(options) == 2
+    assert "videos have no landmarks drawn" in capsys.readouterr().err
+    assert run(["predict", str(talk), "--anonymize", "blur"]) == 2
+    assert "--anonymize is of the images that --save writes" in capsys.readouterr().err
     assert run(["predict", str(talk), "--start", "soon"]) == 2
     assert "is no time" in capsys.readouterr().err
     assert run(["predict", str(talk), "--fps", "2", "--every", "2"]) == 2

@@ -13,7 +13,7 @@ from mien.cli.app import run
 from mien.explanation import explain as module
 from mien.explanation.faithfulness import centre_prior, faithfulness, masks_of
 from mien.explanation.maps import METHODS, check_methods, mean_of, resized
-from mien.explanation.measured import measured_map
+from mien.explanation.measured import identity_of, measured_map
 from mien.explanation.occlusion import GRID, hidden, mixed, occlusion_map
 from mien.explanation.overlay import face_overlay, overlay
 from mien.weights.manifest import SHIPPED, load_manifest, sha256
@@ -135,7 +135,7 @@ def test_a_narrow_image_is_enlarged(recognizer: mien.Recognizer, astronaut: np.n
 
 @pytest.mark.parametrize("weights", ["default", "poster", "apvit", "phanet"])
 def test_the_weights_of_the_package_are_measured(weights: str) -> None:
-    identity = module._identity(load_manifest(weights))
+    identity = identity_of(load_manifest(weights))
     occlusion, attention = (
         measured_map(identity, key) for key in ("occlusion", f"attention/{FIRST.get(weights, 'all levels')}")
     )

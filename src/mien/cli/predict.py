@@ -42,10 +42,14 @@ def predict(
         Path | None, typer.Option(help="Folder for annotated images and one .json of faces each.")
     ] = None,
     draw: Annotated[
-        str, typer.Option(help="What --save draws: boxes, labels, bars, landmarks, axes; none for nothing.")
+        str,
+        typer.Option(
+            help="What --save and --annotated draw: boxes, labels, bars (of videos: the strip below), and on images "
+            "landmarks and axes; none for nothing."
+        ),
     ] = "boxes,labels,bars",
     anonymize: Annotated[
-        str | None, typer.Option(help="Of --save: pixelate or blur the faces, beyond recognition.")
+        str | None, typer.Option(help="Of --save and --annotated: pixelate or blur the faces, beyond recognition.")
     ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Folder for an overlay of each face: what the network goes by.")
@@ -178,10 +182,13 @@ def predict(
     if not images:
         raise InputError(f"{', '.join(sources)}: no image or video there; name some, or a folder with some")
     videos = [item for item in images if isinstance(item, str) and is_video(item)]
+    parts = [] if draw == "none" else [part.strip() for part in draw.split(",")]
+    if anonymize is not None and save is None and annotated is None:
+        raise OptionError("--anonymize is of the images that --save writes and the video that --annotated writes")
     if annotated is not None:
         if len(images) != 1 or not videos:
             raise OptionError("--annotated is for one video; give one, or --save for images")
-        check_annotated(annotated, videos[0])
+        check_annotated(annotated, videos[0], parts)
     if save is not None and videos:
         sys.stderr.write("mien: --save is for images; of a video, --annotated writes a marked copy\n")
     recognizer = load(
@@ -205,7 +212,7 @@ def predict(
         results = recognizer.stream(
             sources, detect=detect, output=rows_in, save=save, overwrite=overwrite, workers=0, progress=bar,
             fps=fps, every=every, start_s=seconds(start) or 0.0, end_s=seconds(end), smoothing=smoothing,
-            draw=[] if draw == "none" else [part.strip() for part in draw.split(",")], anonymize=anonymize,
+            draw=parts, anonymize=anonymize,
         )  # fmt: skip
         for result in results:
             summary.add(result)
@@ -224,10 +231,14 @@ def predict(
             else:
                 table += rows
         if annotated is not None and rows_in is not None:
-            _annotate(videos[0], rows_in, annotated, quiet=quiet)
+            _annotate(videos[0], rows_in, annotated, parts, anonymize, quiet=quiet)
     if table:
         print_table(table, [f"p_{label}" for label in recognizer.labels], recognizer.network.confidence_threshold)
     tracks.print()
+    if anonymize is not None and not quiet:
+        sys.stderr.write(
+            "mien: faces that were not detected are not covered; look through all before you share it\n"
+        )
     if not quiet and (file is not None or save is not None or explain is not None or len(images) > 1 or videos):
         bar.write(summary.sentence(file) + (f"; video: {annotated}" if annotated else ""))
         for line in summary.expressions():
@@ -237,9 +248,9 @@ def predict(
     return 1 if summary.failed else 0
 
 
-def _annotate(video: str, rows: Path, output: Path, *, quiet: bool) -> None:
+def _annotate(video: str, rows: Path, output: Path, draw: list[str], anonymize: str | None, *, quiet: bool) -> None:
     from mien.pipeline.annotate import annotate_video
     from mien.pipeline.read import read_columns
 
     with progress("drawing", None, quiet=quiet) as bar:
-        annotate_video(video, read_columns(rows)[1], output, progress=bar)
+        annotate_video(video, read_columns(rows)[1], output, draw=draw, anonymize=anonymize, progress=bar)

@@ -41,7 +41,8 @@ class VideoMarker:
     """Draws on every frame of one video, all of the same size.
 
     `size`: width and height of the frames. `times`, `tracks`, `labels`, `uncertain`: of every face, for the
-    strip. `span_s`: first and last time of the video. `classes`: all that may occur.
+    strip. `span_s`: first and last time of the video. `classes`: all that may occur. `draw`: any of "boxes",
+    "labels" and "bars", which are the strip.
     """
 
     def __init__(
@@ -54,20 +55,23 @@ class VideoMarker:
         *,
         span_s: tuple[float, float],
         classes: Sequence[str],
+        draw: Sequence[str] = ("boxes", "labels", "bars"),
     ) -> None:
-        self._size, self._classes = size, tuple(classes)
+        self._size, self._classes, self._parts = size, tuple(classes), tuple(draw)
         self._span_s = span_s[0], max(span_s[1], span_s[0] + 1e-3)
         self._unit = max(12, round(min(size) / 36))  # height of a line of the strip
         self._font = ImageFont.load_default(size=self._unit * 0.8)
         numbers, counts = np.unique(tracks, return_counts=True)
         self._lines = sorted(numbers[np.argsort(-counts, kind="stable")][:MOST_LINES].tolist())
         self._left = round(self._unit * 2.6)
-        self._strip = self._draw_strip(times, tracks, np.asarray(labels, dtype=object), uncertain)
+        self._strip: Image.Image | None = None
+        if "bars" in draw:
+            self._strip = self._draw_strip(times, tracks, np.asarray(labels, dtype=object), uncertain)
 
     @property
     def height(self) -> int:
         """Of the marked frames: that of the frames and the strip."""
-        return self._size[1] + self._strip.height
+        return self._size[1] + (0 if self._strip is None else self._strip.height)
 
     def mark(self, image: np.ndarray, faces: Sequence[MarkedFace], time_s: float) -> np.ndarray:
         """A frame (H, W, 3) uint8 RGB -> (height, W, 3)."""
@@ -80,21 +84,28 @@ class VideoMarker:
         draw = ImageDraw.Draw(result)
         for face in reversed(faces):
             self._mark_face(draw, face, scale)
-        result.paste(self._strip, (0, self._size[1]))
+        if self._strip is not None:
+            result.paste(self._strip, (0, self._size[1]))
+            self._mark_time(draw, time_s)
+        return np.asarray(result)
+
+    def _mark_time(self, draw: ImageDraw.ImageDraw, time_s: float) -> None:
         x = self._column(np.array([time_s]))[0]
         bottom = self._size[1] + self._lines_height
         draw.line((x, self._size[1], x, bottom), fill="white", width=max(2, self._unit // 8))
         text = f"{clock(time_s)} / {clock(self._span_s[1])}"
         corner = self._size[0] - self._unit / 4, bottom + self._unit * 0.6
         draw.text(corner, text, fill=_TEXT, font=self._font, anchor="rm")
-        return np.asarray(result)
 
     def _mark_face(self, draw: ImageDraw.ImageDraw, face: MarkedFace, scale: float) -> None:
         sides = (face.box.left, face.box.top, face.box.right - 1, face.box.bottom - 1)
         left, top, right, bottom = (side * scale for side in sides)
         colour = colour_of(face.label, self._classes)
         line = max(2, self._unit // 8)
-        draw.rectangle((left, top, max(right, left), max(bottom, top)), outline=colour, width=line)
+        if "boxes" in self._parts:
+            draw.rectangle((left, top, max(right, left), max(bottom, top)), outline=colour, width=line)
+        if "labels" not in self._parts:
+            return
         number = "" if face.track is None else f"{face.track}  "
         uncertain = face.certain is False
         text = f"{number}{face.label}{'?' if uncertain else ''} {percent(face.confidence)}"

@@ -12,6 +12,7 @@ import numpy as np
 from mien.errors import UnknownNameError
 from mien.explanation.faithfulness import Faithfulness, centre_prior, faithfulness
 from mien.explanation.maps import ExplanationMap, check_methods, resized, signed
+from mien.explanation.measured import identity_of
 from mien.explanation.occlusion import GRID, occlusion_map
 from mien.explanation.torch_maps import TorchMaps, check_torch_methods
 from mien.faces import Detection
@@ -20,7 +21,6 @@ from mien.media.images import ImageSource, to_rgb
 from mien.pipeline.recognizer import Recognizer, load
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face
-from mien.weights.manifest import WeightsManifest
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ class Explainer:
             crop=crop,
             matrix=self._matrix(image, located),
             centre_prior=prior,
-            identity=_identity(manifest),
+            identity=identity_of(manifest),
             arrays=arrays,
             note=note,
         )
@@ -153,13 +153,6 @@ class Explainer:
     def _matrix(self, image: np.ndarray, located: LocatedFace) -> np.ndarray:
         turn = quarter_turn(located.turns, image.shape[1], image.shape[0])
         return (np.vstack([self.inputs.matrix(located.points), [0, 0, 1]]) @ np.vstack([turn, [0, 0, 1]]))[:2]
-
-
-def _identity(manifest: WeightsManifest) -> str:
-    """Of the safetensors file, which no export changes; of all files where there is none."""
-    return next(
-        (sha[:12] for name, sha in manifest.files.items() if name.endswith(".safetensors")), manifest.identity
-    )
 
 
 def probability_of(recognizer: Recognizer, label: str, faces: np.ndarray) -> np.ndarray:

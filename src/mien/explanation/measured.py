@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from mien.schema import parse
+from mien.weights.manifest import WeightsManifest
 
 Interval = tuple[float, float, float]  # mean, and the 95 % interval of it
 _FILE = Path(__file__).with_name("measured.json")
@@ -54,6 +55,13 @@ class MeasuredWeights:
 
     weights: str
     maps: dict[str, MeasuredMap]
+
+
+def identity_of(manifest: WeightsManifest) -> str:
+    """Twelve digits of the safetensors file, which no export changes; of all files where there is none."""
+    return next(
+        (sha[:12] for name, sha in manifest.files.items() if name.endswith(".safetensors")), manifest.identity
+    )
 
 
 def measured_map(identity: str, key: str) -> MeasuredMap | None:

@@ -39,10 +39,11 @@ class TorchMaps:
 
     def __init__(self, manifest: WeightsManifest, methods: Sequence[str]) -> None:
         from mien.explanation.attention import has_attention
+        from mien.nn.fold import folded
         from mien.weights.fill import network_of
 
         self.manifest = manifest
-        self.network = network_of(manifest).requires_grad_(False)
+        self.network = folded(network_of(manifest))
         if "attention" in methods and not has_attention(self.network):
             raise OptionError(
                 f"weights {manifest.name!r} ({manifest.network}) have no attention to show; "

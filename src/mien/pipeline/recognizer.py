@@ -198,15 +198,16 @@ class Recognizer:
     ) -> pyarrow.Table:
         """A video as one table: a row for each face of each examined frame. Options: `BatchOptions`.
 
-        `annotated`: also write the video with its faces marked here, as .mp4.
+        `annotated`: also write the video with its faces marked here, as .mp4, and `anonymize` and `draw` as there.
         """
         check_option("video", video, str | os.PathLike, "the path of a video")
         check_option("annotated", annotated, str | os.PathLike | None, "a path, or None")
+        drawing: dict[str, Any] = {key: value for key, value in options.items() if key in ("draw", "anonymize")}
         if annotated is not None:
-            check_annotated(Path(annotated), os.fsdecode(video))
+            check_annotated(Path(annotated), os.fsdecode(video), drawing.get("draw", ()))
         table = self.predict_many([video], **options)
         if annotated is not None:
-            annotate_video(os.fsdecode(video), table, Path(annotated))
+            annotate_video(os.fsdecode(video), table, Path(annotated), **drawing)
         return table
 
     def predict_folder(self, folder: str | os.PathLike[str], **options: Unpack[BatchOptions]) -> pyarrow.Table:
