@@ -80,8 +80,8 @@ def sampled_faces(folder: Path, count: int, recognizer: Recognizer) -> Iterator[
         for name, samples in sets.items():
             image = labelled_region(samples, row := int(rows[name][i]))
             detections = recognizer.detections(image) if ENTRIES[name].detect else []
-            whole = Detection(Box(0, 0, image.shape[1], image.shape[0]), 1.0)
-            (located,) = recognizer.any_roll.locate(image, [*detections, whole][:1])
+            full = Detection(Box(0, 0, image.shape[1], image.shape[0]), 1.0)
+            (located,) = recognizer.any_roll.locate(image, [*detections, full][:1])
             yield SampledFace(name, row, image, located)
 
 
