@@ -43,7 +43,10 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
         ),
     ),
     "TILING": (tiling, ("OVERLAP", "LEVEL_STEP", "_SLACK_PX")),
-    "LANDMARKS": (landmarks, ("BOX_GROWTH", "BOX_STEPS", "POINT_STEPS")),
+    "LANDMARKS": (
+        landmarks,
+        ("BOX_GROWTH", "BOX_STEPS", "POINT_STEPS", "CLOSE_ROLL_DEG", "CLOSE_SCALE", "CLOSE_SHIFT"),
+    ),
     "ROLL": (roll, ("CROP", "BINS", "_HALF_WINDOW", "_BATCH")),
     "UPRIGHT": (
         upright,

@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 import mien
+from mien.faces.landmarks import is_close, locate
 from mien.geometry import Box
+from mien.preprocess import TEMPLATES
 
 
 def test_no_box_gives_no_points(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
@@ -56,3 +58,37 @@ def test_the_last_bits_of_a_box_change_nothing(recognizer: mien.Recognizer, astr
     other = mien.Box(171.3001, 60.2001, 271.8999, 181.3999)
     one, same = recognizer.landmarker.locate(astronaut, [box, other])
     assert np.array_equal(one, same)
+
+
+@pytest.mark.parametrize(
+    ("rotated_deg", "scale", "shift", "close"),
+    [(0, 1.0, 0.0, True), (14, 1.2, 0.0, True), (16, 1.0, 0.0, False), (0, 1.25, 0.0, False), (0, 0.8, 0.0, False),
+     (0, 1.0, 0.08, True), (0, 1.0, 0.12, False)],
+)  # fmt: skip
+def test_what_is_close_to_the_upright_crop(rotated_deg: float, scale: float, shift: float, close: bool) -> None:
+    c, s = scale * np.cos(np.deg2rad(rotated_deg)), scale * np.sin(np.deg2rad(rotated_deg))
+    turn = np.array([[c, -s], [s, c]])
+    seen = np.column_stack([turn, 48 - turn @ [48, 48] + [shift * 96, 0]])  # about the middle of the crop
+    assert is_close(seen, np.eye(2, 3), 96) is close
+
+
+def test_only_faces_that_are_not_close_are_passed_again() -> None:
+    mean = five_point_face()
+    sizes: list[int] = []
+
+    def shares(crops: np.ndarray) -> np.ndarray:
+        sizes.append(len(crops))
+        rolled = mean if len(sizes) > 1 else np.stack([mean, mean @ np.array([[0, 1], [-1, 0]]) + [0, 1]])
+        return np.broadcast_to(rolled, (len(crops), 68, 2))
+
+    boxes = [Box(10, 10, 90, 90), Box(10, 10, 90, 90)]
+    locate(np.zeros((100, 100, 3), np.uint8), boxes, shares, size_px=64, passes=2)
+    assert sizes == [2, 1]
+
+
+def five_point_face() -> np.ndarray:
+    """Points (68, 2), shares of the crop, whose five are those of the template."""
+    points = np.full((68, 2), 0.5)
+    for rows, at in zip((range(36, 42), range(42, 48), [30], [48], [54]), TEMPLATES["face"], strict=True):
+        points[list(rows)] = at
+    return points

@@ -60,6 +60,9 @@ export const LANDMARKS = {
   BOX_GROWTH: 1.15,
   BOX_STEPS: 512,
   POINT_STEPS: 4096,
+  CLOSE_ROLL_DEG: 15.0,
+  CLOSE_SCALE: 1.22,
+  CLOSE_SHIFT: 0.1,
 } as const;
 
 export const ROLL = {

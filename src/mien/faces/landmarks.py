@@ -1,7 +1,9 @@
-"""68 landmarks by an ONNX network, in two passes.
+"""68 landmarks by an ONNX network, in one pass or two.
 
 The first pass sees the upright box of the detector, the second the face rotated upright by the landmarks of
-the first: rolled and loosely boxed faces end in the same geometry as the others.
+the first: rolled and loosely boxed faces end in the same geometry as the others. A face that the first pass saw
+nearly in that geometry has no second one: it would move the points by 2 % of the eye distance, and on the
+validation suite no more expressions were right with it (`python -m research.landmarks68.passes`).
 """
 
 from __future__ import annotations
@@ -17,16 +19,20 @@ from mien.nn.onnx_session import OnnxSession, open_session
 from mien.preprocess import Preprocess, warp
 
 BOX_GROWTH = 1.15  # the crop of the first pass in face boxes
-# Boxes and points are rounded, so that the last bits of a sum, which depend on the processor, change no pixel of the
-# crop after it. Steps in the side of the box, and in that of the crop:
+# Boxes and points are rounded, so that the last bits of a sum, which depend on the processor, change no pixel of
+# the crop after it. Steps in the side of the box, and in that of the crop:
 BOX_STEPS = 512
 POINT_STEPS = 4096
+# How far the first crop may be from the upright one of its landmarks to make do with it.
+CLOSE_ROLL_DEG = 15.0
+CLOSE_SCALE = 1.22  # times larger or smaller
+CLOSE_SHIFT = 0.1  # of the middle, in sides of the crop
 
 
 class Landmarks68Onnx:
     """The default landmarker: the ONNX form of `mien.models.landmarks68`.
 
-    `passes`: how often the points are refined; each costs one network run per face.
+    `passes`: how often the points are sought at most; each costs one network run per face.
     """
 
     def __init__(self, model: Path | OnnxSession, inputs: Preprocess, *, passes: int = 2, threads: int = 0) -> None:
@@ -65,17 +71,31 @@ def locate(
     `shares`: crops (N, S, S, 3) uint8 RGB -> points (N, 68, 2) as shares of the crop's side.
     """
     points = np.zeros((len(boxes), 68, 2))
-    if not len(boxes):
-        return points
     upright = Preprocess(size_px=size_px)
     matrices = [box_onto_square(_on_grid(box).squared().grown(BOX_GROWTH), size_px) for box in boxes]
+    rows = list(range(len(boxes)))
     for _ in range(passes):
-        crops = np.stack([warp(image, matrix, size_px) for matrix in matrices])
+        if not rows:
+            break
+        crops = np.stack([warp(image, matrices[row], size_px) for row in rows])
         in_crops = _rounded(shares(crops)) * size_px  # (N, 68, 2)
-        pairs = zip(matrices, in_crops, strict=True)
-        points = np.stack([transform(invert(matrix), face) for matrix, face in pairs])
-        matrices = [upright.matrix(face) for face in points]
+        seen = matrices.copy()
+        for row, face in zip(rows, in_crops, strict=True):
+            points[row] = transform(invert(seen[row]), face)
+            matrices[row] = upright.matrix(points[row])
+        rows = [row for row in rows if not is_close(seen[row], matrices[row], size_px)]
     return points
+
+
+def is_close(seen: np.ndarray, upright: np.ndarray, size_px: int) -> bool:
+    """Whether a crop by the matrix `seen` (2, 3) shows a face nearly as that by `upright`, both of this size."""
+    onto = upright @ np.vstack([invert(seen), [0, 0, 1]])  # (2, 3): from crop to crop
+    scale = math.hypot(onto[0, 0], onto[1, 0])
+    roll_deg = math.degrees(math.atan2(onto[1, 0], onto[0, 0]))
+    middle = np.full(2, size_px / 2)
+    shift = np.abs(transform(onto, middle[None])[0] - middle).max() / size_px
+    close_in_size = 1 / CLOSE_SCALE <= scale <= CLOSE_SCALE
+    return abs(roll_deg) <= CLOSE_ROLL_DEG and close_in_size and bool(shift <= CLOSE_SHIFT)
 
 
 def _on_grid(box: Box) -> Box:
