@@ -153,7 +153,8 @@ def test_a_command_goes_online_nowhere_and_writes_its_outputs_only(name: str, ma
     arguments = [word.format(made=made) for word in words.split()]
     run(MAIN, arguments, out, home=home, refuse=not can_trace(), trace=trace if can_trace() else None)
     assert sorted(path.name for path in out.iterdir()) == sorted(outputs)
-    assert list(home.iterdir()) == list((tmp_path / "tmp").iterdir()) == []
+    assert list(home.iterdir()) == []
+    assert [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()] == []  # torch leaves an empty folder
     if can_trace():
         lines = trace.read_text(errors="replace").splitlines()
         assert [line for line in lines if INTERNET.search(line)] == []
