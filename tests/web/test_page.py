@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import mien
 from mien.pipeline.table import rows_of
 from mien.results import ImageResult
 from tests.conftest import EXAMPLES
+from tests.web.conftest import film
 from tests.web.site import static_site
 
 pytestmark = pytest.mark.slow
@@ -27,7 +30,7 @@ MS = 240_000  # on a busy machine
 def page(chromium: Any) -> Iterator[Any]:
     """The page of a static site, its networks loaded and its files kept for offline use."""
     with static_site() as address:
-        context = chromium.new_context(accept_downloads=True, bypass_csp=True)
+        context = chromium.new_context(accept_downloads=True, bypass_csp=True, permissions=["camera"])
         context.set_default_timeout(MS)
         page = context.new_page()
         page.goto(address)
@@ -153,18 +156,140 @@ def test_paste(page: Any) -> None:
     assert "happiness" in page.locator(".face").first.get_attribute("aria-label")
 
 
+def test_drop(page: Any) -> None:
+    encoded = base64.b64encode((EXAMPLES / "grace_hopper.jpg").read_bytes()).decode()
+    page.evaluate(
+        """encoded => {
+            const bytes = Uint8Array.from(atob(encoded), one => one.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "dropped.jpg", { type: "image/jpeg" }));
+            const at = document.getElementById("drop");
+            at.dispatchEvent(new DragEvent("dragover", { dataTransfer, bubbles: true }));
+            at.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+        }""",
+        encoded,
+    )
+    page.locator("#view-title", has_text="dropped.jpg").wait_for()
+    assert "Uncertain" in page.locator(".reason").inner_text()
+
+
+def test_anonymise_covers_the_faces_and_nothing_else(page: Any) -> None:
+    page.click("#strip li:first-child button")
+    page.locator("#view-title", has_text="astronaut").wait_for()
+    before = pixels(page)
+    page.check("#anonymise")
+    changed = (pixels(page) != before).any(axis=2)
+    page.uncheck("#anonymise")
+    assert (pixels(page) == before).all()
+    row = next(row for row in rows(page) if row["source"] == page.locator("#view-title").inner_text())
+    top, bottom, left, right = (round(row[side]) for side in ("top", "bottom", "left", "right"))
+    assert changed[top:bottom, left:right].mean() > 0.95
+    grown = changed.copy()
+    grown[top - 60 : bottom + 60, left - 60 : right + 60] = False
+    assert not grown.any()
+
+
+def pixels(page: Any) -> np.ndarray:
+    """What the page shows of the image: (H, W, 4)."""
+    address = page.evaluate("() => document.getElementById('canvas').toDataURL('image/png')")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
+
+
+def test_explain(page: Any) -> None:
+    page.click("#explain")
+    page.locator("#explain", has_text="Hide").wait_for()
+    drawn = "() => document.getElementById('marks').getContext('2d').getImageData(0, 0, 999, 999).data.some(one => one)"
+    assert page.evaluate(drawn)
+    page.click("#explain")
+    page.locator("#explain", has_text="Explain happiness").wait_for()
+    assert not page.evaluate(drawn)
+
+
+def test_video(page: Any, tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    path = tmp_path / "talk.webm"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("vp8", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 480, 272, "yuv420p", 2_000_000
+        for image in list(film())[:5]:
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        container.mux(stream.encode())
+    give(page, path)
+    frames = [row for row in rows(page) if row["source"] == "talk.webm"]
+    assert [row["frame"] for row in frames] == [0, 1, 2, 3, 4]
+    assert [row["time_s"] for row in frames] == [0, 0.1, 0.2, 0.3, 0.4]
+    assert {(row["track"], row["expression"], row["smoothed"]) for row in frames} == {(0, "happiness", "happiness")}
+    assert [row["left"] for row in frames] == sorted(row["left"] for row in frames)
+    page.focus("#seek")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.locator("#seek[aria-valuetext^='0.1 seconds, happiness']").wait_for()
+
+
+def test_camera(page: Any) -> None:
+    page.click("#camera")
+    page.locator("#view-note", has_text=re.compile("([3-9]|[0-9]{2}) frames")).wait_for()
+    page.click("#stop")
+    page.locator("#view-note", has_text="its frames are not kept").wait_for()
+    frames = [row for row in rows(page) if row["source"] == "camera 1"]
+    assert {(row["track"], row["expression"], row["smoothed"]) for row in frames} == {(0, "happiness", "happiness")}
+
+
+def test_a_camera_that_is_not_allowed_is_said(page: Any) -> None:
+    page.evaluate(
+        """() => {
+            const refuse = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+            Object.defineProperty(navigator.mediaDevices, "getUserMedia", { value: refuse });
+        }"""
+    )
+    page.click("#camera")
+    page.locator("#problem", has_text="The camera is not allowed here").wait_for()
+
+
+def test_keys_are_enough(page: Any) -> None:
+    page.focus("#choose")
+    focused = "() => document.activeElement.id || document.activeElement.className"
+    for expected in ("camera", "example"):
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == expected
+    page.keyboard.press("Enter")
+    page.locator("#view-title", has_text=re.compile("^astronaut.jpg$")).wait_for()
+    seen = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(focused))
+        if seen[-1] == "explain":
+            break
+        outline = "() => getComputedStyle(document.activeElement).outlineStyle"
+        assert page.evaluate(outline) != "none", f"{seen[-1]} does not show that it has the focus"
+    assert {"anonymise", "landmarks", "face", "explain"} <= set(seen)
+    page.focus("#anonymise")
+    page.keyboard.press("Space")
+    assert page.is_checked("#anonymise")
+    page.keyboard.press("Space")
+
+
+@pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(page: Any, theme: str) -> None:
+def test_axe_finds_nothing(page: Any, theme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.set_viewport_size({"width": width, "height": 800})
     if page.locator("html").get_attribute("data-theme") != theme:
         page.click("#theme")
     violations = [one for one in axe.run(page).response["violations"] if one["impact"] in ("serious", "critical")]
     assert not violations, json.dumps(violations, indent=1)[:3000]
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
 
 
 @pytest.mark.filterwarnings("ignore:Workbook contains no default style")
-def test_downloads(page: Any) -> None:
-    assert rows(page, "csv").startswith(b"source,frame,time_s,face,track,left,top")
+def test_downloads_hold_the_same(page: Any) -> None:
     openpyxl = pytest.importorskip("openpyxl")
+    expected = rows(page)
+    lines = list(csv.reader(io.StringIO(rows(page, "csv").decode())))
     sheet = openpyxl.load_workbook(io.BytesIO(rows(page, "xlsx"))).active
-    assert [cell.value for cell in sheet[1]][:2] == ["source", "frame"]
+    cells = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    assert lines[0] == cells[0] == list(expected[0])
+    assert len(lines) == len(cells) == 1 + len(expected)
+    for row, line, some in zip(expected, lines[1:], cells[1:], strict=True):
+        assert some == list(row.values())
+        assert line == ["" if value is None else str(value) for value in row.values()]

@@ -1,4 +1,4 @@
-"""The page of a real service."""
+"""The page of a real service that wants a token."""
 
 from __future__ import annotations
 
@@ -12,22 +12,38 @@ from tests.conftest import EXAMPLES
 pytestmark = pytest.mark.slow
 
 
-def test_the_server_predicts(chromium: Any, tmp_path: Path) -> None:
+def test_the_server_predicts_and_explains(chromium: Any, tmp_path: Path) -> None:
     service = pytest.importorskip("tests.service.conftest", exc_type=ImportError)
     from mien.service.settings import ServiceSettings
+    from mien.service.tokens import add_token
 
-    running = service.start(ServiceSettings(data=tmp_path, auth=False))
+    running = service.start(ServiceSettings(data=tmp_path))
     try:
+        token = add_token(running.state.engine, "page")
         page = chromium.new_page()
         page.set_default_timeout(240_000)
         page.goto(running.url)
-        page.locator("#mode-line", has_text="images are sent to this server").wait_for()
-        page.locator("#modes").wait_for(state="visible")
-        page.set_input_files("#files", EXAMPLES / "astronaut.jpg")
-        page.locator(".verdict", has_text="happiness").wait_for()
-        page.check("input[value=browser]")
         page.locator("#mode-line", has_text="no image leaves this device").wait_for()
         assert page.evaluate("() => crossOriginIsolated")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.check("input[value=server]")
+        page.fill("#token", "mien_wrong")
+        page.press("#token", "Enter")
+        page.locator("#problem", has_text="token").wait_for()
+        page.fill("#token", token)
+        page.press("#token", "Enter")
+        page.locator("#token-form").wait_for(state="hidden")
+        page.locator("#mode-line", has_text="images are sent to this server").wait_for()
+        page.set_input_files("#files", EXAMPLES / "astronaut.jpg")
+        page.locator(".verdict", has_text="happiness").wait_for()
+        page.click("#explain")
+        page.locator("#explain", has_text="Hide").wait_for()
+        assert [url for url in asked if "/v1/explain?face=0&label=happiness" in url]
+        running.server.should_exit = True
+        running.thread.join()
+        page.set_input_files("#files", EXAMPLES / "grace_hopper.jpg")
+        page.locator("#view-note", has_text="the server cannot be reached").wait_for()
         page.close()
     finally:
         running.close()

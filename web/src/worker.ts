@@ -61,7 +61,7 @@ async function carriedOut(request: Request, id: number): Promise<Loaded | readon
   }
   const image = fromRgba(request.image.width, request.image.height, new Uint8Array(request.image.rgba));
   if (request.kind === "frame") return tracked(image, request.timeS, request.faces ?? (await loaded().predict(image)));
-  if (request.kind === "explain") return explained(image, request.landmarks, request.label);
+  if (request.kind === "explain") return explained(image, request.landmarks, request.label, id);
   return loaded().predict(image);
 }
 
@@ -79,14 +79,15 @@ function tracked(image: Rgb, timeS: number, faces: readonly Face[]): Face[] {
   return faces.map((face, i) => ({ ...face, track: numbers[i]! }));
 }
 
-async function explained(image: Rgb, landmarks: readonly Point[], label: string): Promise<Explanation> {
+async function explained(image: Rgb, landmarks: readonly Point[], label: string, id: number): Promise<Explanation> {
   const { network } = loaded();
   const { inputs } = network.manifest;
   const matrix = cropMatrix(inputs, landmarks);
   const at = network.labels.indexOf(label);
   if (at < 0) throw new Error(`${label} is no class of these weights`);
   const probability = async (faces: readonly Rgb[]) => (await network.probabilities(faces)).map((row) => row[at]!);
-  const cells = await occlusionMap(probability, warp(image, matrix, inputs.size_px));
+  const report = (progress: number) => self.postMessage({ id, progress });
+  const cells = await occlusionMap(probability, warp(image, matrix, inputs.size_px), report);
   return { label, cells, sizePx: inputs.size_px, matrix };
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from mien._version import __version__
 from mien.errors import MienError
 from mien.service import health_routes, job_routes, model_routes, predict_routes, problems
 from mien.service.database import open_database
+from mien.service.explain_work import ExplainWork
 from mien.service.fetch import Fetcher
 from mien.service.gather import Gatherer
 from mien.service.image_work import ImageWork
@@ -108,13 +110,14 @@ async def open_state(settings: ServiceSettings) -> ServiceState:
         folder.close()
         raise
     jobs = JobStore(engine, folder.instance, keep_s=settings.keep_hours * 3600)
-    metrics = Metrics(lambda: gatherer.waiting)
+    metrics = Metrics(lambda: gatherer.waiting + explainer.waiting)
+    images = ImageWork(
+        recognizers,
+        max_pixels=int(settings.max_megapixels * 1e6),
+        max_search_pixels=int(settings.max_search_megapixels * 1e6),
+    )
     gatherer = Gatherer(
-        ImageWork(
-            recognizers,
-            max_pixels=int(settings.max_megapixels * 1e6),
-            max_search_pixels=int(settings.max_search_megapixels * 1e6),
-        ),
+        images,
         workers=settings.workers or os.cpu_count() or 1,
         size=settings.batch_size,
         wait_s=settings.batch_wait_ms / 1000,
@@ -122,20 +125,24 @@ async def open_state(settings: ServiceSettings) -> ServiceState:
         timeout_s=settings.timeout_s,
         observe=metrics.batch,
     )
+    explainer = Gatherer(  # one at a time, so that predictions go on beside it
+        ExplainWork(recognizers, images),
+        workers=1, size=1, wait_s=0, limit=settings.queue, timeout_s=settings.timeout_s,
+    )  # fmt: skip
     runner = JobRunner(jobs, folder, recognizers, attempts=settings.job_attempts)
     fetcher = Fetcher(max_bytes=int(settings.max_mib * MIB), timeout_s=settings.timeout_s)
     if settings.auth and not any(token.revoked is None for token in list_tokens(engine)):
         log("no tokens: every request is refused; add one with mien serve token add NAME")
     runner.start()
     return ServiceState(
-        settings, recognizers, gatherer, engine, TokenCheck(engine), folder, jobs, runner, metrics,
+        settings, recognizers, gatherer, explainer, engine, TokenCheck(engine), folder, jobs, runner, metrics,
         fetcher if settings.allow_urls else None,
     )  # fmt: skip
 
 
 async def close_state(state: ServiceState) -> None:
     """Finish the requests that wait, interrupt the job, and leave the folder."""
-    await state.gatherer.close()
+    await asyncio.gather(state.gatherer.close(), state.explainer.close())
     await run_in_threadpool(state.runner.close)
     state.engine.dispose()
     state.folder.close()

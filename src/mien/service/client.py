@@ -32,6 +32,12 @@ class Client:
         faces = self._send("POST", "/v1/predict", content=content, headers=headers, params=options).json()["faces"]
         return [Face.from_dict(face) for face in faces]
 
+    def explain(self, image: bytes | Path, **options: Any) -> dict[str, Any]:
+        """What one face's expression hangs on: `cells` (12, 12) of the aligned face. Options: also `face`, `label`."""
+        content = image if isinstance(image, bytes) else image.read_bytes()
+        headers = {"Content-Type": "application/octet-stream"}
+        return dict(self._send("POST", "/v1/explain", content=content, headers=headers, params=options).json())
+
     def submit(self, files: list[Path], **options: Any) -> str:
         """A job for images and videos; returns its id."""
         with ExitStack() as stack:

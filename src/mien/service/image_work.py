@@ -39,7 +39,9 @@ class ImageRequest:
 
 
 @dataclass(eq=False)
-class _Located:
+class Located:
+    """A decoded image and its faces."""
+
     index: int  # in the batch
     image: np.ndarray
     frames: int
@@ -75,18 +77,16 @@ class ImageWork:
         indices: Sequence[int],
         recognizer: Recognizer,
         results: list[bytes | Exception],
-    ) -> Iterator[list[_Located]]:
+    ) -> Iterator[list[Located]]:
         """The located faces of as many images as may be held at a time."""
-        held: list[_Located] = []
+        held: list[Located] = []
         pixels = 0
         for index in indices:
             request = batch[index]
             try:
-                check_image(request.data, request.name, max_pixels=self._max_pixels)
-                image, frames = read_first_frame(request.data, name=request.name)
-                check_size(image.shape[1], image.shape[0], request.name, self._max_pixels)  # of HEIC only now
-                held.append(self._locate(index, image, frames, recognizer, request))
-                pixels += image.shape[0] * image.shape[1]
+                held.append(self.located(index, request, recognizer))
+                height, width = held[-1].image.shape[:2]
+                pixels += height * width
             except Exception as error:  # one strange image must not end the others
                 results[index] = error
             if pixels >= HELD_PIXELS:
@@ -95,14 +95,16 @@ class ImageWork:
         if held:
             yield held
 
-    def _locate(
-        self, index: int, image: np.ndarray, frames: int, recognizer: Recognizer, request: ImageRequest
-    ) -> _Located:
+    def located(self, index: int, request: ImageRequest, recognizer: Recognizer) -> Located:
+        """The image of a request, decoded within the limits, and its faces."""
+        check_image(request.data, request.name, max_pixels=self._max_pixels)
+        image, frames = read_first_frame(request.data, name=request.name)
         height, width = image.shape[:2]
+        check_size(width, height, request.name, self._max_pixels)  # of HEIC only now
         options = request.options
         if not options.detect:
             faces = recognizer.any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
-            return _Located(index, image, frames, None, faces)
+            return Located(index, image, frames, None, faces)
         small_faces = options.small_faces
         if height * width > self._max_search_pixels:
             if small_faces:
@@ -111,12 +113,12 @@ class ImageWork:
             small_faces = False
             recognizer = self._recognizers.of(options.model_copy(update={"small_faces": False}))
         faces = recognizer.any_roll.detect(image, recognizer.detections)
-        return _Located(index, image, frames, small_faces, faces)
+        return Located(index, image, frames, small_faces, faces)
 
     def _recognise(
         self,
         batch: Sequence[ImageRequest],
-        held: Sequence[_Located],
+        held: Sequence[Located],
         recognizer: Recognizer,
         results: list[bytes | Exception],
     ) -> None:

@@ -57,6 +57,17 @@ class ImageOptions(PredictOptions):
     ] = None
 
 
+class ExplainOptions(ImageOptions):
+    """Options of `POST /v1/explain`."""
+
+    face: Annotated[
+        int, Field(ge=0, le=100_000, description="Which face of `POST /v1/predict`, from 0: the largest.")
+    ] = 0
+    label: Annotated[
+        str | None, Field(max_length=MAX_OPTION, description="The class to explain. Default: the most probable.")
+    ] = None
+
+
 class JobOptions(PredictOptions):
     """Options of `POST /v1/jobs`; the last ones are of videos."""
 

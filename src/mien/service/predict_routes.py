@@ -1,4 +1,4 @@
-"""`POST /v1/predict`: one image to its faces."""
+"""`POST /v1/predict`: one image to its faces; `POST /v1/explain`: one of them to its explanation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from fastapi.responses import Response
 
 from mien.errors import ServiceError
 from mien.service.body import FormReader, MemorySink, content_type, pieces, stated_length
+from mien.service.gather import Gatherer
 from mien.service.image_work import ImageRequest
-from mien.service.options import ImageOptions, with_fields
-from mien.service.schemas import Prediction, errors, image_body
+from mien.service.options import ExplainOptions, ImageOptions, with_fields
+from mien.service.schemas import Explanation, Prediction, errors, image_body
 from mien.service.settings import MIB
 from mien.service.state import ServiceState, state_of
 
@@ -34,12 +35,36 @@ async def predict(request: Request, options: Annotated[ImageOptions, Query()]) -
     The image is not stored.
     """
     state = state_of(request)
+    return await _carried_out(request, options, state, state.gatherer)
+
+
+@router.post(
+    "/v1/explain",
+    summary="What the expression of one face hangs on",
+    response_model=Explanation,
+    responses=errors(400, 401, 403, 408, 413, 415, 422, 429),
+    openapi_extra=image_body(),
+    tags=["prediction"],
+)
+async def explain(request: Request, options: Annotated[ExplainOptions, Query()]) -> Response:
+    """The occlusion map of a face, as `mien explain` makes it: about 200 runs of the network, one request at a time.
+
+    Image, options and limits are those of `POST /v1/predict`.
+    """
+    state = state_of(request)
+    return await _carried_out(request, options, state, state.explainer)
+
+
+async def _carried_out(
+    request: Request, options: ImageOptions, state: ServiceState, gatherer: Gatherer[ImageRequest, bytes]
+) -> Response:
+    """The response of a queue to an image within the limits."""
     state.recognizers.check(options)
     with _reserved(state, stated_length(request)):
-        with state.gatherer.arriving():
+        with gatherer.arriving():
             image = await _received(request, options, state)
         state.recognizers.check(image.options)
-        body = await state.gatherer.submit(image)
+        body = await gatherer.submit(image)
     return Response(body, media_type="application/json")
 
 

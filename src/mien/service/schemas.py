@@ -79,6 +79,26 @@ class Prediction(BaseModel):
     rows: list[dict[str, Any]] = Field(description="The same with the columns of docs/reference/table.md.")
 
 
+class Explanation(BaseModel):
+    """What the probability of a class hangs on, in one face: an occlusion map."""
+
+    source: str = Field(description="File name as uploaded.", examples=["photo.jpg"])
+    width: int = Field(description="Pixels of the upright image.")
+    height: int
+    weights: WeightsName
+    method: Literal["occlusion"]
+    face: int = Field(description="Number of the face in the image, from 0: the largest.")
+    box: list[float] = Field(description="left, top, right, bottom of the face in pixels of the upright image.")
+    label: str = Field(description="The class that is explained.", examples=["happiness"])
+    probability: float
+    cells: list[list[float]] = Field(
+        description="12 x 12 cells of the aligned face, from its top: fall of the probability where a cell is "
+        "hidden; negative where it rises."
+    )
+    crop_px: int = Field(description="Side of the aligned face in pixels.")
+    matrix: list[list[float]] = Field(description="(2, 3): from pixels of the upright image into the aligned face.")
+
+
 class Health(BaseModel):
     """That the service responds."""
 

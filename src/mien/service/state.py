@@ -26,6 +26,7 @@ class ServiceState:
     settings: ServiceSettings
     recognizers: Recognizers
     gatherer: Gatherer[ImageRequest, bytes]
+    explainer: Gatherer[ImageRequest, bytes]
     engine: Engine
     tokens: TokenCheck
     folder: DataFolder

@@ -54,9 +54,14 @@ export class BrowserNetworks {
   }
 
   /** The occlusion map of one face. */
-  explain(image: ImageData, landmarks: readonly Point[], label: string): Promise<Explanation> {
+  explain(
+    image: ImageData,
+    landmarks: readonly Point[],
+    label: string,
+    progress: (share: number) => void,
+  ): Promise<Explanation> {
     const pixels = pixelsOf(image);
-    return this.#ask({ kind: "explain", image: pixels, landmarks, label }, [pixels.rgba]);
+    return this.#ask({ kind: "explain", image: pixels, landmarks, label }, [pixels.rgba], progress);
   }
 
   #ask<T>(request: Request, transfer: Transferable[] = [], progress?: (share: number) => void): Promise<T> {

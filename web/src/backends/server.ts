@@ -1,5 +1,7 @@
-// Prediction by the service that the page comes from: POST /v1/predict.
+// Prediction by the service that the page comes from: POST /v1/predict and /v1/explain.
 
+import type { Explanation } from "../explanation/overlay";
+import type { Matrix } from "../maths/geometry";
 import type { Face } from "../results";
 
 /** What `GET /v1/models` says, as far as the page needs it. */
@@ -7,6 +9,12 @@ export interface ServerModels {
   readonly version: string;
   readonly default: string;
   readonly weights: readonly { readonly name: string; readonly labels: readonly string[] }[];
+}
+
+interface Explained {
+  readonly cells: readonly (readonly number[])[];
+  readonly crop_px: number;
+  readonly matrix: readonly (readonly number[])[];
 }
 
 export class TokenNeeded extends Error {}
@@ -38,9 +46,19 @@ export class Server {
 
   /** The faces of an image file, largest first. */
   async predict(image: Blob): Promise<Face[]> {
+    return ((await this.#post("v1/predict", image)) as { faces: Face[] }).faces;
+  }
+
+  /** The occlusion map of one face of an image file; `face`: its number among those predicted. */
+  async explain(image: Blob, face: number, label: string): Promise<Explanation> {
+    const options = new URLSearchParams({ face: String(face), label });
+    const result = (await this.#post(`v1/explain?${options}`, image)) as Explained;
+    return { label, cells: result.cells.flat(), sizePx: result.crop_px, matrix: result.matrix.flat() as unknown as Matrix };
+  }
+
+  #post(path: string, image: Blob): Promise<unknown> {
     const type = image.type.startsWith("image/") ? image.type : "application/octet-stream";
-    const result = await this.#fetch("v1/predict", { method: "POST", body: image, headers: { "Content-Type": type } });
-    return (result as { faces: Face[] }).faces;
+    return this.#fetch(path, { method: "POST", body: image, headers: { "Content-Type": type } });
   }
 
   async #fetch(path: string, options: RequestInit = {}): Promise<unknown> {

@@ -5,17 +5,28 @@ import { gaussianBlur, type Rgb, rgb } from "../maths/image";
 
 const { GRID, WINDOW } = OCCLUSION;
 
+const AT_ONCE = 14; // variants of the face in memory
+
 type Probability = (faces: readonly Rgb[]) => Promise<number[]>;
 
 /** Mean fall of the probability (GRID, GRID), row by row, over the patches that hide each cell; negative: it rises. */
-export async function occlusionMap(probability: Probability, face: Rgb): Promise<number[]> {
+export async function occlusionMap(
+  probability: Probability,
+  face: Rgb,
+  report: (share: number) => void,
+): Promise<number[]> {
   const blurred = gaussianBlur(face, face.width / 8);
   const masks: boolean[][] = [];
   for (let row = 1 - WINDOW; row < GRID; row++) {
     for (let column = 1 - WINDOW; column < GRID; column++) masks.push(patch(row, column));
   }
   const [before] = (await probability([face])) as [number];
-  const hidden = await probability(masks.map((mask) => mixed(face, blurred, mask)));
+  const hidden: number[] = [];
+  for (let i = 0; i < masks.length; i += AT_ONCE) {
+    const variants = masks.slice(i, i + AT_ONCE).map((mask) => mixed(face, blurred, mask));
+    hidden.push(...(await probability(variants)));
+    report(hidden.length / masks.length);
+  }
   return Array.from({ length: GRID * GRID }, (_, cell) => {
     const falls = hidden.flatMap((after, i) => (masks[i]![cell] ? [before - after] : []));
     return falls.reduce((sum, fall) => sum + fall, 0) / falls.length;

@@ -19,7 +19,7 @@ const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export class App {
-  readonly backend = new Backend((share) => this.#progress("Loading the networks", share));
+  readonly backend = new Backend((text, share) => this.#progress(text, share));
   readonly items: Item[] = [];
   #current: Item | null = null;
   #image: ImageData | null = null; // that is shown
@@ -103,6 +103,7 @@ export class App {
 
   async #carryOut(item: Item): Promise<void> {
     this.#progress(`Recognising ${item.name}`, null);
+    item.mode = this.backend.mode;
     try {
       if (item.kind === "video") await this.#video(item);
       else await this.#imageFile(item);
@@ -155,6 +156,7 @@ export class App {
       try {
         camera = await Camera.open();
         this.#enter([item]);
+        item.mode = this.backend.mode;
         await this.backend.networks.startVideo();
         await this.#begin(item);
         const start = performance.now();
@@ -171,8 +173,8 @@ export class App {
         if (this.items.includes(item)) item.error = messageOf(error);
       } finally {
         camera?.close();
-        this.#end(item);
         item.done = true;
+        this.#end(item);
         this.#refreshLists();
       }
     });
@@ -263,11 +265,16 @@ export class App {
     const [item, image, chosen, moment] = [this.#current, this.#image, this.#chosen, this.#moment];
     const face = this.#faces[chosen];
     if (!item || !image || !face) return;
+    if (item.mode !== this.backend.mode) {
+      const other = item.mode === "server" ? "Server" : "In the browser";
+      return this.#problem(`its faces were recognised by other networks; choose “${other}” to explain them`);
+    }
+    const file = item.kind === "image" ? item.file : null;
     const key = `${chosen} ${moment} ${label}`;
     try {
       this.#explaining = true;
       this.draw();
-      if (!item.explanations.has(key)) item.explanations.set(key, await this.backend.explain(image, face, label));
+      if (!item.explanations.has(key)) item.explanations.set(key, await this.backend.explain(image, file, face, chosen, label));
       if (this.#current === item && this.#chosen === chosen && this.#moment === moment) {
         this.#explained = key;
         announce(`The explanation of ${label} lies over the face`);

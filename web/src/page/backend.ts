@@ -19,8 +19,8 @@ export class Backend {
   #server: Server | null = null;
   #choice = 0;
 
-  /** `progress`: 0 to 1 while the networks load. */
-  constructor(private readonly progress: (share: number) => void) {}
+  /** `progress`: 0 to 1 of what takes long in the browser. */
+  constructor(private readonly progress: (text: string, share: number) => void) {}
 
   get hasServer(): boolean {
     return this.#server !== null;
@@ -78,14 +78,18 @@ export class Backend {
     return this.networks.frame(image, timeS, await this.#server!.predict(await asPng(image)));
   }
 
-  /** The occlusion map of a face; always made in the browser. */
-  async explain(image: ImageData, face: Face, label: string): Promise<Explanation> {
+  /**
+   * The occlusion map of a face, by the network that predicted it. `index`: of the face among those of the image;
+   * `file`: the image's, where there is one.
+   */
+  async explain(image: ImageData, file: Blob | null, face: Face, index: number, label: string): Promise<Explanation> {
+    if (this.mode === "server") return this.#server!.explain(file ?? (await asPng(image)), index, label);
     await this.#load();
-    return this.networks.explain(image, face.landmarks ?? [], label);
+    return this.networks.explain(image, face.landmarks ?? [], label, (share) => this.progress(`Explaining ${label}`, share));
   }
 
   async #load(): Promise<Loaded> {
-    this.loaded = await this.networks.load(this.progress);
+    this.loaded = await this.networks.load((share) => this.progress("Loading the networks", share));
     return this.loaded;
   }
 }

@@ -5,6 +5,7 @@ import { type Moment, smoothed } from "../pipeline/smoothing";
 import { type Row, rowsOf } from "../pipeline/table";
 import type { Face } from "../results";
 import { SMOOTHING } from "../constants";
+import type { Mode } from "./backend";
 import type { VideoFile } from "./files";
 
 export type Kind = "image" | "video" | "camera";
@@ -12,6 +13,8 @@ export type Kind = "image" | "video" | "camera";
 export class Item {
   error: string | null = null;
   done = false;
+  /** Where its faces were recognised. */
+  mode: Mode | null = null;
   /** Of an image. */
   faces: readonly Face[] = [];
   /** Of a video or the camera, in order. */
