@@ -24,6 +24,17 @@ from tests.web.site import static_site
 
 pytestmark = pytest.mark.slow
 MS = 240_000  # on a busy machine
+KEEP_EXPLANATION = """
+    const Native = Worker;
+    window.Worker = class extends Native {
+        constructor(...options) {
+            super(...options);
+            this.addEventListener("message", ({ data: { result } }) => {
+                if (result?.cells) window.explanation = result;
+            });
+        }
+    };
+"""
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +44,7 @@ def page(chromium: Any) -> Iterator[Any]:
         context = chromium.new_context(accept_downloads=True, bypass_csp=True, permissions=["camera"])
         context.set_default_timeout(MS)
         page = context.new_page()
+        page.add_init_script(KEEP_EXPLANATION)
         page.goto(address)
         page.locator("#mode-line", has_text="loaded").wait_for()
         page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
@@ -196,9 +208,16 @@ def pixels(page: Any) -> np.ndarray:
 
 
 def test_explain(page: Any) -> None:
+    page.click("#example")  # the last item, as the example itself has it
+    page.locator("#view-title", has_text=re.compile("^astronaut.jpg$")).wait_for()
     page.click("#explain")
     page.locator("#explain", has_text="Hide").wait_for()
-    drawn = "() => document.getElementById('marks').getContext('2d').getImageData(0, 0, 999, 999).data.some(one => one)"
+    (expected,) = mien.explain(EXAMPLES / "astronaut.jpg", curves=False)
+    cells = page.evaluate("() => explanation.cells")
+    np.testing.assert_allclose(cells, expected["occlusion"].values.ravel(), atol=1e-3)
+    drawn = (
+        "() => document.getElementById('marks').getContext('2d').getImageData(0, 0, 999, 999).data.some(one => one)"
+    )
     assert page.evaluate(drawn)
     page.click("#explain")
     page.locator("#explain", has_text="Explain happiness").wait_for()

@@ -33,7 +33,7 @@ class Client:
         return [Face.from_dict(face) for face in faces]
 
     def explain(self, image: bytes | Path, **options: Any) -> dict[str, Any]:
-        """What one face's expression hangs on: `cells` (12, 12) of the aligned face. Options: also `face`, `label`."""
+        """What the expression of one face hangs on: `cells` (12, 12). Options: also `face` and `label`."""
         content = image if isinstance(image, bytes) else image.read_bytes()
         headers = {"Content-Type": "application/octet-stream"}
         return dict(self._send("POST", "/v1/explain", content=content, headers=headers, params=options).json())

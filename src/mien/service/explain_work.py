@@ -17,7 +17,7 @@ DIGITS = 6  # of the map
 
 
 class ExplainWork:
-    """`run` of a `Gatherer`: images to the JSON of an explanation each; `options` of the requests: `ExplainOptions`."""
+    """`run` of a `Gatherer`: images to the JSON of an explanation each; their options are `ExplainOptions`."""
 
     def __init__(self, recognizers: Recognizers, images: ImageWork) -> None:
         self._recognizers, self._images = recognizers, images
