@@ -39,21 +39,21 @@ class ExplainWork:
         recognizer = self._recognizers.of(options)
         if options.label is not None and options.label not in recognizer.labels:
             raise UnknownNameError("class", options.label, recognizer.labels)
-        found = self._images.located(0, request, recognizer)
-        if options.face >= len(found.faces):
-            count = len(found.faces)
+        located = self._images.located(0, request, recognizer)
+        if options.face >= len(located.faces):
+            count = len(located.faces)
             raise OptionError(
                 f"face is {options.face}, but the image has {count} face{'' if count == 1 else 's'}, from 0 on"
             )
         explainer = Explainer(recognizer, ("occlusion",), curves=False)
-        one = explainer.explain(found.image, found.faces[options.face], options.face, options.label)
+        one = explainer.explain(located.image, located.faces[options.face], options.face, options.label)
         manifest = recognizer.network.manifest
         values = one["occlusion"].values
         return msgspec.json.encode(
             {
                 "source": request.name,
-                "width": found.image.shape[1],
-                "height": found.image.shape[0],
+                "width": located.image.shape[1],
+                "height": located.image.shape[0],
                 "weights": {"name": manifest.name, "identity": manifest.identity},
                 "method": "occlusion",
                 "face": options.face,
