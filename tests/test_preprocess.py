@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mien
-from mien.errors import OptionError
+from mien.errors import InputError, OptionError
 from mien.geometry import five_points, transform
 from mien.preprocess import TEMPLATES, Preprocess, warp
 
@@ -116,3 +116,15 @@ def test_inputs_that_cannot_be_are_refused() -> None:
         Preprocess(size_px=8, template="faces")
     with pytest.raises(OptionError, match="'rgb' or 'bgr'"):
         Preprocess(size_px=8, channels="RGB")
+
+
+@pytest.mark.parametrize("landmarks", [None, "abc", [], [(1, 2)], np.full((68, 2), np.nan), np.zeros((5, 2))])
+def test_a_crop_of_something_else_than_landmarks_is_refused(landmarks: object) -> None:
+    with pytest.raises(InputError, match=r"68 landmarks \(68, 2\) in pixels, such as face\.landmarks"):
+        Preprocess(size_px=32).crop(np.zeros((40, 40, 3), np.uint8), landmarks)
+
+
+@pytest.mark.parametrize("image", [None, "photo.jpg", np.zeros((40, 40, 3)), np.zeros((0, 40, 3), np.uint8)])
+def test_a_crop_of_something_else_than_an_image_is_refused(image: object) -> None:
+    with pytest.raises(InputError, match=r"\(H, W, 3\) uint8 RGB"):
+        Preprocess(size_px=32).crop(image, np.random.default_rng(0).uniform(0, 40, (68, 2)))

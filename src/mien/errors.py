@@ -16,7 +16,7 @@ MienError
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 
 class MienError(Exception):
@@ -29,7 +29,8 @@ class OptionError(MienError):
 
 def check_option(name: str, value: object, kind: Any, wanted: str) -> None:
     """Raises `OptionError` for an option of another type than `kind`; `wanted` says in words what to give."""
-    if not isinstance(value, kind):
+    truth = isinstance(value, bool) and kind is not bool and bool not in get_args(kind)  # True is no number here
+    if truth or not isinstance(value, kind):
         shown = " ".join(repr(value).split())
         raise OptionError(f"{name} is {shown if len(shown) <= 80 else shown[:79] + '…'}; give {wanted}")
 
@@ -40,7 +41,7 @@ class UnknownNameError(OptionError, KeyError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         from difflib import get_close_matches
 
-        known = sorted(known)
+        known = sorted(map(str, known))
         near = get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
         self.message = f"No {kind} called {name!r}.{hint}"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from mien.errors import OptionError, UnknownNameError
+from mien.errors import InputError, OptionError, UnknownNameError
 from mien.geometry import Box, box_onto_square, five_points, invert, similarity, transform
 
 # Five points of ArcFace's 112-pixel template (insightface, `arcface_dst`): eye centres, nose tip,
@@ -75,7 +75,19 @@ class Preprocess:
 
     def crop(self, image: np.ndarray, landmarks: ArrayLike) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and landmarks (68, 2), as of a `Face` -> aligned face (S, S, 3) uint8 RGB."""
-        return warp(image, self.matrix(np.asarray(landmarks)), self.size_px)
+        pixels = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3) and image.size
+        if not pixels:
+            given = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise InputError(
+                f"crop takes an image as an array (H, W, 3) uint8 RGB, not {given}; mien.media.images.to_rgb"
+            )
+        try:
+            points = np.asarray(landmarks, dtype=np.float64)
+        except (TypeError, ValueError):
+            points = np.empty(0)
+        if points.shape != (68, 2) or not np.isfinite(points).all():
+            raise InputError("crop takes 68 landmarks (68, 2) in pixels, such as face.landmarks")
+        return warp(image, self.matrix(points), self.size_px)
 
     def normalise(self, crops: np.ndarray) -> np.ndarray:
         """Faces (B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in the channel order of the weights."""

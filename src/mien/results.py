@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -68,6 +69,16 @@ class Scores:
         if label not in self.labels:
             raise UnknownNameError("class", str(label), self.labels)
         return self.values[self.labels.index(label)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def keys(self) -> LabelSet:
+        """The classes: `dict(scores)` is the probability of each."""
+        return self.labels
 
     def ranked(self) -> list[tuple[str, float]]:
         """Classes with probabilities, most probable first."""

@@ -109,7 +109,8 @@ def test_priors_shift_the_answer_and_are_named(astronaut: np.ndarray) -> None:
 WRONG: list[dict[str, Any]] = [
     {"weights": 5}, {"weights": None}, {"threshold": "0.5"}, {"threshold": float("nan")}, {"detector": 3},
     {"labels": 3}, {"labels": ["anger", "anger"]}, {"labels": ["bored"]}, {"priors": 3}, {"priors": ["natural"]},
-    {"tta": "yes"}, {"min_confidence": "0.5"}, {"small_faces": "no"},
+    {"tta": "yes"}, {"min_confidence": "0.5"}, {"small_faces": "no"}, {"labels": []}, {"labels": ["anger"]},
+    {"min_confidence": True},
 ]  # fmt: skip
 
 
@@ -133,7 +134,7 @@ def test_runs_over_many_images_refuse_wrong_options_before_they_begin(recognizer
         recognizer.predict_folder(EXAMPLES / "absent")
 
 
-@pytest.mark.parametrize("boxes", [[(1, 2, 3, 4)], [Box(5, 5, 5, 9)], [None], 3, "abcd"])
+@pytest.mark.parametrize("boxes", [[(1, 2, 3, 4)], [Box(5, 5, 5, 9)], [None], 3, "abcd", [Box("0", "0", "9", "9")]])
 def test_boxes_of_the_wrong_kind_are_refused(
     recognizer: mien.Recognizer, astronaut: np.ndarray, boxes: Any
 ) -> None:
@@ -208,8 +209,11 @@ def test_wrong_settings_are_refused() -> None:
         (np.zeros((3, 5, 5), np.uint8), "channels come last"),
         (np.full((5, 5, 3), 200.0), "round"),
         (np.full((5, 5, 3), -2.0), "normalisation"),
-        (np.full((5, 5, 3), np.nan), "0..255"),
-        (np.full((5, 5), 3000, np.uint16), "257"),
+        (np.full((5, 5, 3), np.nan), "nan_to_num"),
+        (np.full((5, 5), np.inf), "nan_to_num"),
+        (np.full((5, 5), 60000, np.uint16), r"255 / 65535.* where 65535 is white"),
+        (np.full((5, 5), 1020, np.int64), r"255 / 1023.* where 1023 is white"),
+        (np.zeros((1, 3, 5, 5), np.uint8), "one image at a time"),
         (np.full((5, 5), 1.2), r"clip\(0, 1\) where 1 is white, .*round\(\).* where 255 is"),
         (np.full((5, 5), True), "bool"),
         (np.full((5, 5), "a"), "uint8"),
@@ -234,6 +238,10 @@ def test_no_foreign_error_leaves_a_prediction(recognizer: mien.Recognizer, astro
     photo = (EXAMPLES / "astronaut.jpg").read_bytes()
     with pytest.raises(InputError, match="cannot be read"):
         recognizer.predict(Image.open(io.BytesIO(photo[:9000])))
+    with pytest.raises(InputError, match="0x0 pixels"):
+        recognizer.predict(Image.new("RGB", (0, 0)))
+    with pytest.raises(InputError, match="is base64 text"):
+        recognizer.predict(base64.b64encode(photo))
     for box in (Box(0, 0, float("inf"), 9), Box(0, 0, 1e12, 1e12), Box(5000, 5000, 5100, 5100)):
         with pytest.raises(OptionError, match="outside the image of 512x512"):
             recognizer.predict(astronaut, boxes=[box])

@@ -63,7 +63,10 @@ def read_image(source: str | os.PathLike[str] | bytes, *, name: str | None = Non
 
 def read_first_frame(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> tuple[np.ndarray, int]:
     """`read_image`, and how many frames or pages the file has."""
-    label = name or ("bytes" if isinstance(source, bytes) else os.fsdecode(source))
+    try:
+        label = name or ("bytes" if isinstance(source, bytes) else os.fsdecode(source))
+    except TypeError as error:  # a path of the user's own
+        raise InputError(f"{type(source).__name__} is no path ({error})") from None
     image, frames = _decode(source if isinstance(source, bytes) else bytes_of(source, label), label)
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
@@ -78,6 +81,8 @@ def to_rgb(source: ImageSource) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
+        if 0 in source.size:
+            raise InputError(f"the PIL image has {source.width}x{source.height} pixels")
         try:
             return rgb_of(source)
         except (OSError, ValueError) as error:  # its file ends early, or was closed
@@ -98,7 +103,10 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or 0 in array.shape:
-        hint = "; channels come last: x.transpose(1, 2, 0)" if array.ndim == 3 and array.shape[0] in (3, 4) else ""
+        hint = (
+            "; channels come last: x.transpose(1, 2, 0)" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
+        )
+        hint = "; give one image at a time: x[0], x[1], ..." if array.ndim == 4 else hint
         raise InputError(
             f"the array has shape {array.shape}; give (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey{hint}"
         )
@@ -114,12 +122,17 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise InputError(f"the array holds {array.dtype}; give uint8 RGB, 0..255")
     low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise InputError(
+            f"the array holds {array.dtype} with NaN or infinity; first: np.nan_to_num(x, posinf=0, neginf=0)"
+        )
     if array.dtype.kind in "iu" and low >= 0 and high <= 255:
         return array.astype(np.uint8)
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
         return (255 * array.astype(np.float64)).round().astype(np.uint8)
-    if array.dtype == np.uint16:
-        remedy = "(x // 257).astype('uint8') where 65535 is white"
+    if array.dtype.kind in "iu" and low >= 0 and high <= 65535:
+        full = next(full for full in (1023, 4095, 16383, 65535) if high <= full)
+        remedy = f"(x * (255 / {full})).round().astype('uint8') where {full} is white"
     elif low >= 0 and high <= 255:
         remedy = "x.clip(0, 1) where 1 is white, x.round().astype('uint8') where 255 is"
     else:
@@ -261,6 +274,8 @@ def _allow_heif(data: bytes, label: str) -> None:
 def _what_instead(data: bytes, label: str) -> str:
     """Why Pillow did not recognise the file, and what to do instead."""
     head = data.lstrip().lower()
+    if head.startswith((b"/9j/", b"ivborw0kggo", b"r0lgod", b"ukligr", b"data:")):
+        return "is base64 text; give base64.b64decode(text), of a data URL what follows its comma"
     suffix = Path(label).suffix.lower()
     if suffix in VIDEO_SUFFIXES or data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3":
         return _VIDEO

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
@@ -363,21 +363,23 @@ def _load_cached(manifest: Path, _changed_ns: int, _size: int, **options: Any) -
 
 def _labels(labels: str | Sequence[str] | None) -> LabelSet | None:
     try:
+        if labels is not None and not isinstance(labels, str) and len(labels) < 2:
+            raise ValueError("at least two")
         return None if labels is None else label_set(labels)
     except (TypeError, ValueError) as error:
         raise OptionError(f"labels are {labels!r}; give the name of a label set, or classes ({error})") from error
 
 
 def _box(box: Box, width: int, height: int) -> Box:
-    if not isinstance(box, Box):
-        raise OptionError(f"boxes holds {box!r}; give mien.Box(left, top, right, bottom) in pixels")
+    if not (isinstance(box, Box) and all(isinstance(side, Real) for side in astuple(box))):
+        shown = astuple(box) if isinstance(box, Box) else repr(box)
+        raise OptionError(f"boxes holds {shown}; give mien.Box(left, top, right, bottom) in pixels")
     if not (box.width > 0 and box.height > 0):
         raise OptionError(f"boxes holds {box!r}, which has no area; right and bottom lie beyond left and top")
     seen = box.clipped(width, height)
     if 4 * seen.area < box.area:
-        raise OptionError(
-            f"boxes holds {box!r}, most of it outside the image of {width}x{height} pixels; give pixels of it"
-        )
+        whole = f"the image of {width}x{height} pixels"
+        raise OptionError(f"boxes holds {box!r}, most of it outside {whole}; give pixels of it")
     return box
 
 
