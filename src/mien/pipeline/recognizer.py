@@ -378,8 +378,8 @@ def _box(box: Box, width: int, height: int) -> Box:
         raise OptionError(f"boxes holds {box!r}, which has no area; right and bottom lie beyond left and top")
     seen = box.clipped(width, height)
     if 4 * seen.area < box.area:
-        whole = f"the image of {width}x{height} pixels"
-        raise OptionError(f"boxes holds {box!r}, most of it outside {whole}; give pixels of it")
+        image = f"the image of {width}x{height} pixels"
+        raise OptionError(f"boxes holds {box!r}, most of it outside {image}; give pixels of it")
     return box
 
 
@@ -390,8 +390,7 @@ def _checked(detections: Iterable[Detection]) -> list[Detection]:
     checked = []
     for face in detections:
         check_option("a detection", face, Detection, wanted)
-        sides = (float(side) for side in (face.box.left, face.box.top, face.box.right, face.box.bottom))
-        checked.append(replace(face, box=Box(*sides), score=float(face.score)))
+        checked.append(replace(face, box=Box(*map(float, astuple(face.box))), score=float(face.score)))
     return checked
 
 
