@@ -157,6 +157,7 @@ class Face:
     expression: Scores | None = None
     track: int | None = None  # number of the person's track in a video, from 0
     smoothed: Scores | None = None  # the expression over the track: mien.tracking.smoothing
+    scores_frame: int | None = None  # of a video: the frame whose expression and quality these are
 
     def __repr__(self) -> str:
         scores, certain = self.expression, "" if self.certain is None else f", certain={self.certain}"
@@ -192,6 +193,7 @@ class Face:
             "confidence_threshold": None if scores is None else scores.confidence_threshold,
             "track": self.track,
             "smoothed": None if self.smoothed is None else self.smoothed.to_dict(),
+            "scores_frame": self.scores_frame,
         }
 
     @classmethod
@@ -209,6 +211,7 @@ class Face:
             expression=None if scores is None else Scores(LabelSet(scores), tuple(scores.values()), threshold),
             track=values.get("track"),
             smoothed=None if smoothed is None else Scores(LabelSet(smoothed), tuple(smoothed.values()), threshold),
+            scores_frame=values.get("scores_frame"),
         )
 
 

@@ -93,6 +93,13 @@ def predict(
     smoothing: Annotated[
         bool, typer.Option("--smoothing/--no-smoothing", help="Of videos: also smooth scores over each track.")
     ] = True,
+    reuse_scores: Annotated[
+        bool,
+        typer.Option(
+            "--reuse-scores/--no-reuse-scores",
+            help="Of videos: a face that has not changed takes over the scores of a frame at most 0.1 s away.",
+        ),
+    ] = True,
     annotated: Annotated[
         Path | None, typer.Option(help="Write the video with its faces marked here, as .mp4; for one video.")
     ] = None,
@@ -142,7 +149,7 @@ def predict(
             workers=workers, address=address, temp_dir=temp_dir, overwrite=overwrite, quiet=quiet,
             weights=weights, detector=detector, threshold=threshold, small_faces=small_faces, labels=labels,
             priors=priors, tta=tta, min_confidence=min_confidence, precision=precision,
-            video=video | {"smoothing": smoothing},
+            video=video | {"smoothing": smoothing, "reuse_scores": reuse_scores},
         )  # fmt: skip
     if column is not None or address is not None or workers or temp_dir is not None:
         raise OptionError("--column, --address, --workers and --temp-dir belong to --engine ray")
@@ -212,7 +219,7 @@ def predict(
         results = recognizer.stream(
             sources, detect=detect, output=rows_in, save=save, overwrite=overwrite, workers=0, progress=bar,
             fps=fps, every=every, start_s=seconds(start) or 0.0, end_s=seconds(end), smoothing=smoothing,
-            draw=parts, anonymize=anonymize,
+            reuse_scores=reuse_scores, draw=parts, anonymize=anonymize,
         )  # fmt: skip
         for result in results:
             summary.add(result)

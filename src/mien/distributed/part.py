@@ -34,13 +34,14 @@ _ENDED = "ended the process that read it, twice; look at it alone with mien pred
 
 
 class VideoOptions(TypedDict, total=False):
-    """Which frames of videos are examined, and whether scores are smoothed: as in `mien.BatchOptions`."""
+    """Which frames of videos are examined, whether scores are smoothed and reused: as in `mien.BatchOptions`."""
 
     fps: float | None
     every: int
     start_s: float
     end_s: float | None
     smoothing: bool
+    reuse_scores: bool
 
 
 class Ledger(Protocol):

@@ -104,8 +104,8 @@ def _check(engine: str, images_per_part: int, workers: int) -> None:
 def _complete(video: VideoOptions) -> VideoOptions:
     """With the defaults for what is not given; raises `OptionError` for values that cannot be."""
     given = dict(video)
-    smoothing = bool(given.pop("smoothing", True))
-    return cast(VideoOptions, asdict(Sampling(**given)) | {"smoothing": smoothing})  # type: ignore[arg-type]
+    switches = {name: bool(given.pop(name, True)) for name in ("smoothing", "reuse_scores")}
+    return cast(VideoOptions, asdict(Sampling(**given)) | switches)  # type: ignore[arg-type]
 
 
 def _absolute(options: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class BatchOptions(TypedDict, total=False):
     is an estimate.
 
     Of videos: `fps`, `every`, `start_s`, `end_s` (`mien.media.frames.Sampling`) say which frames are examined;
-    `smoothing`: also smooth the scores of each track.
+    `smoothing`: also smooth the scores of each track; `reuse_scores`: a face that has not changed takes over the
+    scores of a frame at most 0.1 s away.
     """
 
     detect: bool
@@ -63,6 +64,7 @@ class BatchOptions(TypedDict, total=False):
     start_s: float
     end_s: float | None
     smoothing: bool
+    reuse_scores: bool
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def stream(
     start_s: float = 0.0,
     end_s: float | None = None,
     smoothing: bool = True,
+    reuse_scores: bool = True,
 ) -> Iterator[ImageResult]:
     """The results that no earlier run has left in `output`, as they come; options: `BatchOptions`.
 
@@ -123,6 +126,7 @@ def stream(
     check_option("progress", progress, Callable, "a function progress(done, total)")
     check_option("workers", workers, int, "a whole number; 0 is one per core")
     check_option("smoothing", smoothing, bool, "True or False")
+    check_option("reuse_scores", reuse_scores, bool, "True or False")
     workers, sampling = worker_count(workers), Sampling(fps=fps, every=every, start_s=start_s, end_s=end_s)
     sources = list(sources)
     for source in sources:
@@ -141,12 +145,12 @@ def stream(
         saver = Saver(folder, names, given, draw=draw, anonymize=anonymize, settings=settings, overwrite=overwrite)
     read = partial(read_result, recognizer=recognizer, detect=detect, saver=saver)
     video = partial(_read_video, recognizer=cast("Recognizer", recognizer), sampling=sampling,
-                    detect=detect, smoothing=smoothing, workers=workers)  # fmt: skip
+                    detect=detect, smoothing=smoothing, reuse_scores=reuse_scores, workers=workers)  # fmt: skip
     if table is None:
         steps = _steps(items, read, partial(video, checkpoint=None), workers=workers)
         return (step.result for step in _counted(steps, Amounts(named, sampling), progress))
-    if sampling != Sampling() or not smoothing:
-        settings["video"] = asdict(sampling) | {"smoothing": smoothing}
+    if sampling != Sampling() or not smoothing or not reuse_scores:
+        settings["video"] = asdict(sampling) | {"smoothing": smoothing, "reuse_scores": reuse_scores}
     with plain_disk_errors(table, option="--output"):
         files = {name: file_state(item) if isinstance(item, str) else None for name, item in named.items()}
         journal = Journal(table, settings, recognizer.labels, files, overwrite=overwrite)
@@ -241,6 +245,7 @@ def _read_video(
     sampling: Sampling,
     detect: bool,
     smoothing: bool,
+    reuse_scores: bool,
     workers: int,
     checkpoint: dict[str, Any] | None,
 ) -> Iterator[_Step]:
@@ -251,7 +256,7 @@ def _read_video(
     try:
         frames = VideoPredictor(
             recognizer, frames_of(path, sampling, after=after), detect=detect, smoothing=smoothing,
-            workers=workers, checkpoint=checkpoint,
+            reuse_scores=reuse_scores, workers=workers, checkpoint=checkpoint,
         )  # fmt: skip
         for frame, state in frames.with_checkpoints():
             if step is not None:

@@ -1,4 +1,4 @@
-"""Faces between two key frames: followed by their landmarks instead of detected."""
+"""Faces between two key frames: followed by their landmarks instead of detected, recognised where they change."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.upright import UprightMeasure
 from mien.geometry import Box, invert, quarter_turn, transform
 from mien.media.frames import Frame
+from mien.pipeline.reuse import MOST_CHANGE, agree, change, look
 from mien.pipeline.turns import LocatedFace
-from mien.results import UP_UNKNOWN_BELOW
+from mien.results import UP_UNKNOWN_BELOW, Face
 
 
 @dataclass(frozen=True, eq=False)
 class TrackedFace:
-    """A face with the number of its track. `detected`: in this frame, not followed from another."""
+    """A face with the number of its track.
+
+    `detected`: in this frame, not followed from another. `face`: recognised; None: still to be. `look`: how it looks
+    in a key frame (`mien.pipeline.reuse`); None: its scores are for its own frame only.
+    """
 
     track: int
     located: LocatedFace
     detected: bool = True
+    face: Face | None = None
+    look: np.ndarray | None = None
 
 
 class Follower:
@@ -37,8 +44,8 @@ class Follower:
         """The faces of `frames[1:]`, a list for each.
 
         `first`: those of `frames[0]`; `last`: those of the key frame at `last_s` after these frames; none where a
-        shot ends between. A face of both is interpolated and refined; a face of one is followed as long as the
-        detector knows a face there.
+        shot ends between. A face of both is interpolated; where it looks as in one of them it has that `face`, else
+        it is refined. A face of one is followed as long as the detector knows a face there.
         """
         faces: list[list[TrackedFace]] = [[] for _ in frames]
         after = {face.track: face for face in last}
@@ -66,7 +73,12 @@ class Follower:
         guesses = []
         for i, frame in enumerate(frames[1:], 1):
             share = (frame.time_s - begin_s) / max(last_s - begin_s, 1e-9)
-            guesses += [(i, a.track, _mix(a.located, b.located, share)) for a, b in pairs]
+            for a, b in pairs:
+                guess = _mix(a.located, b.located, share)
+                if (known := _unchanged(frame.image, guess, a, b)) is not None:
+                    faces[i].append(TrackedFace(a.track, guess, detected=False, face=known))
+                else:
+                    guesses.append((i, a.track, guess))
         located = self._refined([(frames[i].image, guess) for i, _, guess in guesses])
         for (i, track, _), face in zip(guesses, located, strict=True):
             faces[i].append(TrackedFace(track, face, detected=False))
@@ -99,6 +111,17 @@ class Follower:
                  for image, face in zip(images, before, strict=True)]
             )  # fmt: skip
         return [_moved(image, face, now) for (image, face), now in zip(guesses, points, strict=True)]
+
+
+def _unchanged(image: np.ndarray, guess: LocatedFace, a: TrackedFace, b: TrackedFace) -> Face | None:
+    """The face of the key frame that it looks like here, if it does."""
+    if a.face is None or b.face is None or a.look is None or b.look is None or not agree(a.face, b.face):
+        return None
+    now = look(image, guess)
+    changes = change(a.look, now), change(b.look, now)
+    if min(changes) >= MOST_CHANGE:
+        return None
+    return a.face if changes[0] <= changes[1] else b.face
 
 
 def _mix(a: LocatedFace, b: LocatedFace, share: float) -> LocatedFace:

@@ -162,6 +162,7 @@ class Recognizer:
         start_s: float = 0.0,
         end_s: float | None = None,
         smoothing: bool = True,
+        reuse_scores: bool = True,
         images: bool = True,
         live: bool = False,
         workers: int = 2,
@@ -171,7 +172,8 @@ class Recognizer:
         `source`: the path of a video or an animated image, or frames of your own (`mien.media.frames.FrameSource`).
         `detect`: False where each frame is one face already. `fps`: at most so many frames a second, or `every`
         n-th frame. `start_s`, `end_s`: seconds. `smoothing`: also smooth the scores of each track, for which frames
-        wait half a second of video. `images`: results carry their image. `live`: nothing is read ahead, every frame
+        wait half a second of video. `reuse_scores`: a face that has not changed takes over the scores of a frame at
+        most 0.1 s away (its `scores_frame`); False: every face of every frame is recognised. `images`: results carry their image. `live`: nothing is read ahead, every frame
         is detected in, smoothed with those before it and given at once. `workers`: threads; with more than one,
         `mien.load(threads=1)` is fastest.
 
@@ -184,7 +186,7 @@ class Recognizer:
             raise OptionError("fps, every, start_s and end_s are for files; your own source says what it gives")
         check_option("source", source, FrameSource, "the path of a video, or a FrameSource")
         predictor = VideoPredictor(
-            self, source, detect=detect, smoothing=smoothing, images=images, live=live,
+            self, source, detect=detect, smoothing=smoothing, reuse_scores=reuse_scores, images=images, live=live,
             workers=worker_count(workers),
         )  # fmt: skip
         return iter(predictor)
@@ -317,6 +319,7 @@ def stream(
     start_s: float = 0.0,
     end_s: float | None = None,
     smoothing: bool = True,
+    reuse_scores: bool = True,
     images: bool = True,
     weights: str | os.PathLike[str] = "default",
 ) -> Iterator[VideoFrame]:
@@ -328,8 +331,9 @@ def stream(
     check_option("weights", weights, str | os.PathLike, "a name or a path")
     recognizer = _loaded(weights, threads=1)
     return recognizer.frames(
-        source, fps=fps, every=every, start_s=start_s, end_s=end_s, smoothing=smoothing, images=images
-    )
+        source, fps=fps, every=every, start_s=start_s, end_s=end_s, smoothing=smoothing,
+        reuse_scores=reuse_scores, images=images,
+    )  # fmt: skip
 
 
 _loading = threading.Lock()

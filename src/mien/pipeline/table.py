@@ -27,7 +27,7 @@ TableRow = dict[str, Any]
 _DIGITS = {"eye_px": 2, "off_axis_deg": 2} | dict.fromkeys(
     ("sharpness", "light", "contrast", "clipped", "upright"), 4
 )
-_LATER = ({*_DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"})  # columns that older tables lack
+_LATER = ({*_DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"}, {"scores_frame"})  # columns that older tables lack
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".xlsx")
 _CHUNK = 10_000  # rows held in memory while a file is written
 
@@ -49,6 +49,7 @@ def schema(labels: LabelSet) -> pa.Schema:
             ("certain", pa.bool_()),
             ("smoothed", text),
             ("smoothed_confidence", number),
+            ("scores_frame", integer),
             *[(f"p_{label}", number) for label in labels],
             ("error", text),
         ]
@@ -83,7 +84,7 @@ def _values(face: Face, labels: LabelSet) -> TableRow:
         values |= {"expression": str(face.expression.top), "certain": face.certain}
         probabilities = zip(labels, _rounded(face.expression.values), strict=True)
         values |= {f"p_{label}": value for label, value in probabilities}
-    values["track"] = face.track
+    values |= {"track": face.track, "scores_frame": face.scores_frame}
     if face.smoothed is not None:
         values |= {
             "smoothed": str(face.smoothed.top),

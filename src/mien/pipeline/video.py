@@ -1,4 +1,4 @@
-"""The frames of a video to their faces: detected in key frames, followed between, recognised in batches.
+"""The frames of a video to their faces: detected in key frames, followed between, recognised where they change.
 
 Decoding, detection and recognition overlap: a source is decoded by a thread of its own, and segments (a key frame
 and the frames up to the next) pass through two pools of threads in order. What a segment gives does not depend on
@@ -21,6 +21,7 @@ from mien.geometry import Box
 from mien.media.frames import Frame, FrameSource
 from mien.media.work import in_background, map_bounded
 from mien.pipeline.following import Follower, TrackedFace
+from mien.pipeline.reuse import look, moved
 from mien.pipeline.search import KeyFrameSearch, LastSearch
 from mien.pipeline.smoother import Smoother
 from mien.pipeline.steady_up import SteadyUp
@@ -57,6 +58,7 @@ class _Segment:
     cuts_after: dict[str, Any] = field(default_factory=dict)
     faces: list[LocatedFace] = field(default_factory=list)
     colours: list[np.ndarray] = field(default_factory=list)
+    recognised: list[Face] = field(default_factory=list)
     tracked: list[TrackedFace] = field(default_factory=list)
     following: list[TrackedFace] = field(default_factory=list)  # in the next key frame of this shot
     following_s: float = 0.0
@@ -67,7 +69,8 @@ class VideoPredictor:
     """Predicts one source from its beginning or from a checkpoint.
 
     `live`: every frame is a key frame and given as soon as it is predicted; nothing is read ahead.
-    `images`: results carry their image. `workers`: threads of each pool.
+    `reuse_scores`: faces between key frames may take over scores (`mien.pipeline.reuse`). `images`: results carry
+    their image. `workers`: threads of each pool.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class VideoPredictor:
         *,
         detect: bool = True,
         smoothing: bool = True,
+        reuse_scores: bool = True,
         images: bool = False,
         live: bool = False,
         workers: int = 2,
@@ -84,7 +88,7 @@ class VideoPredictor:
     ) -> None:
         self._recognizer, self._source = recognizer, source
         self._detect, self._smoothing, self._images, self._live = detect, smoothing, images, live
-        self._workers = 1 if live else workers
+        self._workers, self._reuse = 1 if live else workers, reuse_scores and detect and not live
         self._start = checkpoint or {}
         self._cuts, self._tracker = CutDetector(), Tracker()
         if checkpoint:
@@ -164,28 +168,30 @@ class VideoPredictor:
         return not self._detect or seconds >= KEY_FRAME_S - _SLACK_S or len(segment.frames) >= MOST_FRAMES
 
     def _locate(self, segment: _Segment) -> _Segment:
-        """The faces of the key frame."""
-        image, any_roll = segment.frames[0].image, self._recognizer.any_roll
+        """The faces of the key frame, recognised."""
+        image = segment.frames[0].image
+        segment.faces = self._located(segment, image)
+        if self._detect:
+            segment.colours = [descriptor(image, face.landmarks) for face in segment.faces]
+        segment.recognised = self._recognizer.recognise([(image, face) for face in segment.faces])
+        return segment
+
+    def _located(self, segment: _Segment, image: np.ndarray) -> list[LocatedFace]:
+        any_roll = self._recognizer.any_roll
         if not self._detect:
             height, width = image.shape[:2]
-            segment.faces = any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
-            return segment
+            return any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
         if segment.search:
             try:
-                segment.faces, last = self._searched(image)
+                faces, last = self._searched(image)
             except BaseException as error:
                 segment.last_search.set_exception(error)
                 raise
             segment.last_search.set_result(last)
-        else:
-            last = segment.last_search.result()
-            quickly = partial(self._search.quickly, small=last.small)
-            if last.sideways:
-                segment.faces = any_roll.detect(image, quickly)
-            else:
-                segment.faces = any_roll.locate(image, quickly(image))
-        segment.colours = [descriptor(image, face.landmarks) for face in segment.faces]
-        return segment
+            return faces
+        last = segment.last_search.result()
+        quickly = partial(self._search.quickly, small=last.small)
+        return any_roll.detect(image, quickly) if last.sideways else any_roll.locate(image, quickly(image))
 
     def _searched(self, image: np.ndarray) -> tuple[list[LocatedFace], LastSearch]:
         """The faces at any roll and of any size."""
@@ -224,25 +230,33 @@ class VideoPredictor:
             yield before
 
     def _tracked(self, segment: _Segment) -> list[TrackedFace]:
-        image = segment.frames[0].image
-        if not self._detect:
-            return [TrackedFace(0, self._steady.keep(0, image, face), detected=False) for face in segment.faces]
         boxes = [face.detection.box for face in segment.faces]
-        numbers = self._tracker.update(segment.frames[0].time_s, boxes, segment.colours, cut=segment.cut)
-        pairs = zip(numbers, segment.faces, strict=True)
-        return [TrackedFace(number, self._steady.keep(number, image, face)) for number, face in pairs]
+        if self._detect:
+            numbers = self._tracker.update(segment.frames[0].time_s, boxes, segment.colours, cut=segment.cut)
+        else:
+            numbers = [0] * len(boxes)
+        faces = zip(numbers, segment.faces, segment.recognised, strict=True)
+        return [self._key_face(segment.frames[0], *face) for face in faces]
+
+    def _key_face(self, frame: Frame, track: int, located: LocatedFace, face: Face) -> TrackedFace:
+        """A face of a key frame, the way up of its track."""
+        kept = self._steady.keep(track, frame.image, located)
+        if kept is not located:
+            (face,) = self._recognizer.recognise([(frame.image, kept)])
+        seen = look(frame.image, kept) if self._reuse else None
+        return TrackedFace(track, kept, self._detect, replace(face, scores_frame=frame.index), seen)
 
     def _recognise(self, segment: _Segment) -> tuple[_Segment, list[VideoFrame]]:
         """The results of a segment, not yet smoothed."""
         frames = segment.frames
         between = self._follower.between(frames, segment.tracked, segment.following, segment.following_s)
-        faces = [[(frame.image, face) for face in group] for frame, group in
-                 zip(frames, [segment.tracked, *between], strict=True)]  # fmt: skip
-        flat = [one for group in faces for one in group]
-        recognised = iter(self._recognizer.recognise([(image, face.located) for image, face in flat]))
+        groups = [segment.tracked, *between]
+        changed = [(frame.image, each.located) for frame, group in zip(frames, groups, strict=True)
+                   for each in group if each.face is None]  # fmt: skip
+        recognised = iter(self._recognizer.recognise(changed))
         results = []
-        for frame, group in zip(frames, faces, strict=True):
-            named = [_with_track(next(recognised), face) for _, face in group]
+        for frame, group in zip(frames, groups, strict=True):
+            named = [_named(each, each.face or replace(next(recognised), scores_frame=frame.index)) for each in group]
             ordered = tuple(sorted(named, key=lambda face: -face.box.area))
             image = frame.image if self._images else None
             results.append(
@@ -252,7 +266,8 @@ class VideoPredictor:
         return segment, results
 
 
-def _with_track(face: Face, tracked: TrackedFace) -> Face:
+def _named(tracked: TrackedFace, face: Face) -> Face:
+    face = moved(face, tracked.located) if tracked.face is not None and not tracked.detected else face
     return replace(face, track=tracked.track, detection=face.detection if tracked.detected else None)
 
 

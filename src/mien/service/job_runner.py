@@ -146,6 +146,7 @@ class JobRunner:
             "start_s": options.start_s,
             "end_s": options.end_s,
             "smoothing": options.smoothing,
+            "reuse_scores": options.reuse_scores,
         }
         try:
             results = recognizer.stream(paths, **settings)

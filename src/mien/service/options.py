@@ -76,6 +76,9 @@ class JobOptions(PredictOptions):
     start_s: Annotated[float, Field(ge=0, le=1e6, description="Begin here.")] = 0.0
     end_s: Annotated[float | None, Field(gt=0, le=1e6, description="End before this time.")] = None
     smoothing: Annotated[bool, Field(description="Also smooth scores over each track.")] = True
+    reuse_scores: Annotated[
+        bool, Field(description="A face that has not changed takes over the scores of a frame at most 0.1 s away.")
+    ] = True
 
 
 Options = TypeVar("Options", bound=PredictOptions)

@@ -56,6 +56,7 @@ class FaceValues(BaseModel):
     confidence_threshold: float | None
     track: int | None
     smoothed: dict[str, float] | None
+    scores_frame: int | None
     reasons: list[str] = Field(
         description="Why the prediction is not to be used as it is; empty where it is certain.",
         examples=[["face too small"], ["below 58%"]],

@@ -23,7 +23,8 @@ def descriptor(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Image (H, W, 3) uint8 RGB and a face's landmarks (68, 2) in it -> a unit vector (108,) for `likeness`."""
     five = five_points(landmarks)
     patch = warp(image, similarity(five, _TEMPLATE), _SIDE_PX).astype(np.float64)
-    counts = np.concatenate([_histogram(patch[part]) for part in (_HAIR, _FACE, _CLOTHES)])
+    bins = _bins(patch)
+    counts = np.concatenate([_histogram(bins[part]) for part in (_HAIR, _FACE, _CLOTHES)])
     return np.sqrt(counts / counts.sum())
 
 
@@ -32,10 +33,16 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
     return float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-9)
 
 
-def _histogram(part: np.ndarray) -> np.ndarray:
-    """Of luma and two chroma differences, each part with the same weight."""
-    pixels = part.reshape(-1, 3)
-    luma = pixels @ [0.299, 0.587, 0.114]
-    channels = luma, (pixels[:, 0] - luma) * 1.4 + 128, (pixels[:, 2] - luma) * 1.4 + 128
-    counts = [np.histogram(channel, bins=_BINS, range=(0, 256))[0] for channel in channels]
-    return np.concatenate(counts) / len(pixels) + 1e-3
+def _bins(patch: np.ndarray) -> np.ndarray:
+    """Pixels (H, W, 3) -> the bins (H, W, 3) of luma and two chroma differences; -1: beyond them."""
+    luma = patch @ [0.299, 0.587, 0.114]
+    channels = np.stack([luma, (patch[..., 0] - luma) * 1.4 + 128, (patch[..., 2] - luma) * 1.4 + 128], axis=-1)
+    bins = np.floor(channels * (_BINS / 256)).astype(int)
+    return np.where((bins >= 0) & (bins < _BINS), bins, -1)
+
+
+def _histogram(bins: np.ndarray) -> np.ndarray:
+    """Bins (H, W, 3) of a part -> (3 * 12,): each channel's, with the same weight whatever the part's size."""
+    pixels = bins.reshape(-1, 3)
+    counts = np.bincount((pixels + 1 + (_BINS + 1) * np.arange(3)).ravel(), minlength=3 * (_BINS + 1))
+    return counts.reshape(3, _BINS + 1)[:, 1:].ravel() / len(pixels) + 1e-3
