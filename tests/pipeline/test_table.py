@@ -27,7 +27,7 @@ from mien.results import Face, ImageResult, Pose, Quality, Scores
 COLUMNS = (
     "source frame time_s face track left top right bottom detection yaw_deg pitch_deg roll_deg "
     "eye_px off_axis_deg sharpness light contrast clipped upright flags expression certain "
-    "smoothed smoothed_confidence "
+    "smoothed smoothed_confidence scores_frame "
     "p_neutral p_happiness p_surprise p_sadness p_anger p_disgust p_fear p_contempt error"
 ).split()
 SCORES = Scores(FERPLUS, (0.1, 0.6, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05), confidence_threshold=0.7)

@@ -68,6 +68,43 @@ def test_faces_between_detections_are_followed(table) -> None:
     assert np.diff(lefts) == pytest.approx(np.full(18, 2.0), abs=2.5)
 
 
+def test_an_unchanged_face_takes_over_the_scores_of_the_nearest_key_frame(table, talk: Path) -> None:
+    rows = table.to_pylist()[5:]
+    of_frame = {row["frame"]: row for row in rows}
+    probabilities = [name for name in table.column_names if name.startswith("p_")]
+    taken = [row for row in rows if row["scores_frame"] != row["frame"]]
+    assert len(taken) > len(rows) / 3
+    for row in taken:
+        key = of_frame[row["scores_frame"]]
+        assert row["detection"] is None
+        assert key["detection"] is not None
+        assert abs(row["time_s"] - key["time_s"]) <= 0.1
+        assert [row[name] for name in probabilities] == [key[name] for name in probabilities]
+        assert (row["sharpness"], row["flags"]) == (key["sharpness"], key["flags"])
+        assert row["left"] != key["left"]
+    every = mien.load(threads=1).predict_video(talk, reuse_scores=False).to_pylist()[5:]
+    assert [row["scores_frame"] for row in every] == [row["frame"] for row in every]
+    for row, recognised in zip(rows, every, strict=True):
+        assert row["left"] == pytest.approx(recognised["left"], abs=2)
+        assert row["smoothed_confidence"] == pytest.approx(recognised["smoothed_confidence"], abs=0.05)
+
+
+def test_a_face_that_changes_between_key_frames_is_recognised(
+    frame_of, recognizer: mien.Recognizer, tmp_path: Path
+) -> None:
+    def draw(index: int) -> np.ndarray:
+        image = frame_of(10).copy()
+        if index == 4:  # frames 3 and 6 are key frames
+            image[110:150, 60:130] = 0
+        return image
+
+    table = recognizer.predict_video(write_video(tmp_path / "mouth.mp4", 9, image_of=draw))
+    of_frame = dict(zip(table["frame"].to_pylist(), table["scores_frame"].to_pylist(), strict=True))
+    assert of_frame[4] == 4
+    assert of_frame[5] == 6
+    assert of_frame[1] in (0, 3)
+
+
 def test_smoothed_columns_can_be_computed_again(table) -> None:
     faces = table.slice(5)
     classes = [name for name in faces.column_names if name.startswith("p_")]

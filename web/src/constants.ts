@@ -160,7 +160,7 @@ export const ANONYMIZE = {
 
 export const TABLE = {
   DIGITS: {"eye_px": 2, "off_axis_deg": 2, "sharpness": 4, "light": 4, "contrast": 4, "clipped": 4, "upright": 4},
-  COLUMNS: ["source", "frame", "time_s", "face", "track", "left", "top", "right", "bottom", "detection", "yaw_deg", "pitch_deg", "roll_deg", "eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped", "upright", "flags", "expression", "certain", "smoothed", "smoothed_confidence", "error"],
+  COLUMNS: ["source", "frame", "time_s", "face", "track", "left", "top", "right", "bottom", "detection", "yaw_deg", "pitch_deg", "roll_deg", "eye_px", "off_axis_deg", "sharpness", "light", "contrast", "clipped", "upright", "flags", "expression", "certain", "smoothed", "smoothed_confidence", "scores_frame", "error"],
 } as const;
 
 export const PALETTE = {

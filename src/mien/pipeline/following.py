@@ -21,8 +21,8 @@ from mien.results import UP_UNKNOWN_BELOW, Face
 class TrackedFace:
     """A face with the number of its track.
 
-    `detected`: in this frame, not followed from another. `face`: recognised; None: still to be. `look`: how it looks
-    in a key frame (`mien.pipeline.reuse`); None: its scores are for its own frame only.
+    `detected`: in this frame, not followed from another. `face`: recognised; None: still to be. `look`: in a
+    key frame (`mien.pipeline.reuse`); None: its scores are for its own frame only.
     """
 
     track: int

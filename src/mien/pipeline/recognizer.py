@@ -172,10 +172,9 @@ class Recognizer:
         `source`: the path of a video or an animated image, or frames of your own (`mien.media.frames.FrameSource`).
         `detect`: False where each frame is one face already. `fps`: at most so many frames a second, or `every`
         n-th frame. `start_s`, `end_s`: seconds. `smoothing`: also smooth the scores of each track, for which frames
-        wait half a second of video. `reuse_scores`: a face that has not changed takes over the scores of a frame at
-        most 0.1 s away (its `scores_frame`); False: every face of every frame is recognised. `images`: results carry their image. `live`: nothing is read ahead, every frame
-        is detected in, smoothed with those before it and given at once. `workers`: threads; with more than one,
-        `mien.load(threads=1)` is fastest.
+        wait half a second of video. `reuse_scores`: as in `BatchOptions`. `images`: results carry their image.
+        `live`: nothing is read ahead, every frame is detected in, smoothed with those before it and given at once.
+        `workers`: threads; with more than one, `mien.load(threads=1)` is fastest.
 
         A video that cannot be read, or not to its end, ends with a `VideoFrame` that has an `error`.
         """
@@ -185,11 +184,10 @@ class Recognizer:
         elif sampling != Sampling():
             raise OptionError("fps, every, start_s and end_s are for files; your own source says what it gives")
         check_option("source", source, FrameSource, "the path of a video, or a FrameSource")
-        predictor = VideoPredictor(
+        return iter(VideoPredictor(
             self, source, detect=detect, smoothing=smoothing, reuse_scores=reuse_scores, images=images, live=live,
             workers=worker_count(workers),
-        )  # fmt: skip
-        return iter(predictor)
+        ))  # fmt: skip
 
     def predict_video(
         self,

@@ -256,7 +256,9 @@ class VideoPredictor:
         recognised = iter(self._recognizer.recognise(changed))
         results = []
         for frame, group in zip(frames, groups, strict=True):
-            named = [_named(each, each.face or replace(next(recognised), scores_frame=frame.index)) for each in group]
+            named = [
+                _named(each, each.face or replace(next(recognised), scores_frame=frame.index)) for each in group
+            ]
             ordered = tuple(sorted(named, key=lambda face: -face.box.area))
             image = frame.image if self._images else None
             results.append(

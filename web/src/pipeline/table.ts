@@ -28,8 +28,9 @@ export function rowsOf(result: Result, labels: readonly string[]): Row[] {
   const { source, faces, error } = result;
   if (error !== undefined) return [{ ...empty, source, error }];
   const moment = { source, frame: result.frame ?? 0, time_s: result.timeS ?? null };
+  const own = { scores_frame: result.frame ?? null };
   if (!faces.length) return [{ ...empty, ...moment }];
-  return faces.map((face, index) => ({ ...empty, ...moment, face: index, ...valuesOf(face) }));
+  return faces.map((face, index) => ({ ...empty, ...moment, ...own, face: index, ...valuesOf(face) }));
 }
 
 function valuesOf(face: Face): Row {
