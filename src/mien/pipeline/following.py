@@ -12,7 +12,7 @@ from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.upright import UprightMeasure
 from mien.geometry import Box, invert, quarter_turn, transform
 from mien.media.frames import Frame
-from mien.pipeline.reuse import MOST_CHANGE, agree, change, look
+from mien.pipeline.reuse import MOST_CHANGE, agree, change, thumbnail
 from mien.pipeline.turns import LocatedFace
 from mien.results import UP_UNKNOWN_BELOW, Face
 
@@ -21,15 +21,15 @@ from mien.results import UP_UNKNOWN_BELOW, Face
 class TrackedFace:
     """A face with the number of its track.
 
-    `detected`: in this frame, not followed from another. `face`: recognised; None: still to be. `look`: in a
-    key frame (`mien.pipeline.reuse`); None: its scores are for its own frame only.
+    `detected`: in this frame, not followed from another. `face`: recognised; None: still to be. `thumbnail`:
+    in a key frame (`mien.pipeline.reuse`); None: its scores are for its own frame only.
     """
 
     track: int
     located: LocatedFace
     detected: bool = True
     face: Face | None = None
-    look: np.ndarray | None = None
+    thumbnail: np.ndarray | None = None
 
 
 class Follower:
@@ -115,10 +115,10 @@ class Follower:
 
 def _unchanged(image: np.ndarray, guess: LocatedFace, a: TrackedFace, b: TrackedFace) -> Face | None:
     """The face of the key frame that it looks like here, if it does."""
-    if a.face is None or b.face is None or a.look is None or b.look is None or not agree(a.face, b.face):
+    if a.face is None or b.face is None or a.thumbnail is None or b.thumbnail is None or not agree(a.face, b.face):
         return None
-    now = look(image, guess)
-    changes = change(a.look, now), change(b.look, now)
+    now = thumbnail(image, guess)
+    changes = change(a.thumbnail, now), change(b.thumbnail, now)
     if min(changes) >= MOST_CHANGE:
         return None
     return a.face if changes[0] <= changes[1] else b.face

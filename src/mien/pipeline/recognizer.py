@@ -184,8 +184,8 @@ class Recognizer:
         elif sampling != Sampling():
             raise OptionError("fps, every, start_s and end_s are for files; your own source says what it gives")
         check_option("source", source, FrameSource, "the path of a video, or a FrameSource")
-        switches = {"smoothing": smoothing, "reuse_scores": reuse_scores, "images": images, "live": live}
-        return iter(VideoPredictor(self, source, detect=detect, workers=worker_count(workers), **switches))
+        return iter(VideoPredictor(self, source, detect=detect, smoothing=smoothing, reuse_scores=reuse_scores,
+                                   images=images, live=live, workers=worker_count(workers)))  # fmt: skip
 
     def predict_video(
         self,

@@ -22,16 +22,16 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _LEAST_CONTRAST = 8.0  # of 255: below, noise is what changes
 
 
-def look(image: np.ndarray, face: LocatedFace) -> np.ndarray:
+def thumbnail(image: np.ndarray, face: LocatedFace) -> np.ndarray:
     """Image (H, W, 3) uint8 RGB and a face in it -> the aligned face as luminance (32, 32), 0..255."""
     rotated = np.rot90(image, face.turns) if face.turns else image
     return warp(rotated, _INPUTS.matrix(face.points), _INPUTS.size_px).astype(np.float32) @ _LUMA
 
 
-def change(look_before: np.ndarray, look_now: np.ndarray) -> float:
+def change(before: np.ndarray, now: np.ndarray) -> float:
     """How much a face has changed: 0, not at all; about 1, another face."""
-    contrast = max(float(look_before.std()), _LEAST_CONTRAST)
-    return float(np.abs(look_now - look_before).mean()) / contrast
+    contrast = max(float(before.std()), _LEAST_CONTRAST)
+    return float(np.abs(now - before).mean()) / contrast
 
 
 def agree(one: Face, other: Face) -> bool:

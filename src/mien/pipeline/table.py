@@ -27,11 +27,8 @@ TableRow = dict[str, Any]
 _DIGITS = {"eye_px": 2, "off_axis_deg": 2} | dict.fromkeys(
     ("sharpness", "light", "contrast", "clipped", "upright"), 4
 )
-_LATER = (
-    {*_DIGITS, "flags", "certain"},
-    {"smoothed", "smoothed_confidence"},
-    {"scores_frame"},
-)  # columns that older tables lack
+# Columns that older tables lack:
+_LATER = ({*_DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"}, {"scores_frame"})
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".xlsx")
 _CHUNK = 10_000  # rows held in memory while a file is written
 

@@ -21,7 +21,7 @@ from mien.geometry import Box
 from mien.media.frames import Frame, FrameSource
 from mien.media.work import in_background, map_bounded
 from mien.pipeline.following import Follower, TrackedFace
-from mien.pipeline.reuse import look, moved
+from mien.pipeline.reuse import moved, thumbnail
 from mien.pipeline.search import KeyFrameSearch, LastSearch
 from mien.pipeline.smoother import Smoother
 from mien.pipeline.steady_up import SteadyUp
@@ -243,8 +243,8 @@ class VideoPredictor:
         kept = self._steady.keep(track, frame.image, located)
         if kept is not located:
             (face,) = self._recognizer.recognise([(frame.image, kept)])
-        seen = look(frame.image, kept) if self._reuse else None
-        return TrackedFace(track, kept, self._detect, replace(face, scores_frame=frame.index), seen)
+        small = thumbnail(frame.image, kept) if self._reuse else None
+        return TrackedFace(track, kept, self._detect, replace(face, scores_frame=frame.index), small)
 
     def _recognise(self, segment: _Segment) -> tuple[_Segment, list[VideoFrame]]:
         """The results of a segment, not yet smoothed."""
