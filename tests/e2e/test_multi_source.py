@@ -97,16 +97,16 @@ def test_several_recipes_are_trained_at_once_within_their_minutes(
     for name in names:
         (tmp_path / f"{name}.py").write_text(RECIPE.replace('"tiny"', f'"{name}"'))
     data = [word for name in ("soft", "three") for word in ("--data", str(tmp_path / "prepared" / name))]
-    options = [*data, "--accelerator", "cpu", "--out", str(tmp_path / "runs"), "--minutes", "0.4"]
+    options = [*data, "--accelerator", "cpu", "--out", str(tmp_path / "runs"), "--minutes", "0.3"]
     capsys.readouterr()
     assert run(["train", *(str(tmp_path / f"{name}.py") for name in names), *options]) == 0
     log = capsys.readouterr().err
     for name in names:
-        assert f"{name}  0.4 minutes: " in log
+        assert f"{name}  0.3 minutes: " in log
         assert f"{name}.py: finished, {tmp_path}/runs/{name}/weights" in log
         assert load_manifest(str(tmp_path / "runs" / name)).name == name
         recipe = json.loads((tmp_path / "runs" / name / "run.json").read_text())["recipe"]
-        assert recipe["minutes"] == 0.4
+        assert recipe["minutes"] == 0.3
         assert recipe["epochs"] * recipe["epoch_images"] >= 8
     assert run(["train", *(str(tmp_path / f"{name}.py") for name in names), *options]) == 0
     assert "finished already" in capsys.readouterr().err  # the epochs that were found at first

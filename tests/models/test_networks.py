@@ -33,11 +33,11 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def make(name: str) -> Any:
+def make(name: str, **changes: Any) -> Any:
     """A network in eval mode whose head is not zero."""
     torch.manual_seed(0)
-    family, changes = NETWORKS[name]
-    network = build(family, **changes).eval()
+    family, options = NETWORKS[name]
+    network = build(family, **options | changes).eval()
     nn.init.normal_(network.head.weight, std=0.1)
     return network
 
