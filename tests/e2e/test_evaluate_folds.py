@@ -27,7 +27,7 @@ RECIPE = Recipe(
     data="csv", variant="raf-db", size_px=32, epochs=1, batch=2, protocol="subject-folds", folds=3,
 )
 """
-IMAGES = 42  # of six people
+IMAGES = 21  # of three people
 
 
 @pytest.fixture(scope="module")
