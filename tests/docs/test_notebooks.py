@@ -30,6 +30,7 @@ def test_a_committed_notebook_is_small_and_shows_its_outputs(notebook: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore")
 @BY_NAME
 def test_a_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,21 +99,24 @@ def shown() -> Iterator[Command]:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_what_the_pages_show_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
     ran = set[tuple[str, ...]]()
     for command in shown():
-        if set(command.words) & set(NOT_RUN) or command.words in ran:
+        same = tuple("DIR" if word == "RAF-DB" else word for word in command.words)  # two copies of one set
+        if set(command.words) & set(NOT_RUN) or same in ran:
             continue
         code = run([*command.words, *SHORTER.get(command.words[0], ())])
         assert code == (1 if command.words[:2] == ("data", "check") else 0), str(
             command
         )  # counts are not published
-        ran.add(command.words)
+        ran.add(same)
     assert len(ran) > 20
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore")  # of torch's exporter
 def test_the_guides_run_as_they_stand(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands and Python of a guide in their order; one guide goes on with what another has made."""

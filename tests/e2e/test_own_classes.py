@@ -15,6 +15,14 @@ from mien.cli.app import run
 from tests.e2e.faces import PHOTO, write_crop
 
 CLASSES = ("happiness", "bored", "very confused")
+SMALL = """
+from mien.training.recipe import Recipe
+
+RECIPE = Recipe(
+    name="small", network="phanet", config_name="small", size_px=32, epochs=1, batch=8, protocol="cross",
+    model_kwargs={"size_px": 32, "poses": 0, "attention": False, "scale_selection": False},
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +66,11 @@ def test_a_table_of_predictions_is_evaluated_like_the_weights(
 
 
 def test_onnx_gives_the_same_prediction(folder: Path) -> None:
-    before = mien.predict(PHOTO, weights="run/weights")
-    manifest = mien.export("run/weights")
+    Path("small.py").write_text(SMALL)  # a network that is exported soon
+    assert run(["train", "small.py", "--data", "prepared", "--out", "small", "--accelerator", "cpu"]) == 0
+    before = mien.predict(PHOTO, weights="small/weights")
+    manifest = mien.export("small/weights")
     assert any(name.endswith(".onnx") for name in manifest.files)
-    (after,) = mien.predict(PHOTO, weights="run/weights")
+    (after,) = mien.predict(PHOTO, weights="small/weights")
     assert after.expression.values == pytest.approx(before[0].expression.values, abs=1e-4)
     assert after.expression.labels == CLASSES

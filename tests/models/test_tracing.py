@@ -55,6 +55,7 @@ def test_a_traced_network_takes_any_batch_size(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "name",

@@ -83,6 +83,7 @@ def test_it_trains_one_step_in_the_light_form(file: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["poster/affectnet_8", "poster_v2/raf_db", "apvit/raf_db", "phanet/kdef"])
 def test_it_trains_one_step_in_the_published_form(name: str, tmp_path: Path) -> None:
     one_step(replace(read_recipe(FOLDER / f"{name}.py"), pretrained={}), tmp_path)

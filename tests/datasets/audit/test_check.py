@@ -174,6 +174,7 @@ def test_an_unknown_set_is_wrong_usage(command: Command, capsys: pytest.CaptureF
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "images", "absent", "crossing"), [("ferplus", 32137, ("test",), 747), ("muxspace", 12682, (), 0)]
 )
