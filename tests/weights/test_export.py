@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,20 @@ from mien.weights.verify import torch_output
 
 CONFIG = Landmarks68Config(size_px=32, backbone=MobileFaceNetConfig(width=0.125, feature_channels=16))
 INPUTS = Preprocess(size_px=32)
+EXPORT = torch.onnx.export
+PROGRAMS: list[Any] = []  # of the one network of these tests
+
+
+@pytest.fixture(autouse=True)
+def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests write what torch's exporter made of the same weights for the first of them."""
+
+    def once(*arguments: Any, **options: Any) -> Any:
+        if not PROGRAMS:
+            PROGRAMS.append(EXPORT(*arguments, **options))
+        return PROGRAMS[0]
+
+    monkeypatch.setattr(torch.onnx, "export", once)
 
 
 @pytest.fixture
@@ -49,6 +64,7 @@ def trained(tmp_path: Path) -> Path:
 
 def test_a_run_is_exported_in_silence(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     steps: list[tuple[int, int | None]] = []
+    PROGRAMS.clear()
     manifest = mien.export(trained, progress=lambda done, total: steps.append((done, total)))
     assert capfd.readouterr() == ("", "")
     assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
