@@ -151,6 +151,7 @@ def test_apvit_is_aligned_to_its_own_template_and_keeps_its_order(tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_onnx_and_torch_give_one_answer_and_onnx_needs_no_torch(tmp_path: Path) -> None:
     file = save_official(tmp_path / "checkpoint.pth", "poster_v2", PosterV2Config(classes=8))
     target = tmp_path / "both.safetensors"
