@@ -70,6 +70,26 @@ def test_a_report_has_shares_groups_and_files() -> None:
     assert "<is> empty" in page.text
 
 
+def test_a_video_that_could_not_be_read_is_no_image() -> None:
+    rows = [*conversation(20.0), row("broken.MP4", None, error="damaged", frame=None)]
+    (part,) = mien.report(arrow(rows)).parts
+    assert (part.kind, part.total.files, part.total.failed) == ("videos", 2, 1)
+    (only,) = mien.report(arrow(rows[-1:])).parts
+    assert (only.kind, only.total.files) == ("videos", 1)
+    assert "No face in the videos was counted" in mien.report(arrow(rows[-1:])).to_html()
+    (image,) = mien.report(arrow([row("broken.jpg", None, error="damaged", frame=None)])).parts
+    assert image.kind == "images"
+
+
+def test_more_folders_than_are_compared_are_named() -> None:
+    table = arrow(album(happy={f"folder {i}": 0.5 for i in range(25)}, images=2))
+    (part,) = mien.report(table).parts
+    assert (part.groups, part.folders_left_out) == ((), 25)
+    assert "25 folders, too many to compare by default" in mien.report(table).to_html()
+    (asked,) = mien.report(table, group="folder").parts
+    assert (len(asked.groups), asked.folders_left_out) == (25, 0)
+
+
 def test_a_page_stands_alone_and_is_accessible() -> None:
     text = mien.report(arrow([*conversation(20.0), *album(happy={"a": 0.5})])).to_html()
     page = Page(text)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from mien.errors import InputError, OptionError
 from mien.labels import LabelSet
+from mien.media.images import VIDEO_SUFFIXES
 from mien.pipeline.read import read_columns, with_contract
 
 
@@ -71,6 +72,8 @@ class FaceTable:
     def timed(self) -> np.ndarray:
         """(N,) rows of videos and streams, their errors among them."""
         videos = set(self.source[~np.isnan(self.time_s)].tolist())
+        unread = set(self.source[self.error != ""].tolist()) - videos  # have no times: by their names
+        videos |= {source for source in unread if os.path.splitext(source)[1].lower() in VIDEO_SUFFIXES}
         return np.array([source in videos for source in self.source.tolist()], dtype=bool)
 
     @cached_property

@@ -21,6 +21,7 @@ from mien.results import FLAGS
 
 FACES = 12  # of each expression
 MOST_VIDEOS, MOST_TRACKS = 20, 12  # with a timeline
+MOST_FOLDERS = 24  # that are groups unless asked for
 _STEPS = 500  # of a timeline
 
 
@@ -33,6 +34,7 @@ class Part:
     grouped_by: str = ""
     groups: tuple[ExpressionSummary, ...] = ()
     differences: tuple[Difference, ...] = ()  # of two groups, or of each against all others
+    folders_left_out: int = 0  # of images, where they are too many to be groups unless asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +126,9 @@ def _part(faces: FaceTable, seconds: np.ndarray, timed: bool, by: str) -> Part:
     faces, seconds = faces.take(kept), seconds[kept]
     kind = "videos" if timed else "images"
     total = overall(faces, seconds, name=f"all {kind}")
-    if not by and (timed or len(set(faces.folder.tolist())) < 2 or len(set(faces.folder.tolist())) > 24):
-        return Part(kind, total)
+    folders = len(set(faces.folder.tolist()))
+    if not by and (timed or folders < 2 or folders > MOST_FOLDERS):
+        return Part(kind, total, folders_left_out=0 if timed or folders <= MOST_FOLDERS else folders)
     names = group_names(faces, by or "folder")
     groups = [name for name in sorted(set(names.tolist())) if faces.counted[names == name].any()]
     units = tuple(
