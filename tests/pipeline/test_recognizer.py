@@ -274,6 +274,15 @@ def test_a_users_detector_may_give_numpy_numbers_and_nothing_else(astronaut: np.
     for wrong in (None, [(1, 2, 3, 4)]):
         with pytest.raises(OptionError, match=r"give a list of mien.Detection"):
             mien.load(detector=Own(wrong), threads=1).predict(astronaut)
+    for box, score in (
+        (Box(float("nan"), 0, 5, 5), 0.9), (Box(5, 5, 5, 5), 0.9), (Box(90, 90, 5, 5), 0.9),
+        (Box(178, 60, 268, 176), float("nan")), (Box(178, 60, 268, 176), 5), (Box("a", "b", "c", "d"), 0.9),
+    ):  # fmt: skip
+        own = mien.load(detector=Own([mien.Detection(box, score)]), threads=1)
+        with pytest.raises(OptionError, match="a detection (is Box|has no numbers)") as error:
+            own.predict(astronaut)
+        (row,) = own.predict_many([EXAMPLES / "astronaut.jpg"]).to_pylist()
+        assert row["error"] == str(error.value)
 
 
 def test_base64_text_is_named_and_not_repeated(recognizer: mien.Recognizer) -> None:

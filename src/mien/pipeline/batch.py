@@ -232,6 +232,8 @@ def read_result(
             raise
         reason = f"its annotated image cannot be saved ({error.strerror or error}); save elsewhere"
         return ImageResult(name, error=reason)
+    except MienError as error:  # of a detector of the user's own, say
+        return ImageResult(name, error=str(error))
     except Exception as error:  # one strange image must not end the run
         reason = f"could not be read ({type(error).__name__}: {error}); please report it"
         return ImageResult(name, error=" ".join(reason.split()))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import astuple, replace
 from functools import lru_cache
+from math import inf
 
-from mien.errors import UnknownNameError
+from mien.errors import OptionError, UnknownNameError, check_option
+from mien.faces import Detection
 from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.faces.passes import MultiPassDetector
 from mien.faces.roll import RollOnnx
 from mien.faces.upright import LOWEST_SCORE, UprightMeasure
 from mien.faces.yunet import SIDE_PX, YuNetDetector
+from mien.geometry import Box
 from mien.weights.manifest import load_manifest
 
 DETECTORS = {
@@ -47,6 +52,25 @@ def yunet_slim(
         threads=threads,
         robust=load_manifest("yunet-slim-robust").file(".onnx"),
     )
+
+
+def checked_detections(detections: Iterable[Detection]) -> list[Detection]:
+    """What a detector of the user's own gave, as Python numbers; raises `OptionError` for what is no detection."""
+    wanted = "a list of mien.Detection(box, score) from detector.detect(image)"
+    check_option("the detections", detections, Iterable, wanted)
+    checked = []
+    for face in detections:
+        check_option("a detection", face, Detection, wanted)
+        try:
+            box, score = Box(*map(float, astuple(face.box))), float(face.score)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"a detection has no numbers ({error}); give {wanted}") from None
+        if not (0 < box.width < inf and 0 < box.height < inf and 0 <= score <= 1):
+            raise OptionError(
+                f"a detection is {box!r} with score {score:g}; give boxes with an area, and scores from 0 to 1"
+            )
+        checked.append(replace(face, box=box, score=score))
+    return checked
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,13 @@ from mien.pipeline.annotate import annotate_video, check_annotated
 from mien.pipeline.batch import BatchOptions
 from mien.pipeline.batch import stream as stream_batch
 from mien.pipeline.classifier import ExpressionNetwork
-from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called, upright_measure
+from mien.pipeline.detectors import (
+    DEFAULT_DETECTOR,
+    DETECTION_THRESHOLD,
+    checked_detections,
+    detector_called,
+    upright_measure,
+)
 from mien.pipeline.precision import open_precise
 from mien.pipeline.table import read_table, rows_of, to_arrow
 from mien.pipeline.turns import AnyRoll, LocatedFace
@@ -105,7 +111,7 @@ class Recognizer:
 
     def detections(self, image: np.ndarray) -> list[Detection]:
         """The faces that the detector detects in an image (H, W, 3) uint8 RGB this way up."""
-        return _checked(self.detector.detect(image))
+        return checked_detections(self.detector.detect(image))
 
     def recognise(self, faces: Sequence[tuple[np.ndarray, LocatedFace]]) -> list[Face]:
         """Located faces, each with its image (H, W, 3) uint8 RGB, with their expressions: one batch."""
@@ -381,17 +387,6 @@ def _box(box: Box, width: int, height: int) -> Box:
         image = f"the image of {width}x{height} pixels"
         raise OptionError(f"boxes holds {box!r}, most of it outside {image}; give pixels of it")
     return box
-
-
-def _checked(detections: Iterable[Detection]) -> list[Detection]:
-    """What the user's own detector gave, as Python numbers."""
-    wanted = "a list of mien.Detection(box, score) from detector.detect(image)"
-    check_option("the detections", detections, Iterable, wanted)
-    checked = []
-    for face in detections:
-        check_option("a detection", face, Detection, wanted)
-        checked.append(replace(face, box=Box(*map(float, astuple(face.box))), score=float(face.score)))
-    return checked
 
 
 def default_landmarker(*, threads: int = 0, precision: str = "float32") -> Landmarks68Onnx:
