@@ -303,12 +303,13 @@ export class App {
     const [anonymise, landmarks] = [this.anonymise, byId<HTMLInputElement>("landmarks").checked];
     if (image) show({ image, faces, labels, chosen, anonymise, landmarks, explanation }, (face) => this.choose(face));
     byId("view-note").textContent = item ? this.#note(item) : "";
+    byId("view-note").classList.toggle("bad", item !== null && item.error !== null);
     showPanel(
       {
         face: faces[chosen] ?? null,
         index: chosen,
         labels,
-        nothing: item?.error ?? (item?.done ? "No face was detected." : item?.moments.length ? "No face in this frame." : "…"),
+        nothing: nothingIn(item),
         explained: explanation?.label ?? null,
         explaining: this.#explaining,
         live: item?.done === false || image === null,
@@ -329,7 +330,7 @@ export class App {
   }
 
   #note(item: Item): string {
-    if (item.error !== null) return item.error;
+    if (item.error !== null) return `${item.name}: ${item.error}`;
     const parts = [item.kind === "image" ? countOf(this.#faces.length) : item.summary];
     if (this.anonymise) parts.push("detected faces are covered; others are not");
     if (item.kind === "camera" && item.done) parts.push("its frames are not kept, only the table");
@@ -386,6 +387,13 @@ export class App {
     byId("problem").hidden = text === null;
     byId("problem").textContent = text === null ? "" : capitalised(text);
   }
+}
+
+/** What to say where there is no face. */
+function nothingIn(item: Item | null): string {
+  if (item?.error && !item.moments.length) return "There is nothing to recognise faces in.";
+  if (item?.done && item.kind === "image") return "No face was detected.";
+  return item?.moments.length ? "No face in this frame." : "…";
 }
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
