@@ -99,7 +99,6 @@ def shown() -> Iterator[Command]:
 
 
 @pytest.mark.slow
-@pytest.mark.heavy
 def test_what_the_pages_show_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
     ran = set[tuple[str, ...]]()
@@ -116,7 +115,6 @@ def test_what_the_pages_show_runs(workplace: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore")  # of torch's exporter
 def test_the_guides_run_as_they_stand(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands and Python of a guide in their order; one guide goes on with what another has made."""
