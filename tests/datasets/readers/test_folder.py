@@ -92,6 +92,28 @@ def test_splits_stand_above_or_below_the_class_in_their_usual_spellings(tmp_path
     assert FOLDER.samples(tmp_path).split.tolist() == ["valid", "train", "test", "valid"]
 
 
+@pytest.mark.parametrize(
+    ("word", "split"),
+    [("eval", "valid"), ("Evaluation", "valid"), ("public_test", "valid"), ("Private Test", "test"),
+     ("hold-out", "test"), ("TRAIN2", "train"), ("valid_1", "valid"), ("tst", "test"), ("train-images", "train")],
+)  # fmt: skip
+def test_further_spellings_of_splits(tmp_path: Path, word: str, split: str) -> None:
+    images(tmp_path, f"{word}/happy/1.jpg", f"{word}/sad/2.jpg")
+    assert FOLDER.samples(tmp_path).split.tolist() == [split] * 2
+
+
+def test_images_in_two_splits_or_beside_the_splits_are_noted(tmp_path: Path) -> None:
+    images(tmp_path, "train/happy/test/1.jpg", "train/sad/2.jpg", "fold3/sad/3.jpg", "fold3/happy/4.jpg")
+    notes = FOLDER.reading(tmp_path).notes
+    assert (
+        "folders of two splits, the nearest to the class counts: 1 image, for example train/happy/test/1.jpg"
+        in notes
+    )
+    assert "beside the splits lie images in none: 2 images, for example fold3/happy/4.jpg" in notes
+    images(tmp_path / "none", "fold3/sad/3.jpg", "fold4/sad/3.jpg")
+    assert not any("splits" in note for note in FOLDER.reading(tmp_path / "none").notes)
+
+
 def test_images_outside_of_every_folder_are_named(tmp_path: Path) -> None:
     images(tmp_path, "1.jpg")
     with pytest.raises(DataError, match="1 image in no folder; put it into the folder of its class"):

@@ -35,12 +35,18 @@ def read(files: Distribution, variant: str) -> Reading:
     labels = VARIANTS[variant] if variant else labels_of(words)
     rows = Collector(labels, files)
     unknown: dict[str, list[str]] = {}
+    several, without = list[str](), list[str]()  # images in folders of two splits, or of none
     for name, path, depth in zip(names, paths, depths, strict=True):
         if depth is None:
             unknown.setdefault("/".join(path), []).append(name)
             continue
         nearest = [*reversed(path[:depth]), *path[depth + 1 :]]
-        split = next((split for word in nearest if (split := split_called(word))), "")
+        splits = [split for word in nearest if (split := split_called(word))]
+        split = splits[0] if splits else ""
+        if len(set(splits)) > 1:
+            several.append(name)
+        if not splits:
+            without.append(name)
         rows.add(name, class_called(path[depth], labels, variant), where=name, split=split)
     for folder, images in sorted(unknown.items()):
         what = f"{len(images)} image{'s' * (len(images) > 1)} in {'a' if folder else 'no'} folder"
@@ -54,9 +60,17 @@ def read(files: Distribution, variant: str) -> Reading:
         rows.note(note)
     if names and (empty := _empty(files, names)):
         rows.note(f"folders without an image: {', '.join(empty[:5])}{' ...' * (len(empty) > 5)}")
+    if several:
+        rows.note(f"folders of two splits, the nearest to the class counts: {_and_others(several)}")
+    if without and len(without) < len(names) - sum(map(len, unknown.values())):
+        rows.note(f"beside the splits lie images in none: {_and_others(without)}")
     if ignored := _ignored(paths, depths):
         rows.note(f"folders that are neither class nor split are ignored, for example {ignored}")
     return rows.done()
+
+
+def _and_others(images: Sequence[str]) -> str:
+    return f"{len(images)} image{'s' * (len(images) > 1)}, for example {images[0]}"
 
 
 def _empty(files: Distribution, images: Sequence[str]) -> list[str]:

@@ -17,8 +17,9 @@ FIRST_NUMBER = {
 
 SPLIT_WORDS = {
     **dict.fromkeys(["train", "training", "trn"], "train"),
-    **dict.fromkeys(["valid", "val", "validation", "dev", "development", "publictest"], "valid"),
-    **dict.fromkeys(["test", "testing", "tst", "privatetest"], "test"),
+    **dict.fromkeys(["valid", "val", "validation", "validate", "vld", "dev", "development"], "valid"),
+    **dict.fromkeys(["eval", "evaluation", "publictest"], "valid"),
+    **dict.fromkeys(["test", "testing", "tst", "privatetest", "holdout", "heldout"], "test"),
 }
 
 
@@ -88,5 +89,6 @@ def _hint(word: str) -> str:
 
 
 def split_called(word: str) -> str | None:
-    """ "train", "valid" or "test" for the words that are usual for them ("Val", "train_set"); None for others."""
-    return SPLIT_WORDS.get(re.sub(r"[ _-]?(set|split|data|images|faces)$", "", word.strip().lower()))
+    """ "train", "valid" or "test" for their usual words ("Val", "train_set", "test2"); None for others."""
+    plain = re.sub(r"[ _-]|\d+$", "", word.strip().lower())
+    return SPLIT_WORDS.get(plain) or SPLIT_WORDS.get(re.sub(r"(set|split|data|images|faces)$", "", plain))
