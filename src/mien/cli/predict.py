@@ -44,8 +44,8 @@ def predict(
     draw: Annotated[
         str,
         typer.Option(
-            help="What --save and --annotated draw: boxes, labels, bars (of videos: the strip below), and on images "
-            "landmarks and axes; none for nothing."
+            help="What --save and --annotated draw: boxes, labels, bars (of videos: the strip below), and on "
+            "images landmarks and axes; none for nothing."
         ),
     ] = "boxes,labels,bars",
     anonymize: Annotated[
