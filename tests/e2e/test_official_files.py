@@ -129,7 +129,7 @@ def test_without_torch_each_command_says_what_to_install(poster: Path, converted
     ):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
         assert done.returncode == 1
-        assert "needs torch, which is not installed; in a clone: pip install '.[train]'" in done.stderr
+        assert "needs torch, which is not installed; in a clone of mien: pip install '.[train]'" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     code = "import sys; sys.modules['torch'] = None; import mien; mien.load_network('default')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -22,13 +22,14 @@ from tests.research.fabricated import prepared
 
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
-    """Random weights under the published names."""
+    """Random weights under the published names, whose points lie apart."""
     torch.manual_seed(0)
     state = {
         key.removeprefix("backbone."): value
         for key, value in Landmarks68(Landmarks68Config()).state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
+    state["output_layer.bn.bias"] = torch.rand(136)
     save_file(state, tmp_path / "teacher.safetensors")
     return tmp_path / "teacher.safetensors"
 

@@ -89,7 +89,7 @@ def test_without_torch_the_rest_is_checked() -> None:
     )
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok", "ok", "ok", "skipped", "ok", "ok"]
-    assert "needs torch, which is not installed; in a clone: pip install '.[train]'" in done.stdout
+    assert "needs torch, which is not installed; in a clone of mien: pip install '.[train]'" in done.stdout
 
 
 def test_the_pattern_is_generated_the_same_everywhere() -> None:
