@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,17 @@ def test_the_page_and_what_it_loads_are_there(shared: Running) -> None:
         assert ("immutable" in response.headers["cache-control"]) is file.startswith("assets/")
         if file.endswith(("js", "mjs")):
             assert response.headers["content-type"].startswith("text/javascript")
+
+
+def test_bodies_do_not_wait_for_the_receipt_of_their_headers(shared: Running) -> None:
+    shared.client().get("/healthz")
+    connections: Any = shared.server.server_state.connections
+    options = [
+        one.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for one in connections
+    ]
+    assert options
+    assert all(options)
 
 
 def test_addresses_of_the_interface_stay_its_own(shared: Running) -> None:
