@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -147,6 +148,18 @@ def test_the_weights_of_the_package_are_measured(weights: str) -> None:
     assert measured_map("another", "occlusion") is None
 
 
+def test_an_explanation_is_frozen_and_can_be_pickled(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    (one,) = mien.explain(astronaut, recognizer=recognizer, curves=False)
+    with pytest.raises(FrozenInstanceError):
+        one.label = "fear"  # type: ignore[misc]
+    for values in (one.crop, one.matrix, one.maps[0].values):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 0
+    copy = pickle.loads(pickle.dumps(one))
+    assert (copy.label, copy.probability, copy.face.box) == (one.label, one.probability, one.face.box)
+    assert np.array_equal(copy["occlusion"].values, one["occlusion"].values)
+
+
 def test_the_same_faces_by_their_boxes(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
     faces = recognizer.predict(astronaut)
     (one,) = mien.explain(astronaut, recognizer=recognizer, boxes=[face.box for face in faces], curves=False)
@@ -159,7 +172,7 @@ def test_the_command_writes_image_and_arrays(tmp_path: Path, capsys: pytest.Capt
     assert run(["explain", PHOTO, "--output", str(image), "--npz", str(arrays), "--label", "anger"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("face 0, default: anger ")
-    assert [line.split()[0] for line in lines[1:]] == ["occlusion", "centre", "better"]
+    assert [line.split()[0] for line in lines[1:]] == ["occlusion", "centre", "verdicts:"]
     assert lines[1].endswith("  better")
     assert mien.read_image(image).shape[1] == mien.read_image(PHOTO).shape[1]
     with np.load(arrays) as values:

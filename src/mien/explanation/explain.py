@@ -152,7 +152,9 @@ class Explainer:
 
     def _matrix(self, image: np.ndarray, located: LocatedFace) -> np.ndarray:
         turn = quarter_turn(located.turns, image.shape[1], image.shape[0])
-        return (np.vstack([self.inputs.matrix(located.points), [0, 0, 1]]) @ np.vstack([turn, [0, 0, 1]]))[:2]
+        matrix = (np.vstack([self.inputs.matrix(located.points), [0, 0, 1]]) @ np.vstack([turn, [0, 0, 1]]))[:2]
+        matrix.flags.writeable = False
+        return np.asarray(matrix)
 
 
 def probability_of(recognizer: Recognizer, label: str, faces: np.ndarray) -> np.ndarray:
