@@ -6,11 +6,13 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+import mien
 from mien.errors import InputError, OutputError
 from mien.labels import FERPLUS
 from mien.pipeline import xlsx
-from mien.pipeline.table import read_predictions, read_table, rows_of, write_table
+from mien.pipeline.table import read_predictions, read_table, rows_of, write_all, write_table
 from mien.results import ImageResult
+from tests.media.videos import write_video
 from tests.pipeline.test_table import FACE, GOOD
 
 ROWS = [
@@ -43,6 +45,26 @@ def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: p
     with pytest.raises(OutputError, match="holds 2 rows"):
         write_table(ROWS, FERPLUS, tmp_path / "t.xlsx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_rows_that_a_sheet_does_not_hold_are_kept_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xlsx, "MOST_ROWS", 2)
+    with pytest.raises(OutputError, match=r"not written: .* All rows are in .*t\.xlsx\.parquet"):
+        write_all(lambda: ROWS, FERPLUS, tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx.parquet", FERPLUS).num_rows == len(ROWS)
+    assert not (tmp_path / "t.xlsx").exists()
+
+
+def test_more_frames_than_a_sheet_holds_are_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recognizer: mien.Recognizer
+) -> None:
+    monkeypatch.setattr(xlsx, "MOST_ROWS", 2)
+    video = write_video(tmp_path / "a.mp4", 6)
+    with pytest.raises(OutputError, match="about 6 images and frames; name a .parquet"):
+        recognizer.predict_video(video, output=tmp_path / "t.xlsx")
+    recognizer.predict_video(video, output=tmp_path / "t.xlsx", every=3)
 
 
 def test_what_is_no_workbook_is_said_to_be_none(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ from mien.media.work import Progress, map_bounded, no_progress, worker_count
 from mien.pipeline.amounts import Amounts
 from mien.pipeline.journal import Journal, file_state
 from mien.pipeline.save import Saver
-from mien.pipeline.table import TableRow, check_suffix, rows_of, write_table
+from mien.pipeline.table import TableRow, check_suffix, rows_of, write_all
 from mien.pipeline.video import VideoPredictor
+from mien.pipeline.xlsx import check_rows
 from mien.results import Face, ImageResult, VideoFrame
 
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ def stream(
         journal = Journal(table, settings, recognizer.labels, files, overwrite=overwrite)
     remaining = [item for item in items if not (name_of(item) in journal.sources and _saved(item, saver))]
     resumed = partial(_resume_video, video=video, journal=journal)
-    steps = _counted(_steps(remaining, read, resumed, workers=workers), Amounts(named, sampling, journal), progress)
+    amounts = Amounts(named, sampling, journal)
+    check_rows(table, amounts.total)
+    steps = _counted(_steps(remaining, read, resumed, workers=workers), amounts, progress)
     return _written(steps, journal, table, order=list(named))
 
 
@@ -314,5 +317,5 @@ def _written(steps: Iterator[_Step], journal: Journal, output: Path, *, order: l
                     rows = []
             yield step.result
     with plain_disk_errors(output, option="--output"):
-        write_table(journal.rows(order), journal.labels, output)
+        write_all(lambda: journal.rows(order), journal.labels, output)
         journal.finish()

@@ -11,7 +11,7 @@ from typing import IO, Self
 from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.disk import plain_disk_errors
-from mien.pipeline.table import TableRow, check_suffix, write_table
+from mien.pipeline.table import TableRow, check_suffix, write_all
 
 
 class LiveTable:
@@ -51,7 +51,7 @@ class LiveTable:
         if self._file is not None:
             self._file.close()
         with plain_disk_errors(self.path, option="--output"):
-            write_table(self._rows(), self._labels, self.path)
+            write_all(self._rows, self._labels, self.path)
             self._partial.unlink()
 
     def _rows(self) -> Iterator[TableRow]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from mien.errors import InputError, OptionError, OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
-from mien.pipeline.xlsx import check_openpyxl, read_xlsx, write_xlsx
+from mien.pipeline.xlsx import SheetFullError, check_openpyxl, read_xlsx, write_xlsx
 from mien.results import Face, ImageResult, VideoFrame
 
 TableRow = dict[str, Any]
@@ -133,6 +133,19 @@ def write_table(rows: Iterable[TableRow], labels: LabelSet, path: Path) -> None:
     ]
     with atomic_open(path) as file:
         write(iter(rows), schema(labels), file)
+
+
+def write_all(rows: Callable[[], Iterable[TableRow]], labels: LabelSet, path: Path) -> None:
+    """`write_table`; rows that a sheet of Excel cannot hold are not lost but written beside it as .parquet.
+
+    Raises `OutputError` that names that table.
+    """
+    try:
+        write_table(rows(), labels, path)
+    except SheetFullError as error:
+        beside = path.with_name(f"{path.name}.parquet")
+        write_table(rows(), labels, beside)
+        raise SheetFullError(f"{path} is not written: {error}. All rows are in {beside}") from None
 
 
 def _write_parquet(rows: Iterator[TableRow], columns: pa.Schema, file: IO[bytes]) -> None:

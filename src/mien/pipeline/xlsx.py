@@ -17,6 +17,10 @@ _SHEET = "faces"
 _WITHOUT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
+class SheetFullError(OutputError):
+    """More rows than a sheet holds."""
+
+
 def check_openpyxl() -> None:
     """Raises `MissingPackageError` before the work for what would fail after it."""
     try:
@@ -25,10 +29,22 @@ def check_openpyxl() -> None:
         raise MissingPackageError("An .xlsx table", "openpyxl", "xlsx") from error
 
 
+def check_rows(path: Path, least: int) -> None:
+    """Raises `SheetFullError` before the work where the table `path` will have more rows than a sheet holds.
+
+    `least`: so many images and frames there are about; each has a row or more.
+    """
+    if path.suffix.lower() == ".xlsx" and least > MOST_ROWS:
+        raise SheetFullError(
+            f"{path}: a sheet of Excel holds {MOST_ROWS:,} rows and there are about {least:,} images and frames; "
+            "name a .parquet table, or examine fewer frames (--fps)"
+        )
+
+
 def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[bytes]) -> None:
     """Rows under a bold heading that stays in view. Text that begins with "=" is text, never a formula.
 
-    Raises `OutputError` for more rows than a sheet holds.
+    Raises `SheetFullError` for more rows than a sheet holds.
     """
     check_openpyxl()
     from openpyxl import Workbook
@@ -54,7 +70,9 @@ def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[
     try:
         for count, row in enumerate(rows):
             if count == MOST_ROWS:
-                raise OutputError(f"a sheet of Excel holds {MOST_ROWS:,} rows and the table has more; use .parquet")
+                raise SheetFullError(
+                    f"a sheet of Excel holds {MOST_ROWS:,} rows and the table has more; use .parquet"
+                )
             sheet.append([cell(row[name]) for name in columns])
     except BaseException:
         sheet.close()
