@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from fractions import Fraction
 from itertools import islice
@@ -243,6 +244,41 @@ def test_a_damaged_video_ends_where_it_is_damaged(tmp_path: Path) -> None:
     assert error is not None
     assert "is damaged at" in error
     assert {(len(each), reason) for each, reason in ends} == {(len(frames), error)}, "the same each time"
+
+
+def test_damage_right_after_the_first_frame_is_no_recording_from_the_middle(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 120, 160, 3), dtype=np.uint8)
+    path = write_video(tmp_path / "a.mp4", list(noise), options={"threads": "1"})
+    with av.open(str(path)) as file:
+        second = next(packet for i, packet in enumerate(file.demux(video=0)) if i == 1)
+    data = bytearray(path.read_bytes())
+    data[second.pos : second.pos + second.size] = b"\x5a" * second.size
+    path.write_bytes(data)
+    _, error = read(path)
+    assert error is not None
+    assert "is damaged at 0.0 s" in error
+
+
+def test_a_video_without_a_complete_frame_is_truncated(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", 60)
+    path.write_bytes(path.read_bytes()[:900])
+    assert "truncated" in error_of(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("pipe.mp4", "pipe.gif", "pipe"):
+        os.mkfifo(tmp_path / name)
+        is_video(str(tmp_path / name))
+        with pytest.raises(VideoError, match="pipe"):
+            list(frames_of(str(tmp_path / name)))
+
+
+def test_a_transport_stream_is_known_by_its_packets(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.ts", 5)
+    (tmp_path / "b.ts").write_text("export const G = 1;\n" * 50)
+    assert is_video(str(tmp_path / "a.ts"))
+    assert not is_video(str(tmp_path / "b.ts"))
 
 
 def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mien.media.video import VideoFile, VideoInfo
 SHORTEST_MS = 20  # browsers show frames of a stated duration below it for
 DEFAULT_MS = 100
 _STILL_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")  # of ISO files
+_TS_PACKET = 188  # bytes
 _HEAD = 64 * 1024  # bytes in which a PNG states that it is animated
 
 
@@ -85,8 +86,7 @@ def is_video(path: str) -> bool:
 def is_animation(path: str) -> bool:
     """Whether a GIF, WebP or PNG has more than one frame, by its header; False for what cannot be read."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD)
+        head = _head(path)
         if head[:8] == b"\x89PNG\r\n\x1a\n":
             return b"acTL" in head.partition(b"IDAT")[0]
         if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
@@ -112,11 +112,19 @@ def _holds_video(path: str, suffix: str) -> bool:
     if suffix in IMAGE_SUFFIXES:
         return False
     try:
-        with open(path, "rb") as file:
-            head = file.read(12)
+        head = _head(path)
     except (OSError, ValueError):
         return False
     if head[4:8] == b"ftyp":
         return head[8:12] not in _STILL_BRANDS
-    avi = head[:4] == b"RIFF" and head[8:] == b"AVI "
-    return avi or head[:4] in (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba")  # Matroska, Flash, MPEG
+    avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    stream = head[: 3 * _TS_PACKET : _TS_PACKET] == b"GGG"  # MPEG-TS; .ts is also the ending of TypeScript
+    return avi or stream or head[:4] in (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba")  # Matroska, Flash, MPEG
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a file; none of a pipe or a device, which could wait for ever."""
+    if not os.path.isfile(path):
+        return b""
+    with open(path, "rb") as file:
+        return file.read(_HEAD)

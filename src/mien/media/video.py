@@ -168,7 +168,7 @@ def _decoded(
         yield index, round(time_s, 6), frame
         index, before = index + 1, time_s
     if index == 0:
-        raise VideoError(name, "holds no frames; record or export it again")
+        raise VideoError(name, end.missing(0.0) or "holds no frames; record or export it again")
     if missing := end.missing(before):
         raise VideoError(name, missing)
 
@@ -205,6 +205,7 @@ def _frames(
 ) -> Iterator[VideoFrame]:
     av = load_av()
     first, reached, last_s = None if point is None else point.pts, False, None
+    key: Any = None  # the first key frame's packet
     try:
         for packet in container.demux((stream, *container.streams.audio)):
             end.saw(packet)
@@ -216,9 +217,11 @@ def _frames(
             try:
                 frames = cast("list[VideoFrame]", packet.decode())
             except (av.FFmpegError, ValueError):
-                if last_s is None and not packet.is_keyframe:
-                    continue  # recorded from the middle: nothing is complete before the first key frame
+                incomplete = point is not None or _is_before(packet, key)
+                if last_s is None and incomplete and not packet.is_keyframe:
+                    continue  # begun in the middle: nothing is complete before the first key frame
                 raise
+            key = packet if key is None and packet.is_keyframe else key
             for frame in frames:
                 if first is None or (frame.pts is not None and frame.pts >= first):
                     last_s = frame.time or 0.0
@@ -228,6 +231,11 @@ def _frames(
             raise VideoError(name, f"cannot be read any more ({error.strerror}); check the disk") from None
         start_s = (container.start_time or 0) / 1e6
         raise VideoError(name, _damaged(0.0 if last_s is None else last_s - start_s)) from None
+
+
+def _is_before(packet: Any, key: Any) -> bool:
+    """Whether a packet is shown before the first key frame's, which is None where it has not come."""
+    return key is None or (packet.pts is not None and key.pts is not None and packet.pts < key.pts)
 
 
 def _damaged(time_s: float) -> str:
