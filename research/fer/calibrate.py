@@ -14,6 +14,8 @@ Operating points divide a power of the class frequencies of FER+ training out of
 A class that is never recognised on FER+ under a point is raised until it is predicted as often as it is shown.
 Temperature: the least mean log loss under "default". Threshold: the lowest with a selective accuracy of 90 %. A
 source without contempt is evaluated over its seven classes, as `mien evaluate` does. `--manifest` writes it all.
+
+`--keep` chooses nothing: the operating points, temperature and thresholds of the manifest are measured again.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ RULE = f"lowest threshold with a selective accuracy of {ACCURACY:.0%} on one hal
 COMMAND = (
     "python -m research.fer.calibrate weights/{0} --logits logits/{0}.npz --suite suite {1} --within {2} --manifest"
 )
+KEPT = "python -m research.fer.calibrate weights/{0} --logits logits/{0}.npz --suite suite --keep --manifest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,6 @@ def calibrate(measured: Measured, *, tta: bool, within: float = WITHIN) -> Weigh
     """The manifest with everything that is chosen and measured."""
     sets = [measured.labelled(name, tta=tta) for name in SUITE]
     chooses = [one.take(first_half(one.clusters)) for one in sets]
-    others = [one.take(~first_half(one.clusters)) for one in sets]
     points = operating_points(chooses, within)
     biases = {
         name: with_every_class(chooses[0], prior(frequencies(), point.strength)) for name, point in points.items()
@@ -111,44 +113,62 @@ def calibrate(measured: Measured, *, tta: bool, within: float = WITHIN) -> Weigh
     for name, point in points.items():
         print(f"{name:8s} strength {point.strength:+.2f}: FER+ {point.ferplus:.2%}, mean balanced {point.mean:.2%}")
     command = COMMAND.format(measured.manifest.name, "--tta" if tta else "--no-tta", within)
-    reported = [measured.labelled(name, tta=tta) for name, entry in ENTRIES.items()
-                if not entry.chooses and name in measured and len(entry.labels) > 3]  # fmt: skip
-    return replace(
+    thresholds = {
+        name: ConfidenceThreshold(threshold=lowest(chooses, temperature, bias), rule=RULE, measured={})
+        for name, bias in priors.items()
+    }
+    chosen = replace(
         measured.manifest,
         tta=tta,
         temperature=temperature,
         priors={name: tuple(map(float, bias)) for name, bias in priors.items()},
+        confidence_thresholds=thresholds,
+    )
+    return measured_again(replace(measured, manifest=chosen), command)
+
+
+def measured_again(measured: Measured, command: str) -> WeightsManifest:
+    """The manifest with the metrics of what it has chosen already."""
+    manifest = measured.manifest
+    sets = [measured.labelled(name, tta=manifest.tta) for name in SUITE]
+    others = [one.take(~first_half(one.clusters)) for one in sets]
+    reported = [measured.labelled(name, tta=manifest.tta) for name, entry in ENTRIES.items()
+                if not entry.chooses and name in measured and len(entry.labels) > 3]  # fmt: skip
+    priors = {name: np.array(bias) for name, bias in manifest.priors.items()}
+    pairs = [*zip(sets, others, strict=True), *((one, None) for one in reported)]
+    return replace(
+        manifest,
         confidence_thresholds={
-            name: threshold(chooses, [*others, *reported], temperature, bias, command)
-            for name, bias in priors.items()
+            name: replace(
+                of,
+                measured=selective([*others, *reported], of.threshold, manifest.temperature, priors[name], command),
+            )
+            for name, of in manifest.confidence_thresholds.items()
         },
         measured={"command": command}
-        | {
-            one.title: metrics_of(one, temperature, priors["default"], other)
-            for one, other in [*zip(sets, others, strict=True), *((one, None) for one in reported)]
-        },
+        | {one.title: metrics_of(one, manifest.temperature, priors["default"], other) for one, other in pairs},
     )
 
 
-def threshold(
-    chooses: Sequence[LabelledLogits],
-    measures: Sequence[LabelledLogits],
-    temperature: float,
-    bias: np.ndarray,
-    command: str,
-) -> ConfidenceThreshold:
-    """The lowest threshold whose certain predictions are right often enough, and its metrics on other images."""
-    chosen = lowest_threshold(
-        np.concatenate([one.probabilities(temperature, bias) for one in chooses]),
-        np.concatenate([one.truth for one in chooses]),
+def lowest(sets: Sequence[LabelledLogits], temperature: float, bias: np.ndarray) -> float:
+    """The lowest threshold whose certain predictions are right often enough."""
+    return lowest_threshold(
+        np.concatenate([one.probabilities(temperature, bias) for one in sets]),
+        np.concatenate([one.truth for one in sets]),
         ACCURACY,
-        weight=np.concatenate([np.full(len(one), 1 / len(one)) for one in chooses]),
+        weight=np.concatenate([np.full(len(one), 1 / len(one)) for one in sets]),
     )
+
+
+def selective(
+    sets: Sequence[LabelledLogits], threshold: float, temperature: float, bias: np.ndarray, command: str
+) -> dict[str, Any]:
+    """The metrics of a threshold as the manifest holds them."""
     stated: dict[str, Any] = {"command": command}
-    for one in measures:
-        metrics = selective_metrics(chosen, one.probabilities(temperature, bias), one.truth, one.clusters)
+    for one in sets:
+        metrics = selective_metrics(threshold, one.probabilities(temperature, bias), one.truth, one.clusters)
         stated[one.title] = {name: value for name, value in metrics.items() if name != "risk_coverage"}
-    return ConfidenceThreshold(threshold=chosen, rule=RULE, measured=stated)
+    return stated
 
 
 def metrics_of(
@@ -207,11 +227,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--suite", type=Path, required=True)
     parser.add_argument("--tta", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--within", type=float, default=WITHIN, help="of the best FER+ accuracy, for default")
+    parser.add_argument("--keep", action="store_true", help="choose nothing, measure again")
     parser.add_argument("--manifest", action="store_true", help="write everything into the manifest")
     options = parser.parse_args(arguments)
-    manifest = calibrate(
-        Measured.of(options.weights, options.logits, options.suite), tta=options.tta, within=options.within
-    )
+    measured = Measured.of(options.weights, options.logits, options.suite)
+    if options.keep:
+        manifest = measured_again(measured, KEPT.format(measured.manifest.name))
+    else:
+        manifest = calibrate(measured, tta=options.tta, within=options.within)
     print_metrics(manifest)
     if options.manifest:
         write_manifest(manifest)
