@@ -303,6 +303,7 @@ def test_axe_finds_nothing(page: Any, theme: str, width: int) -> None:
 @pytest.mark.filterwarnings("ignore:Workbook contains no default style")
 def test_downloads_hold_the_same(page: Any) -> None:
     openpyxl = pytest.importorskip("openpyxl")
+    give(page, EXAMPLES / "astronaut.jpg")
     expected = rows(page)
     lines = list(csv.reader(io.StringIO(rows(page, "csv").decode())))
     sheet = openpyxl.load_workbook(io.BytesIO(rows(page, "xlsx"))).active
