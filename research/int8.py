@@ -29,12 +29,17 @@ FACES = 24  # of each source
 TOLERANCE = 0.02  # of the golden output, in shares of its largest value: rounding differs between processors
 
 
+def calibrating(faces: int) -> np.ndarray:
+    """(FACES,) which of this many faces of a source set the ranges."""
+    return np.linspace(3, faces - 4, FACES).astype(int)
+
+
 def faces(suite: Path, *, moved: bool) -> np.ndarray:
     """Aligned faces (N, S, S, 3) evenly from every source, `moved` by up to a quarter turn and half the size."""
     images = []
     for name in SUITE:
         every = load(suite, name).images
-        images.append(every[np.linspace(3, len(every) - 4, FACES).astype(int)])
+        images.append(every[calibrating(len(every))])
     together = np.concatenate(images)
     if not moved:
         return together

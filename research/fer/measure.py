@@ -45,8 +45,11 @@ class Measured:
     def __contains__(self, name: str) -> bool:
         return f"{name} one" in self.logits
 
-    def labelled(self, name: str, *, tta: bool) -> LabelledLogits:
-        """One entry, with the classes that it tells apart; faces of classes with fewer than `FEW` are left out."""
+    def labelled(self, name: str, *, tta: bool, rows: np.ndarray | None = None) -> LabelledLogits:
+        """One entry, with the classes that it tells apart; faces of classes with fewer than `FEW` are left out.
+
+        `rows`: (N,) bool, the faces to take of the entry; None: all.
+        """
         entry, faces, one = ENTRIES[name], load(self.suite, name), self.logits[f"{name} one"]
         everything = LabelledLogits(
             title=entry.title,
@@ -55,7 +58,8 @@ class Measured:
             clusters=faces.clusters,
             classes=np.array([label in entry.labels for label in FERPLUS]),
         )
-        return everything.take(np.bincount(faces.truth, minlength=len(FERPLUS))[faces.truth] >= FEW)
+        kept = np.bincount(faces.truth, minlength=len(FERPLUS))[faces.truth] >= FEW
+        return everything.take(kept if rows is None else kept & rows)
 
 
 def main(arguments: list[str] | None = None) -> None:

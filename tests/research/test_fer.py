@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ pytest.importorskip("sklearn")
 
 from research.fer import calibrate, suite
 from research.fer.checkpoint import OUTPUTS, soup, votes_only
+from research.fer.int8_accuracy import table_of
 from research.fer.measure import Measured
+from research.int8 import calibrating
 from safetensors.torch import save_file
 
 from mien.labels import FERPLUS
@@ -87,3 +90,18 @@ def test_both_passes_are_better_than_one_and_rare_classes_are_left_out(measured:
     thinned = dict(rows) | {"truth": np.where(np.arange(len(rows["truth"])) < 3, 5, rows["truth"] % 5)}
     np.savez(measured.suite / "cfee.npz", **thinned)
     assert set(measured.labelled("cfee", tta=False).truth.tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_int8_is_compared_on_faces_that_did_not_calibrate_it(measured: Measured) -> None:
+    logits = {name: of.copy() for name, of in measured.logits.items()}
+    calibrated = calibrating(len(logits["cfee one"]))
+    logits["cfee one"][calibrated] *= -1  # what the faces of the ranges would tell does not count
+    reversed_rows = np.setdiff1d(np.arange(len(logits["cfee one"])), calibrated)[:20]
+    logits["cfee one"][reversed_rows] *= -1
+    table = {row[0].partition(",")[0]: row for row in table_of(measured, replace(measured, logits=logits))}
+    assert table["FER+ validation"][2:4] == table["FER+ validation"][4:6]
+    assert table["FER+ validation"][-1] == "100.0"
+    faces = len(logits["cfee one"]) - len(calibrated)
+    assert table["CFEE"][1] == str(faces)
+    assert float(table["CFEE"][-1]) == pytest.approx(100 * (1 - 20 / faces), abs=0.1)
+    assert table["CFEE"][6].startswith("-")
