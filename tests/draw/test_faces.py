@@ -32,6 +32,23 @@ def test_a_certain_prediction_has_a_complete_box_and_an_uncertain_one_a_dashed_b
     assert 0.3 < along_the_left_side(annotate(GROUND, [uncertain])).mean() < 0.7
 
 
+def test_an_uncertain_label_carries_the_colour_of_its_box() -> None:
+    uncertain = replace(FACE, expression=replace(FACE.expression, confidence_threshold=0.61))
+    for label in labels_of(uncertain, (300, 300), bars=True):
+        assert label.lines[0].edge == COLOURS[Expression.HAPPINESS]
+    above = annotate(GROUND, [uncertain], draw=["labels"])[:80]
+    assert (above == COLOUR).all(axis=-1).sum() > 20
+
+
+def test_the_bar_of_a_class_is_as_long_as_its_probability() -> None:
+    image = annotate(
+        np.full((900, 900, 3), 90, np.uint8), [replace(FACE, box=Box(200, 400, 600, 800))], draw=["bars"]
+    )
+    row = (image == rgb(COLOURS[Expression.SURPRISE])).all(axis=-1).sum(axis=1).max()
+    width = (image == rgb(COLOURS[Expression.HAPPINESS])).all(axis=-1).sum(axis=1).max()
+    assert 0.28 <= row / width <= 0.33
+
+
 def test_the_image_given_stays_as_it_is() -> None:
     before = GROUND.copy()
     annotate(GROUND, [FACE, replace(FACE, expression=None)], draw=PARTS, anonymize="blur")

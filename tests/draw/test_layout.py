@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.draw.layout import MOST_COVERED, Form, layout_labels
+from mien.draw.layout import MOST_COVERED, MOST_COVERED_BY_MORE, Form, layout_labels
 from mien.geometry import Box
 
 SIZE = (400, 300)
@@ -56,7 +56,22 @@ def test_every_face_gets_a_plain_label_before_any_gets_a_rich_one() -> None:
 def test_a_face_that_fills_the_image_carries_its_label() -> None:
     (label,) = layout_labels([Box(0, 0, 400, 300)], [FORMS], SIZE, plain=2)
     assert label is not None
-    assert label.box.bottom == 300
+    assert label.box.top == 0  # its forehead, not its mouth
+
+
+def test_a_tight_portrait_keeps_its_face_visible() -> None:
+    face = Box(10, 10, 140, 140)
+    (label,) = layout_labels([face], [FORMS], (150, 150), plain=2)
+    assert label is not None
+    assert label.form > 0  # four lines would cover a third of the face
+    assert shared(label.box, face) <= MOST_COVERED_BY_MORE * face.area
+
+
+def test_a_label_that_almost_fits_above_covers_the_least_of_its_face() -> None:
+    face = Box(50, 13, 250, 300)
+    (label,) = layout_labels([face], [[Form(60, 14)]], (300, 300), gap=2)
+    assert label is not None
+    assert label.box.bottom == 14
 
 
 def test_a_label_wider_than_the_image_is_left_out() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from mien.geometry import Box
 
-MOST_COVERED = 0.3  # of a face by its own label, where there is no room beside it
+MOST_COVERED = 0.2  # of a face by its own label, where there is no room beside it
+MOST_COVERED_BY_MORE = 0.12  # by a form richer than the plain one
 
 
 class Form(NamedTuple):
@@ -38,13 +39,13 @@ def layout_labels(
 
     `forms`: of each face, the richest first; `plain`: the one that every face gets before any gets a richer one.
     `size`: width and height of the image. A label lies within the image, at a side of its face (`gap` pixels away)
-    or, where there is no room, within at most `MOST_COVERED` of it.
+    or, where there is no room, over at most `MOST_COVERED` of it: of its forehead, or else of its chin.
     """
     layout = _Layout(faces, size, gap)
     for i, of_face in enumerate(forms):
-        layout.assign(i, of_face, range(plain, len(of_face)))
+        layout.assign(i, of_face, range(plain, len(of_face)), MOST_COVERED)
     for i, of_face in enumerate(forms):
-        layout.assign(i, of_face, range(min(plain, len(of_face))))
+        layout.assign(i, of_face, range(min(plain, len(of_face))), MOST_COVERED_BY_MORE)
     return layout.placements
 
 
@@ -55,10 +56,10 @@ class _Layout:
         self._labels = np.full((len(faces), 4), np.nan)
         self.placements: list[Placement | None] = [None] * len(faces)
 
-    def assign(self, index: int, forms: Sequence[Form], order: Sequence[int]) -> None:
+    def assign(self, index: int, forms: Sequence[Form], order: Sequence[int], covered: float) -> None:
         """Give a label the first of its forms that has a place; else it stays where it is."""
         for form in order:
-            for box in self._candidates(self._faces[index], forms[form]):
+            for box in self._candidates(self._faces[index], forms[form], covered):
                 if self._is_free(index, box):
                     self._labels[index] = _sides(box)
                     self.placements[index] = Placement(form, box)
@@ -68,26 +69,29 @@ class _Layout:
         others = np.arange(len(self._boxes)) != index
         return not (_overlaps(box, self._boxes[others]) or _overlaps(box, self._labels[others]))
 
-    def _candidates(self, face: Box, form: Form) -> Iterator[Box]:
-        """Boxes within the image, best first: above, below, at the sides; then within the face."""
+    def _candidates(self, face: Box, form: Form, covered: float) -> Iterator[Box]:
+        """Boxes within the image, best first: above, below, at the sides; then over a share of the face."""
         width, height = self._size
         if form.width > width or form.height > height:
             return
         shown = face.clipped(width, height)
         left, right = shown.left, shown.right - form.width
         aligned = [left, right, (left + right) / 2]
+        lowest = height - form.height
         above, below = shown.top - form.height - self._gap, shown.bottom + self._gap
         for y in (above, below):
-            if 0 <= y <= height - form.height:
+            if 0 <= y <= lowest:
                 yield from (_box(min(max(x, 0), width - form.width), y, form) for x in aligned)
         for x in (shown.right + self._gap, shown.left - form.width - self._gap):
             if 0 <= x <= width - form.width:
                 for y in (shown.top, shown.bottom - form.height, (shown.top + shown.bottom - form.height) / 2):
-                    yield _box(x, min(max(y, 0), height - form.height), form)
-        for y in (shown.bottom - form.height, shown.top):
-            box = _box(min(max(left, 0), width - form.width), min(max(y, 0), height - form.height), form)
-            if _shared(box, shown) <= MOST_COVERED * shown.area:
-                yield box
+                    yield _box(x, min(max(y, 0), lowest), form)
+        for y in (min(max(above, 0), shown.top), shown.top, max(min(below, lowest), shown.bottom - form.height),
+                  shown.bottom - form.height):  # fmt: skip
+            for x in aligned:
+                box = _box(min(max(x, 0), width - form.width), min(max(y, 0), lowest), form)
+                if _shared(box, shown) <= covered * shown.area:
+                    yield box
 
 
 def _box(left: float, top: float, form: Form) -> Box:

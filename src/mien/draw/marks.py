@@ -18,17 +18,20 @@ MOST_WITH_BARS = 12  # faces of an image; among more it is no longer clear whose
 _LEAST_SHARE = 0.01  # of a class with a bar
 _CASING = (0, 0, 0, 150)  # around lines, so that they are seen on any ground
 _PANEL = (20, 20, 20, 225)
+_TRACK = (90, 90, 90)  # of a bar: as long as 100 %
 _LEAST_PX, _LEAST_SMALL_PX, _LEAST_LINE = 10, 9, 1
+_ONE_SPACE_PX = 14  # in smaller text one space is hardly seen
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a label. `share`: of a bar behind it, 0..1; None for a chip in its colour."""
+    """One line of a label. `share`: of a bar under it, 0..1; None for a chip. `edge`: colour of its left side."""
 
     text: str
     colour: str
     share: float | None = None
     scale: float = 1.0  # of the text's size
+    edge: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,25 @@ class Label:
     @property
     def form(self) -> Form:
         """Its size."""
-        widths = [_font(self.text_px * line.scale).getlength(line.text) for line in self.lines]
+        widths = [
+            _font(self.text_px * line.scale).getlength(line.text) + self.edge_px * bool(line.edge)
+            for line in self.lines
+        ]
         return Form(round(max(*widths, self.least_width, 0) + 0.7 * self.text_px), sum(map(self.row, self.lines)))
 
     def row(self, line: Line) -> int:
-        """Height of a line in pixels."""
-        return round(1.4 * self.text_px * line.scale)
+        """Height of a line in pixels, with its bar."""
+        return round(1.4 * self.text_px * line.scale) + (0 if line.share is None else self.bar_px)
+
+    @property
+    def edge_px(self) -> int:
+        """Width of a coloured left side."""
+        return round(0.4 * self.text_px)
+
+    @property
+    def bar_px(self) -> int:
+        """Height of a bar."""
+        return max(2, round(0.18 * self.text_px))
 
 
 def text_px(box: Box, size: tuple[int, int]) -> float:
@@ -69,13 +85,15 @@ def labels_of(face: Face, size: tuple[int, int], *, bars: bool) -> list[Label]:
     height = text_px(face.box, size)
     uncertain = face.certain is False
     colour = UNCERTAIN if uncertain else colour_of(scores.top, scores.labels)
+    edge = colour_of(scores.top, scores.labels) if uncertain else ""
     name = f"{scores.top}{'?' * uncertain}"
-    chip = Line(f"{name} {percent(scores.confidence)}", colour)
+    space = "  " if height < _ONE_SPACE_PX else " "
+    chip = Line(f"{name}{space}{percent(scores.confidence)}", colour, edge=edge)
     scale = max(0.78, min(1.0, _LEAST_SMALL_PX / height))
     why = reasons(face)
     reason = (Line(", ".join(why), "", scale=scale),) if why else ()
     ranked = [(label, p) for label, p in scores.ranked()[1:BARS] if p >= _LEAST_SHARE] if bars else []
-    rows = [Line(f"{label} {percent(p)}", colour_of(label, scores.labels), p, scale) for label, p in ranked]
+    rows = [Line(f"{label}{space}{percent(p)}", colour_of(label, scores.labels), p, scale) for label, p in ranked]
     wide = min(face.box.width, 11 * height)
     small = max(_LEAST_PX, 0.85 * height)
     return [
@@ -83,8 +101,8 @@ def labels_of(face: Face, size: tuple[int, int], *, bars: bool) -> list[Label]:
         Label((chip, *reason), height),
         Label((chip,), height),
         Label((chip,), small),
-        Label((Line(name, colour),), small),
-        Label((Line(f"{str(scores.top)[:3]}{'?' * uncertain}", colour),), small),
+        Label((Line(name, colour, edge=edge),), small),
+        Label((Line(f"{str(scores.top)[:3]}{'?' * uncertain}", colour, edge=edge),), small),
     ]
 
 
@@ -93,19 +111,21 @@ def draw_label(draw: ImageDraw.ImageDraw, label: Label, box: Box) -> None:
     left, right, y = round(box.left), round(box.right) - 1, round(box.top)
     for line in label.lines:
         high = label.row(line)
+        middle = y + high / 2
         font = _font(label.text_px * line.scale)
         is_chip = line.share is None and bool(line.colour)
         draw.rectangle((left, y, right, y + high - 1), fill=line.colour if is_chip else _PANEL)
+        if line.edge:
+            draw.rectangle((left, y, left + label.edge_px - 1, y + high - 1), fill=line.edge)
         if line.share is not None:
-            end = left + (right - left) * line.share
-            draw.rectangle((left, y + 1, max(end, left + 1), y + high - 2), fill=line.colour)
-        inset = left + 0.35 * label.text_px
-        if is_chip:
-            draw.text((inset, y + high / 2), line.text, fill=ink_on(line.colour), font=font, anchor="lm")
-        else:
-            stroke = max(1, round(label.text_px / 14)) if line.share is not None else 0
-            draw.text((inset, y + high / 2), line.text, fill="white", font=font, anchor="lm",
-                      stroke_width=stroke, stroke_fill="black")  # fmt: skip
+            top, end = y + high - label.bar_px, left + (right - left) * line.share
+            draw.rectangle((left, top, right, top + label.bar_px - 1), fill=_TRACK)
+            draw.rectangle((left, top, max(end, left + 1), top + label.bar_px - 1), fill=line.colour)
+            middle -= label.bar_px / 2
+        inset = left + 0.35 * label.text_px + label.edge_px * bool(line.edge)
+        draw.text(
+            (inset, middle), line.text, fill=ink_on(line.colour) if is_chip else "white", font=font, anchor="lm"
+        )
         y += high
 
 
