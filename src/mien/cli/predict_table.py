@@ -19,6 +19,7 @@ from mien.results import FLAG_REASONS, ImageResult, VideoFrame, percent
 _COLUMNS = ("image", "face", "expression", "next", "left top right bottom", "yaw pitch roll", "note")
 _LEAST_NEEDED = ("yaw pitch roll", "next", "left top right bottom", "face")  # left out first in a narrow terminal
 _IMAGE_CELLS = 24  # that the path keeps
+_LEAST_IMAGE_CELLS, _LEAST_NOTE_CELLS = 10, 10  # in the narrowest terminals; longer notes go on below
 
 
 class Summary:
@@ -101,23 +102,57 @@ def print_table(rows: list[TableRow], classes: list[str], threshold: float | Non
         last = row["source"]
     if not lines:
         return
-    widths = {
-        name: max(cell_len(text) for text in (name, *(line.get(name, "") for line in lines))) for name in _COLUMNS
-    }
-    columns = [name for name in _COLUMNS if any(line.get(name) for line in lines)]
-    for name in _LEAST_NEEDED:
-        if min(widths["image"], _IMAGE_CELLS) + sum(widths[n] + 2 for n in columns if n != "image") > console.width:
-            columns = [column for column in columns if column != name]
-    rest = console.width - sum(widths[name] + 2 for name in columns if name != "image")
-    image = min(widths["image"], max(rest - 2, 16))
+    _without_common_folder(console, lines)
+    columns, widths = _fitting(lines, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
-        table.add_column(name, no_wrap=True, justify="right" if name == "face" else "left")
+        table.add_column(
+            name, no_wrap=name != "note", justify="right" if name == "face" else "left", width=widths[name]
+        )
     for line in lines:
-        cells = {**line, "image": end_of_path(line["image"], image)}
+        cells = {**line, "image": end_of_path(line["image"], widths["image"])}
         style = "" if line.get("note", "").startswith("uncertain") else "bold"
         table.add_row(*(Text(cells.get(name, ""), style if name == "expression" else "") for name in columns))
     console.print(table)
+
+
+def _fitting(lines: list[dict[str, str]], width: int) -> tuple[list[str], dict[str, int]]:
+    """The columns that a terminal of this width holds, and the cells of each; the expression is never cut."""
+    widths = _widths(lines)
+    columns = [name for name in _COLUMNS if any(line.get(name) for line in lines)]
+
+    def left_over() -> int:
+        return width - sum(widths[name] + 2 for name in columns if name != "image") - 2
+
+    for name in _LEAST_NEEDED:
+        if left_over() < min(widths["image"], _IMAGE_CELLS):
+            columns = [column for column in columns if column != name]
+    missing = min(widths["image"], _IMAGE_CELLS) - left_over()
+    if "note" in columns and missing > 0:
+        widths["note"] = max(widths["note"] - missing, min(widths["note"], _LEAST_NOTE_CELLS))
+    widths["image"] = min(widths["image"], max(left_over(), _LEAST_IMAGE_CELLS))
+    return columns, widths
+
+
+def _widths(lines: list[dict[str, str]]) -> dict[str, int]:
+    return {
+        name: max(cell_len(text) for text in (name, *(line.get(name, "") for line in lines))) for name in _COLUMNS
+    }
+
+
+def _without_common_folder(console: Console, lines: list[dict[str, str]]) -> None:
+    """In a terminal too narrow for whole paths, a common folder stands once above the table."""
+    paths = [line["image"] for line in lines if line["image"]]
+    if len(paths) < 2 or sum(width + 2 for width in _widths(lines).values()) <= console.width:
+        return
+    try:
+        folder = os.path.join(os.path.commonpath([os.path.dirname(path) for path in paths]), "")
+    except ValueError:  # relative and absolute ones
+        return
+    if folder.strip(os.sep) and all(path.startswith(folder) for path in paths):
+        console.print(Text(f"in {folder}"), soft_wrap=True)
+        for line in lines:
+            line["image"] = line["image"].removeprefix(folder)
 
 
 def plain_console() -> Console:

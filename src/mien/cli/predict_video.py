@@ -13,6 +13,8 @@ from mien.draw.video import clock
 from mien.results import VideoFrame
 
 _LEAST_CELLS, _OTHER_CELLS = 16, 84  # of the path, and of the other columns with three expressions
+_COLUMNS = {"video": _LEAST_CELLS, "track": 5, "from": 6, "to": 6, "frames": 6, "expressions": 22, "uncertain": 9}
+_LEAST_NEEDED = ("frames", "from", "to")  # left out first in a narrow terminal
 _MOST_TRACKS = 40  # shown of one video: those longest in sight
 
 
@@ -61,21 +63,29 @@ class TrackLines:
         if not self._tracks:
             return
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("video", "track", "from", "to", "frames", "expressions", "uncertain"):
+        console, last = plain_console(), None
+        columns = dict(_COLUMNS)
+        for name in _LEAST_NEEDED:
+            if sum(columns.values()) + 2 * len(columns) > console.width:
+                del columns[name]
+        for name in columns:
             left = name in ("video", "expressions")
             table.add_column(name, no_wrap=name != "expressions", justify="left" if left else "right")
-        console, last = plain_console(), None
         room = max(_LEAST_CELLS, console.width - _OTHER_CELLS)
         for (source, number), track in self._shown():
             total = track.expressions.total()
             shares = [f"{label} {count / total:.0%}" for label, count in track.expressions.most_common(3)]
-            cells = [
-                end_of_path(one_line(source), room) if source != last else "",
-                str(number), clock(track.first_s), clock(track.last_s),
-                str(total), ", ".join(shares), f"{track.uncertain / total:.0%}" if track.uncertain else "",
-            ]  # fmt: skip
+            cells = {
+                "video": end_of_path(one_line(source), room) if source != last else "",
+                "track": str(number),
+                "from": clock(track.first_s),
+                "to": clock(track.last_s),
+                "frames": str(total),
+                "expressions": ", ".join(shares),
+                "uncertain": f"{track.uncertain / total:.0%}" if track.uncertain else "",
+            }
             last = source
-            table.add_row(*map(Text, cells))
+            table.add_row(*(Text(cells[name]) for name in columns))
         console.print(table)
 
     def _shown(self) -> list[tuple[tuple[str, int], _Track]]:

@@ -25,24 +25,27 @@ def print_summary(summary: TableSummary) -> None:
     """Everything, cut to the terminal's width; as wide as need be where the output is no terminal."""
     terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if terminal else 1_000_000, highlight=False)
+    bounded = False  # whether any interval was shown
     if len(summary.videos) > _MOST_VIDEOS:
         _heading(console, "videos", f"{len(summary.videos)}")
-        _units(console, summary.videos)
+        bounded |= _units(console, summary.videos)
     for video in summary.videos if len(summary.videos) <= _MOST_VIDEOS else ():
         _heading(console, video.source, _of_video(video, [t for t in summary.tracks if t.source == video.source]))
-        _expressions(console, video)
+        bounded |= _expressions(console, video)
         tracks = [track for track in summary.tracks if track.source == video.source]
-        _units(console, tracks)
+        bounded |= _units(console, tracks)
         _resting(console, tracks)
     if len(summary.folders) > 1:
         _heading(console, "images", f"{len(summary.folders)} folders")
-        _units(console, summary.folders)
+        bounded |= _units(console, summary.folders)
     for folder in summary.folders[: None if len(summary.folders) == 1 else 0]:
         _heading(console, folder.source, _of_images(folder))
-        _expressions(console, folder)
+        bounded |= _expressions(console, folder)
     lines = [COUNTED, *(f"{note[0].upper()}{note[1:]}." for note in summary.notes)]
     intervals = sorted({unit.resampled for unit in summary if unit.resampled})
-    if intervals:
+    if intervals and not bounded:
+        lines.append("A wider terminal shows 95% intervals.")
+    elif intervals:
         lines.append("In brackets: 95% intervals, bootstrap over " + (
             " or ".join(intervals) if len(intervals) < 3 else "blocks of time"
         ) + ".")  # fmt: skip
@@ -81,11 +84,11 @@ def _of_images(folder: ExpressionSummary) -> str:
     return ", ".join(parts)
 
 
-def _expressions(console: Console, unit: ExpressionSummary) -> None:
-    """One line per expression, with a bar where there is space."""
+def _expressions(console: Console, unit: ExpressionSummary) -> bool:
+    """One line per expression, with a bar where there is space; whether intervals were among them."""
     if not unit.amount:
         console.print("  nothing counted\n")
-        return
+        return False
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     colours = colours_of([one.expression for one in unit.expressions])
     names = max(cell_len(one.expression) for one in unit.expressions)
@@ -104,12 +107,16 @@ def _expressions(console: Console, unit: ExpressionSummary) -> None:
         column.justify = "right"
     console.print(table)
     console.print()
+    return any(one.low is not None for one in unit.expressions)
 
 
-def _units(console: Console, units: Sequence[ExpressionSummary]) -> None:
-    """One line per track or folder: with a column per expression where they fit, else the most frequent."""
+def _units(console: Console, units: Sequence[ExpressionSummary]) -> bool:
+    """One line per track or folder: with a column per expression where they fit, else the most frequent.
+
+    Whether intervals were among them.
+    """
     if not units:
-        return
+        return False
     columns = _columns(units)
     expressions = [
         one.expression for i, one in enumerate(units[0].expressions) if any(u.expressions[i].amount for u in units)
@@ -130,6 +137,7 @@ def _units(console: Console, units: Sequence[ExpressionSummary]) -> None:
         table.add_row(*map(Text, cells))
     console.print(table)
     console.print()
+    return any("(" in cell for name in expressions for cell in columns.get(name, ()))
 
 
 def _resting(console: Console, tracks: Sequence[ExpressionSummary]) -> None:
