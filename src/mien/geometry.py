@@ -125,8 +125,12 @@ def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def invert(matrix: np.ndarray) -> np.ndarray:
     """The matrix (2, 3) that undoes a matrix (2, 3)."""
-    back = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([back, -back @ matrix[:, 2]])
+    (a, b, x), (c, d, y) = matrix.tolist()
+    size = a * d - b * c
+    if size == 0:
+        raise np.linalg.LinAlgError("a matrix that maps onto a line has no inverse")
+    a, b, c, d = d / size, -b / size, -c / size, a / size
+    return np.array([[a, b, -(a * x + b * y)], [c, d, -(c * x + d * y)]])
 
 
 def box_onto_square(box: Box, size_px: int) -> np.ndarray:

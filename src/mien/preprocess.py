@@ -93,10 +93,11 @@ class Preprocess:
         """Faces (B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in the channel order of the weights."""
         scale = 1 / (255 * np.asarray(self.std, dtype=np.float32))
         shift = np.asarray(self.mean, dtype=np.float32) / np.asarray(self.std, dtype=np.float32)
-        x = crops.astype(np.float32) * scale - shift  # (B, S, S, 3)
-        if self.channels == "bgr":
-            x = x[..., ::-1]
-        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        x = np.empty((len(crops), 3, *crops.shape[1:3]), dtype=np.float32)
+        for to, of in enumerate((2, 1, 0) if self.channels == "bgr" else (0, 1, 2)):
+            np.multiply(crops[..., of], scale[of], out=x[:, to])  # one channel at a time: a fifth of the time
+            x[:, to] -= shift[of]
+        return x
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
@@ -107,29 +108,48 @@ def warp(image: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
     """
     height, width = image.shape[:2]
     back = invert(matrix)
-    corners = transform(back, np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]]))
-    (a, b, _), (c, d, _) = back.tolist()
+    (a, b, x), (c, d, y) = back.tolist()
     step = max(1, round(math.sqrt(abs(a * d - b * c))))  # source pixels averaged
-    low, high = corners.min(axis=0) - 2 * step, corners.max(axis=0) + 2 * step
-    left, top = (math.floor(v / step) * step for v in low.tolist())  # on a grid of `step` from the image's corner
-    right, bottom = (math.ceil(v / step) * step for v in high.tolist())
+    left, right = _span(x, a * size_px, b * size_px, step)
+    top, bottom = _span(y, c * size_px, d * size_px, step)
     x0, y0 = min(max(left, 0), (width - 1) // step * step), min(max(top, 0), (height - 1) // step * step)
     inside = image[y0 : max(bottom, y0 + 1), x0 : max(right, x0 + 1)]  # only what is needed and is there
     region = Image.fromarray(np.ascontiguousarray(inside))
     if step > 1:
         region = region.reduce(step)
-    if (x0, y0) != (left, top) or region.size != ((right - left) // step, (bottom - top) // step):
-        pixels = np.asarray(region)
-        rows = np.arange(top // step, bottom // step) - y0 // step
-        columns = np.arange(left // step, right // step) - x0 // step
-        rows, columns = rows.clip(0, len(pixels) - 1), columns.clip(0, pixels.shape[1] - 1)
-        region = Image.fromarray(pixels[rows[:, None], columns[None, :]])  # edges repeated
-    back[:, 2] -= (left, top)
+    wide, high = (right - left) // step, (bottom - top) // step
+    if (x0, y0) != (left, top) or region.size != (wide, high):
+        region = Image.fromarray(_with_edges(np.asarray(region), (left - x0) // step, (top - y0) // step, wide, high))
     return np.asarray(
         region.transform(
             (size_px, size_px),
             Image.Transform.AFFINE,
-            tuple((back / step).ravel()),
+            (a / step, b / step, (x - left) / step, c / step, d / step, (y - top) / step),
             Image.Resampling.BILINEAR,
         )
     )
+
+
+def _span(start: float, along: float, across: float, step: int) -> tuple[int, int]:
+    """The pixels on one axis of a square that begins at `start`, with a margin, on a grid of `step` from 0."""
+    low, high = start + min(along, 0.0) + min(across, 0.0), start + max(along, 0.0) + max(across, 0.0)
+    return math.floor(low / step - 2) * step, math.ceil(high / step + 2) * step
+
+
+def _with_edges(pixels: np.ndarray, left: int, top: int, width: int, height: int) -> np.ndarray:
+    """The pixels from (left, top) on, in a size (height, width, 3), of an image whose edges go on."""
+    wide = np.empty((len(pixels), width, 3), dtype=np.uint8)
+    begin, end = _overlap(left, width, pixels.shape[1])
+    wide[:, :begin], wide[:, end:] = pixels[:, :1], pixels[:, -1:]
+    wide[:, begin:end] = pixels[:, begin + left : end + left]
+    high = np.empty((height, width, 3), dtype=np.uint8)
+    begin, end = _overlap(top, height, len(pixels))
+    high[:begin], high[end:] = wide[:1], wide[-1:]
+    high[begin:end] = wide[begin + top : end + top]
+    return high
+
+
+def _overlap(start: int, length: int, available: int) -> tuple[int, int]:
+    """Which of `length` pixels from `start` on are among those from 0 to `available`."""
+    begin = min(max(-start, 0), length)
+    return begin, min(max(available - start, begin), length)
