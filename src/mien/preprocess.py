@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from mien.errors import InputError, OptionError, UnknownNameError
-from mien.geometry import Box, box_onto_square, five_points, invert, similarity, transform
+from mien.geometry import Box, box_onto_square, five_points, invert, similarity
 
 # Five points of ArcFace's 112-pixel template (insightface, `arcface_dst`): eye centres, nose tip,
 # mouth corners, left to right in the image. Divided by 112: sides of the crop.
@@ -119,7 +119,8 @@ def warp(image: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
         region = region.reduce(step)
     wide, high = (right - left) // step, (bottom - top) // step
     if (x0, y0) != (left, top) or region.size != (wide, high):
-        region = Image.fromarray(_with_edges(np.asarray(region), (left - x0) // step, (top - y0) // step, wide, high))
+        start = (left - x0) // step, (top - y0) // step
+        region = Image.fromarray(_with_edges(np.asarray(region), *start, wide, high))
     return np.asarray(
         region.transform(
             (size_px, size_px),

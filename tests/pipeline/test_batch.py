@@ -334,8 +334,8 @@ def test_saving_without_a_table_resumes_and_gives_the_same_results(
     first = list(recognizer.stream([folder], save=saved))
     (saved / "3.png").unlink()
     Image.new("RGB", (80, 80)).save(folder / "4.png")  # another image under the same name
-    seen, predict = [], recognizer.predict
-    monkeypatch.setattr(recognizer, "predict", lambda image, **options: seen.append(1) or predict(image, **options))
+    seen, see = [], recognizer.see
+    monkeypatch.setattr(recognizer, "see", lambda image, **options: seen.append(1) or see(image, **options))
     again = list(recognizer.stream([folder], save=saved))
     assert len(seen) == 2
     assert [result for result in again if Path(result.source).name != "4.png"] == [

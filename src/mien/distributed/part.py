@@ -24,7 +24,8 @@ from mien.media.animation import is_video
 from mien.media.images import read_first_frame
 from mien.media.resume import differences
 from mien.media.work import map_bounded
-from mien.pipeline.batch import Predictor, read_result, stream
+from mien.pipeline.batch import stream
+from mien.pipeline.image_files import Predictor, read_result
 from mien.pipeline.table import TableRow, rows_of, schema, to_arrow
 from mien.results import ImageResult
 

@@ -15,7 +15,8 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 from mien.distributed.filesystems import file_info, is_local, is_uri, local_path, open_filesystem, shown, state_of
 from mien.errors import ImageError, InputError
 from mien.media.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from mien.pipeline.batch import images_of, name_of
+from mien.pipeline.batch import images_of
+from mien.pipeline.image_files import name_of
 from mien.pipeline.journal import file_state
 
 LIST_SUFFIXES = (".txt", ".lst")

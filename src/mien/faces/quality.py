@@ -61,13 +61,13 @@ def _grey_of_half(image: np.ndarray) -> np.ndarray:
 def _percentiles(values: np.ndarray, *shares: float) -> list[float]:
     """What `np.percentile` gives, in a tenth of its time."""
     ordered = np.sort(values, axis=None).tolist()
-    found = []
+    percentiles = []
     for share in shares:
-        place = share * (len(ordered) - 1)
-        below = int(place)
+        position = share * (len(ordered) - 1)
+        below = int(position)
         low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
-        found.append(low + (high - low) * (place - below))
-    return found
+        percentiles.append(low + (high - low) * (position - below))
+    return percentiles
 
 
 def sharpness(grey: np.ndarray) -> float:

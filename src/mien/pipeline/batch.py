@@ -9,30 +9,31 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from mien.draw.faces import DRAWN, check_drawing
 from mien.errors import ImageError, MienError, check_option
-from mien.labels import LabelSet
 from mien.media.animation import frames_of, is_video
 from mien.media.disk import DISK_FULL, plain_disk_errors
 from mien.media.frames import Sampling
-from mien.media.images import images_in, read_first_frame
+from mien.media.images import images_in
 from mien.media.work import Progress, map_bounded, no_progress, worker_count
 from mien.pipeline.amounts import Amounts
+from mien.pipeline.image_files import Predictor, name_of, read_results
 from mien.pipeline.journal import Journal, file_state
 from mien.pipeline.save import Saver
 from mien.pipeline.table import TableRow, check_suffix, rows_of, write_all
 from mien.pipeline.video import VideoPredictor
 from mien.pipeline.xlsx import check_rows
-from mien.results import Face, ImageResult, VideoFrame
+from mien.results import ImageResult, VideoFrame
 
 if TYPE_CHECKING:
     from mien.pipeline.recognizer import Recognizer
+
+
+TOGETHER = 4  # images whose faces are recognised in one batch: more gain no more
 
 
 class BatchOptions(TypedDict, total=False):
@@ -75,23 +76,6 @@ class _Step:
     result: ImageResult
     last: bool = True
     checkpoint: dict[str, Any] | None = None
-
-
-class Predictor(Protocol):
-    """What a batch needs of a `mien.Recognizer`."""
-
-    @property
-    def labels(self) -> LabelSet:
-        """The classes of the predictions."""
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """Everything that decides the predictions, as plain values."""
-        ...
-
-    def predict(self, source: Any, *, detect: bool = True) -> list[Face]:
-        """The faces of one image."""
-        ...
 
 
 def stream(
@@ -144,11 +128,12 @@ def stream(
     if folder is not None:
         given = [item for item in items if isinstance(item, str)]
         saver = Saver(folder, names, given, draw=draw, anonymize=anonymize, settings=settings, overwrite=overwrite)
-    read = partial(read_result, recognizer=recognizer, detect=detect, saver=saver)
+    read = partial(read_results, recognizer=recognizer, detect=detect, saver=saver)
     video = partial(_read_video, recognizer=cast("Recognizer", recognizer), sampling=sampling,
                     detect=detect, smoothing=smoothing, reuse_scores=reuse_scores, workers=workers)  # fmt: skip
+    most = TOGETHER if saver is None else 1  # what is saved is held until then
     if table is None:
-        steps = _steps(items, read, partial(video, checkpoint=None), workers=workers)
+        steps = _steps(items, read, partial(video, checkpoint=None), workers=workers, most=most)
         return (step.result for step in _counted(steps, Amounts(named, sampling), progress))
     if sampling != Sampling() or not smoothing or not reuse_scores:
         settings["video"] = asdict(sampling) | {"smoothing": smoothing, "reuse_scores": reuse_scores}
@@ -159,24 +144,32 @@ def stream(
     resumed = partial(_resume_video, video=video, journal=journal)
     amounts = Amounts(named, sampling, journal)
     check_rows(table, amounts.total)
-    steps = _counted(_steps(remaining, read, resumed, workers=workers), amounts, progress)
+    steps = _counted(_steps(remaining, read, resumed, workers=workers, most=most), amounts, progress)
     return _written(steps, journal, table, order=list(named))
 
 
 def _steps(
-    items: Iterable[str | ImageError],
-    read: Callable[[str | ImageError], ImageResult],
+    items: Sequence[str | ImageError],
+    read: Callable[[Sequence[str | ImageError]], list[ImageResult]],
     read_video: Callable[[str], Iterator[_Step]],
     *,
     workers: int,
+    most: int,
 ) -> Iterator[_Step]:
-    """The results in the order of the items: images in parallel, videos one after the other."""
+    """The results in the order of the items: up to `most` images together and in parallel, videos one by one."""
+    together = max(1, min(most, len(items) // (2 * workers)))
     for video, group in groupby(items, key=lambda item: isinstance(item, str) and is_video(item)):
         if video:
             for item in group:
                 yield from read_video(str(item))
         else:
-            yield from (_Step(result) for result in map_bounded(read, group, workers=workers))
+            results = map_bounded(read, _in_parts(group, together), workers=workers)
+            yield from (_Step(result) for part in results for result in part)
+
+
+def _in_parts(items: Iterator[str | ImageError], size: int) -> Iterator[list[str | ImageError]]:
+    while part := list(islice(items, size)):
+        yield part
 
 
 def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[str | ImageError]:
@@ -196,51 +189,8 @@ def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[st
     return list(items.values())
 
 
-def name_of(item: str | ImageError) -> str:
-    """What the table calls a source: the path as given; bytes that are no UTF-8 as backslash escapes."""
-    name = item.source if isinstance(item, ImageError) else item
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _saved(item: str | ImageError, saver: Saver | None) -> bool:
     return saver is None or isinstance(item, ImageError) or is_video(item) or saver.done(item)
-
-
-def read_result(
-    item: str | ImageError,
-    *,
-    recognizer: Predictor,
-    detect: bool,
-    saver: Saver | None = None,
-    read: Callable[[str], tuple[np.ndarray, int]] = read_first_frame,
-) -> ImageResult:
-    """One image; what goes wrong with it is its `error`, but for a full disk.
-
-    `read`: what gives the pixels and the number of frames to an item's name.
-    """
-    name = name_of(item)
-    try:
-        if isinstance(item, ImageError):
-            raise item
-        if saver is not None and (earlier := saver.earlier(item, name)) is not None:
-            return earlier
-        image, frames = read(item)
-        faces = recognizer.predict(image, detect=detect)
-        if saver is not None:
-            saver.save(item, image, faces, frames=frames)
-    except ImageError as error:
-        return ImageResult(name, error=error.reason)
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise
-        reason = f"its annotated image cannot be saved ({error.strerror or error}); save elsewhere"
-        return ImageResult(name, error=reason)
-    except MienError as error:  # of a detector of the user's own, say
-        return ImageResult(name, error=str(error))
-    except Exception as error:  # one strange image must not end the run
-        reason = f"could not be read ({type(error).__name__}: {error}); please report it"
-        return ImageResult(name, error=" ".join(reason.split()))
-    return ImageResult(name, tuple(faces), frames=frames)
 
 
 def _read_video(

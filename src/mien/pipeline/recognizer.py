@@ -18,8 +18,6 @@ from mien._version import __version__
 from mien.errors import InputError, OptionError, check_option
 from mien.faces import Detection, Detector, Landmarker
 from mien.faces.landmarks import Landmarks68Onnx
-from mien.faces.pose import head_pose
-from mien.faces.quality import face_quality
 from mien.geometry import Box
 from mien.labels import LabelSet, label_set
 from mien.media.animation import frames_of
@@ -38,6 +36,7 @@ from mien.pipeline.detectors import (
     upright_measure,
 )
 from mien.pipeline.precision import open_precise
+from mien.pipeline.seen import SeenFace, seen_face
 from mien.pipeline.table import read_table, rows_of, to_arrow
 from mien.pipeline.turns import AnyRoll, LocatedFace
 from mien.pipeline.video import VideoPredictor
@@ -96,18 +95,25 @@ class Recognizer:
         one face comes back. `boxes`: where the faces are, instead of detection; they come back in this order.
         Raises `ImageError` for a file that gives no pixels, `InputError` for another source.
         """
+        return self.recognised(self.see(source, detect=detect, boxes=boxes))
+
+    def see(
+        self, source: ImageSource, *, detect: bool = True, boxes: Sequence[Box] | None = None
+    ) -> list[SeenFace]:
+        """The faces as `predict` gives them, but for their expressions, which `recognised` adds to those of many
+        images at once."""
         check_option("detect", detect, bool, "True or False")
         check_option("boxes", boxes, Iterable | None, "a list of mien.Box, or None")
         image = to_rgb(source)
         height, width = image.shape[:2]
         if boxes is None and not detect:
             boxes = [Box(0, 0, width, height)]
-        if boxes is not None:
-            located = self.any_roll.locate(image, [Detection(_box(box, width, height), 1.0) for box in boxes])
-        else:
+        if boxes is None:
             located = self.any_roll.detect(image, self.detections)
-        faces = self.recognise([(image, face) for face in located])
-        return faces if boxes is None else [replace(face, detection=None) for face in faces]
+        else:
+            located = self.any_roll.locate(image, [Detection(_box(box, width, height), 1.0) for box in boxes])
+        seen = [seen_face(image, face, self.network.manifest.inputs) for face in located]
+        return seen if boxes is None else [replace(one, face=replace(one.face, detection=None)) for one in seen]
 
     def detections(self, image: np.ndarray) -> list[Detection]:
         """The faces that the detector detects in an image (H, W, 3) uint8 RGB this way up."""
@@ -115,23 +121,19 @@ class Recognizer:
 
     def recognise(self, faces: Sequence[tuple[np.ndarray, LocatedFace]]) -> list[Face]:
         """Located faces, each with its image (H, W, 3) uint8 RGB, with their expressions: one batch."""
-        if not faces:
-            return []
         inputs = self.network.manifest.inputs
-        crops = np.stack([inputs.crop(np.rot90(image, face.turns), face.points) for image, face in faces])
-        rows = zip(faces, self.network.probabilities(crops), strict=True)
-        return [self._face(image, face, row) for (image, face), row in rows]
+        return self.recognised([seen_face(image, face, inputs) for image, face in faces])
 
-    def _face(self, image: np.ndarray, face: LocatedFace, probabilities: np.ndarray) -> Face:
-        pose = head_pose(face.landmarks)
-        return Face(
-            box=face.detection.box,
-            detection=face.detection.score,
-            landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
-            pose=pose,
-            quality=replace(face_quality(image, face.landmarks, pose), upright=face.margin),
-            expression=Scores(self.labels, tuple(probabilities.tolist()), self.network.confidence_threshold),
-        )
+    def recognised(self, seen: Sequence[SeenFace]) -> list[Face]:
+        """Seen faces, of any images, with their expressions: one batch."""
+        if not seen:
+            return []
+        probabilities = self.network.probabilities(np.stack([one.crop for one in seen])).tolist()
+        threshold = self.network.confidence_threshold
+        return [
+            replace(one.face, expression=Scores(self.labels, tuple(row), threshold))
+            for one, row in zip(seen, probabilities, strict=True)
+        ]
 
     def stream(
         self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]

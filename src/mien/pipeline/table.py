@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from io import StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -57,6 +58,11 @@ def schema(labels: LabelSet) -> pa.Schema:
     )
 
 
+@lru_cache(maxsize=8)
+def _names(labels: LabelSet) -> tuple[str, ...]:
+    return tuple(schema(labels).names)
+
+
 def rows_of(result: ImageResult, labels: LabelSet) -> list[TableRow]:
     """The rows of one image or frame: one per face; without a face one whose `face` is null; of an error one."""
     if result.error is not None:
@@ -69,7 +75,7 @@ def rows_of(result: ImageResult, labels: LabelSet) -> list[TableRow]:
 
 
 def _row(source: str, labels: LabelSet, **values: Any) -> TableRow:
-    return dict.fromkeys(schema(labels).names) | {"source": source, "frame": 0} | values
+    return dict.fromkeys(_names(labels)) | {"source": source, "frame": 0} | values
 
 
 def _values(face: Face, labels: LabelSet) -> TableRow:
