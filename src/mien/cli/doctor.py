@@ -17,13 +17,14 @@ def doctor() -> int:
     0: all in order; 1: some weights are not.
     """
     from mien._version import __version__
+    from mien.cores import usable_cores
     from mien.nn.onnx_session import open_session
     from mien.weights.manifest import load_manifest, shipped_names
     from mien.weights.verify import verify
 
     typer.echo(f"mien {__version__}, Python {platform.python_version()}, {platform.platform()}")
     typer.echo(", ".join(f"{name} {_version_of(name)}" for name in _PACKAGES))
-    typer.echo(f"cores: {_usable_cores()} usable of {os.cpu_count()}")
+    typer.echo(f"cores: {usable_cores()} usable of {os.cpu_count()}")
     session = open_session(load_manifest("landmarks68").file(".onnx"), threads=1)
     typer.echo(f"ONNX Runtime: {', '.join(session.native().get_providers())}; its telemetry is off")
     failed = False
@@ -42,8 +43,3 @@ def _version_of(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _usable_cores() -> int:
-    """Those that this process may use: fewer in a container."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-_STRIP_PX = 2_000_000  # of the image that are converted at a time
+_STRIP_PX = 250_000  # of the image that are converted at a time
 
 
 def shrink(image: np.ndarray, factor: int) -> np.ndarray:

@@ -31,7 +31,7 @@ FORMATS = tuple(  # of Pillow, that are read; none runs a program or renders a d
     "JPEG MPO PNG WEBP GIF BMP DIB TIFF JPEG2000 AVIF HEIF PPM TGA ICO QOI".split()
 )
 _ORIENTATION = 0x0112  # of EXIF
-_STRIP_PIXELS = 4_000_000  # converted at a time
+_STRIP_PIXELS = 250_000  # converted at a time: strips that fit the cache and are no new memory each time
 MAX_PIXELS = 120_000_000  # 343 MiB as RGB; cameras of phones have up to 108 million, Pillow refuses 179 million
 MAX_BYTES = 256 * 2**20  # of a file
 _VIDEO = "is a video, not an image; for its frames: mien predict, mien.stream or recognizer.predict_video"

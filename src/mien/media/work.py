@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, TypeVar
 
+from mien.cores import usable_cores
 from mien.errors import OptionError, OutputError
 
 T = TypeVar("T")
@@ -30,10 +31,17 @@ def no_progress(done: int, total: int | None) -> None:
 
 
 def worker_count(workers: int) -> int:
-    """How many workers are meant: 0 is one per core. Raises `OptionError` for fewer."""
+    """How many workers are meant: 0 is one per usable core. Raises `OptionError` for fewer."""
     if workers < 0:
         raise OptionError(f"workers is {workers}; it must be at least 1, or 0 for one per core")
-    return workers or os.cpu_count() or 1
+    return workers or usable_cores()
+
+
+def in_parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items, up to `size` at a time."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part
 
 
 def map_bounded(

@@ -13,6 +13,8 @@ from weakref import WeakSet
 
 import numpy as np
 
+from mien.cores import usable_cores
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
@@ -46,7 +48,7 @@ class OnnxSession:
     def _open(self) -> InferenceSession:
         onnxruntime = _runtime()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = thread_count(self._threads)
         options.log_severity_level = 3  # errors; official files carry harmless warnings
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = self._model if isinstance(self._model, bytes) else str(self._model)
@@ -62,6 +64,12 @@ class OnnxSession:
 _sessions: WeakSet[OnnxSession] = WeakSet()
 
 
+def thread_count(threads: int) -> int:
+    """What ONNX Runtime is told; its own 0 is one per core of the machine, whatever this process may use."""
+    cores = usable_cores()
+    return cores if threads == 0 and cores < (os.cpu_count() or 1) else threads
+
+
 def _leave_all() -> None:
     for session in list(_sessions):
         session._leave()
@@ -72,7 +80,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def open_session(model: bytes | Path, *, threads: int = 0) -> OnnxSession:
-    """A CPU session. `threads`: 0 for one per core. Idle threads sleep instead of spinning."""
+    """A CPU session. `threads`: 0 for one per usable core. Idle threads sleep instead of spinning."""
     return OnnxSession(model, threads)
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -19,7 +19,7 @@ from mien.media.animation import frames_of, is_video
 from mien.media.disk import DISK_FULL, plain_disk_errors
 from mien.media.frames import Sampling
 from mien.media.images import images_in
-from mien.media.work import Progress, map_bounded, no_progress, worker_count
+from mien.media.work import Progress, in_parts, map_bounded, no_progress, worker_count
 from mien.pipeline.amounts import Amounts
 from mien.pipeline.image_files import Predictor, name_of, read_results
 from mien.pipeline.journal import Journal, file_state
@@ -163,13 +163,8 @@ def _steps(
             for item in group:
                 yield from read_video(str(item))
         else:
-            results = map_bounded(read, _in_parts(group, together), workers=workers)
+            results = map_bounded(read, in_parts(group, together), workers=workers)
             yield from (_Step(result) for part in results for result in part)
-
-
-def _in_parts(items: Iterator[str | ImageError], size: int) -> Iterator[list[str | ImageError]]:
-    while part := list(islice(items, size)):
-        yield part
 
 
 def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[str | ImageError]:

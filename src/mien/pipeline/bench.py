@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from mien._version import __version__
+from mien.cores import usable_cores
 from mien.media.work import Progress, no_progress
 from mien.nn.precision import int8_is_faster
 from mien.pipeline.precision import open_precise
@@ -57,7 +58,7 @@ def bench(
     *, weights: tuple[str, ...] = ("default", "landmarks68"), seconds: float = 0.3, progress: Progress = no_progress
 ) -> BenchResult:
     """Measure the machine, networks and stages. `seconds`: for each setting; about a minute by default in all."""
-    cores = _cores()
+    cores = usable_cores()
     threads = sorted({1, cores})
     products = {count: _matrix_products(count, seconds) for count in threads}
     bandwidth = _bandwidth(seconds)
@@ -188,10 +189,6 @@ def _bandwidth(seconds: float) -> float:
     target = np.empty_like(source)
     ms = _best_ms(lambda: np.copyto(target, source), seconds)
     return round(2 * _COPIED / ms / 1e6, 1)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _load() -> float | None:

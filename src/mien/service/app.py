@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from mien._version import __version__
+from mien.cores import usable_cores
 from mien.errors import MienError
 from mien.service import health_routes, job_routes, model_routes, predict_routes, problems
 from mien.service.database import open_database
@@ -118,7 +118,7 @@ async def open_state(settings: ServiceSettings) -> ServiceState:
     )
     gatherer = Gatherer(
         images,
-        workers=settings.workers or os.cpu_count() or 1,
+        workers=settings.workers or usable_cores(),
         size=settings.batch_size,
         wait_s=settings.batch_wait_ms / 1000,
         limit=settings.queue,
