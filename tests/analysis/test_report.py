@@ -187,3 +187,11 @@ def test_faces_without_an_expression_and_hostile_names_have_a_report() -> None:
     Page(mien.report(arrow(unknown)).to_html())
     text = mien.report(arrow(track(["neutral"] * 20, source="<script>x</script>\n$1$.mp4"))).to_html()
     assert "<script" not in text
+
+
+def test_groups_are_named_below_their_common_folder() -> None:
+    text = mien.report(arrow(album(happy={"study/2026/a": 0.2, "study/2026/b": 0.8}))).to_html()
+    assert "Images by folder, below study/2026/." in text
+    assert "a minus b, in points" in text
+    apart = mien.report(arrow(album(happy={"a": 0.2, "/b": 0.8}))).to_html()
+    assert "a minus /b" in apart or "/b minus a" in apart

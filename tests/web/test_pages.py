@@ -83,3 +83,16 @@ def test_a_printed_page_fits_its_paper(chromium: Any, request: pytest.FixtureReq
     assert not page.locator("nav").locator("visible=true").count(), "links lead nowhere on paper"
     assert len(page.pdf(format="A4")) > 10_000
     page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("which", ["report_page", "evaluation_page"])
+def test_axe_finds_nothing(chromium: Any, request: pytest.FixtureRequest, which: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = chromium.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    page.goto(request.getfixturevalue(which).as_uri())
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert dark == (scheme == "dark")
+    violations = [one for one in axe.run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"][:120]) for one in violations] == []
+    page.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from mien.draw.palette import INK, UNCERTAIN, colours_of
 from mien.pages.render import render
 
 if TYPE_CHECKING:
-    from mien.analysis.report import Report, Timeline
+    from mien.analysis.report import Part, Report, Timeline
 
 MOST_FILES = 200  # listed by name
 _WIDTH, _STRIP, _HIGH = 1000.0, 14.0, 70.0  # of a timeline's drawing, its strip of expressions and all of it
@@ -40,6 +41,7 @@ def render_report(report: Report) -> str:
         flag_meaning=FLAG_MEANING,
         most_files=MOST_FILES,
         shown_in=shown_in,
+        short_names=short_names,
         strip=strip,
         clock=clock,
     )
@@ -49,6 +51,18 @@ def shown_in(groups: Sequence[ExpressionSummary]) -> list[str]:
     """The expressions that at least one group shows."""
     shown = {one.expression for unit in groups for one in unit.expressions if one.amount > 0}
     return [one.expression for one in groups[0].expressions if one.expression in shown]
+
+
+def short_names(part: Part) -> tuple[str, dict[str, str]]:
+    """The folder in which groups by folder or file lie, and the name of each below it; ("", {}) without one."""
+    names = [unit.source for unit in part.groups]
+    try:
+        folder = os.path.join(os.path.commonpath([os.path.dirname(name) for name in names]), "")
+    except ValueError:  # relative and absolute ones
+        folder = ""
+    if part.grouped_by not in ("folder", "source") or not folder.strip(os.sep):
+        return "", {}
+    return folder, {name: name.removeprefix(folder) for name in names}
 
 
 def clock(seconds: float) -> str:

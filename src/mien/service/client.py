@@ -27,16 +27,11 @@ class Client:
 
     def predict(self, image: bytes | Path, **options: Any) -> list[Face]:
         """The faces of one image, largest first."""
-        content = image if isinstance(image, bytes) else image.read_bytes()
-        headers = {"Content-Type": "application/octet-stream"}
-        faces = self._send("POST", "/v1/predict", content=content, headers=headers, params=options).json()["faces"]
-        return [Face.from_dict(face) for face in faces]
+        return [Face.from_dict(face) for face in self._of_image("/v1/predict", image, options)["faces"]]
 
     def explain(self, image: bytes | Path, **options: Any) -> dict[str, Any]:
         """What the expression of one face hangs on: `cells` (12, 12). Options: also `face` and `label`."""
-        content = image if isinstance(image, bytes) else image.read_bytes()
-        headers = {"Content-Type": "application/octet-stream"}
-        return dict(self._send("POST", "/v1/explain", content=content, headers=headers, params=options).json())
+        return self._of_image("/v1/explain", image, options)
 
     def submit(self, files: list[Path], **options: Any) -> str:
         """A job for images and videos; returns its id."""
@@ -62,6 +57,11 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def _of_image(self, path: str, image: bytes | Path, options: dict[str, Any]) -> dict[str, Any]:
+        content = image if isinstance(image, bytes) else image.read_bytes()
+        headers = {"Content-Type": "application/octet-stream"}
+        return dict(self._send("POST", path, content=content, headers=headers, params=options).json())
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         response = self._http.request(method, path, **request)

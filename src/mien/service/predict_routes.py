@@ -111,7 +111,9 @@ async def _received(request: Request, options: ImageOptions, state: ServiceState
             f"the body is {kind[:80]!r}; send an image (image/jpeg, ...) or a form (multipart/form-data)",
             status=415,
         )
-    if not content and options.url is not None:
+    if content and options.url is not None:
+        raise ServiceError("there are an image and a 'url'; give one of them", status=422)
+    if options.url is not None:
         if state.fetcher is None:
             raise ServiceError("this service fetches no addresses; send the image itself", status=403)
         name, content = "image", await state.fetcher.fetch(options.url)
