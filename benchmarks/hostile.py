@@ -9,7 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -132,9 +132,48 @@ def addresses() -> Iterator[Hostile]:
     yield Hostile("key of controls", path="/v1/jobs", headers={"Idempotency-Key": "k" * 300})
 
 
+def explanations(photo: bytes) -> Iterator[Hostile]:
+    """The bodies that are no image once more, to be explained; and wrong faces and classes of a good one."""
+    for one in (*images(photo), *forms(photo)):
+        if one.path == "/v1/predict" and 200 not in one.statuses:
+            yield replace(one, name=f"explain {one.name}", path="/v1/explain")
+    for option, value in {
+        "face": "-1",
+        "face ": "0",
+        "label": "w" * 10_000,
+        "method": "../../x",
+        "priors": "\0",
+    }.items():
+        yield Hostile(f"explain {option}={value[:10]!r}", path="/v1/explain", params={option: value}, content=photo)
+    yield Hostile("explain face 10^30", path="/v1/explain", params={"face": "1" + "0" * 30}, content=photo)
+    yield Hostile("explain GET", method="GET", path="/v1/explain")
+
+
+def jobs(photo: bytes) -> Iterator[Hostile]:
+    """The bodies once more, where only a form is taken."""
+    for one in images(photo):
+        yield replace(one, name=f"job {one.name}", path="/v1/jobs", statuses=tuple(range(400, 432)))
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    good, end = part('name="files"; filename="a.jpg"', photo), f"--{BOUNDARY}--\r\n".encode()
+    for option, value in {
+        "fps": "-1",
+        "every": "0",
+        "start_s": "nan",
+        "smoothing": "1e400",
+        "weights": "../x",
+    }.items():
+        body = good + part(f'name="{option}"', value.encode()) + end
+        yield Hostile(f"job {option}={value}", path="/v1/jobs", content=body, headers=kind)
+    yield Hostile("job of many files", path="/v1/jobs", content=good * 2000 + end, headers=kind)
+    yield Hostile("job file cut", path="/v1/jobs", content=good[:-40], headers=kind)
+    yield Hostile(
+        "job with a text as file", path="/v1/jobs", content=part('name="files"', photo) + end, headers=kind
+    )
+
+
 def everything(photo: bytes) -> list[Hostile]:
     """All of them."""
-    return [*images(photo), *forms(photo), *addresses()]
+    return [*images(photo), *forms(photo), *addresses(), *explanations(photo), *jobs(photo)]
 
 
 def problem_of(request: Hostile, response: httpx.Response) -> str | None:

@@ -22,6 +22,24 @@ def test_requests_that_mean_harm_are_refused_in_words(shared: Running, photo: by
     assert not [path for path in (shared.settings.data / "jobs").iterdir() if path.name.startswith(".")]
 
 
+def test_a_job_of_hostile_files_ends_with_a_row_for_each(start_service: Start, photo: bytes) -> None:
+    service = start_service()
+    contents = [one.content for one in hostile.images(photo) if one.content]
+    names = [hostile.NAMES[i % len(hostile.NAMES)] or "empty" for i in range(len(contents))]
+    uploads = [("files", (name, content)) for name, content in zip(names, contents, strict=True)]
+    client = service.client()
+    job = client.post("/v1/jobs", files=uploads).json()["id"]
+    until = time.monotonic() + 60
+    while (status := client.get(f"/v1/jobs/{job}").json())["state"] not in ("done", "failed"):
+        assert time.monotonic() < until, status
+        time.sleep(0.1)
+    rows = client.get(f"/v1/jobs/{job}/result", params={"format": "json"}).json()
+    assert (status["state"], status["total"]) == ("done", len(contents))
+    text = str(rows)
+    assert not [word for word in ("Traceback", str(service.settings.data), "root:x:0") if word in text]
+    assert client.post("/v1/predict", content=photo).status_code == 200
+
+
 def test_what_is_no_http_is_refused(shared: Running, photo: bytes) -> None:
     for name, response in hostile.raw(shared.port):
         assert not response or response.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), (name, response[:200])

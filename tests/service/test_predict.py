@@ -90,6 +90,7 @@ def test_a_large_image_is_not_searched_tile_by_tile(start_service: Start) -> Non
         ({"content": b"hello"}, 422, "ImageError", "not an image"),
         ({"content": b"hello", "headers": {"Content-Type": "text/plain"}}, 415, "ServiceError", "form"),
         ({"params": {"url": "http://example.org/a.jpg"}}, 403, "ServiceError", "no addresses"),
+        ({"params": {"url": "http://example.org/a.jpg"}, "content": b"GIF89a"}, 422, "ServiceError", "one of them"),
         ({"files": [("image", b"a"), ("image", b"b")]}, 400, "ServiceError", "one file"),
         ({"files": {"image": b"a"}, "data": {"treshold": "1"}}, 422, "OptionError", "treshold"),
         ({"content": bytes(3 * 2**20)}, 413, "ServiceError", "2 MiB"),
