@@ -43,6 +43,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_extra_path = ["_static/index.html"]  # the top of the site leads to docs/README.html
+html_search_scorer = str(ROOT / "docs/search_scorer.js")
 html_copy_source = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#005a8c", "color-brand-content": "#005a8c"},

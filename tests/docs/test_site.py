@@ -49,3 +49,8 @@ def test_the_site_works_offline(site: Path) -> None:
         assert not loaded, f"{page.relative_to(site)} loads {loaded}"
     for sheet in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+@pytest.mark.slow
+def test_guides_come_first_in_the_search(site: Path) -> None:
+    assert 'docname.startsWith("docs/how-to/") ? 4' in (site / "_static/searchtools.js").read_text(encoding="utf-8")
