@@ -18,9 +18,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
+LONGEST_WORD = 300  # of a message, in characters: no path is as long, but an image as base64 text is
+
 
 class MienError(Exception):
-    """Anything this package raises on purpose."""
+    """Anything this package raises on purpose. Its message cuts endless words: what was handed in may be an image."""
+
+    def __str__(self) -> str:
+        return _without_endless_words(super().__str__())
+
+
+def _without_endless_words(text: str) -> str:
+    return " ".join(
+        word if len(word) <= LONGEST_WORD else f"{word[:60]}… ({len(word)} characters)" for word in text.split(" ")
+    )
 
 
 class OptionError(MienError):
@@ -31,8 +42,18 @@ def check_option(name: str, value: object, kind: Any, wanted: str) -> None:
     """Raises `OptionError` for an option of another type than `kind`; `wanted` says in words what to give."""
     truth = isinstance(value, bool) and kind is not bool and bool not in get_args(kind)  # True is no number here
     if truth or not isinstance(value, kind):
-        shown = " ".join(repr(value).split())
-        raise OptionError(f"{name} is {shown if len(shown) <= 80 else shown[:79] + '…'}; give {wanted}")
+        raise refused(name, value, wanted)
+
+
+def refused(name: str, value: object, wanted: str) -> OptionError:
+    """The error for an option of another type; `wanted` says in words what to give."""
+    return OptionError(f"{name} is {shortened(value)}; give {wanted}")
+
+
+def shortened(value: object) -> str:
+    """A value for a message, in one short line."""
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= 80 else shown[:79] + "…"
 
 
 class UnknownNameError(OptionError, KeyError):
@@ -48,7 +69,7 @@ class UnknownNameError(OptionError, KeyError):
         super().__init__(self.message)
 
     def __str__(self) -> str:  # KeyError would show quotes
-        return self.message
+        return _without_endless_words(self.message)
 
 
 class InputError(MienError):

@@ -16,6 +16,7 @@ from mien.analysis.groups import Agreement, Difference, agreement, difference, g
 from mien.analysis.series import TrackSeries, cuts, track_series
 from mien.analysis.summary import ExpressionSummary, TableSummary, summarize
 from mien.analysis.timing import by_source, row_seconds
+from mien.arguments import checked
 from mien.errors import OptionError
 from mien.results import FLAGS
 
@@ -83,6 +84,7 @@ class Report:
         return render_report(self)
 
 
+@checked
 def report(
     table: Any, second: Any = None, *, group: str = "", faces: int = FACES, raw: bool = False, title: str = ""
 ) -> Report:

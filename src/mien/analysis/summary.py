@@ -12,6 +12,7 @@ from mien.analysis.baseline import Baseline, RestingFace, check_baseline, parse_
 from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.shares import LEAST_UNITS, ExpressionShare, block_seconds, shares
 from mien.analysis.timing import by_source, changes, longest_gap, row_seconds
+from mien.arguments import checked
 
 COUNTED = "Counted: confident predictions of faces without quality flags."
 
@@ -99,6 +100,7 @@ def _rounded(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
+@checked
 def summarize(table: Any, *, raw: bool = False, baseline: str | Sequence[str] = ()) -> TableSummary:
     """Seconds, shares and changes per track and video; counts and shares per folder of images.
 

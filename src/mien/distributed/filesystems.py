@@ -29,6 +29,8 @@ def open_filesystem(name: str) -> tuple[FileSystem, str]:
     Text after "?" holds options of the file system, as in s3://bucket/folder?region=eu-central-1; of web addresses
     it is part of the path. Raises `InputError` for a scheme that nobody here can open, or with a password in it.
     """
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise InputError(f"{name!r}: no name that a table can have; it must be UTF-8 without null bytes")
     if not is_uri(name):
         return LocalFileSystem(), os.path.abspath(name)
     scheme = urlsplit(name).scheme

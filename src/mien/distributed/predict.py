@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from mien.arguments import checked
 from mien.distributed.collection import Collection, PartTask
 from mien.distributed.filesystems import shown
 from mien.distributed.part import Job, PartDone, PartWorker, VideoOptions, settings_of
@@ -35,6 +36,7 @@ class CollectionResult:
     made_now: int  # parts that this call made; the others were there
 
 
+@checked
 def predict_collection(
     sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mien.arguments import checked
 from mien.draw.anonymize import METHODS
 from mien.draw.anonymize import anonymize as cover
 from mien.draw.layout import layout_labels
@@ -19,6 +20,7 @@ PARTS = ("boxes", "labels", "bars", "landmarks", "axes")
 DRAWN = ("boxes", "labels", "bars")
 
 
+@checked
 def annotate(
     source: ImageSource,
     faces: Sequence[Face],

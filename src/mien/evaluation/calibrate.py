@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
+from mien.arguments import checked
 from mien.errors import DataError, InputError, OptionError
 from mien.evaluation.calibration import ACCURACY, Calibration, LabelledLogits, calibrate_logits
 from mien.evaluation.validation_rows import ValidationSets
@@ -30,6 +31,7 @@ class CalibrationResult:
     images: dict[str, str]  # set -> which of its images
 
 
+@checked
 def calibrate(
     weights: PathLike,
     data: PathLike | Sequence[PathLike],

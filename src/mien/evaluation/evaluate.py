@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien._version import __version__
+from mien.arguments import checked
 from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import repeats_another_split
 from mien.datasets.audit.scan import labelled_region
@@ -33,6 +34,7 @@ from mien.weights.manifest import load_manifest
 PathLike = str | os.PathLike[str]
 
 
+@checked
 def evaluate(
     dataset: str | DatasetInfo,
     data: PathLike,
@@ -105,6 +107,7 @@ def evaluate(
     )
 
 
+@checked
 def compare(
     dataset: str | DatasetInfo, data: PathLike, weights_a: PathLike, weights_b: PathLike, **options: Any
 ) -> Comparison:

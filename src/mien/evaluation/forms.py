@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mien.arguments import checked
 from mien.errors import MissingPackageError, OptionError, OutputError, UnknownNameError, WeightsError
 from mien.evaluation.calibrate import aligned_faces
 from mien.media.atomic import atomic_write
@@ -36,6 +37,7 @@ CALIBRATION = 128  # faces of the prepared set that set the ranges of int8
 BATCH = 32
 
 
+@checked
 def export(
     weights: str | os.PathLike[str],
     *,

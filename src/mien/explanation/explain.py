@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from mien.errors import UnknownNameError
+from mien.arguments import checked
+from mien.errors import OptionError, UnknownNameError
 from mien.explanation.faithfulness import Faithfulness, centre_prior, faithfulness
 from mien.explanation.maps import ExplanationMap, check_methods, resized, signed
 from mien.explanation.measured import identity_of
@@ -49,6 +50,7 @@ class Explanation:
         raise UnknownNameError("method in this explanation", method, {one.method for one in self.maps})
 
 
+@checked
 def explain(
     source: ImageSource,
     *,
@@ -74,6 +76,8 @@ def explain(
     """
     names = check_methods(methods)
     several = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights)
+    if not several and recognizer is None:
+        raise OptionError("weights is an empty list; give a name, a path, or several of them")
     recognizers = [load(one, precision="float32") for one in several] if recognizer is None else [recognizer]
     explainers = [Explainer(one, names, curves=curves) for one in recognizers]
     for one in recognizers:

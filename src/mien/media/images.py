@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mien.arguments import checked
 from mien.errors import ImageError, InputError, how_to_install
 from mien.media.atomic import atomic_open
 
@@ -51,6 +52,7 @@ if hasattr(os, "register_at_fork"):  # a thread of the parent may have held it
     os.register_at_fork(after_in_child=_fresh_lock)
 
 
+@checked
 def read_image(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> np.ndarray:
     """An image as RGB uint8 (H, W, 3), turned upright by its EXIF orientation.
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mien import plugins
+from mien.arguments import checked
 from mien.errors import MissingPackageError, OptionError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ NETWORKS = {  # name -> import path of its config
 }
 
 
+@checked
 def build(name: str, *, config_name: str = "published", **changes: Any) -> nn.Module:
     """A network with random weights: `build("poster", size="small")`, `build("apvit", config_name="light")`.
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from mien.arguments import checked
 from mien.draw.faces import DRAWN, check_drawing
 from mien.errors import ImageError, MienError, check_option
 from mien.media.animation import frames_of, is_video
@@ -78,6 +79,7 @@ class _Step:
     checkpoint: dict[str, Any] | None = None
 
 
+@checked
 def stream(
     recognizer: Predictor,
     sources: Iterable[str | os.PathLike[str]],
@@ -103,15 +105,6 @@ def stream(
 
     Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other settings.
     """
-    check_option("sources", sources, Iterable, "a list of images and folders")
-    check_option("detect", detect, bool, "True or False")
-    for name, path in {"output": output, "save": save}.items():
-        check_option(name, path, str | os.PathLike | None, "a path, or None")
-    check_option("overwrite", overwrite, bool, "True or False")
-    check_option("progress", progress, Callable, "a function progress(done, total)")
-    check_option("workers", workers, int, "a whole number; 0 is one per core")
-    check_option("smoothing", smoothing, bool, "True or False")
-    check_option("reuse_scores", reuse_scores, bool, "True or False")
     workers, sampling = worker_count(workers), Sampling(fps=fps, every=every, start_s=start_s, end_s=end_s)
     sources = list(sources)
     for source in sources:

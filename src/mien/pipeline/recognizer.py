@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from mien._version import __version__
-from mien.errors import InputError, OptionError, check_option
+from mien.arguments import checked
+from mien.errors import InputError, OptionError, shortened
 from mien.faces import Detection, Detector, Landmarker
 from mien.faces.landmarks import Landmarks68Onnx
 from mien.geometry import Box
@@ -46,6 +47,7 @@ from mien.weights.manifest import load_manifest
 if TYPE_CHECKING:
     import pyarrow
 
+MOST_THREADS = 1024  # of a network
 KEPT_LOADED = 4  # recognizers that `predict` keeps for its next call
 
 
@@ -85,6 +87,7 @@ class Recognizer:
             "detector": getattr(self.detector, "settings", type(self.detector).__name__),
         }
 
+    @checked
     def predict(
         self, source: ImageSource, *, detect: bool = True, boxes: Sequence[Box] | None = None
     ) -> list[Face]:
@@ -97,13 +100,12 @@ class Recognizer:
         """
         return self.recognised(self.see(source, detect=detect, boxes=boxes))
 
+    @checked
     def see(
         self, source: ImageSource, *, detect: bool = True, boxes: Sequence[Box] | None = None
     ) -> list[SeenFace]:
         """The faces as `predict` gives them, but for their expressions, which `recognised` adds to those of many
         images at once."""
-        check_option("detect", detect, bool, "True or False")
-        check_option("boxes", boxes, Iterable | None, "a list of mien.Box, or None")
         image = to_rgb(source)
         height, width = image.shape[:2]
         if boxes is None and not detect:
@@ -115,9 +117,9 @@ class Recognizer:
         seen = [seen_face(image, face, self.network.manifest.inputs) for face in located]
         return seen if boxes is None else [replace(one, face=replace(one.face, detection=None)) for one in seen]
 
-    def detections(self, image: np.ndarray) -> list[Detection]:
-        """The faces that the detector detects in an image (H, W, 3) uint8 RGB this way up."""
-        return checked_detections(self.detector.detect(image))
+    def detections(self, image: ImageSource) -> list[Detection]:
+        """The faces that the detector detects in an image this way up. `image`: as for `predict`."""
+        return checked_detections(self.detector.detect(to_rgb(image)))
 
     def recognise(self, faces: Sequence[tuple[np.ndarray, LocatedFace]]) -> list[Face]:
         """Located faces, each with its image (H, W, 3) uint8 RGB, with their expressions: one batch."""
@@ -160,6 +162,7 @@ class Recognizer:
         deque(results, maxlen=0)
         return read_table(Path(output), self.labels)
 
+    @checked
     def frames(
         self,
         source: str | os.PathLike[str] | FrameSource,
@@ -191,10 +194,10 @@ class Recognizer:
             source = frames_of(os.fsdecode(source), sampling)
         elif sampling != Sampling():
             raise OptionError("fps, every, start_s and end_s are for files; your own source says what it gives")
-        check_option("source", source, FrameSource, "the path of a video, or a FrameSource")
         return iter(VideoPredictor(self, source, detect=detect, smoothing=smoothing, reuse_scores=reuse_scores,
                                    images=images, live=live, workers=worker_count(workers)))  # fmt: skip
 
+    @checked
     def predict_video(
         self,
         video: str | os.PathLike[str],
@@ -206,8 +209,6 @@ class Recognizer:
 
         `annotated`: also write the video with its faces marked here, as .mp4, and `anonymize` and `draw` as there.
         """
-        check_option("video", video, str | os.PathLike, "the path of a video")
-        check_option("annotated", annotated, str | os.PathLike | None, "a path, or None")
         drawing: dict[str, Any] = {key: value for key, value in options.items() if key in ("draw", "anonymize")}
         if annotated is not None:
             check_annotated(Path(annotated), os.fsdecode(video), drawing.get("draw", ()))
@@ -216,14 +217,15 @@ class Recognizer:
             annotate_video(os.fsdecode(video), table, Path(annotated), **drawing)
         return table
 
+    @checked
     def predict_folder(self, folder: str | os.PathLike[str], **options: Unpack[BatchOptions]) -> pyarrow.Table:
         """Every image below a folder as one table. Options: `BatchOptions`."""
-        check_option("folder", folder, str | os.PathLike, "the path of a folder")
         if not os.path.isdir(folder):
             raise InputError(f"{os.fspath(folder)}: no such folder; check the path")
         return self.predict_many([folder], **options)
 
 
+@checked
 def load(
     weights: str | os.PathLike[str] = "default",
     *,
@@ -254,20 +256,12 @@ def load(
 
     Raises `OptionError` for a value that cannot be, `WeightsError` for weights that cannot be used.
     """
-    check_option("weights", weights, str | os.PathLike, "a name or a path")
-    check_option("threshold", threshold, Real, "a number between 0 and 1")
     if not 0 < threshold < 1:
         raise OptionError(f"threshold is {threshold}; it must lie between 0 and 1 (default {DETECTION_THRESHOLD})")
-    check_option("min_confidence", min_confidence, Real | None, "a probability, 0 to 1, or None")
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise OptionError(f"min_confidence is {min_confidence}; it is a probability, 0 to 1")
-    check_option("priors", priors, str, "a name")
-    check_option("tta", tta, bool | None, "True, False or None")
-    check_option("threads", threads, int, "a whole number; 0 takes every core")
-    if threads < 0:
-        raise OptionError(f"threads is {threads}; give a whole number; 0 takes every core")
-    check_option("small_faces", small_faces, bool | None, "True, False or None")
-    check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
+    if not 0 <= threads <= MOST_THREADS:
+        raise OptionError(f"threads is {threads}; give a number up to {MOST_THREADS}; 0 takes every core")
     if isinstance(detector, str):
         detector = detector_called(detector, threshold=threshold, tiles=small_faces, threads=threads)
     manifest = load_manifest(os.fspath(weights))
@@ -283,6 +277,7 @@ def load(
     return Recognizer(detector=detector, landmarker=landmarker, network=network)
 
 
+@checked
 def predict(
     source: ImageSource,
     *,
@@ -307,7 +302,6 @@ def predict(
         "threshold": threshold, "small_faces": small_faces, "labels": _labels(labels), "priors": priors, "tta": tta,
         "min_confidence": min_confidence, "precision": precision,
     }  # fmt: skip
-    check_option("detector", detector, str | Detector, "a name, or an object with the method detect(image)")
     own = None if isinstance(detector, str) else detector
     recognizer = _loaded(weights, **options, detector=DEFAULT_DETECTOR if own else detector)
     if own:
@@ -315,6 +309,7 @@ def predict(
     return recognizer.predict(source, detect=detect, boxes=boxes)
 
 
+@checked
 def stream(
     source: str | os.PathLike[str] | FrameSource,
     *,
@@ -332,7 +327,6 @@ def stream(
     for frame in mien.stream("talk.mp4"):
         print(frame.time_s, [(face.track, face.smoothed.top) for face in frame.faces])
     """
-    check_option("weights", weights, str | os.PathLike, "a name or a path")
     recognizer = _loaded(weights, threads=1)
     return recognizer.frames(
         source, fps=fps, every=every, start_s=start_s, end_s=end_s, smoothing=smoothing,
@@ -354,7 +348,6 @@ if hasattr(os, "register_at_fork"):  # a thread of the parent may have held it
 
 def _loaded(weights: str | os.PathLike[str], **options: Any) -> Recognizer:
     """`load`, or what it gave to the same options before."""
-    check_option("weights", weights, str | os.PathLike, "a name or a path")
     manifest = load_manifest(os.fspath(weights)).path
     state = manifest.stat()
     try:
@@ -379,9 +372,9 @@ def _labels(labels: str | Sequence[str] | None) -> LabelSet | None:
 
 
 def _box(box: Box, width: int, height: int) -> Box:
-    if not (isinstance(box, Box) and all(isinstance(side, Real) for side in astuple(box))):
-        shown = astuple(box) if isinstance(box, Box) else repr(box)
-        raise OptionError(f"boxes holds {shown}; give mien.Box(left, top, right, bottom) in pixels")
+    sides = (box.left, box.top, box.right, box.bottom) if isinstance(box, Box) else ()
+    if not sides or not all(isinstance(side, Real) for side in sides):
+        raise OptionError(f"boxes holds {shortened(box)}; give mien.Box(left, top, right, bottom) in pixels")
     if not (box.width > 0 and box.height > 0):
         raise OptionError(f"boxes holds {box!r}, which has no area; right and bottom lie beyond left and top")
     seen = box.clipped(width, height)

@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mien._version import __version__
+from mien.arguments import checked
 from mien.datasets import dataset_info
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Problem, Samples
@@ -69,6 +70,7 @@ class PreparationReport:
         return self.header.unreadable + self.header.broken
 
 
+@checked
 def prepare(
     dataset: str | DatasetInfo,
     folder: str | os.PathLike[str],

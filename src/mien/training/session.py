@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import nn
 
+from mien.arguments import checked
 from mien.errors import OptionError
 from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.media.work import Progress, no_progress
@@ -53,6 +54,7 @@ class TrainingResult:
     recipe: Recipe = field(repr=False)
 
 
+@checked
 def train(
     recipe: Recipe | Path | str,
     data: Path | str | Sequence[Path | str],

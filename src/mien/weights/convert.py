@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mien.arguments import checked
 from mien.errors import MissingPackageError, OptionError, OutputError, WeightsError
 from mien.labels import label_set
 from mien.media.atomic import atomic_write
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mien.weights.official.facts import Facts
 
 
+@checked
 def convert(
     file: str | os.PathLike[str],
     to: str | os.PathLike[str],

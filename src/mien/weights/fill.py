@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TypeVar
 
+from mien.arguments import checked
 from mien.errors import MissingPackageError, WeightsError
 from mien.models import configure
 from mien.schema import convert
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@checked
 def load_network(weights: str | os.PathLike[str]) -> nn.Module:
     """The torch network of a weights manifest in eval mode; its `manifest` is the manifest.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mien.arguments import checked
 from mien.errors import MienError, MissingPackageError, UnknownNameError, WeightsError
 from mien.nn.onnx_session import open_session
 from mien.preprocess import Preprocess
@@ -29,6 +30,7 @@ class WeightsCheck:
     message: str
 
 
+@checked
 def verify(weights: str | os.PathLike[str] | WeightsManifest | None = None) -> tuple[WeightsCheck, ...]:
     """Check hashes, fit and golden output, by torch and by ONNX Runtime; None: of all weights in the package.
 

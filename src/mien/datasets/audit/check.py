@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mien.arguments import checked
 from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import Duplicates, near_duplicates
 from mien.datasets.audit.scan import scan
@@ -112,6 +113,7 @@ class DatasetCheck:
         return {**asdict(self), "usable": self.usable, "verdict": self.verdict}
 
 
+@checked
 def check(
     dataset: str | DatasetInfo,
     folder: str | os.PathLike[str],

@@ -1,0 +1,151 @@
+"""The signatures of public functions, kept: an argument of another type is refused before anything is done."""
+
+from __future__ import annotations
+
+import errno
+import os
+import typing
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache, wraps
+from numbers import Integral, Real
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, ParamSpec, TypeVar
+
+from mien.errors import InputError, OptionError, OutputError, refused, shortened
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PLAIN: dict[object, tuple[Any, str]] = {  # of a signature: what it takes, in words
+    str: (str, "a name"),
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    os.PathLike: (os.PathLike, "a path"),
+    Path: (os.PathLike, "a path"),
+    Mapping: (Mapping, "a mapping"),
+    Callable: (Callable, "a function"),
+    NoneType: (NoneType, "None"),
+}
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, raising `OptionError` for an argument of another type than its signature states.
+
+    Parameters that take types of other libraries, such as arrays, are left to the function. What the operating
+    system says of a file becomes an `InputError`, of a full or read-only disk an `OutputError`.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        signature, kinds = _declared(function)
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            if name in kinds:
+                _check(name, value, kinds[name])
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            kind = OutputError if error.errno in _NOT_WRITTEN else InputError
+            raise kind(f"{os.fsdecode(error.filename)}: {error.strerror or error}") from error
+        except ValueError as error:
+            if "null byte" not in str(error):
+                raise
+            raise InputError("a path holds a null byte; no file has such a name") from error
+
+    return call
+
+
+@cache
+def _declared(function: Callable[..., Any]) -> tuple[Any, dict[str, tuple[Any, ...]]]:
+    """The signature, and the types of each parameter that is checked."""
+    from inspect import Parameter, signature
+
+    declared, kinds = signature(function), dict[str, tuple[Any, ...]]()
+    for name, parameter in declared.parameters.items():
+        if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            parts = _parts(parameter.annotation, function.__globals__)
+            if parts and all(map(_known, parts)):
+                kinds[name] = parts
+    return declared, kinds
+
+
+def _parts(annotation: Any, names: dict[str, Any]) -> tuple[Any, ...]:
+    """The types of a union; none where the annotation has names that only type checkers see."""
+    try:
+        kind = eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - our own source
+    except NameError:
+        return ()
+    return typing.get_args(kind) if isinstance(kind, UnionType) else (kind,)
+
+
+def _base(part: Any) -> Any:
+    return typing.get_origin(part) or part
+
+
+def _known(part: Any) -> bool:
+    base = _base(part)
+    if getattr(base, "_is_protocol", False) and not getattr(base, "_is_runtime_protocol", False):
+        return False
+    return base in _PLAIN or _of_several(base) or str(getattr(base, "__module__", "")).startswith("mien.")
+
+
+def _of_several(base: Any) -> bool:
+    return isinstance(base, type) and base.__module__ == "collections.abc" and issubclass(base, Iterable)
+
+
+def _check(name: str, value: object, parts: tuple[Any, ...]) -> None:
+    if _fits(value, parts):
+        return
+    lists = [part for part in parts if isinstance(value, (list, tuple)) and _of_several(_base(part))]
+    for item in typing.cast(list[Any], value) if lists else []:
+        if not _fits(item, _items(lists[0])):
+            raise OptionError(f"{name} holds {shortened(item)}; give {_in_words(_items(lists[0]))}")
+    raise refused(name, value, _in_words(parts))
+
+
+def _fits(value: object, parts: tuple[Any, ...]) -> bool:
+    return not parts or any(_is(value, part) for part in parts)
+
+
+def _is(value: object, part: Any) -> bool:
+    base = dict if typing.is_typeddict(part) else _base(part)
+    if base is Any:
+        return True
+    if base in _PLAIN:
+        true_as_number = isinstance(value, bool) and base in (int, float)
+        return isinstance(value, _PLAIN[base][0]) and not true_as_number
+    if not isinstance(value, base) or not _of_several(base):
+        return isinstance(value, base)
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
+        return False
+    return not isinstance(value, Collection) or all(_fits(item, _items(part)) for item in _listed(value))
+
+
+def _listed(value: Collection[Any]) -> list[Any]:
+    try:
+        return list(value)
+    except TypeError:  # an array without dimensions
+        return [value]
+
+
+def _items(part: Any) -> tuple[Any, ...]:
+    """The types of what a list holds."""
+    return tuple(each for inner in typing.get_args(part) for each in _parts(inner, {}))
+
+
+def _in_words(parts: tuple[Any, ...]) -> str:
+    words = dict.fromkeys(_words(part) for part in parts)
+    return " or ".join(sorted(words, key="None".__eq__))
+
+
+def _words(part: Any) -> str:
+    base = _base(part)
+    if base in _PLAIN:
+        return _PLAIN[base][1]
+    if not _of_several(base):
+        return f"a {base.__module__.partition('.')[0]}.{base.__name__}"
+    return f"a list, each {_in_words(_items(part))}" if _items(part) else "a list"
