@@ -103,8 +103,8 @@ def _check(name: str, value: object, parts: tuple[Any, ...]) -> None:
     lists = [part for part in parts if isinstance(value, (list, tuple)) and _of_several(_base(part))]
     for item in typing.cast(list[Any], value) if lists else []:
         if not _fits(item, _items(lists[0])):
-            raise OptionError(f"{name} holds {shortened(item)}; give {_in_words(_items(lists[0]))}")
-    raise refused(name, value, _in_words(parts))
+            raise OptionError(f"{name} holds {shortened(item)}; give {_wanted(name, _items(lists[0]))}")
+    raise refused(name, value, _wanted(name, parts))
 
 
 def _fits(value: object, parts: tuple[Any, ...]) -> bool:
@@ -135,6 +135,11 @@ def _listed(value: Collection[Any]) -> list[Any]:
 def _items(part: Any) -> tuple[Any, ...]:
     """The types of what a list holds."""
     return tuple(each for inner in typing.get_args(part) for each in _parts(inner, {}))
+
+
+def _wanted(name: str, parts: tuple[Any, ...]) -> str:
+    words = _in_words(parts)
+    return words if name.startswith(("weights", "recipe")) else words.replace("a name or a path", "a path")
 
 
 def _in_words(parts: tuple[Any, ...]) -> str:

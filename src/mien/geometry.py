@@ -7,6 +7,7 @@ pixel: the centre of that pixel is (0.5, 0.5).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -21,7 +22,8 @@ class Box:
     bottom: float
 
     def __repr__(self) -> str:
-        return f"Box({self.left:.1f}, {self.top:.1f}, {self.right:.1f}, {self.bottom:.1f})"
+        sides = (self.left, self.top, self.right, self.bottom)
+        return f"Box({', '.join(f'{side:.1f}' if isinstance(side, Real) else repr(side) for side in sides)})"
 
     @property
     def width(self) -> float:

@@ -66,7 +66,7 @@ class Scores:
         return max(self.values)
 
     def __getitem__(self, label: str) -> float:
-        if label not in self.labels:
+        if not isinstance(label, str) or label not in self.labels:
             raise UnknownNameError("class", str(label), self.labels)
         return self.values[self.labels.index(label)]
 
