@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -348,3 +349,17 @@ def test_saving_without_a_table_resumes_and_gives_the_same_results(
     seen.clear()
     list(recognizer.stream([folder], save=saved, detect=False, overwrite=True))
     assert len(seen) == 9
+
+
+def test_another_image_is_predicted_though_size_and_time_of_its_file_are_the_same(
+    recognizer: mien.Recognizer, tmp_path: Path
+) -> None:
+    photo, table = tmp_path / "a.bmp", tmp_path / "t.csv"
+    face, empty = Image.open(EXAMPLES / "astronaut.jpg"), Image.new("RGB", (512, 512))
+    face.save(photo)
+    before = photo.stat()
+    assert [row["face"] for row in recognizer.predict_many([photo], output=table).to_pylist()] == [0]
+    empty.save(photo)
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (photo.stat().st_size, photo.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert [row["face"] for row in recognizer.predict_many([photo], output=table).to_pylist()] == [None]

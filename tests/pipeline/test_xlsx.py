@@ -31,6 +31,17 @@ def test_a_workbook_gives_the_rows_back(tmp_path: Path) -> None:
     assert read_table(tmp_path / "t.xlsx", FERPLUS).to_pylist() == expected
 
 
+def test_the_same_rows_are_the_same_bytes_whenever_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table(ROWS, FERPLUS, tmp_path / "a.xlsx")
+    monkeypatch.setattr("zipfile.time.localtime", lambda *_: (2031, 5, 6, 7, 8, 9, 0, 0, 0))
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    write_table(ROWS, FERPLUS, tmp_path / "b.xlsx")
+    assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx").properties.modified.year == 1980
+
+
 def test_text_that_looks_like_a_formula_is_text(tmp_path: Path) -> None:
     write_table(ROWS, FERPLUS, tmp_path / "t.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active

@@ -76,7 +76,7 @@ def _of_this_machine(name: str) -> Iterator[Source]:
 
 
 def _local(path: str) -> Source:
-    size, changed = file_state(path) or (None, None)
+    size, changed, _ = file_state(path) or (None, None, None)
     return Source(name_of(path), os.fsencode(os.path.abspath(path)), size, changed)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +23,8 @@ from mien.media.atomic import atomic_open
 from mien.media.resume import differences
 from mien.pipeline.table import TableRow, read_table
 
-FileState = tuple[int, int]  # size in bytes and time of the last change in ns
+FileState = tuple[int, int, int]  # size in bytes, time of the last change in ns, checksum of its ends
+_END_BYTES = 4096
 _ROWS_A_LINE = 5_000  # of a table that is taken over
 
 
@@ -29,9 +32,17 @@ def file_state(path: str) -> FileState | None:
     """What tells a file from its later versions; None where there is none."""
     try:
         status = os.stat(path)
+        return status.st_size, status.st_mtime_ns, _checksum(path) if stat.S_ISREG(status.st_mode) else 0
     except (OSError, ValueError):
         return None
-    return status.st_size, status.st_mtime_ns
+
+
+def _checksum(path: str) -> int:
+    """Of the first and last bytes: copies keep size and time, but compressed images that differ end differently."""
+    with open(path, "rb") as file:
+        value = zlib.crc32(file.read(_END_BYTES))
+        file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - _END_BYTES))
+        return zlib.crc32(file.read(_END_BYTES), value)
 
 
 class Journal:

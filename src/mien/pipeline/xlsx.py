@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +16,7 @@ from mien.errors import InputError, MissingPackageError, OutputError
 
 MOST_ROWS = 1_048_576 - 1  # of a sheet, below the heading
 _SHEET = "faces"
+_UNDATED = datetime(1980, 1, 1)  # the first date of an archive
 _WITHOUT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -50,6 +53,7 @@ def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Font
+    from openpyxl.writer.excel import ExcelWriter
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet(_SHEET)
@@ -77,7 +81,33 @@ def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[
     except BaseException:
         sheet.close()
         raise
-    book.save(file)
+    book.properties.created = book.properties.modified = _UNDATED
+    with _UndatedArchive(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        ExcelWriter(book, archive).write_data()
+
+
+class _UndatedArchive(zipfile.ZipFile):
+    """An archive whose bytes tell nothing of when it was written: of the same rows the same."""
+
+    def writestr(
+        self,
+        zinfo_or_arcname: str | zipfile.ZipInfo,
+        data: Any,
+        compress_type: int | None = None,
+        compresslevel: int | None = None,
+    ) -> None:
+        if isinstance(zinfo_or_arcname, str):
+            zinfo_or_arcname = self._info(zinfo_or_arcname)
+        super().writestr(zinfo_or_arcname, data, compress_type, compresslevel)
+
+    def write(self, filename: Any, arcname: Any = None, *_: Any) -> None:
+        with Path(filename).open("rb") as source, self.open(self._info(arcname), "w") as member:
+            shutil.copyfileobj(source, member)
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name, _UNDATED.timetuple()[:6])
+        info.compress_type = self.compression
+        return info
 
 
 def read_xlsx(path: Path) -> pa.Table:
