@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.options import JsonFile, Priors, Quiet, Tta, Weights
+from mien.cli.options import JsonFile, Priors, Quiet, Tta, Weights, set_names
 
 
 def evaluate(
     dataset: Annotated[
-        str, typer.Argument(metavar="SET", help="Data set: ferplus, raf-db, folder, csv, ... (mien data list).")
+        str,
+        typer.Argument(
+            metavar="SET",
+            help="Data set: ferplus, raf-db, folder, csv, ... (mien data list).",
+            autocompletion=set_names,
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Where the set was unpacked: a folder or a .zip.")],
     weights: Weights = "default",

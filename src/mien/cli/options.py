@@ -9,7 +9,29 @@ import typer
 
 WEIGHTS = "Name of shipped weights, a .safetensors file with its manifest, or a folder with a manifest.json."
 
-Weights = Annotated[str, typer.Option(help=WEIGHTS)]
+
+def weights_names(incomplete: str) -> list[str]:
+    """Shipped networks of expressions that begin like this, for the Tab key."""
+    from mien.weights.manifest import load_manifest, shipped_names
+
+    return [name for name in shipped_names() if name.startswith(incomplete) and load_manifest(name).labels]
+
+
+def recipe_names(incomplete: str) -> list[str]:
+    """Recipes of the package that begin like this."""
+    from mien.training.recipe_source import shipped_recipes
+
+    return [name for name in shipped_recipes() if name.startswith(incomplete)]
+
+
+def set_names(incomplete: str) -> list[str]:
+    """Data sets that begin like this."""
+    from mien.datasets import dataset_names
+
+    return [name for name in dataset_names() if name.startswith(incomplete)]
+
+
+Weights = Annotated[str, typer.Option(help=WEIGHTS, autocompletion=weights_names)]
 Priors = Annotated[str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")]
 Tta = Annotated[
     bool | None,

@@ -8,9 +8,16 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.options import recipe_names
+
 recipes_app = typer.Typer(help="Recipes of the package: list, show, copy.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name (mien recipes list), Python file or import path of a recipe.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Name (mien recipes list), Python file or import path of a recipe.", autocompletion=recipe_names
+    ),
+]
 
 
 @recipes_app.command("list")

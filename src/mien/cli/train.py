@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import Quiet
+from mien.cli.options import Quiet, recipe_names
 
 if TYPE_CHECKING:
     from mien.cli.progress import Bar
@@ -21,7 +21,8 @@ def train(
         list[str],
         typer.Argument(
             help="Name (mien recipes list), Python file or import path of a recipe, pkg.mod:RECIPE. Several are "
-            "trained at once, each in a folder of its name in --out."
+            "trained at once, each in a folder of its name in --out.",
+            autocompletion=recipe_names,
         ),
     ],
     data: Annotated[
