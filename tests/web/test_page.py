@@ -305,6 +305,7 @@ def test_downloads_hold_the_same(page: Any) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     give(page, EXAMPLES / "astronaut.jpg")
     expected = rows(page)
+    assert page.text_content("#face-title") == f"Face {expected[0]['face']}"
     lines = list(csv.reader(io.StringIO(rows(page, "csv").decode())))
     sheet = openpyxl.load_workbook(io.BytesIO(rows(page, "xlsx"))).active
     cells = [[cell.value for cell in row] for row in sheet.iter_rows()]

@@ -32,7 +32,7 @@ const degrees = (value: number): string => `${value.toFixed(0)}°`;
 
 export function showPanel(panel: Panel, actions: PanelActions): void {
   const { face } = panel;
-  byId("face-title").textContent = face === null ? "Face" : `Face ${panel.index + 1}`;
+  byId("face-title").textContent = face === null ? "Face" : `Face ${panel.index}`;
   const scores = face?.smoothed ?? face?.expression;
   if (!face || !scores) {
     byId("face").replaceChildren(make("p", { class: "muted" }, panel.nothing));

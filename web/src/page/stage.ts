@@ -27,11 +27,11 @@ const boxes = byId("faces");
 
 /** The face as a sentence, for its button. */
 export function sentence(face: Face, index: number): string {
-  if (!face.expression) return `Face ${index + 1}`;
+  if (!face.expression) return `Face ${index}`;
   const [label, confidence] = top(face.smoothed ?? face.expression);
   const why = reasons(face);
   const doubt = face.certain === false ? `, uncertain: ${why.join(", ")}` : "";
-  return `Face ${index + 1}: ${label}, ${percent(confidence)}${doubt}`;
+  return `Face ${index}: ${label}, ${percent(confidence)}${doubt}`;
 }
 
 export function show(view: View, choose: (face: number) => void): void {

@@ -40,7 +40,7 @@ function linesOf(item: Item): Line[] {
       return {
         source: item.name,
         time,
-        face: String(i + 1),
+        face: String(i),
         track: face.track === null ? "" : String(face.track),
         expression: best,
         confidence: best ? percent(scores[best]!) : "",
