@@ -173,7 +173,8 @@ class Tables:
             print(f"one face, {name}: found of {repeats}\n| px | " + " | ".join(f"{w} x {h}" for w, h in SHAPES))
             for size in SIZES:
                 cells = [
-                    str(self._detected_alone(name, size, shape, repeats)) for shape in SHAPES if size <= min(shape)
+                    str(self._detected_alone(name, size, shape, repeats)) if size <= min(shape) else ""
+                    for shape in SHAPES
                 ]
                 print(f"| {size} | " + " | ".join(cells) + " |", flush=True)
 

@@ -12,7 +12,18 @@ import mien
 
 PACKAGE = Path(mien.__file__).parent
 LAYERS = [  # lowest first; a layer sees only what stands before it
-    {"arguments", "cores", "errors", "labels", "geometry", "results", "preprocess", "plugins", "schema", "_version"},
+    {
+        "arguments",
+        "cores",
+        "errors",
+        "labels",
+        "geometry",
+        "results",
+        "preprocess",
+        "plugins",
+        "schema",
+        "_version",
+    },
     {"nn", "media"},
     {"models", "faces", "datasets", "metrics", "augment", "tracking"},
     {"weights", "draw", "synthetic"},

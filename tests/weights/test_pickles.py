@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -153,3 +154,13 @@ def test_a_whole_network_is_refused_and_the_way_out_said(zipped: bool, tmp_path:
     torch.save({"model": network, "epoch": 3}, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(WeightsError, match=r"a whole pickled network \(Conv2d, Linear, .*network\.state_dict\(\)"):
         read(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_a_plain_pickle_is_refused_without_warnings_of_torch(protocol: int, tmp_path: Path) -> None:
+    file = tmp_path / "plain.pkl"
+    file.write_bytes(pickle.dumps({"accuracy": 1, "names": ["a"]}, protocol=protocol))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(WeightsError, match=r"plain\.pkl"):
+            read(file)

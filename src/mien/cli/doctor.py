@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import textwrap
 from importlib.metadata import PackageNotFoundError, version
 
 import typer
@@ -22,8 +24,8 @@ def doctor() -> int:
     from mien.weights.manifest import load_manifest, shipped_names
     from mien.weights.verify import verify
 
-    typer.echo(f"mien {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    typer.echo(", ".join(f"{name} {_version_of(name)}" for name in _PACKAGES))
+    _wrapped(f"mien {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    _wrapped(", ".join(f"{name} {_version_of(name)}" for name in _PACKAGES))
     typer.echo(f"cores: {usable_cores()} usable of {os.cpu_count()}")
     session = open_session(load_manifest("landmarks68").file(".onnx"), threads=1)
     typer.echo(f"ONNX Runtime: {', '.join(session.native().get_providers())}; its telemetry is off")
@@ -36,6 +38,11 @@ def doctor() -> int:
         typer.echo(f"weights {name} ({load_manifest(name).identity}): {'; '.join(problems) or passed}")
         failed |= bool(problems)
     return int(failed)
+
+
+def _wrapped(text: str) -> None:
+    columns = shutil.get_terminal_size().columns
+    typer.echo(textwrap.fill(text, columns, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False))
 
 
 def _version_of(package: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +69,8 @@ def read(path: Path) -> Any:
         )
     stand_ins: list[Any] = [(Unread, name) for name in replaced]
     try:
-        with torch.serialization.safe_globals(stand_ins):
+        with torch.serialization.safe_globals(stand_ins), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the protocol of a plain pickle; what it lacks is said below
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = f" It names {', '.join(sorted(names - replaced))}." if names - replaced else ""
