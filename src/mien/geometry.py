@@ -109,7 +109,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     transformation parameters between two point patterns" (1991); in two dimensions the solution is
     the complex number a + ib that fits target = (a + ib) source best.
     """
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    source_mean, target_mean = source.sum(axis=0) / len(source), target.sum(axis=0) / len(target)
     (x, y), (u, v) = (source - source_mean).T, (target - target_mean).T
     spread = float(np.sum(x * x + y * y))
     if spread < 1e-12:
@@ -168,8 +168,8 @@ def five_points(landmarks: np.ndarray) -> np.ndarray:
     """
     return np.stack(
         [
-            landmarks[..., 36:42, :].mean(axis=-2),
-            landmarks[..., 42:48, :].mean(axis=-2),
+            landmarks[..., 36:42, :].sum(axis=-2) / 6,
+            landmarks[..., 42:48, :].sum(axis=-2) / 6,
             landmarks[..., 30, :],
             landmarks[..., 48, :],
             landmarks[..., 54, :],
