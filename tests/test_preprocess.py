@@ -128,3 +128,16 @@ def test_a_crop_of_something_else_than_landmarks_is_refused(landmarks: object) -
 def test_a_crop_of_something_else_than_an_image_is_refused(image: object) -> None:
     with pytest.raises(InputError, match=r"\(H, W, 3\) uint8 RGB"):
         Preprocess(size_px=32).crop(image, np.random.default_rng(0).uniform(0, 40, (68, 2)))
+
+
+@pytest.mark.parametrize("middle", [(0, 0), (60, 10), (59, 79), (-90, 40), (300, -200)])
+def test_outside_the_image_its_edge_goes_on(middle: tuple[float, float]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    wide = 600
+    padded = np.pad(image, ((wide, wide), (wide, wide), (0, 0)), mode="edge")
+    matrix = np.array([[1.0, 0.02, 0.0], [-0.02, 1.0, 0.0]])
+    matrix[:, 2] = 16 - matrix[:, :2] @ middle
+    inside = matrix.copy()
+    inside[:, 2] -= matrix[:, :2] @ [wide, wide]
+    difference = warp(image, matrix, 32).astype(int) - warp(padded, inside, 32)
+    assert np.abs(difference).max() <= 1

@@ -66,6 +66,37 @@ def test_the_order_is_that_of_the_sources_whatever_finishes_first(
         assert done == images_of([str(folder)])
 
 
+def test_faces_of_several_images_are_recognised_together(
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = {name: recognizer.predict(folder / name) for name in (f"{i}.png" for i in range(8))}
+    batches, recognised = [], recognizer.recognised
+    monkeypatch.setattr(recognizer, "recognised", lambda seen: batches.append(len(seen)) or recognised(seen))
+    together = {Path(result.source).name: result for result in recognizer.stream([folder], workers=1)}
+    assert batches == [4, 4, 0]
+    for name, faces in alone.items():
+        assert [face.box for face in faces] == [face.box for face in together[name].faces]
+        assert [face.quality for face in faces] == [face.quality for face in together[name].faces]
+        scores = [face.expression.values for face in (*faces, *together[name].faces) if face.expression]
+        np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
+
+
+def test_a_face_that_cannot_be_recognised_costs_only_its_own_image(
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, recognised = recognizer.see(folder / "5.png")[0].face.box, recognizer.recognised
+
+    def recognise(seen: Any) -> Any:
+        if any(one.face.box == bad for one in seen):
+            raise ValueError("strange")
+        return recognised(seen)
+
+    monkeypatch.setattr(recognizer, "recognised", recognise)
+    results = list(recognizer.stream([folder], workers=1))
+    assert [Path(result.source).name for result in results if result.error] == ["5.png", "bad.png"]
+    assert "ValueError: strange" in str(results[5].error)
+
+
 def test_a_source_named_twice_is_read_once(folder: Path) -> None:
     assert len(images_of([str(folder), str(folder / "0.png"), str(folder)])) == 10
 
