@@ -1,5 +1,6 @@
 // Order of search results: guides first, what is kept for the record last; the other numbers are Sphinx's own.
-const Scorer = {
+// "var": Sphinx declares its own Scorer in another file of the page.
+var Scorer = {
   score: ([docname, , , , score]) =>
     score + (docname.startsWith("docs/how-to/") ? 4 : /^(CHANGELOG|research\/|docs\/decisions\/)/.test(docname) ? -4 : 0),
   objNameMatch: 11,

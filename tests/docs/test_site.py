@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
 from tests.docs.commands import ROOT
+from tests.web.conftest import chromium  # noqa: F401
 
 pytest.importorskip("myst_nb")
 pytest.importorskip("furo")
@@ -52,5 +54,13 @@ def test_the_site_works_offline(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_guides_come_first_in_the_search(site: Path) -> None:
-    assert 'docname.startsWith("docs/how-to/") ? 4' in (site / "_static/searchtools.js").read_text(encoding="utf-8")
+def test_the_search_finds_guides_first_without_a_network(site: Path, chromium: Any) -> None:  # noqa: F811
+    context = chromium.new_context()
+    context.set_offline(True)
+    page = context.new_page()
+    page.goto((site / "search.html").as_uri() + "?q=occlusion")
+    page.wait_for_selector("#search-results li a")
+    found = [link.get_attribute("href") for link in page.locator("#search-results li a").all()]
+    assert "docs/how-to/explain.html" in found[0]
+    assert len(found) > 3
+    context.close()
