@@ -22,7 +22,7 @@ LONGEST_WORD = 300  # of a message, in characters: no path is as long, but an im
 
 
 class MienError(Exception):
-    """Anything this package raises on purpose. Its message cuts endless words: what was handed in may be an image."""
+    """Anything this package raises on purpose. Its message cuts endless words: they may be an image as text."""
 
     def __str__(self) -> str:
         return _without_endless_words(super().__str__())

@@ -1,4 +1,4 @@
-"""The comparison with other toolkits: our own worker answers, and answers are evaluated on the seven expressions."""
+"""The comparison with other toolkits: our own worker, and what counts as right among the seven expressions."""
 
 from __future__ import annotations
 

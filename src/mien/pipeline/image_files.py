@@ -38,7 +38,7 @@ class Predictor(Protocol):
         """The faces of one image, not yet recognised."""
         ...
 
-    def recognised(self, seen: Sequence[SeenFace]) -> list[Face]:
+    def with_expressions(self, seen: Sequence[SeenFace]) -> list[Face]:
         """Faces of any images with their expressions."""
         ...
 
@@ -82,7 +82,7 @@ def read_results(
     seen = [_guarded(item, partial(_see, item, recognizer, detect, saver, read)) for item in items]
     faces = [face for one in seen if isinstance(one, _Seen) for face in one.faces]
     try:
-        recognised = iter(recognizer.recognised(faces))
+        recognised = iter(recognizer.with_expressions(faces))
     except Exception as error:
         if len(items) == 1:
             return [ImageResult(name_of(items[0]), error=_reason(error))]

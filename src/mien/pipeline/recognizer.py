@@ -98,14 +98,16 @@ class Recognizer:
         one face comes back. `boxes`: where the faces are, instead of detection; they come back in this order.
         Raises `ImageError` for a file that gives no pixels, `InputError` for another source.
         """
-        return self.recognised(self.see(source, detect=detect, boxes=boxes))
+        return self.with_expressions(self.see(source, detect=detect, boxes=boxes))
 
     @checked
     def see(
         self, source: ImageSource, *, detect: bool = True, boxes: Sequence[Box] | None = None
     ) -> list[SeenFace]:
-        """The faces as `predict` gives them, but for their expressions, which `recognised` adds to those of many
-        images at once."""
+        """The faces as `predict` gives them, but for their expressions.
+
+        `with_expressions` adds these, to the faces of many images at once.
+        """
         image = to_rgb(source)
         height, width = image.shape[:2]
         if boxes is None and not detect:
@@ -124,9 +126,9 @@ class Recognizer:
     def recognise(self, faces: Sequence[tuple[np.ndarray, LocatedFace]]) -> list[Face]:
         """Located faces, each with its image (H, W, 3) uint8 RGB, with their expressions: one batch."""
         inputs = self.network.manifest.inputs
-        return self.recognised([seen_face(image, face, inputs) for image, face in faces])
+        return self.with_expressions([seen_face(image, face, inputs) for image, face in faces])
 
-    def recognised(self, seen: Sequence[SeenFace]) -> list[Face]:
+    def with_expressions(self, seen: Sequence[SeenFace]) -> list[Face]:
         """Seen faces, of any images, with their expressions: one batch."""
         if not seen:
             return []
