@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def command(folder: Path, suffix: str) -> dict[str, float]:
 def together(folder: Path, rounds: int) -> dict[str, float]:
     """Processor milliseconds an image, the best of the rounds: one after the other, and `predict_many`."""
     recognizer, paths = mien.load(threads=1), sorted(folder.iterdir())[:DIFFERENT]
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "one after the other": lambda: [recognizer.predict(path) for path in paths],
         "predict_many": lambda: recognizer.predict_many(paths, workers=1),
     }
