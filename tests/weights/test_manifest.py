@@ -168,6 +168,15 @@ def test_a_pickle_is_answered_with_how_to_convert_it(tmp_path: Path) -> None:
         load_manifest(str(tmp_path / "best.pth.tar"))
 
 
+@pytest.mark.parametrize("name", ["best.safetensors", "last.pt"])
+def test_files_of_a_run_are_answered_with_the_weights_beside_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "manifest.json").write_text("{}")
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(WeightsError, match=rf"{name} is a training run's own; name its weights.*/weights$"):
+        load_manifest(str(tmp_path / name))
+
+
 @pytest.mark.parametrize(
     ("path", "reason"), [("absent.safetensors", "no such file"), ("", "holds no manifest.json")]
 )

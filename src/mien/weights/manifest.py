@@ -173,6 +173,9 @@ def load_manifest(weights: str) -> WeightsManifest:
         raise WeightsError(f"{path}: no such file")
     if path.suffix == ".json":
         return read_manifest(path)
+    own = path.parent / "weights"
+    if path.name in {"best.safetensors", "last.pt"} and (own / "manifest.json").is_file():
+        raise WeightsError(f"{path} is a training run's own; name its weights, which have their manifest: {own}")
     if what := no_weights(path):
         raise WeightsError(f"{path} {what}")
     if path.suffix not in {".safetensors", ".onnx"}:
