@@ -87,7 +87,7 @@ def text() -> str:
     for name, (module, names) in SHARED.items():
         values = {one.lstrip("_"): plain(getattr(module, one)) for one in names}
         if name == "QUALITY":
-            values["PATCH_PX"] = module._PATCH.size_px
+            values["PATCH_PX"] = module.PATCH.size_px
         if name == "TABLE":
             values["COLUMNS"] = [
                 column for column in table.schema(LABEL_SETS["ferplus"]).names if column[:2] != "p_"

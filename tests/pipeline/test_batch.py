@@ -70,8 +70,8 @@ def test_faces_of_several_images_are_recognised_together(
     recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = {name: recognizer.predict(folder / name) for name in (f"{i}.png" for i in range(8))}
-    batches, recognised = [], recognizer.recognised
-    monkeypatch.setattr(recognizer, "recognised", lambda seen: batches.append(len(seen)) or recognised(seen))
+    batches, recognised = [], recognizer.with_expressions
+    monkeypatch.setattr(recognizer, "with_expressions", lambda seen: batches.append(len(seen)) or recognised(seen))
     together = {Path(result.source).name: result for result in recognizer.stream([folder], workers=1)}
     assert batches == [4, 4, 0]
     for name, faces in alone.items():
@@ -84,14 +84,14 @@ def test_faces_of_several_images_are_recognised_together(
 def test_a_face_that_cannot_be_recognised_costs_only_its_own_image(
     recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, recognised = recognizer.see(folder / "5.png")[0].face.box, recognizer.recognised
+    bad, recognised = recognizer.see(folder / "5.png")[0].face.box, recognizer.with_expressions
 
     def recognise(seen: Any) -> Any:
         if any(one.face.box == bad for one in seen):
             raise ValueError("strange")
         return recognised(seen)
 
-    monkeypatch.setattr(recognizer, "recognised", recognise)
+    monkeypatch.setattr(recognizer, "with_expressions", recognise)
     results = list(recognizer.stream([folder], workers=1))
     assert [Path(result.source).name for result in results if result.error] == ["5.png", "bad.png"]
     assert "ValueError: strange" in str(results[5].error)
