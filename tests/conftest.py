@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,11 @@ def hopper() -> np.ndarray:
 def recognizer() -> mien.Recognizer:
     """The default recognizer on one thread."""
     return mien.load(threads=1)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """One browser for all tests: Playwright allows no second one beside it."""
+    from tests.web.chromium import launched
+
+    yield from launched(tmp_path_factory.mktemp("camera") / "astronaut.y4m")

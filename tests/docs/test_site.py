@@ -12,7 +12,6 @@ from urllib.parse import unquote
 import pytest
 
 from tests.docs.commands import ROOT
-from tests.web.conftest import chromium  # noqa: F401
 
 pytest.importorskip("myst_nb")
 pytest.importorskip("furo")
@@ -54,7 +53,7 @@ def test_the_site_works_offline(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_search_finds_guides_first_without_a_network(site: Path, chromium: Any) -> None:  # noqa: F811
+def test_the_search_finds_guides_first_without_a_network(site: Path, chromium: Any) -> None:
     context = chromium.new_context()
     context.set_offline(True)
     page = context.new_page()

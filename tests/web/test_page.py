@@ -19,7 +19,7 @@ import mien
 from mien.pipeline.table import rows_of
 from mien.results import ImageResult
 from tests.conftest import EXAMPLES
-from tests.web.conftest import film
+from tests.web.chromium import film
 from tests.web.site import static_site
 
 pytestmark = pytest.mark.slow

@@ -35,13 +35,11 @@ def write_y4m(path: Path) -> None:
             file.write(b"FRAME\n" + b"".join(plane.tobytes() for plane in planes))
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    """A browser without a window, whose camera is a film."""
+def launched(camera: Path) -> Iterator[object]:
+    """A browser without a window, whose camera is a film, which `camera` will hold."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not Path(CHROMIUM).is_file():
         pytest.skip("there is no chromium; Debian: apt install chromium")
-    camera = tmp_path_factory.mktemp("camera") / "astronaut.y4m"
     write_y4m(camera)
     arguments = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     with sync_api.sync_playwright() as playwright:
