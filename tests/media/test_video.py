@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -392,11 +393,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     def megabytes() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
-    path = write_video(
-        tmp_path / "a.mp4",
-        300,
-        image_of=lambda i: numbered(i, width=640, height=480),
-        options={"preset": "ultrafast"},
-    )
+    large = partial(numbered, width=640, height=480)
+    path = write_video(tmp_path / "a.mp4", 300, image_of=large, options={"preset": "ultrafast"})
     sizes = [megabytes() for _ in VideoFile(path)]
     assert sizes[-1] - sizes[50] < 50, "each frame has 0.46 MB as the decoder holds it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 from mien.analysis.series import TrackSeries
 from mien.analysis.summary import COUNTED, ExpressionSummary
 from mien.draw.palette import INK, UNCERTAIN, colours_of
+from mien.media.paths import common_folder
 from mien.pages.render import render
 
 if TYPE_CHECKING:
@@ -56,11 +56,8 @@ def shown_in(groups: Sequence[ExpressionSummary]) -> list[str]:
 def short_names(part: Part) -> tuple[str, dict[str, str]]:
     """The folder in which groups by folder or file lie, and the name of each below it; ("", {}) without one."""
     names = [unit.source for unit in part.groups]
-    try:
-        folder = os.path.join(os.path.commonpath([os.path.dirname(name) for name in names]), "")
-    except ValueError:  # relative and absolute ones
-        folder = ""
-    if part.grouped_by not in ("folder", "source") or not folder.strip(os.sep):
+    folder = common_folder(names) if part.grouped_by in ("folder", "source") else ""
+    if not folder:
         return "", {}
     return folder, {name: name.removeprefix(folder) for name in names}
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.cli.output import counted
+from mien.media.paths import common_folder
 from mien.pipeline.table import TableRow
 from mien.results import FLAG_REASONS, ImageResult, VideoFrame, percent
 
@@ -145,11 +146,7 @@ def _without_common_folder(console: Console, lines: list[dict[str, str]]) -> Non
     paths = [line["image"] for line in lines if line["image"]]
     if len(paths) < 2 or sum(width + 2 for width in _widths(lines).values()) <= console.width:
         return
-    try:
-        folder = os.path.join(os.path.commonpath([os.path.dirname(path) for path in paths]), "")
-    except ValueError:  # relative and absolute ones
-        return
-    if folder.strip(os.sep) and all(path.startswith(folder) for path in paths):
+    if folder := common_folder(paths):
         console.print(Text(f"in {folder}"), soft_wrap=True)
         for line in lines:
             line["image"] = line["image"].removeprefix(folder)
