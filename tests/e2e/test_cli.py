@@ -102,7 +102,10 @@ def test_json_lines_go_to_stdout_and_nothing_else(mien_command: Command) -> None
     assert done.stderr == ""
 
 
-def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(mien_command: Command, tmp_path: Path) -> None:
+def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(
+    mien_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     Image.open(PHOTO).filter(ImageFilter.GaussianBlur(6)).save(tmp_path / "soft.png")
     done = mien_command("predict", str(tmp_path / "soft.png"), PHOTO, "--min-confidence", "1")
     assert [line.split("uncertain: ")[1].strip() for line in done.stdout.splitlines()[1:]] == [
