@@ -38,18 +38,34 @@ KEEP_EXPLANATION = """
 
 
 @pytest.fixture(scope="module")
-def page(chromium: Any) -> Iterator[Any]:
-    """The page of a static site, its networks loaded and its files kept for offline use."""
+def context(chromium: Any) -> Iterator[Any]:
+    """Where a static site has been opened once, its files kept for offline use."""
     with static_site() as address:
-        context = chromium.new_context(accept_downloads=True, bypass_csp=True, permissions=["camera"])
+        context = chromium.new_context(
+            accept_downloads=True, base_url=address, bypass_csp=True, permissions=["camera"]
+        )
         context.set_default_timeout(MS)
-        page = context.new_page()
-        page.add_init_script(KEEP_EXPLANATION)
-        page.goto(address)
-        page.locator("#mode-line", has_text="loaded").wait_for()
+        context.add_init_script(KEEP_EXPLANATION)
+        page = opened(context)
         page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
-        yield page
+        page.close()
+        yield context
         context.close()
+
+
+@pytest.fixture
+def page(context: Any) -> Iterator[Any]:
+    """The page with its networks loaded, as nobody used it before: tests come in any order."""
+    page = opened(context)
+    yield page
+    page.close()
+
+
+def opened(context: Any) -> Any:
+    page = context.new_page()
+    page.goto("/")
+    page.locator("#mode-line", has_text="loaded").wait_for()
+    return page
 
 
 def give(page: Any, *files: Path | dict[str, Any]) -> None:
@@ -90,7 +106,7 @@ def test_the_browser_predicts_what_python_predicts(page: Any, tmp_path: Path) ->
         result = ImageResult(files[-1].name, tuple(recognizer.predict(files[-1])))
         expected += rows_of(result, recognizer.labels)
     give(page, *files)
-    same(rows(page)[-len(expected) :], expected)
+    same(rows(page), expected)
 
 
 def faces_any_way_up() -> dict[str, Image.Image]:
@@ -133,7 +149,7 @@ def test_files_that_are_no_faces(page: Any, tmp_path: Path) -> None:
         {"name": "empty.png", "mimeType": "image/png", "buffer": b""},
         {"name": "bomb.png", "mimeType": "image/png", "buffer": bomb(40_000)},
     )
-    grey, *wrong = rows(page)[-5:]
+    grey, *wrong = rows(page)
     assert (grey["face"], grey["error"]) == (None, None)
     for row, reason in zip(wrong, ("not an image", "web page", "empty", "megapixels"), strict=True):
         assert reason in row["error"], row
@@ -207,9 +223,8 @@ def pixels(page: Any) -> np.ndarray:
 
 
 def test_explain(page: Any) -> None:
-    count = page.locator("#strip li").count()
     page.click("#example")
-    page.locator(f"#strip li:nth-child({count + 1}) [aria-current=true]").wait_for(state="attached")
+    page.locator("#strip [aria-current=true]").wait_for(state="attached")
     page.click("#explain")
     page.locator("#explain", has_text="Hide").wait_for()
     (expected,) = mien.explain(EXAMPLES / "astronaut.jpg", curves=False)
@@ -234,7 +249,7 @@ def test_video(page: Any, tmp_path: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode())
     give(page, path)
-    frames = [row for row in rows(page) if row["source"] == "talk.webm"]
+    frames = rows(page)
     assert [row["frame"] for row in frames] == [0, 1, 2, 3, 4]
     assert [row["time_s"] for row in frames] == [0, 0.1, 0.2, 0.3, 0.4]
     assert {(row["track"], row["expression"], row["smoothed"]) for row in frames} == {(0, "happiness", "happiness")}
@@ -250,7 +265,7 @@ def test_camera(page: Any) -> None:
     page.locator("#view-note", has_text=re.compile("([3-9]|[0-9]{2}) frames")).wait_for()
     page.click("#stop")
     page.locator("#view-note", has_text="its frames are not kept").wait_for()
-    frames = [row for row in rows(page) if row["source"] == "camera 1"]
+    frames = rows(page)
     assert {(row["track"], row["expression"], row["smoothed"]) for row in frames} == {(0, "happiness", "happiness")}
 
 
@@ -295,6 +310,12 @@ def test_axe_finds_nothing(page: Any, theme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     if page.locator("html").get_attribute("data-theme") != theme:
         page.click("#theme")
+    check(axe, page)
+    give(page, EXAMPLES / "astronaut.jpg", EXAMPLES / "grace_hopper.jpg")
+    check(axe, page)
+
+
+def check(axe: Any, page: Any) -> None:
     violations = [one for one in axe.run(page).response["violations"] if one["impact"] in ("serious", "critical")]
     assert not violations, json.dumps(violations, indent=1)[:3000]
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
