@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,17 @@ def direct(data: bytes, requests: int, workers: int) -> dict[str, float]:
     return {"a second": requests / wall, "cpu ms": 1000 * cpu / requests}
 
 
-def load(port: int, data: bytes, requests: int, clients: int, path: str = "/v1/predict") -> list[float]:
+def load(
+    port: int,
+    data: bytes,
+    requests: int,
+    clients: int,
+    path: str = "/v1/predict",
+    statuses: Counter[int] | None = None,
+) -> list[float]:
     """Seconds of each request by clients that send one after the other; a 429 is tried again, and counted in."""
     times: list[float] = []
+    counts = Counter[int]() if statuses is None else statuses
     left = iter(range(requests))
     lock = threading.Lock()
 
@@ -72,6 +81,8 @@ def load(port: int, data: bytes, requests: int, clients: int, path: str = "/v1/p
                 response = connection.getresponse()
                 response.read()
                 status = response.status
+                with lock:
+                    counts[status] += 1
                 if status == 429:
                     time.sleep(0.05)
                 elif status != 200:
@@ -91,23 +102,35 @@ def measured(service: ServiceProcess, data: bytes, requests: int, clients: int) 
     """Throughput, response times and processor time for so many clients."""
     load(service.port, data, 2 * clients, clients)
     wall, cpu = time.perf_counter(), service.cpu_s()
-    times = sorted(load(service.port, data, requests, clients))
+    times = load(service.port, data, requests, clients)
     wall, cpu = time.perf_counter() - wall, service.cpu_s() - cpu
-    quantiles = {f"p{q} ms": 1000 * times[min(len(times) - 1, len(times) * q // 100)] for q in (50, 95, 99)}
-    return {"a second": requests / wall, "cpu ms": 1000 * cpu / requests, **quantiles}
+    return {"a second": requests / wall, "cpu ms": 1000 * cpu / requests, **quantiles(times)}
+
+
+def quantiles(times: list[float]) -> dict[str, float]:
+    """Response times: median, and what 95 and 99 of 100 stay below."""
+    times = sorted(times)
+    return {f"p{q} ms": 1000 * times[min(len(times) - 1, len(times) * q // 100)] for q in (50, 95, 99)}
 
 
 def memory(service: ServiceProcess, requests: int) -> dict[str, Any]:
-    """Resident memory of the service at ten moments of so many requests of a tiny image."""
+    """Resident memory, statuses and response times in each tenth of so many requests of a tiny image, 4 clients."""
     data = photo(48)
     path = "/v1/predict?detect=false"
     load(service.port, data, 200, 4, path)
     moments = [round(service.memory_mib(), 1)]
+    statuses = Counter[int]()
+    times: list[dict[str, float]] = []
     for _ in range(10):
-        load(service.port, data, requests // 10, 4, path)
+        times.append(quantiles(load(service.port, data, requests // 10, 4, path, statuses)))
         moments.append(round(service.memory_mib(), 1))
-        print(f"{moments[-1]} MiB", file=sys.stderr, flush=True)
-    return {"requests": requests, "resident MiB": moments}
+        print(f"{moments[-1]} MiB, {times[-1]}", file=sys.stderr, flush=True)
+    return {
+        "requests": requests,
+        "statuses": dict(statuses),
+        "resident MiB": moments,
+        "response times": [_rounded(one) for one in times],
+    }
 
 
 def main() -> None:

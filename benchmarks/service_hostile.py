@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import httpx
 
 import hostile
 from output import write_result
-from service import photo
+from service import photo, quantiles
 from service_process import ServiceProcess
 
 
@@ -28,7 +30,8 @@ def main() -> None:
     requests = hostile.everything(small)
     statuses: Counter[int] = Counter()
     problems: Counter[str] = Counter()
-    memory = []
+    memory: list[float] = []
+    times: list[float] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         ServiceProcess(Path(folder) / "data", "--workers", "1") as service,
@@ -37,8 +40,11 @@ def main() -> None:
             for number in range(options.requests):
                 if number % (options.requests // 10) == 0:
                     memory.append(round(service.memory_mib(), 1))
+                    print(f"{number} requests, {memory[-1]} MiB", file=sys.stderr, flush=True)
                 request = rng.choice(requests)
+                began = time.perf_counter()
                 response = request.send(client)
+                times.append(time.perf_counter() - began)
                 statuses[response.status_code] += 1
                 if (problem := hostile.problem_of(request, response)) is not None:
                     problems[problem] += 1
@@ -55,6 +61,7 @@ def main() -> None:
         "problems": dict(problems),
         "tracebacks in the log": log.count("Traceback") + log.count('"exception"'),
         "resident MiB": memory,
+        "response times": {name: round(value, 1) for name, value in quantiles(times).items()},
         "status of a good request afterwards": alive,
     }
     write_result(result, options.out)

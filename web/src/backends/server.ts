@@ -20,6 +20,8 @@ interface Explained {
 export class TokenNeeded extends Error {}
 
 const TRIES = 6; // of a busy service
+const FOUND_MS = 10_000;
+const RESPONSE_MS = 120_000;
 
 export class Server {
   #token = "";
@@ -27,7 +29,7 @@ export class Server {
   /** A service at the address of the page, or null: it is a static site. */
   static async find(): Promise<Server | null> {
     try {
-      const response = await fetch(new URL("healthz", document.baseURI), { cache: "no-store" });
+      const response = await fetch(new URL("healthz", document.baseURI), { cache: "no-store", signal: AbortSignal.timeout(FOUND_MS) });
       const isJson = response.headers.get("Content-Type")?.includes("json");
       return response.ok && isJson ? new Server() : null;
     } catch {
@@ -65,13 +67,15 @@ export class Server {
     const headers: Record<string, string> = { ...(options.headers as Record<string, string>) };
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     for (let left = TRIES; ; left--) {
+      const signal = AbortSignal.timeout(RESPONSE_MS);
       let response: Response;
       try {
-        response = await fetch(new URL(path, document.baseURI), { ...options, headers, cache: "no-store" });
+        response = await fetch(new URL(path, document.baseURI), { ...options, headers, signal, cache: "no-store" });
+        if (response.ok) return await response.json();
       } catch {
-        throw new Error("the server cannot be reached; check it, or predict in the browser");
+        const late = `the server gave no response within ${RESPONSE_MS / 1000} s`;
+        throw new Error(`${signal.aborted ? late : "the server cannot be reached"}; check it, or predict in the browser`);
       }
-      if (response.ok) return response.json();
       if (response.status === 429 && left > 1) {
         await seconds(Number(response.headers.get("Retry-After")) || 1);
         continue;

@@ -4,34 +4,40 @@ import type { Explanation } from "../explanation/overlay";
 import type { Face } from "../results";
 import { Backend, type Mode, TokenNeeded } from "./backend";
 import { announce, byId } from "./dom";
-import { Camera, readImage, VideoFile } from "./files";
-import { countOf, Item } from "./items";
+import { Camera } from "./camera";
+import { readImage } from "./files";
+import { Item, noteOn, nothingIn } from "./items";
+import { describeMode } from "./modeline";
 import { showPanel } from "./panel";
 import { covered, show, thumbnail } from "./stage";
+import { messageOf, showProblem, showProgress } from "./status";
 import { showStrip } from "./strip";
 import { downloadTable, showTable } from "./tableview";
 import { showTimeline } from "./timeline";
+import { VideoFile } from "./video";
+import { Queue, wait } from "./waiting";
 
 const FRAMES_PER_S = 10; // of a video are examined
 const TABLE_EVERY_MS = 1000; // while frames come
-
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const OTHER_MODE = "where faces are recognised was changed; its rows end before";
 
 export class App {
-  readonly backend = new Backend((text, share) => this.#progress(text, share));
+  readonly backend = new Backend(showProgress);
   readonly items: Item[] = [];
   #current: Item | null = null;
   #image: ImageData | null = null; // that is shown
   #faces: readonly Face[] = [];
-  #moment = 0;
+  #moment = 0; // of a video, that is shown
+  #wanted = 0; // and that will be, once it is read
+  #following = false; // the newest frame is shown
   #chosen = 0;
   #track = 0;
   #explained: string | null = null;
   #explaining = false;
   #stopped = false;
-  #running: Promise<void> = Promise.resolve();
+  readonly #work = new Queue();
   #waiting = 0;
+  #cameraOn = false;
   #shownOfBatch = false;
   #tableShown = 0;
 
@@ -47,32 +53,16 @@ export class App {
     byId("modes").hidden = !this.backend.hasServer; // else there is nothing to choose
     for (const input of document.querySelectorAll<HTMLInputElement>("input[name=mode]")) input.checked = input.value === mode;
     byId("token-form").hidden = true;
-    this.#describeMode(mode);
+    describeMode(mode, this.backend);
     try {
       await this.backend.choose(mode, token);
-      this.#problem(null);
+      showProblem(null);
     } catch (error) {
       byId("token-form").hidden = !(error instanceof TokenNeeded);
-      this.#problem(error instanceof TokenNeeded && !token ? "This server wants a token." : messageOf(error));
+      showProblem(error instanceof TokenNeeded && !token ? "This server wants a token." : messageOf(error));
     }
-    this.#progress(null);
-    this.#describeMode(this.backend.mode);
-  }
-
-  #describeMode(mode: Mode): void {
-    const { loaded, models } = this.backend;
-    const line = byId("mode-line");
-    const strong = document.createElement("strong");
-    strong.textContent = mode === "browser" ? "In the browser: no image leaves this device." : "Server: images are sent to this server.";
-    let rest = mode === "browser" ? "" : ` ${location.host} predicts them and stores none.`;
-    if (mode === "server" && models) rest += ` Weights: ${models.default}, mien ${models.version}.`;
-    if (mode === "browser" && loaded) {
-      const gpu = Object.values(loaded.devices).some((device) => device.startsWith("WebGPU"));
-      const threads = `WebAssembly, ${loaded.threads} thread${loaded.threads === 1 ? "" : "s"}`;
-      rest = ` Networks loaded: ${gpu ? `WebGPU and ${threads}` : threads}.`;
-    }
-    line.replaceChildren(strong, rest);
-    document.documentElement.dataset.mode = mode;
+    showProgress(null);
+    describeMode(this.backend.mode, this.backend);
   }
 
   /** Images and videos, in their order. */
@@ -81,19 +71,27 @@ export class App {
       const video = file.type.startsWith("video/");
       return new Item(video ? "video" : "image", file.name || `pasted ${this.items.length + i + 1}`, file);
     });
-    if (!added.length) return this.#problem("There is no image or video in what was dropped or pasted.");
+    if (!added.length) return showProblem("There is no image or video in what was dropped or pasted.");
     this.#enter(added);
-    this.#waiting += added.length;
-    for (const item of added) {
-      this.#running = this.#running.then(() => this.#carryOut(item)).finally(() => {
-        this.#waiting -= 1;
-        if (!this.#waiting) this.#progress(null);
-      });
-    }
+    for (const item of added) this.#enqueue(() => this.#carryOut(item));
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#waiting += 1;
+    const done = this.#work.add(work).finally(() => {
+      this.#waiting -= 1;
+      if (!this.#waiting) showProgress(null);
+    });
+    this.attempt(done);
+  }
+
+  /** What goes wrong in it is said on the page. */
+  attempt(work: Promise<void>): void {
+    work.catch((error: unknown) => showProblem(messageOf(error)));
   }
 
   #enter(added: readonly Item[]): void {
-    this.#problem(null);
+    showProblem(null);
     this.#shownOfBatch = false;
     document.body.classList.add("filled");
     byId("work").hidden = false;
@@ -102,14 +100,14 @@ export class App {
   }
 
   async #carryOut(item: Item): Promise<void> {
-    this.#progress(`Recognising ${item.name}`, null);
+    showProgress(`Recognising ${item.name}`, null);
     item.mode = this.backend.mode;
     try {
       if (item.kind === "video") await this.#video(item);
       else await this.#imageFile(item);
-      item.done = true;
     } catch (error) {
       item.error = messageOf(error);
+      item.done = true;
       await this.#showFirst(item);
     }
     announce(`${item.name}: ${item.summary}`);
@@ -126,124 +124,157 @@ export class App {
 
   /** Of what was given together, the first is shown. */
   async #showFirst(item: Item, image?: ImageData): Promise<void> {
-    if (this.#shownOfBatch && this.#current !== item) return;
+    const first = !this.#shownOfBatch;
     this.#shownOfBatch = true;
-    await this.select(item, image);
+    if (first || this.#current === item) await this.#show(item, image);
   }
 
   async #video(item: Item): Promise<void> {
     const video = await VideoFile.open(item.file!);
     item.video = video;
     await this.backend.networks.startVideo();
-    await this.#begin(item);
-    const count = Math.max(1, Math.ceil(video.durationS * FRAMES_PER_S - 1e-6));
-    for (let i = 0; i < count && !this.#stopped; i++) {
-      const timeS = Math.min(i / FRAMES_PER_S, video.durationS);
-      const image = await video.at(timeS);
-      const faces = await this.backend.frame(image, timeS);
-      this.#frame(item, item.add(timeS, faces).faces, image);
-      this.#progress(`Recognising ${item.name}: ${i + 1} of ${count} frames`, (i + 1) / count);
+    this.#begin(item);
+    try {
+      const count = Math.max(1, Math.ceil(video.durationS * FRAMES_PER_S - 1e-6));
+      for (let i = 0; i < count && !this.#stopped; i++) {
+        const timeS = Math.min(i / FRAMES_PER_S, video.durationS);
+        await this.#recognise(item, await video.at(timeS), timeS);
+        showProgress(`Recognising ${item.name}: ${i + 1} of ${count} frames`, (i + 1) / count);
+      }
+    } finally {
+      this.#end(item);
     }
-    this.#end(item);
   }
 
   /** The camera's newest frame, again and again, until it is stopped. */
   camera(): void {
-    if (this.#current?.kind === "camera" && !this.#current.done) return;
-    const item = new Item("camera", `camera ${this.items.filter((one) => one.kind === "camera").length + 1}`, null);
-    this.#running = this.#running.then(async () => {
-      let camera: Camera | null = null;
-      try {
-        camera = await Camera.open();
+    if (this.#cameraOn) return;
+    this.#cameraOn = true;
+    const opened = Camera.open().then(
+      (camera) => {
+        const item = new Item("camera", `camera ${this.items.filter((one) => one.kind === "camera").length + 1}`, null);
         this.#enter([item]);
-        item.mode = this.backend.mode;
-        await this.backend.networks.startVideo();
-        await this.#begin(item);
-        const start = performance.now();
-        while (!this.#stopped && camera.live) {
-          if (document.hidden) await wait(200);
-          const timeS = (performance.now() - start) / 1000;
-          const image = camera.newest();
-          const { faces } = item.add(timeS, await this.backend.frame(image, timeS));
-          this.#frame(item, faces, image);
-        }
-        if (!this.#stopped) item.error = "the camera was unplugged or taken by another program";
-      } catch (error) {
-        this.#problem(messageOf(error));
-        if (this.items.includes(item)) item.error = messageOf(error);
-      } finally {
-        camera?.close();
-        item.done = true;
-        this.#end(item);
-        this.#refreshLists();
-      }
-    });
+        this.#enqueue(() => this.#watch(item, camera));
+      },
+      (error: unknown) => {
+        this.#cameraOn = false;
+        throw error;
+      },
+    );
+    this.attempt(opened);
   }
 
-  async #begin(item: Item): Promise<void> {
-    [this.#stopped, this.#shownOfBatch] = [false, true];
+  async #watch(item: Item, camera: Camera): Promise<void> {
+    try {
+      item.mode = this.backend.mode;
+      await this.backend.networks.startVideo();
+      this.#begin(item);
+      const start = performance.now();
+      while (!this.#stopped && camera.live) {
+        showProgress(this.#waiting > 1 ? "Other files wait until the camera is stopped" : null);
+        if (document.hidden) await wait(200);
+        const image = await camera.newest();
+        await this.#recognise(item, image, (performance.now() - start) / 1000);
+      }
+      if (!this.#stopped) item.error = "the camera was unplugged or taken by another program";
+    } catch (error) {
+      item.error = messageOf(error);
+      showProblem(item.error);
+    } finally {
+      camera.close();
+      this.#cameraOn = false;
+      this.#end(item);
+      this.#refreshLists();
+    }
+  }
+
+  /** One more frame of a video or the camera; it is shown unless the user looks at an earlier one. */
+  async #recognise(item: Item, image: ImageData, timeS: number): Promise<void> {
+    if (this.backend.mode !== item.mode) throw new Error(OTHER_MODE);
+    const { faces } = item.add(timeS, await this.backend.frame(image, timeS));
+    if (!item.thumbnail) this.#makeThumbnail(item, image, faces);
+    if (this.#current === item && this.#following) {
+      const newest = item.moments.length - 1;
+      [this.#image, this.#faces, this.#moment, this.#wanted] = [image, faces, newest, newest];
+      this.draw();
+    } else if (this.#current === item) {
+      this.#drawTimeline(item);
+    }
+    if (performance.now() - this.#tableShown > TABLE_EVERY_MS) this.#refreshLists();
+  }
+
+  #begin(item: Item): void {
+    [this.#stopped, this.#shownOfBatch, this.#following] = [false, true, true];
     byId("stop").hidden = false;
     byId("stop").textContent = item.kind === "camera" ? "Stop the camera" : "Stop";
     this.#current = item;
-    [this.#chosen, this.#track, this.#moment, this.#explained] = [0, 0, 0, null];
+    [this.#chosen, this.#track, this.#moment, this.#wanted, this.#explained] = [0, 0, 0, 0, null];
     [this.#image, this.#faces] = [null, []];
     this.#refreshLists();
   }
 
   #end(item: Item): void {
+    item.done = true;
     byId("stop").hidden = true;
     if (this.#current === item) this.draw();
-  }
-
-  /** One more frame with its faces. */
-  #frame(item: Item, faces: readonly Face[], image: ImageData): void {
-    if (!item.thumbnail) this.#makeThumbnail(item, image, faces);
-    if (this.#current === item) {
-      [this.#image, this.#faces, this.#moment] = [image, faces, item.moments.length - 1];
-      this.draw();
-    }
-    if (performance.now() - this.#tableShown > TABLE_EVERY_MS) this.#refreshLists();
   }
 
   stop(): void {
     this.#stopped = true;
   }
 
-  /** Show another image or video. `image`: its pixels, where they are at hand. */
-  async select(item: Item, image?: ImageData): Promise<void> {
-    this.#current = item;
-    [this.#chosen, this.#moment, this.#explained] = [0, 0, null];
-    this.#track = item.tracks[0] ?? 0;
-    if (item.kind === "image") {
-      [this.#image, this.#faces] = [null, item.faces];
-      if (item.error === null) this.#image = image ?? (await readImage(item.file!));
-    } else {
-      await this.seek(0);
-    }
-    this.draw();
-    this.#refreshLists();
+  /** Show another image or video. */
+  select(item: Item): void {
+    this.attempt(this.#show(item));
   }
 
   /** Show the moment of a video with this number. */
-  async seek(index: number): Promise<void> {
-    const item = this.#current;
-    const moment = item?.moments[index];
-    if (!item || !moment) return;
-    this.#explained = null;
-    [this.#moment, this.#faces] = [index, moment.faces];
-    this.#image = item.video ? await item.video.at(moment.timeS) : null;
-    if (this.#current === item && this.#moment === index) this.draw();
+  seek(index: number): void {
+    this.attempt(this.#seek(index));
   }
 
   /** Show the moments of a video one after the other, as fast as they were. */
-  async play(): Promise<void> {
+  play(): void {
+    this.attempt(this.#play());
+  }
+
+  /** `image`: the item's pixels, where they are at hand. */
+  async #show(item: Item, image?: ImageData): Promise<void> {
+    this.#current = item;
+    [this.#chosen, this.#moment, this.#wanted, this.#explained] = [0, 0, 0, null];
+    [this.#image, this.#faces, this.#following] = [null, [], !item.done];
+    this.#track = item.tracks[0] ?? 0;
+    this.#refreshLists();
+    this.draw();
+    if (item.kind !== "image") return this.#seek(item.done ? 0 : item.moments.length - 1);
+    if (!item.done || item.error !== null) return;
+    const pixels = image ?? (await readImage(item.file!));
+    if (this.#current !== item) return;
+    [this.#image, this.#faces] = [pixels, item.faces];
+    this.draw();
+  }
+
+  async #seek(index: number): Promise<void> {
+    const item = this.#current;
+    const moment = item?.moments[index];
+    if (!item || !moment) return;
+    this.#wanted = index;
+    this.#following = !item.done && index === item.moments.length - 1;
+    const wanted = () => this.#current === item && this.#wanted === index;
+    const image = item.video ? await item.video.atIf(wanted, moment.timeS) : null;
+    if (!wanted()) return;
+    [this.#image, this.#faces, this.#moment, this.#explained] = [image, item.moments[index]!.faces, index, null];
+    this.draw();
+  }
+
+  async #play(): Promise<void> {
     const item = this.#current;
     if (!item?.video) return;
-    for (let i = this.#moment + 1 < item.moments.length ? this.#moment : 0; i < item.moments.length; i++) {
+    for (let i = this.#wanted + 1 < item.moments.length ? this.#wanted : 0; i < item.moments.length; i++) {
       const began = performance.now();
-      await this.seek(i);
+      await this.#seek(i);
       await wait(Math.max(0, 1000 / FRAMES_PER_S - (performance.now() - began)));
-      if (this.#current !== item || this.#moment !== i) return;
+      if (this.#current !== item || this.#wanted !== i) return;
     }
   }
 
@@ -267,7 +298,7 @@ export class App {
     if (!item || !image || !face) return;
     if (item.mode !== this.backend.mode) {
       const other = item.mode === "server" ? "Server" : "In the browser";
-      return this.#problem(`its faces were recognised by other networks; choose “${other}” to explain them`);
+      return showProblem(`its faces were recognised by other networks; choose “${other}” to explain them`);
     }
     const file = item.kind === "image" ? item.file : null;
     const key = `${chosen} ${moment} ${label}`;
@@ -280,20 +311,17 @@ export class App {
         announce(`The explanation of ${label} lies over the face`);
       }
     } catch (error) {
-      this.#problem(messageOf(error));
+      showProblem(messageOf(error));
     } finally {
       this.#explaining = false;
-      this.#progress(null);
+      if (!this.#waiting) showProgress(null);
       this.draw();
     }
   }
 
   /** Everything of the current item. */
   draw(): void {
-    const item = this.#current;
-    const { labels } = this.backend;
-    const image = this.#image;
-    const faces = this.#faces;
+    const [item, image, faces, labels] = [this.#current, this.#image, this.#faces, this.#labels];
     byId("stage").hidden = image === null;
     byId("view-title").textContent = item?.name ?? "";
     const following = item?.kind !== "image" ? faces.findIndex((face) => face.track === this.#track) : -1;
@@ -302,7 +330,7 @@ export class App {
     const explanation: Explanation | null = (this.#explained && item?.explanations.get(this.#explained)) || null;
     const [anonymise, landmarks] = [this.anonymise, byId<HTMLInputElement>("landmarks").checked];
     if (image) show({ image, faces, labels, chosen, anonymise, landmarks, explanation }, (face) => this.choose(face));
-    byId("view-note").textContent = item ? this.#note(item) : "";
+    byId("view-note").textContent = item ? noteOn(item, this.anonymise) : "";
     byId("view-note").classList.toggle("bad", item !== null && item.error !== null);
     showPanel(
       {
@@ -325,16 +353,13 @@ export class App {
     this.#drawTimeline(item);
   }
 
-  get anonymise(): boolean {
-    return byId<HTMLInputElement>("anonymise").checked;
+  /** Classes of all that is in the table: the server's weights may have others than the browser's. */
+  get #labels(): string[] {
+    return [...new Set([...this.backend.labels, ...this.items.flatMap((item) => item.labels)])];
   }
 
-  #note(item: Item): string {
-    if (item.error !== null) return `${item.name}: ${item.error}`;
-    const parts = [item.kind === "image" ? countOf(this.#faces.length) : item.summary];
-    if (this.anonymise) parts.push("detected faces are covered; others are not");
-    if (item.kind === "camera" && item.done) parts.push("its frames are not kept, only the table");
-    return parts.join(" · ");
+  get anonymise(): boolean {
+    return byId<HTMLInputElement>("anonymise").checked;
   }
 
   #drawTimeline(item: Item | null): void {
@@ -344,10 +369,10 @@ export class App {
     byId("play").hidden = !item.video || !item.done;
     showTimeline({
       moments: item.moments,
-      labels: this.backend.labels,
+      labels: item.labels,
       tracks: item.tracks,
       track: this.#track,
-      at: this.#moment,
+      at: this.#wanted,
       durationS: item.video?.durationS ?? item.moments.at(-1)!.timeS,
       live: item.kind === "camera",
     });
@@ -359,8 +384,8 @@ export class App {
 
   #refreshLists(): void {
     this.#tableShown = performance.now();
-    showStrip(this.items, this.#current, this.anonymise, (item) => void this.select(item));
-    showTable(this.items, this.backend.labels);
+    showStrip(this.items, this.#current, this.anonymise, (item) => this.select(item));
+    showTable(this.items, this.#labels);
   }
 
   /** After the anonymise or landmarks switch. */
@@ -370,30 +395,6 @@ export class App {
   }
 
   download(kind: string): void {
-    downloadTable(kind, this.items, this.backend.labels).catch((error: unknown) => this.#problem(messageOf(error)));
-  }
-
-  /** What is going on; null: nothing. `share`: how much of it is done, null where that is not known. */
-  #progress(text: string | null, share: number | null = null): void {
-    byId("progress").hidden = text === null;
-    if (text === null) return;
-    byId("progress-text").textContent = text;
-    const bar = byId<HTMLProgressElement>("progress-bar");
-    if (share === null) bar.removeAttribute("value");
-    else bar.value = share;
-  }
-
-  #problem(text: string | null): void {
-    byId("problem").hidden = text === null;
-    byId("problem").textContent = text === null ? "" : capitalised(text);
+    this.attempt(downloadTable(kind, this.items, this.#labels));
   }
 }
-
-/** What to say where there is no face. */
-function nothingIn(item: Item | null): string {
-  if (item?.error && !item.moments.length) return "There is nothing to recognise faces in.";
-  if (item?.done && item.kind === "image") return "No face was detected.";
-  return item?.moments.length ? "No face in this frame." : "…";
-}
-
-const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,4 +1,4 @@
-// Image and video files, and the camera, as pixels.
+// Image files as pixels.
 
 import { IMAGES } from "../constants";
 import { context } from "./dom";
@@ -65,7 +65,8 @@ async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
   }
 }
 
-function pixelsOf(source: ImageBitmap | HTMLVideoElement): ImageData {
+/** What is shown, in its own size. */
+export function pixelsOf(source: ImageBitmap | HTMLVideoElement): ImageData {
   const video = source instanceof HTMLVideoElement;
   const [width, height] = video ? [source.videoWidth, source.videoHeight] : [source.width, source.height];
   const canvas = document.createElement("canvas");
@@ -74,101 +75,4 @@ function pixelsOf(source: ImageBitmap | HTMLVideoElement): ImageData {
   drawing.drawImage(source, 0, 0);
   if (!video) source.close();
   return drawing.getImageData(0, 0, width, height);
-}
-
-/** A video file, of which frames can be had by their time. */
-export class VideoFile {
-  readonly #video = document.createElement("video");
-  readonly #address: string;
-
-  private constructor(file: Blob) {
-    this.#address = URL.createObjectURL(file);
-    Object.assign(this.#video, { muted: true, playsInline: true, preload: "auto", src: this.#address });
-  }
-
-  static async open(file: Blob): Promise<VideoFile> {
-    const opened = new VideoFile(file);
-    await new Promise<void>((resolve, reject) => {
-      opened.#video.onloadeddata = () => resolve();
-      opened.#video.onerror = () => reject(new Error("is not a video that this browser reads; convert it to MP4 or WebM"));
-    });
-    if (!Number.isFinite(opened.#video.duration)) await opened.#findDuration();
-    return opened;
-  }
-
-  /** Recordings of browsers do not state their length: it is known at their end. */
-  async #findDuration(): Promise<void> {
-    await this.#seek(1e7);
-    await this.#seek(0);
-  }
-
-  get durationS(): number {
-    return this.#video.duration;
-  }
-
-  /** The frame that a player shows at this time. */
-  async at(timeS: number): Promise<ImageData> {
-    await this.#seek(timeS);
-    return pixelsOf(this.#video);
-  }
-
-  #seek(timeS: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#video.currentTime === timeS && this.#video.readyState >= 2) return resolve();
-      this.#video.onseeked = () => resolve();
-      this.#video.onerror = () => reject(new Error("the video is damaged here; its rows end before"));
-      this.#video.currentTime = timeS;
-    });
-  }
-
-  close(): void {
-    this.#video.removeAttribute("src");
-    this.#video.load();
-    URL.revokeObjectURL(this.#address);
-  }
-}
-
-/** The camera: always its newest frame. */
-export class Camera {
-  private constructor(
-    private readonly stream: MediaStream,
-    private readonly video: HTMLVideoElement,
-  ) {}
-
-  static async open(): Promise<Camera> {
-    if (!navigator.mediaDevices) throw new Error("the camera needs https or localhost; open the page there");
-    let stream: MediaStream;
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({
-        video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" },
-      });
-    } catch (error) {
-      throw new Error(cameraProblem(error as DOMException));
-    }
-    const video = document.createElement("video");
-    Object.assign(video, { muted: true, playsInline: true, srcObject: stream });
-    await video.play();
-    return new Camera(stream, video);
-  }
-
-  /** Whether it still gives frames. */
-  get live(): boolean {
-    return this.stream.active && this.stream.getVideoTracks().some((track) => track.readyState === "live");
-  }
-
-  newest(): ImageData {
-    return pixelsOf(this.video);
-  }
-
-  close(): void {
-    for (const track of this.stream.getTracks()) track.stop();
-    this.video.srcObject = null;
-  }
-}
-
-function cameraProblem(error: DOMException): string {
-  if (error.name === "NotAllowedError") return "the camera is not allowed here; allow it in the browser's address bar";
-  if (error.name === "NotFoundError") return "there is no camera";
-  if (error.name === "NotReadableError") return "the camera is in use by another program; close that first";
-  return `the camera cannot be opened (${error.message || error.name})`;
 }

@@ -6,7 +6,7 @@ import { type Row, rowsOf } from "../pipeline/table";
 import type { Face } from "../results";
 import { SMOOTHING } from "../constants";
 import type { Mode } from "./backend";
-import type { VideoFile } from "./files";
+import type { VideoFile } from "./video";
 
 export type Kind = "image" | "video" | "camera";
 
@@ -41,6 +41,12 @@ export class Item {
     return this.moments.at(-1)!;
   }
 
+  /** The classes of its predictions; none before there is one. */
+  get labels(): string[] {
+    const face = [this, ...this.moments].find(({ faces }) => faces.length)?.faces[0];
+    return Object.keys(face?.expression ?? {});
+  }
+
   /** The numbers of the people in it. */
   get tracks(): number[] {
     const numbers = new Set(this.moments.flatMap((moment) => moment.faces.map((face) => face.track ?? 0)));
@@ -61,13 +67,29 @@ export class Item {
   /** A line about it. */
   get summary(): string {
     if (this.error !== null) return this.error;
+    if (!this.done && !this.moments.length) return "waiting";
     if (this.kind !== "image") {
       const count = this.tracks.length;
       return `${this.moments.length} frames, ${count} track${count === 1 ? "" : "s"}`;
     }
-    if (!this.done) return "waiting";
     return countOf(this.faces.length);
   }
 }
 
-export const countOf = (faces: number): string => (faces === 0 ? "no face" : faces === 1 ? "1 face" : `${faces} faces`);
+const countOf = (faces: number): string => (faces === 0 ? "no face" : faces === 1 ? "1 face" : `${faces} faces`);
+
+/** The line below what is shown. */
+export function noteOn(item: Item, anonymise: boolean): string {
+  if (item.error !== null) return `${item.name}: ${item.error}`;
+  const parts = [item.summary];
+  if (anonymise) parts.push("detected faces are covered; others are not");
+  if (item.kind === "camera" && item.done) parts.push("its frames are not kept, only the table");
+  return parts.join(" · ");
+}
+
+/** What to say where there is no face. */
+export function nothingIn(item: Item | null): string {
+  if (item?.error && !item.moments.length) return "There is nothing to recognise faces in.";
+  if (item?.done && item.kind === "image") return "No face was detected.";
+  return item?.moments.length ? "No face in this frame." : "…";
+}

@@ -20,10 +20,7 @@ function startInput(): void {
     input.value = "";
   };
   byId("camera").onclick = () => app.camera();
-  byId("example").onclick = async () => {
-    const file = await (await fetch(example)).blob();
-    app.add([new File([file], "astronaut.jpg", { type: "image/jpeg" })]);
-  };
+  byId("example").onclick = () => app.attempt(addExample());
   const drop = byId("drop");
   window.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -43,12 +40,17 @@ function startInput(): void {
   });
 }
 
+async function addExample(): Promise<void> {
+  const file = await (await fetch(example)).blob();
+  app.add([new File([file], "astronaut.jpg", { type: "image/jpeg" })]);
+}
+
 function startControls(): void {
   byId("stop").onclick = () => app.stop();
-  byId("play").onclick = () => void app.play();
+  byId("play").onclick = () => app.play();
   byId("anonymise").onchange = () => app.switched();
   byId("landmarks").onchange = () => app.switched();
-  byId<HTMLInputElement>("seek").oninput = (event) => void app.seek(Number((event.target as HTMLInputElement).value));
+  byId<HTMLInputElement>("seek").oninput = (event) => app.seek(Number((event.target as HTMLInputElement).value));
   byId<HTMLSelectElement>("track").onchange = (event) => app.chooseTrack(Number((event.target as HTMLSelectElement).value));
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-download]")) {
     button.onclick = () => app.download(button.dataset.download ?? "csv");
