@@ -128,6 +128,13 @@ def test_only_what_could_not_be_read_is_read_again(folder: Path, tmp_path: Path)
     assert rows_of(out) == before
 
 
+def test_a_bad_image_that_was_deleted_stays_an_error(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    predict(folder, out, images_per_part=10)
+    (folder / "bad.png").unlink()
+    assert predict(folder, out).errors == 1
+
+
 def test_other_settings_are_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     predict(folder, out)

@@ -119,7 +119,8 @@ def run_live(
         except KeyboardInterrupt:
             pass
     if not quiet:
-        _conclude(summary, output, last_s, newest.dropped, record if recording and recording.written else None)
+        written = output if table and table.has_frames else None
+        _conclude(summary, written, last_s, newest.dropped, record if recording and recording.written else None)
     return 1 if summary.failed else 0
 
 

@@ -117,7 +117,7 @@ class PartWorker:
         sources = read_inputs(self._job.storage, task.index)
         careful, bad = self._ledger.begin(task.index)
         kept = self._kept(task.index) if task.again else {}
-        _check_seen([source for source in sources if source.name not in kept])
+        _check_seen(sources)
         labels, counts = self._recognizer.labels, {"faces": 0, "errors": 0}
         tables, rows = list[pa.Table](), list[TableRow]()
         for source, content in _fetched(sources, skip=kept.keys() | bad):

@@ -78,9 +78,9 @@ def _agreement(axes: Axes, votes: Votes) -> None:
     share = 100 * np.array(votes.agreement) / votes.rows
     axes.bar(np.arange(10), share, 0.92, color=SERIES[0])
     axes.set_xticks(np.arange(10), [f"{10 * i + 10}" for i in range(10)])
-    axes.set_xlabel("votes for the first class in %, up to")
+    axes.set_xlabel("votes for the majority class, up to %")
     axes.set_ylabel("share of the images in %")
-    axes.set_title(f"Agreement: all agree on {votes.unanimous:.0%}, more than half on {votes.majority:.0%}")
+    axes.set_title(f"Agreement: unanimous {votes.unanimous:.0%}, majority {votes.majority:.0%}")
     _plain(axes)
 
 
@@ -94,8 +94,8 @@ def _entropy(axes: Axes, votes: Votes) -> None:
     axes.set_yticks(np.arange(len(names)), names)
     axes.invert_yaxis()
     axes.margins(x=0.1)
-    axes.set_xlabel("entropy of the votes in bits; dashed: mean of all")
-    axes.set_title("Doubt about each class")
+    axes.set_xlabel("bits; dashed: mean over all images")
+    axes.set_title("Entropy of the votes per class")
     _plain(axes)
 
 

@@ -17,6 +17,8 @@ from mien.pipeline.table import TableRow, check_suffix, write_all
 class LiveTable:
     """A context that writes rows to `NAME.partial` as JSON lines, and the table at its end, after errors too.
 
+    A source that gave no frame leaves no table, so that the same command can be repeated.
+
     Raises `OutputError` where the table, or the rows of a run that was killed, are there already.
     """
 
@@ -25,6 +27,7 @@ class LiveTable:
         self.path, self._labels = path, labels
         self._partial = path.with_name(path.name + ".partial")
         self._file: IO[bytes] | None = None
+        self.has_frames = False
         if not overwrite and path.exists():
             raise OutputError(f"{path} is there already; choose another name, or --overwrite to replace it")
         if not overwrite and self._partial.exists():
@@ -41,6 +44,7 @@ class LiveTable:
         """The rows of one frame."""
         if self._file is None:
             raise RuntimeError("the table is not open")
+        self.has_frames |= any(row["error"] is None for row in rows)
         with plain_disk_errors(self.path, option="--output"):
             self._file.writelines(json.dumps(row).encode() + b"\n" for row in rows)
             self._file.flush()
@@ -51,7 +55,8 @@ class LiveTable:
         if self._file is not None:
             self._file.close()
         with plain_disk_errors(self.path, option="--output"):
-            write_all(self._rows, self._labels, self.path)
+            if self.has_frames:
+                write_all(self._rows, self._labels, self.path)
             self._partial.unlink()
 
     def _rows(self) -> Iterator[TableRow]:
