@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from mien.labels import FERPLUS
-from mien.pipeline.table import TableRow, schema
+from mien.pipeline.rows import TableRow
+from mien.pipeline.table import schema
 
 
 def row(source: str = "talk.mp4", expression: str | None = "neutral", **values: Any) -> TableRow:

@@ -15,7 +15,8 @@ from mien.cli.app import run
 from mien.errors import OptionError
 from mien.labels import FERPLUS
 from mien.media.images import write_image
-from mien.pipeline.table import TableRow, write_table
+from mien.pipeline.rows import TableRow
+from mien.pipeline.table import write_table
 from tests.analysis.tables import arrow, conversation, row, track
 
 pytest.importorskip("jinja2")

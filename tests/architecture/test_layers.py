@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import mien
+from tests.conftest import EXAMPLES
 
 PACKAGE = Path(mien.__file__).parent
 LAYERS = [  # lowest first; a layer sees only what stands before it
@@ -103,6 +104,11 @@ def test_help_loads_no_network_library() -> None:
 
 def test_prediction_needs_no_torch() -> None:
     assert "torch" not in loaded_after("import mien; mien.load(threads=1)")
+
+
+def test_a_photo_waits_for_no_table_library() -> None:
+    prediction = f"import mien; mien.load(threads=1).predict({str(EXAMPLES / 'astronaut.jpg')!r})"
+    assert not loaded_after(prediction) & {"pyarrow", "av", "scipy", "typer", "rich"}
 
 
 def test_every_module_that_prediction_uses_imports_without_torch() -> None:

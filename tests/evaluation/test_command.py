@@ -13,7 +13,8 @@ import mien
 from mien.cli.app import run
 from mien.datasets import dataset_info
 from mien.labels import LabelSet
-from mien.pipeline.table import SUFFIXES, TableRow, schema, write_table
+from mien.pipeline.rows import SUFFIXES, TableRow
+from mien.pipeline.table import schema, write_table
 from mien.weights.manifest import load_manifest, write_manifest
 from tests.datasets.distributions import images, text
 

@@ -24,7 +24,8 @@ from mien.errors import OutputError
 from mien.labels import FERPLUS
 from mien.pipeline.batch import images_of
 from mien.pipeline.journal import Journal
-from mien.pipeline.table import TableRow, read_table
+from mien.pipeline.rows import TableRow
+from mien.pipeline.table import read_table
 from tests.conftest import EXAMPLES
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import mien
-from mien.pipeline.table import rows_of
+from mien.pipeline.rows import rows_of
 from mien.results import ImageResult
 from mien.service.client import Client
 from tests.service.conftest import Running, Start, small_photo

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import mien
-from mien.pipeline.table import rows_of
+from mien.pipeline.rows import rows_of
 from mien.results import ImageResult
 from tests.conftest import EXAMPLES
 from tests.web.chromium import film

@@ -88,7 +88,7 @@ def run_live(
     from mien.media.live import NewestFrames
     from mien.media.recording import Recording
     from mien.pipeline.live import LiveTable
-    from mien.pipeline.table import rows_of
+    from mien.pipeline.rows import rows_of
 
     Sampling(fps=fps, end_s=seconds)  # raises for values that cannot be
     _check_record(record, overwrite=overwrite)

@@ -176,10 +176,9 @@ def predict(
     from mien.cli.predict_table import Summary, one_line, print_table
     from mien.cli.predict_video import TrackLines, seconds
     from mien.media.animation import is_video
-    from mien.pipeline.annotate import check_annotated
     from mien.pipeline.batch import images_of
     from mien.pipeline.recognizer import load
-    from mien.pipeline.table import TableRow, check_suffix, rows_of
+    from mien.pipeline.rows import TableRow, check_suffix, rows_of
     from mien.results import VideoFrame
 
     file = None if output is None else Path(output)
@@ -195,6 +194,8 @@ def predict(
     if annotated is not None:
         if len(images) != 1 or not videos:
             raise OptionError("--annotated is for one video; give one, or --save for images")
+        from mien.pipeline.annotate import check_annotated
+
         check_annotated(annotated, videos[0], parts)
     if save is not None and videos:
         sys.stderr.write("mien: --save is for images; of a video, --annotated writes a marked copy\n")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from mien.cli.output import counted
 from mien.media.paths import common_folder
-from mien.pipeline.table import TableRow
+from mien.pipeline.rows import TableRow
 from mien.results import FLAG_REASONS, ImageResult, VideoFrame, percent
 
 _COLUMNS = ("image", "face", "expression", "next", "left top right bottom", "yaw pitch roll", "note")

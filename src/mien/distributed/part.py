@@ -26,7 +26,8 @@ from mien.media.resume import differences
 from mien.media.work import map_bounded
 from mien.pipeline.batch import stream
 from mien.pipeline.image_files import Predictor, read_result
-from mien.pipeline.table import TableRow, rows_of, schema, to_arrow
+from mien.pipeline.rows import TableRow, rows_of
+from mien.pipeline.table import schema, to_arrow
 from mien.results import ImageResult
 
 _CHUNK = 10_000  # rows held as Python values

@@ -231,8 +231,17 @@ def open_image(file: IO[bytes]) -> Image.Image:
     """An image of one of `FORMATS`, its pixels not yet decoded; raises whatever Pillow does."""
     with _opening, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the caller checks the size, in our words
-        Image.init()
-        return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
+        Image.preinit()
+        try:
+            return Image.open(file, formats=_known())
+        except UnidentifiedImageError:  # none of the common formats; the rare ones take a while to import
+            Image.init()
+            file.seek(0)
+            return Image.open(file, formats=_known())
+
+
+def _known() -> list[str]:
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _frames(image: Image.Image) -> int:

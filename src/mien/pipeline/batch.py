@@ -24,8 +24,8 @@ from mien.media.work import Progress, in_parts, map_bounded, no_progress, worker
 from mien.pipeline.amounts import Amounts
 from mien.pipeline.image_files import Predictor, name_of, read_results
 from mien.pipeline.journal import Journal, file_state
+from mien.pipeline.rows import TableRow, check_suffix, rows_of
 from mien.pipeline.save import Saver
-from mien.pipeline.table import TableRow, check_suffix, rows_of, write_all
 from mien.pipeline.video import VideoPredictor
 from mien.pipeline.xlsx import check_rows
 from mien.results import ImageResult, VideoFrame
@@ -254,6 +254,8 @@ def _written(steps: Iterator[_Step], journal: Journal, output: Path, *, order: l
                     journal.add(step.result.source, rows, checkpoint=step.checkpoint)
                     rows = []
             yield step.result
+    from mien.pipeline.table import write_all
+
     with plain_disk_errors(output, option="--output"):
         write_all(lambda: journal.rows(order), journal.labels, output)
         journal.finish()

@@ -21,7 +21,7 @@ from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
 from mien.media.resume import differences
-from mien.pipeline.table import TableRow, read_table
+from mien.pipeline.rows import TableRow
 
 FileState = tuple[int, int, int]  # size in bytes, time of the last change in ns, checksum of its ends
 _END_BYTES = 4096
@@ -98,6 +98,8 @@ class Journal:
 
     def _extend(self) -> None:
         """Take over a finished table, so that new images can be added to it."""
+        from mien.pipeline.table import read_table
+
         try:
             lines = self.settings_path.read_bytes().splitlines()
             header, size, files = json.loads(lines[0]), json.loads(lines[1]), dict(map(json.loads, lines[2:]))

@@ -11,7 +11,8 @@ from typing import IO, Self
 from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.disk import plain_disk_errors
-from mien.pipeline.table import TableRow, check_suffix, write_all
+from mien.pipeline.rows import TableRow, check_suffix
+from mien.pipeline.table import write_all
 
 
 class LiveTable:

@@ -25,7 +25,6 @@ from mien.media.animation import frames_of
 from mien.media.frames import FrameSource, Sampling
 from mien.media.images import ImageSource, to_rgb
 from mien.media.work import worker_count
-from mien.pipeline.annotate import annotate_video, check_annotated
 from mien.pipeline.batch import BatchOptions
 from mien.pipeline.batch import stream as stream_batch
 from mien.pipeline.classifier import ExpressionNetwork
@@ -37,8 +36,8 @@ from mien.pipeline.detectors import (
     upright_measure,
 )
 from mien.pipeline.precision import open_precise
+from mien.pipeline.rows import rows_of
 from mien.pipeline.seen import SeenFace, seen_face
-from mien.pipeline.table import read_table, rows_of, to_arrow
 from mien.pipeline.turns import AnyRoll, LocatedFace
 from mien.pipeline.video import VideoPredictor
 from mien.results import Face, ImageResult, Scores, VideoFrame
@@ -158,6 +157,8 @@ class Recognizer:
 
         A file that cannot be read is a row with its `error`.
         """
+        from mien.pipeline.table import read_table, to_arrow
+
         results, output = self.stream(sources, **options), options.get("output")
         if output is None:
             return to_arrow((row for result in results for row in rows_of(result, self.labels)), self.labels)
@@ -211,6 +212,8 @@ class Recognizer:
 
         `annotated`: also write the video with its faces marked here, as .mp4, and `anonymize` and `draw` as there.
         """
+        from mien.pipeline.annotate import annotate_video, check_annotated
+
         drawing: dict[str, Any] = {key: value for key, value in options.items() if key in ("draw", "anonymize")}
         if annotated is not None:
             check_annotated(Path(annotated), os.fsdecode(video), drawing.get("draw", ()))

@@ -1,134 +1,39 @@
-"""The table that prediction writes: one row per face per frame. Its columns are a contract.
-
-Described for users in docs/reference/table.md.
-"""
+"""Tables of the rows of `mien.pipeline.rows`: as Arrow, in files and from them."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from io import StringIO, TextIOWrapper
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from mien.errors import InputError, OptionError, OutputError
+from mien.errors import InputError, OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
-from mien.pipeline.xlsx import SheetFullError, check_openpyxl, read_xlsx, write_xlsx
-from mien.results import Face, ImageResult, VideoFrame
+from mien.pipeline.rows import DIGITS, TableRow, check_suffix, column_types
+from mien.pipeline.xlsx import SheetFullError, read_xlsx, write_xlsx
 
-TableRow = dict[str, Any]
-_DIGITS = {"eye_px": 2, "off_axis_deg": 2} | dict.fromkeys(
-    ("sharpness", "light", "contrast", "clipped", "upright"), 4
-)
 # Columns that older tables lack:
-_LATER = ({*_DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"}, {"scores_frame"})
-SUFFIXES = (".parquet", ".csv", ".jsonl", ".xlsx")
+_LATER = ({*DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"}, {"scores_frame"})
 _CHUNK = 10_000  # rows held in memory while a file is written
 
 
 def schema(labels: LabelSet) -> pa.Schema:
     """Names and types of the columns for predictions in these classes."""
-    text, integer, number = pa.string(), pa.int64(), pa.float64()
-    return pa.schema(
-        [
-            ("source", text),
-            ("frame", integer),
-            ("time_s", number),
-            ("face", integer),
-            ("track", integer),
-            *[(name, number) for name in "left top right bottom detection yaw_deg pitch_deg roll_deg".split()],
-            *[(name, number) for name in _DIGITS],
-            ("flags", text),
-            ("expression", text),
-            ("certain", pa.bool_()),
-            ("smoothed", text),
-            ("smoothed_confidence", number),
-            ("scores_frame", integer),
-            *[(f"p_{label}", number) for label in labels],
-            ("error", text),
-        ]
-    )
-
-
-@lru_cache(maxsize=8)
-def _names(labels: LabelSet) -> tuple[str, ...]:
-    return tuple(schema(labels).names)
-
-
-def rows_of(result: ImageResult, labels: LabelSet) -> list[TableRow]:
-    """The rows of one image or frame: one per face; without a face one whose `face` is null; of an error one."""
-    if result.error is not None:
-        return [_row(result.source, labels, frame=None, error=result.error)]
-    moment = {"frame": result.frame, "time_s": result.time_s} if isinstance(result, VideoFrame) else {}
-    return [
-        _row(result.source, labels, **moment, face=index, **_values(face, labels))
-        for index, face in enumerate(result.faces)
-    ] or [_row(result.source, labels, **moment)]
-
-
-def _row(source: str, labels: LabelSet, **values: Any) -> TableRow:
-    return dict.fromkeys(_names(labels)) | {"source": source, "frame": 0} | values
-
-
-def _values(face: Face, labels: LabelSet) -> TableRow:
-    values: TableRow = {side: _number(getattr(face.box, side), 2) for side in ("left", "top", "right", "bottom")}
-    if face.detection is not None:
-        values["detection"] = _number(face.detection, 4)
-    if face.pose is not None:
-        values |= {name: _number(getattr(face.pose, name), 2) for name in ("yaw_deg", "pitch_deg", "roll_deg")}
-    if face.quality is not None:
-        values |= {name: _number(getattr(face.quality, name), digits) for name, digits in _DIGITS.items()}
-        values["flags"] = " ".join(face.quality.flags) or None
-    if face.expression is not None:
-        values |= {"expression": str(face.expression.top), "certain": face.certain}
-        probabilities = zip(labels, _rounded(face.expression.values), strict=True)
-        values |= {f"p_{label}": value for label, value in probabilities}
-    values |= {"track": face.track, "scores_frame": face.scores_frame}
-    if face.smoothed is not None:
-        values |= {
-            "smoothed": str(face.smoothed.top),
-            "smoothed_confidence": _number(face.smoothed.confidence, 6),
-        }
-    return values
-
-
-def _number(value: float, digits: int) -> float:
-    """A Python float, whatever the user's own detector gave: written the same before and after a resume."""
-    return round(float(value), digits)
-
-
-def _rounded(values: tuple[float, ...]) -> list[float]:
-    """Six decimals that still sum to exactly one: the largest takes what rounding down left."""
-    millionths = [int(value * 1_000_000) for value in values]
-    millionths[values.index(max(values))] += 1_000_000 - sum(millionths)
-    return [value / 1_000_000 for value in millionths]
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    return pa.schema([(name, types[of]) for name, of in column_types(labels).items()])
 
 
 def to_arrow(rows: Iterable[TableRow], labels: LabelSet) -> pa.Table:
     """Rows as an Arrow table; `.to_pandas()` makes a data frame."""
     return pa.Table.from_pylist(list(rows), schema=schema(labels))
-
-
-def check_suffix(path: Path) -> None:
-    """Raises `OptionError` where the ending names no table format, `OutputError` where the folder is missing."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise OptionError(
-            f"{path}: tables are written as {', '.join(SUFFIXES)}, not {path.suffix or 'without ending'}"
-        )
-    if path.suffix.lower() == ".xlsx":
-        check_openpyxl()
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
 
 
 def write_table(rows: Iterable[TableRow], labels: LabelSet, path: Path) -> None:
@@ -166,20 +71,6 @@ def _write_csv(rows: Iterator[TableRow], columns: pa.Schema, file: IO[bytes]) ->
     writer.writeheader()
     writer.writerows(rows)
     text.detach()
-
-
-def csv_lines(rows: Iterable[TableRow]) -> Iterator[str]:
-    """The lines of a .csv table one by one, for what is not a file."""
-    text, names = StringIO(newline=""), list[str]()
-    for row in rows:
-        writer = csv.DictWriter(text, list(row))
-        if not names:
-            names = list(row)
-            writer.writeheader()
-        writer.writerow(row)
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
 
 
 def _write_jsonl(rows: Iterator[TableRow], _columns: pa.Schema, file: IO[bytes]) -> None:

@@ -8,11 +8,12 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
-
-import pyarrow as pa
+from typing import IO, TYPE_CHECKING, Any
 
 from mien.errors import InputError, MissingPackageError, OutputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_ROWS = 1_048_576 - 1  # of a sheet, below the heading
 _SHEET = "faces"
@@ -113,6 +114,7 @@ class _UndatedArchive(zipfile.ZipFile):
 def read_xlsx(path: Path) -> pa.Table:
     """The first sheet as a table, typed by what its cells hold. Raises ValueError where it is no workbook."""
     check_openpyxl()
+    import pyarrow as pa
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
@@ -133,6 +135,8 @@ def read_xlsx(path: Path) -> pa.Table:
 
 def _column(values: Sequence[Any]) -> pa.Array:
     """Cells of one kind as they are, of several kinds as numbers or else as text."""
+    import pyarrow as pa
+
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float}:
         return pa.array(values, pa.float64() if float in kinds else pa.int64() if kinds else pa.null())

@@ -19,7 +19,7 @@ from mien.faces import Detection
 from mien.geometry import Box
 from mien.media.images import read_first_frame
 from mien.pipeline.recognizer import Recognizer
-from mien.pipeline.table import rows_of
+from mien.pipeline.rows import rows_of
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face, ImageResult, reasons
 from mien.service.options import PredictOptions

@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from mien.errors import ServiceError
-from mien.pipeline.table import csv_lines
+from mien.pipeline.rows import csv_lines
 from mien.service.body import FormReader, content_type, pieces
 from mien.service.job_files import Incoming
 from mien.service.job_store import UNFINISHED, Job

@@ -13,7 +13,8 @@ from mien.errors import MienError, OutputError
 from mien.labels import LabelSet
 from mien.pipeline.batch import BatchOptions
 from mien.pipeline.recognizer import Recognizer
-from mien.pipeline.table import TableRow, rows_of, write_table
+from mien.pipeline.rows import TableRow, rows_of
+from mien.pipeline.table import write_table
 from mien.results import ImageResult
 from mien.service.job_files import RESULT, ROWS, DataFolder
 from mien.service.job_store import Job, JobStore
