@@ -27,6 +27,7 @@ from mien.media.frames import Frame
 from mien.media.video import VideoFile
 from mien.results import VideoFrame
 from tests.media.streams import mpeg_ts, served
+from tests.waiting import PATIENCE_S, eventually
 
 
 class Device:
@@ -99,11 +100,10 @@ def test_ctrl_c_ends_a_stream_with_the_table_complete(tmp_path: Path, astronaut:
         command = [sys.executable, "-m", "mien", "camera", address, "-o", str(table), "--view", "none"]
         hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=hear)
-        unfinished, deadline = tmp_path / "t.jsonl.partial", time.monotonic() + 60
-        while not (unfinished.exists() and unfinished.stat().st_size > 2000) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        unfinished = tmp_path / "t.jsonl.partial"
+        eventually(lambda: unfinished.exists() and unfinished.stat().st_size > 2000)
         process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=30)[1]
+        error = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 0, error
     assert "Traceback" not in error
     rows = [json.loads(line) for line in table.read_text().splitlines()]

@@ -48,7 +48,7 @@ def mien_command(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-m", "mien", *arguments], capture_output=True, text=True)
 
 
 def test_a_photo_gives_a_table_and_success() -> None:

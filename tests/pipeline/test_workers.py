@@ -16,6 +16,7 @@ import pytest
 import mien
 from mien.weights.manifest import load_manifest, write_manifest
 from tests.conftest import EXAMPLES
+from tests.waiting import PATIENCE_S
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 FORK = """
@@ -54,7 +55,7 @@ def weights(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_forked_processes_predict_and_end(weights: str) -> None:
     command = [sys.executable, "-c", FORK, weights, PHOTO]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.stdout == "[0, 0]\n", done.stderr
 
 
@@ -67,4 +68,4 @@ def test_pickles_copies_threads_and_spawned_processes_give_one_answer(weights: s
     with ThreadPoolExecutor(4) as threads:
         assert all(values == expected for values in threads.map(confidences, [recognizer] * 8))
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
-        assert processes.submit(confidences, recognizer).result(timeout=100) == expected
+        assert processes.submit(confidences, recognizer).result(timeout=PATIENCE_S) == expected

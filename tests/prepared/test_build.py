@@ -5,7 +5,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mien.prepared.face_canvas import CanvasSettings
 from mien.prepared.store import PreparedStore
 from tests.conftest import EXAMPLES
 from tests.datasets.distributions import image, text
+from tests.waiting import eventually
 
 SETTINGS = CanvasSettings(detect=False, canvas_px=64)
 RAF = dataset_info("raf-db")
@@ -295,15 +295,10 @@ def test_killed_for_real_it_goes_on_and_leaves_no_process_behind(tmp_path: Path)
     process = subprocess.Popen(
         command(raf, out, "--workers", "2"), stderr=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.time() + 120
-    while not list(out.glob("parts/*.npz")) and time.time() < deadline:
-        time.sleep(0.02)
+    eventually(lambda: list(out.glob("parts/*.npz")))
     process.kill()
     process.wait()
-    deadline = time.time() + 20
-    while _group_lives(process.pid) and time.time() < deadline:
-        time.sleep(0.1)
-    assert not _group_lives(process.pid)
+    eventually(lambda: not _group_lives(process.pid))
     done = subprocess.run(command(raf, out, "--workers", "2"), capture_output=True, text=True, check=False)
     assert "before" in done.stderr
     assert files_of(out) == files_of(tmp_path / "whole")

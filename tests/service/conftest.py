@@ -25,6 +25,7 @@ from mien.service.settings import ServiceSettings
 from mien.service.state import ServiceState
 from tests.conftest import EXAMPLES
 from tests.service.postgresql import Cluster
+from tests.waiting import PATIENCE_S, eventually
 
 connect = socket.socket.connect
 
@@ -63,7 +64,7 @@ class Running:
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=60))
+        self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S))
         return self.clients[-1]
 
     def close(self) -> None:
@@ -154,10 +155,13 @@ def small_photo(side: int) -> bytes:
     return buffer.getvalue()
 
 
-def wait_for(client: httpx.Client, job: str, *states: str, seconds: float = 30) -> dict[str, Any]:
+def wait_for(client: httpx.Client, job: str, *states: str) -> dict[str, Any]:
     """The status of a job when it is in one of these states."""
-    until = time.monotonic() + seconds
-    while (status := client.get(f"/v1/jobs/{job}").json())["state"] not in states:
-        assert time.monotonic() < until, status
-        time.sleep(0.05)
+
+    def reached() -> dict[str, Any] | None:
+        status: dict[str, Any] = client.get(f"/v1/jobs/{job}").json()
+        return status if status["state"] in states else None
+
+    status = eventually(reached)
+    assert status is not None
     return status

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import eventually
 
 _PATHS = ("/usr/local/bin", "/usr/lib/postgresql/*/bin", "/opt/homebrew/bin")
 
@@ -83,12 +84,12 @@ class Cluster:
     def _wait(self) -> None:
         import psycopg
 
-        for _ in range(200):
+        def responds() -> bool:
             try:
                 psycopg.connect(host=str(self.folder), user="mien", dbname="postgres").close()
             except psycopg.OperationalError:
                 assert self.process.poll() is None, "PostgreSQL ended at its start"
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError("PostgreSQL does not respond")
+                return False
+            return True
+
+        eventually(responds)

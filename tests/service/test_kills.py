@@ -8,6 +8,7 @@ import pytest
 
 import service_kills
 import service_process
+from tests.waiting import PATIENCE_S
 
 
 @pytest.mark.slow
@@ -33,7 +34,7 @@ def test_a_service_that_is_told_to_end_finishes_what_it_took(tmp_path: Path, pho
     statuses: list[int] = []
 
     def predict() -> None:
-        statuses.append(httpx.post(f"{service.url}/v1/predict", content=photo, timeout=60).status_code)
+        statuses.append(httpx.post(f"{service.url}/v1/predict", content=photo, timeout=PATIENCE_S).status_code)
 
     threads = [threading.Thread(target=predict) for _ in range(12)]
     for thread in threads:
@@ -49,5 +50,5 @@ def test_a_service_that_is_told_to_end_finishes_what_it_took(tmp_path: Path, pho
 def service_waiting(service: service_process.ServiceProcess) -> float:
     import httpx
 
-    text = httpx.get(f"{service.url}/metrics", timeout=60).text
+    text = httpx.get(f"{service.url}/metrics", timeout=PATIENCE_S).text
     return float(text.split("\nmien_waiting_requests ")[1].split("\n")[0])

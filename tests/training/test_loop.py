@@ -21,6 +21,7 @@ from mien.training.optim.sam import SAMConfig
 from mien.training.recipe import Optimizer, Recipe
 from mien.training.run_folder import RunFolder
 from tests.training.made_up import MadeUp, small_network, small_objective
+from tests.waiting import PATIENCE_S
 
 RECIPE = Recipe(
     name="small", network="small", epochs=4, batch=16, micro_batch=8, ema_decay=0.9, sam=SAMConfig(),
@@ -112,7 +113,7 @@ def test_two_processes_end_as_one(tmp_path: Path) -> None:
     one = run(RECIPE, tmp_path / "one")
     script = Path(__file__).with_name("two_processes.py")
     command = [sys.executable, str(script), str(tmp_path / "two")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [json.loads(line) for line in (tmp_path / "two/metrics.jsonl").read_text().splitlines()]
     for mine, other in zip(one, lines, strict=True):
