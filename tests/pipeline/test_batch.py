@@ -395,3 +395,41 @@ def test_another_image_is_predicted_though_size_and_time_of_its_file_are_the_sam
     os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (photo.stat().st_size, photo.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     assert [row["face"] for row in recognizer.predict_many([photo], output=table).to_pylist()] == [None]
+
+
+def test_a_change_in_the_middle_of_a_file_is_seen_and_a_copy_is_not_read_again(
+    recognizer: mien.Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, table, saved = tmp_path / "a.bmp", tmp_path / "t.csv", tmp_path / "saved"
+    image = np.array(Image.open(EXAMPLES / "astronaut.jpg").convert("RGB"))
+    Image.fromarray(image).save(photo)
+    before = photo.stat()
+    assert [row["face"] for row in recognizer.predict_many([photo], output=table, save=saved).to_pylist()] == [0]
+    image[10:-10] = 0  # its head and tail stay
+    Image.fromarray(image).save(photo)
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [row["face"] for row in recognizer.predict_many([photo], output=table, save=saved).to_pylist()] == [None]
+    copy = photo.read_bytes()
+    photo.unlink()
+    photo.write_bytes(copy)
+    monkeypatch.setattr(recognizer, "see", None)
+    assert [row["face"] for row in recognizer.predict_many([photo], output=table, save=saved).to_pylist()] == [None]
+    assert [len(result.faces) for result in recognizer.stream([photo], save=saved)] == [0]
+
+
+def test_a_file_that_changes_during_its_run_is_read_again_by_the_next(
+    recognizer: mien.Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, table = tmp_path / "a.bmp", tmp_path / "t.csv"
+    face, empty = Image.open(EXAMPLES / "astronaut.jpg"), Image.new("RGB", (512, 512))
+    face.save(photo)
+    see = recognizer.see
+
+    def changed_meanwhile(*given: Any, **options: Any) -> Any:
+        empty.save(photo)
+        return see(*given, **options)
+
+    with monkeypatch.context() as during:
+        during.setattr(recognizer, "see", changed_meanwhile)
+        assert [row["face"] for row in recognizer.predict_many([photo], output=table).to_pylist()] == [0]
+    assert [row["face"] for row in recognizer.predict_many([photo], output=table).to_pylist()] == [None]

@@ -14,10 +14,10 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from mien.distributed.filesystems import file_info, is_local, is_uri, local_path, open_filesystem, shown, state_of
 from mien.errors import ImageError, InputError
+from mien.media.file_state import file_stamp
 from mien.media.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from mien.pipeline.batch import images_of
 from mien.pipeline.image_files import name_of
-from mien.pipeline.journal import file_state
 
 LIST_SUFFIXES = (".txt", ".lst")
 _REMOTE_VIDEO = "is a video in an object store; videos are read from folders that all machines share"
@@ -76,7 +76,7 @@ def _of_this_machine(name: str) -> Iterator[Source]:
 
 
 def _local(path: str) -> Source:
-    size, changed, _ = file_state(path) or (None, None, None)
+    size, changed, _ = file_stamp(path) or (None, None, None)
     return Source(name_of(path), os.fsencode(os.path.abspath(path)), size, changed)
 
 

@@ -23,7 +23,7 @@ from mien.media.images import images_in
 from mien.media.work import Progress, in_parts, map_bounded, no_progress, worker_count
 from mien.pipeline.amounts import Amounts
 from mien.pipeline.image_files import Predictor, name_of, read_results
-from mien.pipeline.journal import Journal, file_state
+from mien.pipeline.journal import Journal
 from mien.pipeline.rows import TableRow, check_suffix, rows_of
 from mien.pipeline.save import Saver
 from mien.pipeline.video import VideoPredictor
@@ -131,7 +131,7 @@ def stream(
     if sampling != Sampling() or not smoothing or not reuse_scores:
         settings["video"] = asdict(sampling) | {"smoothing": smoothing, "reuse_scores": reuse_scores}
     with plain_disk_errors(table, option="--output"):
-        files = {name: file_state(item) if isinstance(item, str) else None for name, item in named.items()}
+        files = {name: item if isinstance(item, str) else None for name, item in named.items()}
         journal = Journal(table, settings, recognizer.labels, files, overwrite=overwrite)
     remaining = [item for item in items if not (name_of(item) in journal.sources and _saved(item, saver))]
     resumed = partial(_resume_video, video=video, journal=journal)

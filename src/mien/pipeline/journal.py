@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,38 +18,20 @@ from typing import IO, Any, Self
 from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
+from mien.media.file_state import FileState, file_stamp, file_state, unchanged
 from mien.media.resume import differences
 from mien.pipeline.rows import TableRow
 
-FileState = tuple[int, int, int]  # size in bytes, time of the last change in ns, checksum of its ends
-_END_BYTES = 4096
 _ROWS_A_LINE = 5_000  # of a table that is taken over
-
-
-def file_state(path: str) -> FileState | None:
-    """What tells a file from its later versions; None where there is none."""
-    try:
-        status = os.stat(path)
-        return status.st_size, status.st_mtime_ns, _checksum(path) if stat.S_ISREG(status.st_mode) else 0
-    except (OSError, ValueError):
-        return None
-
-
-def _checksum(path: str) -> int:
-    """Of the first and last bytes: copies keep size and time, but compressed images that differ end differently."""
-    with open(path, "rb") as file:
-        value = zlib.crc32(file.read(_END_BYTES))
-        file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - _END_BYTES))
-        return zlib.crc32(file.read(_END_BYTES), value)
 
 
 class Journal:
     """Finished rows beside the output, `NAME.partial`: a line of settings, then the lines of each source.
 
-    A line cut off by a kill is dropped when the journal is opened again. `files`: the sources of this run as they
-    are now. `sources` are those that need no other prediction: sources with an error or changed since are read
-    again. `checkpoints` has, for sources that are done in part, what the last line says of where to go on. Beside a
-    finished table `NAME.settings` keeps the lines without the rows.
+    A line cut off by a kill is dropped when the journal is opened again. `files`: the paths of this run's sources,
+    None where one is no file. `sources` are those that need no other prediction: sources with an error or changed
+    since are read again. `checkpoints` has, for sources that are done in part, what the last line says of where to
+    go on. Beside a finished table `NAME.settings` keeps the lines without the rows.
     """
 
     def __init__(
@@ -59,7 +39,7 @@ class Journal:
         output: Path,
         settings: Mapping[str, Any],
         labels: LabelSet,
-        files: Mapping[str, FileState | None],
+        files: Mapping[str, str | None],
         *,
         overwrite: bool,
     ) -> None:
@@ -69,6 +49,8 @@ class Journal:
         self.checkpoints: dict[str, dict[str, Any]] = {}
         self._parts: dict[str, int] = {}  # lines of the sources that are done in part
         self._header, self._files = dict(settings), files
+        self._stamps = {source: None if path is None else file_stamp(path) for source, path in files.items()}
+        self._states: dict[str, FileState | None] = {}  # of what is being written
         self._file: IO[bytes] | None = None
         if overwrite:
             self.path.unlink(missing_ok=True)
@@ -137,12 +119,12 @@ class Journal:
             )
 
     def _know(self, line: _Line) -> None:
-        source, now = line.source, self._files.get(line.source)
+        source, path = line.source, self._files.get(line.source)
         self.sources.discard(source)
         self.checkpoints.pop(source, None)
         self._parts.pop(source, None)
         good = not line.rows or line.rows[-1]["error"] is None
-        if not (good and now is not None and line.file is not None and tuple(line.file) == now):
+        if not (good and path is not None and unchanged(path, line.file)):
             return
         if not line.more:
             self.sources.add(source)
@@ -165,9 +147,18 @@ class Journal:
         """Write rows of one source. `checkpoint`: more follow, from there; None: it is done."""
         part = self._parts.pop(source, 0)
         more = checkpoint is not None
-        self._write(_Line(source, self._files.get(source), rows, part, more, checkpoint).to_bytes())
+        self._write(_Line(source, self._state(source), rows, part, more, checkpoint).to_bytes())
         if more:
             self._parts[source] = part + 1
+
+    def _state(self, source: str) -> FileState | None:
+        """Of its file, which is read once; None where it has changed since this run began, or is no file."""
+        path, stamp = self._files.get(source), self._stamps.get(source)
+        if path is None or stamp is None:
+            return None
+        if source not in self._states or file_stamp(path) != stamp:
+            self._states = {source: file_state(path, stamp)}
+        return self._states[source]
 
     def _write(self, line: bytes) -> None:
         if self._file is None:
@@ -206,7 +197,7 @@ class _Line:
     """Rows of one source. `part`: 0 begins it anew. `more`: others follow, from `checkpoint` on."""
 
     source: str
-    file: Sequence[int] | None
+    file: Sequence[int | str] | None
     rows: list[TableRow]
     part: int = 0
     more: bool = False

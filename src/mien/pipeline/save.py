@@ -13,9 +13,9 @@ import numpy as np
 from mien.draw.faces import DRAWN, annotate
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
+from mien.media.file_state import file_state, unchanged
 from mien.media.images import write_image
 from mien.media.resume import differences
-from mien.pipeline.journal import file_state
 from mien.results import Face, ImageResult
 
 
@@ -56,7 +56,7 @@ class Saver:
             return None
         try:
             saved = json.loads(self._json(source).read_bytes())
-            if differences(saved["settings"], self.settings) or saved["file"] != list(file_state(source) or ()):
+            if differences(saved["settings"], self.settings) or not unchanged(source, saved["file"]):
                 return None
             faces = tuple(Face.from_dict(face) for face in saved["faces"])
             return ImageResult(name, faces, frames=saved["frames"])
