@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache, wraps
@@ -57,6 +58,43 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             raise InputError("a path holds a null byte; no file has such a name") from error
 
     return call
+
+
+def check_fields(value: object) -> None:
+    """Raises `OptionError` for a field of a dataclass whose value is of another type than it states.
+
+    For `__post_init__`. Arrays are left unread, and so is what tuples hold. Numbers without dimensions, such as
+    those of tensors, are numbers.
+    """
+    for name, quick, parts in _fields(type(value)):
+        held = getattr(value, name)
+        if held.__class__ in quick or any(_is_field(held, part) for part in parts):
+            continue
+        raise refused(name, held, _in_words(parts))
+
+
+@cache
+def _fields(kind: type) -> list[tuple[str, frozenset[type], tuple[Any, ...]]]:
+    """Of each field that is checked: its name, the classes that are right at once, and its types."""
+    from dataclasses import fields
+
+    checked_ones = []
+    for each in fields(typing.cast(Any, kind)):
+        parts = _parts(each.type, vars(sys.modules[kind.__module__]))
+        bases = [_base(part) for part in parts]
+        if parts and all(base is tuple or _known(base) for base in bases):
+            quick = {float: (float, int), NoneType: (NoneType,)}
+            classes = frozenset(one for base in bases for one in quick.get(base, (base,)))
+            checked_ones.append((each.name, classes, parts))
+    return checked_ones
+
+
+def _is_field(value: object, part: Any) -> bool:
+    if _base(part) is tuple:
+        return isinstance(value, tuple)
+    if part is float and getattr(value, "shape", None) == () and not isinstance(value, str):
+        return hasattr(value, "__float__")
+    return _is(value, part)
 
 
 @cache
@@ -151,6 +189,8 @@ def _words(part: Any) -> str:
     base = _base(part)
     if base in _PLAIN:
         return _PLAIN[base][1]
+    if base is tuple:
+        return "a tuple"
     if not _of_several(base):
         return f"a {base.__module__.partition('.')[0]}.{base.__name__}"
     return f"a list, each {_in_words(_items(part))}" if _items(part) else "a list"

@@ -34,7 +34,7 @@ def _without_endless_words(text: str) -> str:
     )
 
 
-class OptionError(MienError):
+class OptionError(MienError, ValueError):
     """An option has a value it cannot have."""
 
 

@@ -11,6 +11,9 @@ from numbers import Real
 
 import numpy as np
 
+from mien.arguments import check_fields
+from mien.errors import check_option
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Box:
@@ -20,6 +23,9 @@ class Box:
     top: float
     right: float
     bottom: float
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __repr__(self) -> str:
         sides = (self.left, self.top, self.right, self.bottom)
@@ -47,6 +53,7 @@ class Box:
 
     def grown(self, factor: float) -> Box:
         """Same centre, sides times `factor`."""
+        check_option("factor", factor, Real, "a number")
         dx = self.width * (factor - 1) / 2
         dy = self.height * (factor - 1) / 2
         return Box(self.left - dx, self.top - dy, self.right + dx, self.bottom + dy)
@@ -59,6 +66,8 @@ class Box:
 
     def clipped(self, width: float, height: float) -> Box:
         """The part inside an image of this size."""
+        check_option("width", width, Real, "a number")
+        check_option("height", height, Real, "a number")
         return Box(
             min(max(self.left, 0.0), width),
             min(max(self.top, 0.0), height),

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from mien.errors import OptionError, UnknownNameError
+from mien.arguments import checked
+from mien.errors import OptionError, UnknownNameError, check_option, shortened
 
 
 class Expression(StrEnum):
@@ -25,6 +26,10 @@ class Expression(StrEnum):
     SCREAM = "scream"  # Multi-PIE
     OTHER = "other"  # Aff-Wild2
 
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise UnknownNameError("expression", str(value), (label.value for label in cls))
+
 
 class LabelSet(tuple[str, ...]):
     """The classes of one data set or head, in the order of its outputs.
@@ -33,16 +38,20 @@ class LabelSet(tuple[str, ...]):
     strings.
     """
 
+    @checked
     def __new__(cls, names: str | Iterable[str]) -> LabelSet:
         """Classes from their names, or from one text with blanks between them.
 
-        Raises ValueError for a class that appears twice or has no name.
+        Raises `OptionError` for a class that appears twice or has no name.
         """
-        labels = super().__new__(cls, map(_label, names.split() if isinstance(names, str) else names))
+        given = names.split() if isinstance(names, str) else list(names)
+        for name in given:
+            check_option("a label", name, str, "the name of a class")
+        labels = super().__new__(cls, map(_label, given))
         if len(set(labels)) != len(labels):
-            raise ValueError(f"a label appears twice in {' '.join(labels)!r}")
+            raise OptionError(f"a label appears twice in {' '.join(labels)!r}")
         if not all(label.strip() for label in labels):
-            raise ValueError("a label has no name")
+            raise OptionError("a label has no name")
         return labels
 
     def __repr__(self) -> str:
@@ -51,6 +60,7 @@ class LabelSet(tuple[str, ...]):
     def __getnewargs__(self) -> tuple[tuple[str, ...]]:
         return (tuple(self),)  # copies and pickles call the constructor
 
+    @checked
     def indices_in(self, to: LabelSet) -> np.ndarray:
         """(len(self) + 1,) the index in `to` of each class, -1 for none; the last -1 is for rows without a label.
 
@@ -58,17 +68,20 @@ class LabelSet(tuple[str, ...]):
         """
         return np.array([*(to.index(label) if label in to else -1 for label in self), -1])
 
+    @checked
     def redistribute(self, probabilities: np.ndarray, *, to: LabelSet) -> np.ndarray:
         """Distributions (N, len(self)) -> (N, len(to)), summing to 1 again; 0 for classes that this set lacks.
 
         A row of nothing but classes that `to` lacks is all 0.
         """
+        probabilities = self._scores(probabilities)
         target = self.indices_in(to)[:-1]
         moved = np.zeros((len(probabilities), len(to)), dtype=probabilities.dtype)
         moved[:, target[target >= 0]] = probabilities[:, target >= 0]
         total = moved.sum(axis=1, keepdims=True)
         return moved / np.where(total > 0, total, 1)
 
+    @checked
     def reorder(self, scores: np.ndarray, *, to: LabelSet) -> np.ndarray:
         """Scores (..., len(self)) in this order -> (..., len(to)) in the order of `to`.
 
@@ -78,8 +91,9 @@ class LabelSet(tuple[str, ...]):
         absent = [label for label in to if label not in self]
         if absent:
             raise OptionError(f"this head has no output for {', '.join(absent)}; its classes are {', '.join(self)}")
-        return scores[..., [self.index(label) for label in to]]
+        return self._scores(scores)[..., [self.index(label) for label in to]]
 
+    @checked
     def restrict(self, probabilities: np.ndarray, *, to: LabelSet) -> np.ndarray:
         """Probabilities (..., len(self)) -> (..., len(to)), summing to 1 again.
 
@@ -87,6 +101,17 @@ class LabelSet(tuple[str, ...]):
         """
         kept = self.reorder(probabilities, to=to)
         return kept / kept.sum(axis=-1, keepdims=True)
+
+    def _scores(self, values: np.ndarray) -> np.ndarray:
+        try:
+            scores = np.asarray(values)
+        except ValueError:  # lists of several lengths
+            scores = np.array(None)
+        if scores.dtype.kind not in "fiu" or scores.shape[-1:] != (len(self),):
+            raise OptionError(
+                f"the scores are {shortened(values)}; give an array of numbers (..., {len(self)}), one per class"
+            )
+        return scores
 
 
 def _label(name: str) -> str:
@@ -153,7 +178,7 @@ def expression_called(word: str) -> Expression | None:
 def label_set(classes: str | Sequence[str]) -> LabelSet:
     """The label set of that name, or the set of these class names, which may be the user's own.
 
-    Raises `UnknownNameError` with the nearest known name, ValueError for classes that are no label set.
+    Raises `UnknownNameError` with the nearest known name, `OptionError` for classes that are no label set.
     """
     if not isinstance(classes, str):
         return LabelSet(classes)

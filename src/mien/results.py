@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from mien.errors import UnknownNameError
+from mien.arguments import check_fields, checked
+from mien.errors import OptionError, UnknownNameError, refused
 from mien.geometry import Box
 from mien.labels import LabelSet
 
@@ -48,8 +50,11 @@ class Scores:
     confidence_threshold: float | None = None  # least confidence of a certain prediction; None: not stated
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(self.labels) != len(self.values):
-            raise ValueError(f"{len(self.values)} scores for {len(self.labels)} classes")
+            raise OptionError(f"{len(self.values)} scores for {len(self.labels)} classes")
+        if not all(value.__class__ is float or isinstance(value, Real) for value in self.values):
+            raise refused("values", self.values, "a probability per class")
 
     def __repr__(self) -> str:
         ranked = [f"{label} {percent(value)}" for label, value in self.ranked()[:3]]
@@ -102,6 +107,9 @@ class Pose:
     pitch_deg: float
     roll_deg: float
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     def __repr__(self) -> str:
         return f"Pose(yaw_deg={self.yaw_deg:.1f}, pitch_deg={self.pitch_deg:.1f}, roll_deg={self.roll_deg:.1f})"
 
@@ -117,6 +125,9 @@ class Quality:
     contrast: float  # from the luminance that a twentieth of the face stays below up to `light`
     clipped: float  # share of the face that is white without detail, 0..1
     upright: float = 1.0  # how clearly this way up is right, -1..1: mien.faces.upright
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __repr__(self) -> str:
         return f"Quality({', '.join(f'{name}={value:.2f}' for name, value in asdict(self).items())})"
@@ -140,8 +151,10 @@ class Quality:
         return asdict(self) | {"flags": list(self.flags)}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Quality:
+    @checked
+    def from_dict(cls, values: Mapping[str, Any]) -> Quality:
         """The quality that `to_dict` wrote, of this version or an earlier; its flags follow anew."""
+        _check_keys(values, (measure.name for measure in fields(cls) if measure.default is MISSING), "Quality")
         return cls(**{measure.name: values[measure.name] for measure in fields(cls) if measure.name in values})
 
 
@@ -158,6 +171,11 @@ class Face:
     track: int | None = None  # number of the person's track in a video, from 0
     smoothed: Scores | None = None  # the expression over the track: mien.tracking.smoothing
     scores_frame: int | None = None  # of a video: the frame whose expression and quality these are
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not all(isinstance(point, tuple) and len(point) == 2 for point in self.landmarks or ()):
+            raise refused("landmarks", self.landmarks, "a tuple of points (x, y)")
 
     def __repr__(self) -> str:
         scores, certain = self.expression, "" if self.certain is None else f", certain={self.certain}"
@@ -197,8 +215,10 @@ class Face:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Face:
+    @checked
+    def from_dict(cls, values: Mapping[str, Any]) -> Face:
         """The face that `to_dict` wrote, of this version or of one before there was `quality` or `track`."""
+        _check_keys(values, ("box", "detection", "landmarks", "pose", "expression"), "Face")
         points, pose, scores = values["landmarks"], values["pose"], values["expression"]
         smoothed = values.get("smoothed")
         quality, threshold = values.get("quality"), values.get("confidence_threshold")
@@ -224,6 +244,9 @@ class ImageResult:
     error: str | None = None
     frames: int = 1  # frames or pages of the file, of which the first was read
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     def __repr__(self) -> str:
         count = f"{len(self.faces)} face{'s' * (len(self.faces) != 1)}"
         return f"ImageResult({self.source!r}, {count if self.error is None else f'error={self.error!r}'})"
@@ -246,6 +269,11 @@ class VideoFrame(ImageResult):
         if self.error is not None or self.time_s is None:
             return f"VideoFrame({self.source!r}, error={self.error!r})"
         return f"VideoFrame({self.source!r}, frame={self.frame}, time_s={self.time_s:.3f}, {count})"
+
+
+def _check_keys(values: Mapping[str, Any], wanted: Iterable[str], kind: str) -> None:
+    if absent := [key for key in wanted if key not in values]:
+        raise OptionError(f"values lacks {', '.join(absent)}; give what {kind}.to_dict returned")
 
 
 def reasons(face: Face) -> list[str]:

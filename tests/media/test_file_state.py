@@ -43,8 +43,8 @@ def test_the_same_content_at_another_time_is_unchanged(tmp_path: Path) -> None:
 def test_files_above_a_limit_are_known_by_blocks_from_head_to_tail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_WHOLE", 80)
-    monkeypatch.setattr(module, "_BLOCK", 10)
+    monkeypatch.setattr(module, "_HASHED_BYTES", 80)
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 10)
     path = tmp_path / "a"
     for place in (0, 499, 999):
         path.write_bytes(bytes(1000))

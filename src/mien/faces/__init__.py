@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from mien.arguments import check_fields
 from mien.geometry import Box
 
 
@@ -18,6 +19,9 @@ class Detection:
     box: Box
     score: float  # 0..1
     points: tuple[tuple[float, float], ...] = ()  # eyes, nose, mouth corners as (x, y), or none
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __repr__(self) -> str:
         return f"Detection({self.box}, score={self.score:.2f})"

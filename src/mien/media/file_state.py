@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 Stamp = tuple[int, int, int]  # size in bytes, time of the last change in ns, the system's own time of it (ctime)
 FileState = tuple[int, int, int, str]  # the stamp, and a BLAKE2b of the content
-_WHOLE = 1 << 30  # larger files: this much of them, in blocks spread evenly from head to tail
-_BLOCK = 1 << 20
+_HASHED_BYTES = 1 << 30  # larger files: this much of them, in blocks spread evenly from head to tail
+_BLOCK_BYTES = 1 << 20
 _CTIME_IS_CHANGE = os.name == "posix"  # elsewhere it is the time of creation
 
 
@@ -55,10 +55,10 @@ def _digest(path: str) -> str:
     if not stat.S_ISREG(status.st_mode):
         return ""
     with open(path, "rb", buffering=0) as file:
-        if status.st_size <= _WHOLE:
+        if status.st_size <= _HASHED_BYTES:
             return hashlib.file_digest(file, lambda: digest).hexdigest()
-        blocks = _WHOLE // _BLOCK
+        blocks = _HASHED_BYTES // _BLOCK_BYTES
         for block in range(blocks):
-            file.seek(block * (status.st_size - _BLOCK) // (blocks - 1))
-            digest.update(file.read(_BLOCK))
+            file.seek(block * (status.st_size - _BLOCK_BYTES) // (blocks - 1))
+            digest.update(file.read(_BLOCK_BYTES))
     return digest.hexdigest()
