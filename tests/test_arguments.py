@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,29 @@ import pytest
 import mien
 from mien.arguments import _declared, _fits, checked
 from mien.errors import InputError, MienError, OptionError
+from mien.labels import FERPLUS, LabelSet
+from mien.media.work import Progress
 
 FUNCTIONS = {name: getattr(mien, name) for name in mien.__all__ if inspect.isfunction(getattr(mien, name))}
 METHODS = {
     f"Recognizer.{name}": getattr(mien.Recognizer, name)
-    for name in ("predict", "frames", "predict_video", "predict_folder")
+    for name in (
+        "predict",
+        "see",
+        "detections",
+        "recognise",
+        "with_expressions",
+        "stream",
+        "predict_many",
+        "frames",
+        "predict_video",
+        "predict_folder",
+    )
 }
 CHECKED = [(name, each) for name, of in (FUNCTIONS | METHODS).items() for each in _declared(inspect.unwrap(of))[1]]
 LEFT_TO_THEM = {  # arrays, tables and images: the functions know more of them than a type
     "annotate": {"source"}, "explain": {"source"}, "predict": {"source"}, "report": {"table", "second"},
-    "summarize": {"table"}, "Recognizer.predict": {"source"}, "read_image": {"source"},
+    "summarize": {"table"}, "Recognizer.predict": {"source"}, "Recognizer.see": {"source"}, "Recognizer.detections": {"image"}, "read_image": {"source"},
 }  # fmt: skip
 
 
@@ -119,3 +133,77 @@ def test_messages_do_not_carry_images() -> None:
 def test_explaining_with_no_weights_is_refused() -> None:
     with pytest.raises(OptionError, match="weights is an empty list"):
         mien.explain(np.zeros((8, 8, 3), dtype=np.uint8), weights=[])
+
+
+@checked
+def with_progress(progress: Progress | None = None) -> None:
+    if progress is not None:
+        progress(0, None)
+
+
+def test_a_progress_function_that_cannot_be_called_is_refused_before_the_work() -> None:
+    for wrong in (lambda: None, lambda done: None, lambda done, total, more: None, 5, str.upper):
+        with pytest.raises(OptionError, match="progress is .*; give a function of 2 values or None"):
+            with_progress(wrong)  # type: ignore[arg-type]
+    for right in (None, print, lambda *values: None, lambda done, total=None: None):
+        with_progress(right)  # type: ignore[arg-type]
+
+
+def test_errors_of_a_progress_function_are_its_own() -> None:
+    with pytest.raises(ZeroDivisionError):
+        with_progress(lambda done, total: print(1 // done))
+
+
+VALUES: dict[str, Callable[..., Any]] = {
+    "Box": lambda value: mien.Box(value, 0, 1, 1).width,
+    "Box.grown": lambda value: mien.Box(0, 0, 1, 1).grown(value),
+    "Box.clipped": lambda value: mien.Box(0, 0, 1, 1).clipped(value, 1),
+    "Detection": lambda value: mien.Detection(mien.Box(0, 0, 1, 1), value),
+    "Pose": lambda value: mien.Pose(0.0, value, 0.0),
+    "Quality": lambda value: mien.Quality(1, 1, 1, 1, 1, value).flags,
+    "Quality.from_dict": mien.Quality.from_dict,
+    "Scores": lambda value: mien.Scores(FERPLUS, value),
+    "Scores, labels": lambda value: mien.Scores(value, (0.5, 0.5)),
+    "Scores[]": lambda value: mien.Scores(LabelSet("yes no"), (0.5, 0.5))[value],
+    "Face": mien.Face,
+    "Face, landmarks": lambda value: mien.Face(mien.Box(0, 0, 1, 1), landmarks=(value,)),
+    "Face, expression": lambda value: mien.Face(mien.Box(0, 0, 1, 1), expression=value or 1),
+    "Face.from_dict": mien.Face.from_dict,
+    "ImageResult": lambda value: mien.ImageResult("a", value),
+    "LabelSet": lambda value: LabelSet([value, value]),
+    "LabelSet.reorder": lambda value: FERPLUS.reorder(value, to=FERPLUS),
+    "LabelSet.restrict": lambda value: FERPLUS.restrict(np.ones(8), to=value),
+    "LabelSet.redistribute": lambda value: FERPLUS.redistribute(value, to=FERPLUS),
+    "LabelSet.indices_in": FERPLUS.indices_in,
+    "Expression": mien.Expression,
+}
+WRONG = [
+    None,
+    "",
+    "abc",
+    b"abc",
+    [],
+    [None],
+    {},
+    {1: 2},
+    Strange(),
+    int,
+    1j,
+    (value for value in "a"),
+    Path("a"),
+    ["a", [1]],
+]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_refuse_what_they_cannot_be(name: str) -> None:
+    for wrong in WRONG:
+        with pytest.raises(MienError):
+            VALUES[name](wrong)
+
+
+def test_values_take_the_numbers_of_arrays() -> None:
+    side = np.float32(2)
+    assert mien.Box(np.int64(1), 1.0, side, np.array(3.0)).area == 2
+    assert mien.Scores(LabelSet(np.array(["yes", "no"])), (np.float64(0.25), 0.75)).top == "no"
+    assert LabelSet(label for label in ("bored", np.str_("happiness"))) == LabelSet("bored happiness")

@@ -153,14 +153,40 @@ def _is(value: object, part: Any) -> bool:
     base = dict if typing.is_typeddict(part) else _base(part)
     if base is Any:
         return True
+    if base is Callable:
+        return callable(value) and _takes(value, typing.get_args(part))
     if base in _PLAIN:
         true_as_number = isinstance(value, bool) and base in (int, float)
         return isinstance(value, _PLAIN[base][0]) and not true_as_number
+    if base is tuple and isinstance(value, tuple):
+        return _is_tuple(value, typing.get_args(part))
     if not isinstance(value, base) or not _of_several(base):
         return isinstance(value, base)
     if isinstance(value, (str, bytes, bytearray, memoryview)):
         return False
     return not isinstance(value, Collection) or all(_fits(item, _items(part)) for item in _listed(value))
+
+
+def _takes(function: Callable[..., Any], parts: tuple[Any, ...]) -> bool:
+    """Whether a function can be called with as many values as `Callable[[...], ...]` states."""
+    if not parts or parts[0] is Ellipsis:
+        return True
+    from inspect import signature
+
+    try:
+        signature(function).bind(*parts[0])
+    except TypeError:
+        return False
+    except ValueError:  # of built-in functions nothing is known
+        return True
+    return True
+
+
+def _is_tuple(value: tuple[Any, ...], parts: tuple[Any, ...]) -> bool:
+    """Whether it is one of a known length and its items are; those of any length are left unread."""
+    if not parts or parts[-1] is Ellipsis:
+        return True
+    return len(value) == len(parts) and all(map(_is, value, parts))
 
 
 def _listed(value: Collection[Any]) -> list[Any]:
@@ -186,7 +212,9 @@ def _in_words(parts: tuple[Any, ...]) -> str:
 
 
 def _words(part: Any) -> str:
-    base = _base(part)
+    base, inner = _base(part), typing.get_args(part)
+    if base is Callable and inner and inner[0] is not Ellipsis:
+        return f"a function of {len(inner[0])} values"
     if base in _PLAIN:
         return _PLAIN[base][1]
     if base is tuple:

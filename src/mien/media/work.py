@@ -22,6 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 S = TypeVar("S")
 
+MOST_WORKERS = 1024
 Progress = Callable[[int, int | None], None]
 """Called as `progress(done, total)`: so many items are done in all, of so many (None: not known)."""
 
@@ -31,9 +32,9 @@ def no_progress(done: int, total: int | None) -> None:
 
 
 def worker_count(workers: int) -> int:
-    """How many workers are meant: 0 is one per usable core. Raises `OptionError` for fewer."""
-    if workers < 0:
-        raise OptionError(f"workers is {workers}; it must be at least 1, or 0 for one per core")
+    """How many workers are meant: 0 is one per usable core. Raises `OptionError` for fewer, or far too many."""
+    if not 0 <= workers <= MOST_WORKERS:
+        raise OptionError(f"workers is {workers}; it must be 1 to {MOST_WORKERS}, or 0 for one per core")
     return workers or usable_cores()
 
 

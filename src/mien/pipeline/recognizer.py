@@ -118,15 +118,18 @@ class Recognizer:
         seen = [seen_face(image, face, self.network.manifest.inputs) for face in located]
         return seen if boxes is None else [replace(one, face=replace(one.face, detection=None)) for one in seen]
 
+    @checked
     def detections(self, image: ImageSource) -> list[Detection]:
         """The faces that the detector detects in an image this way up. `image`: as for `predict`."""
         return checked_detections(self.detector.detect(to_rgb(image)))
 
+    @checked
     def recognise(self, faces: Sequence[tuple[np.ndarray, LocatedFace]]) -> list[Face]:
         """Located faces, each with its image (H, W, 3) uint8 RGB, with their expressions: one batch."""
         inputs = self.network.manifest.inputs
         return self.with_expressions([seen_face(image, face, inputs) for image, face in faces])
 
+    @checked
     def with_expressions(self, seen: Sequence[SeenFace]) -> list[Face]:
         """Seen faces, of any images, with their expressions: one batch."""
         if not seen:
@@ -138,6 +141,7 @@ class Recognizer:
             for one, row in zip(seen, probabilities, strict=True)
         ]
 
+    @checked
     def stream(
         self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]
     ) -> Iterator[ImageResult]:
@@ -150,6 +154,7 @@ class Recognizer:
             raise InputError("sources are a list of images and folders; for one, use predict or predict_folder")
         return stream_batch(self, sources, **options)
 
+    @checked
     def predict_many(
         self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]
     ) -> pyarrow.Table:
