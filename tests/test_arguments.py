@@ -26,8 +26,6 @@ METHODS = {
         "detections",
         "recognise",
         "with_expressions",
-        "stream",
-        "predict_many",
         "frames",
         "predict_video",
         "predict_folder",

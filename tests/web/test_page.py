@@ -304,7 +304,11 @@ def test_a_damaged_video_holds_up_nothing(page: Any, tmp_path: Path) -> None:
         [
             {"name": "cut.webm", "mimeType": "video/webm", "buffer": bytes(content)},
             {"name": "text.mp4", "mimeType": "video/mp4", "buffer": b"no video at all"},
-            {"name": "hopper.jpg", "mimeType": "image/jpeg", "buffer": (EXAMPLES / "grace_hopper.jpg").read_bytes()},
+            {
+                "name": "hopper.jpg",
+                "mimeType": "image/jpeg",
+                "buffer": (EXAMPLES / "grace_hopper.jpg").read_bytes(),
+            },
         ],
     )
     page.locator("#progress").wait_for(state="visible")

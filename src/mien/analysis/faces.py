@@ -100,6 +100,8 @@ def read_faces(table: Any, *, raw: bool = False) -> FaceTable:
         if not isinstance(table, pa.Table):
             raise OptionError(f"a table is a path, an Arrow table or a data frame, not {type(table).__name__}")
         labels, columns = with_contract(table)
+    except OptionError:
+        raise
     except (ValueError, TypeError, LookupError) as error:
         raise InputError(f"this is no table that mien predict makes ({error})") from error
     return _faces("", labels, columns, raw=raw)

@@ -113,7 +113,7 @@ class Samples:
         for name, column in sorted({**self.columns(), **self.extra}.items()):
             digest.update(f"\n{name}\n".encode())
             if column.dtype.kind in "OUS":
-                digest.update("\0".join(map(str, column.tolist())).encode())
+                digest.update("\0".join(map(str, column.tolist())).encode("utf-8", "surrogateescape"))
             else:
                 digest.update(np.ascontiguousarray(column, dtype="<f8").tobytes())
         return digest.hexdigest()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from mien.errors import UnknownNameError
+from mien.errors import UnknownNameError, check_option
 from mien.geometry import five_points
 from mien.preprocess import BOX, Preprocess
 
@@ -71,7 +71,9 @@ def corrupt(
 
 def select_corruptions(names: str | Iterable[str]) -> list[Corruption]:
     """Corruptions by name, as a list or separated by commas; "all" for every one. Raises `UnknownNameError`."""
-    names = names.split(",") if isinstance(names, str) else names
+    names = names.split(",") if isinstance(names, str) else list(names)
+    for name in names:
+        check_option("a corruption", name, str, "its name")
     wanted = [name.strip() for name in names if name.strip()]
     if wanted == ["all"]:
         return list(CORRUPTIONS.values())

@@ -8,12 +8,16 @@ from torch import Tensor
 
 from mien.errors import InputError, OptionError
 
+LARGEST = 1_000_000  # of any size
+
 
 def check_sizes(**sizes: int) -> None:
-    """Raise `OptionError` for the first that is no whole number from 1 on."""
+    """Raise `OptionError` for the first that is no whole number from 1 on, or larger than any network."""
     for name, size in sizes.items():
-        if not isinstance(size, Integral) or size < 1:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise OptionError(f"{name} is a whole number from 1 on, not {size!r}")
+        if size > LARGEST:
+            raise OptionError(f"{name} is at most {LARGEST:,}, not {size:,}")
 
 
 def check_multiple(name: str, size: int, unit: int, *, why: str) -> None:

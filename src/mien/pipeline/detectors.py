@@ -61,10 +61,7 @@ def checked_detections(detections: Iterable[Detection]) -> list[Detection]:
     checked = []
     for face in detections:
         check_option("a detection", face, Detection, wanted)
-        try:
-            box, score = Box(*map(float, astuple(face.box))), float(face.score)
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"a detection has no numbers ({error}); give {wanted}") from None
+        box, score = Box(*map(float, astuple(face.box))), float(face.score)
         if not (0 < box.width < inf and 0 < box.height < inf and 0 <= score <= 1):
             raise OptionError(
                 f"a detection is {box!r} with score {score:g}; give boxes with an area, and scores from 0 to 1"

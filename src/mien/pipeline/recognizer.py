@@ -6,9 +6,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import lru_cache
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -141,7 +140,6 @@ class Recognizer:
             for one, row in zip(seen, probabilities, strict=True)
         ]
 
-    @checked
     def stream(
         self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]
     ) -> Iterator[ImageResult]:
@@ -154,7 +152,6 @@ class Recognizer:
             raise InputError("sources are a list of images and folders; for one, use predict or predict_folder")
         return stream_batch(self, sources, **options)
 
-    @checked
     def predict_many(
         self, sources: Iterable[str | os.PathLike[str]], **options: Unpack[BatchOptions]
     ) -> pyarrow.Table:
@@ -373,18 +370,20 @@ def _load_cached(manifest: Path, _changed_ns: int, _size: int, **options: Any) -
 
 
 def _labels(labels: str | Sequence[str] | None) -> LabelSet | None:
-    try:
-        if labels is not None and not isinstance(labels, str) and len(labels) < 2:
-            raise ValueError("at least two")
+    if labels is None or isinstance(labels, str):
         return None if labels is None else label_set(labels)
-    except (TypeError, ValueError) as error:
+    try:
+        if len(labels) < 2:
+            raise OptionError("at least two")
+        return label_set(labels)
+    except OptionError as error:
         raise OptionError(f"labels are {labels!r}; give the name of a label set, or classes ({error})") from error
 
 
 def _box(box: Box, width: int, height: int) -> Box:
-    sides = (box.left, box.top, box.right, box.bottom) if isinstance(box, Box) else ()
-    if not sides or not all(isinstance(side, Real) for side in sides):
+    if not isinstance(box, Box):
         raise OptionError(f"boxes holds {shortened(box)}; give mien.Box(left, top, right, bottom) in pixels")
+    box = Box(*map(float, astuple(box)))
     if not (box.width > 0 and box.height > 0):
         raise OptionError(f"boxes holds {box!r}, which has no area; right and bottom lie beyond left and top")
     seen = box.clipped(width, height)

@@ -62,6 +62,8 @@ def make_plan(
     for source in (*recipe.pretrained.values(), *recipe.teachers):
         pretrained_manifest(source, weights_folder)
     folders = [data] if isinstance(data, Path) else list(data)
+    if not folders:
+        raise OptionError("data is an empty list; give a prepared set, or several")
     stores = open_stores(folders, extra_data)
     first = stores[0]
     _check_set(recipe, first)

@@ -54,6 +54,9 @@ class TrainingResult:
     recipe: Recipe = field(repr=False)
 
 
+MOST_PROCESSES = 100_000  # more than any cluster has; beyond, a number is a slip
+
+
 @checked
 def train(
     recipe: Recipe | Path | str,
@@ -102,6 +105,8 @@ def make_fabric(recipe: Recipe, *, devices: int | str, nodes: int, accelerator: 
     """Lightning Fabric for these devices; raises `OptionError` where they are not there."""
     if devices != "auto" and not (str(devices).isdigit() and int(devices)):
         raise OptionError(f"--devices {devices}: give a number from 1 on, or auto")
+    if not (1 <= nodes <= MOST_PROCESSES and (devices == "auto" or int(devices) <= MOST_PROCESSES)):
+        raise OptionError(f"--devices {devices}, --nodes {nodes}: give 1 to {MOST_PROCESSES:,} of each")
     if accelerator not in ("auto", "cpu", "cuda", "mps"):
         raise OptionError(f"--accelerator {accelerator}: give auto, cpu, cuda or mps")
     there = torch.cuda.device_count() if accelerator == "cuda" else int(torch.backends.mps.is_available())

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from mien.errors import OptionError, UnknownNameError
+from mien.errors import OptionError, UnknownNameError, check_option
 
 S = TypeVar("S", bound="Settings")
 
@@ -51,6 +51,7 @@ def changed(settings: S, changes: Mapping[str, Any]) -> S:
     """
     values: dict[str, Any] = {}
     for name, value in changes.items():
+        check_option("the name of a field", name, str, "a text with dots, such as 'optimizer.lr'")
         first, _, rest = name.partition(".")
         known = [field.name for field in fields(settings)]
         if first not in known:
