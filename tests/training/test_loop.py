@@ -104,6 +104,29 @@ def test_a_run_without_finite_gradients_stops_with_advice(tmp_path: Path) -> Non
     assert not (tmp_path / "best.safetensors").exists()
 
 
+@pytest.mark.parametrize("changes", [{}, {"sam": None, "optimizer": Optimizer(lr=1e30)}])
+def test_the_corrected_command_may_use_the_folder_of_a_run_that_stopped_in_its_first_epoch(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    fabric, wrong = Fabric(accelerator="cpu", devices=1), replace(RECIPE, **changes)
+    about: dict[str, Any] = {"data": "d", "images": {}, "command": ""}
+    folder, broken = RunFolder(tmp_path), set() if changes else {*range(1, 99)}
+    folder.begin(wrong, **about)
+    with pytest.raises(OptionError, match="the same --out may be used"):
+        fit(wrong, small_objective(), SometimesBlack(broken), folder, fabric=fabric, save_every=1)
+    assert not (tmp_path / "last.pt").exists()
+    right = replace(RECIPE, optimizer=Optimizer(lr=0.01))
+    folder.begin(right, **about)
+    assert len(fit(right, small_objective(), SometimesBlack(set()), folder, fabric=fabric)) == right.epochs
+
+
+def test_a_run_that_stops_later_keeps_its_epochs(tmp_path: Path) -> None:
+    fabric = Fabric(accelerator="cpu", devices=1)
+    with pytest.raises(OptionError, match=r"another --out: .* keeps what was good until epoch 1"):
+        fit(RECIPE, small_objective(), SometimesBlack(set(range(4, 99))), RunFolder(tmp_path), fabric=fabric)
+    assert (tmp_path / "last.pt").exists()
+
+
 def test_a_learning_rate_that_ruins_the_network_stops_with_advice(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"Try a lower learning rate"):
         run(replace(RECIPE, sam=None, optimizer=Optimizer(lr=1e30)), tmp_path)

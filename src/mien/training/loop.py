@@ -125,13 +125,15 @@ def fit(
         loss = step_of(step, batches(recipe, data, step_of, step, per_epoch))
         losses.append(loss)
         if not math.isfinite(loss):
-            _check_skipped(losses, step, per_epoch, recipe)
+            with run.left_clean(history):
+                _check_skipped(losses, step, per_epoch, recipe)
         elif ema is not None:
             ema.update_parameters(objective.network)
         done = step + 1
         if done % per_epoch == 0:
             network = objective.network if ema is None else ema.module
-            metrics = validate(network, data, fabric, size=max(64, recipe.batch))
+            with run.left_clean(history):
+                metrics = validate(network, data, fabric, size=max(64, recipe.batch))
             loss, lr = round(float(np.nanmean(losses)), 5), recipe.optimizer.lr * factor
             row = {"epoch": done // per_epoch, "step": done, "loss": loss, "lr": lr, **metrics}
             if skipped := int(np.isnan(losses).sum()):
@@ -186,7 +188,7 @@ def _check_skipped(losses: Sequence[float], step: int, per_epoch: int, recipe: R
             f"epoch {epoch}, step {within}: {len(latest)} steps in a row had gradients that are not finite, so the "
             f"run stops. Try a lower learning rate (optimizer.lr is {recipe.optimizer.lr:g}), "
             f"gradient clipping (optimizer.grad_clip is {'null' if clip is None else f'{clip:g}'}), or "
-            f"precision=32-true (it is {recipe.precision}), with another --out"
+            f"precision=32-true (it is {recipe.precision})"
         )
 
 
@@ -216,7 +218,7 @@ def validate(network: nn.Module, data: Data, fabric: Fabric, *, size: int) -> di
     if not np.isfinite(rows).all():
         raise OptionError(
             "the network's outputs are no longer finite numbers, so the run stops. Try a lower learning rate "
-            "(optimizer.lr) or gradient clipping (optimizer.grad_clip), with another --out"
+            "(optimizer.lr) or gradient clipping (optimizer.grad_clip)"
         )
     if not (parts := data.valid_parts()):
         return _metrics(truths, rows)

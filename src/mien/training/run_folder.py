@@ -15,6 +15,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,6 +127,23 @@ class RunFolder:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
             raise InputError(f"{path} is damaged ({error}); delete it to start over") from error
+
+    @contextmanager
+    def left_clean(self, history: Sequence[object]) -> Iterator[None]:
+        """Where an `OptionError` ends a run, nothing of its first epoch stays: other settings may use the folder.
+
+        Later epochs stay; the message says which folder to use.
+        """
+        try:
+            yield
+        except OptionError as error:
+            if history:
+                raise OptionError(
+                    f"{error}, and another --out: {self.folder} keeps what was good until epoch {len(history)}"
+                ) from error
+            if self.first:
+                (self.folder / "last.pt").unlink(missing_ok=True)
+            raise OptionError(f"{error}; the same --out may be used") from error
 
     def keep_best(self, state: Mapping[str, Tensor]) -> None:
         """`best.safetensors`, in one step."""
