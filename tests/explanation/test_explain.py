@@ -27,7 +27,7 @@ PHOTO = str(EXAMPLES / "astronaut.jpg")
 
 
 def sharpness_of_one_cell(row: int, column: int):
-    """A "network" that goes by one cell alone."""
+    """A "network" that uses one cell alone."""
     cell = np.s_[:, row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
     return lambda faces: (faces[cell].std(axis=(1, 2, 3)) > 30).astype(float)
 

@@ -20,14 +20,14 @@ def bench(
     weights: Annotated[
         list[str] | None, typer.Argument(help="Networks of the package. Default: default and landmarks68.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="For each setting.")] = 0.3,
+    seconds: Annotated[float, typer.Option(help="Measuring time per setting.")] = 0.3,
     json_file: JsonFile = None,
     plot: Annotated[
         Path | None, typer.Option(help="Write the roofline as an image: .png, .svg or .pdf.", show_default=False)
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """How fast this machine predicts, against its own limits, and what to choose here. About a minute."""
+    """Measure prediction speed on this machine against its roofline, and recommend settings. About a minute."""
     from mien.cli.progress import progress
     from mien.media.atomic import atomic_write
     from mien.pipeline.bench import MILLION_PRODUCTS, bench

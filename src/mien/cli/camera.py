@@ -30,11 +30,13 @@ def camera(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the table here: .csv, .parquet, .jsonl or .xlsx.")
     ] = None,
-    record: Annotated[Path | None, typer.Option(help="Also keep what the camera sees, unmarked, as .mp4.")] = None,
-    view: Annotated[str, typer.Option(help="window, terminal, none, or auto: the first that there is.")] = "auto",
+    record: Annotated[Path | None, typer.Option(help="Also keep the video, without annotations, as .mp4.")] = None,
+    view: Annotated[
+        str, typer.Option(help="window, terminal, none, or auto: a window if there is a screen, else the terminal.")
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
-    fps: Annotated[float | None, typer.Option(help="Examine at most so many frames a second.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="End after so many seconds.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Process at most this many frames per second.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
     smoothing: Annotated[
         bool, typer.Option("--smoothing/--no-smoothing", help="Smooth scores over each track.")
     ] = True,
@@ -42,12 +44,13 @@ def camera(
     priors: Priors = "default",
     tta: Tta = None,
     min_confidence: Annotated[
-        float | None, typer.Option(help="Least confidence of a certain prediction. Default: as the manifest says.")
+        float | None,
+        typer.Option(help="Confidence threshold of certain predictions, 0 to 1. Default: that of the weights."),
     ] = None,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
 ) -> int:
-    """Predict live from a camera or a stream, always the newest frame; Ctrl-C ends it with the table complete."""
+    """Predict live from a camera or a stream, always the newest frame. Ctrl-C ends it; the table is complete."""
     return predict_live(
         source, output=output, record=record, view=view, as_json=as_json, fps=fps, seconds=seconds,
         smoothing=smoothing, overwrite=overwrite, quiet=quiet,

@@ -23,7 +23,7 @@ Workers = Annotated[int, typer.Option(help="Processes; 0: one per core.", min=0)
 
 @data_app.command("list")
 def data_list() -> None:
-    """The data sets that can be read."""
+    """List the data sets that mien reads."""
     from mien.cli.data_list import list_command
 
     list_command()
@@ -31,7 +31,7 @@ def data_list() -> None:
 
 @data_app.command("info")
 def data_info(name: Name) -> None:
-    """Everything known of one set: layout, counts, citation, how to obtain it."""
+    """Describe a set: layout, counts, citation, licence, how to obtain it."""
     from mien.cli.data_list import info_command
 
     info_command(name)
@@ -44,14 +44,14 @@ def data_check(
     variant: Variant = "",
     duplicates: Annotated[
         bool,
-        typer.Option(help="Open every image to find unreadable and repeated ones, or open none (fast)."),
+        typer.Option(help="Open every image to find unreadable files and near-duplicates, or open none (fast)."),
     ] = True,
     every: Annotated[bool, typer.Option("--all", help="List every problem, not the first of each kind.")] = False,
     workers: Workers = 0,
     json_file: JsonFile = None,
     quiet: Quiet = False,
 ) -> int:
-    """Is this folder what the set's authors publish? 0: yes, whole splits may be absent; 1: no."""
+    """Check a copy of a set against the published counts. 0: complete, whole splits may be absent; 1: not."""
     from mien.cli.data_check import check_command
 
     return check_command(
@@ -76,7 +76,7 @@ def data_show(
     per_class: Annotated[int, typer.Option(help="Images of each class.", min=1, max=1000)] = 24,
     seed: Annotated[int, typer.Option(help="Another seed shows other images.", min=0)] = 0,
 ) -> None:
-    """A contact sheet: some images of every class."""
+    """Write a contact sheet: some images of every class."""
     from mien.cli.data_show import show_command
 
     show_command(name, folder, save, variant=variant, split=split, per_class=per_class, seed=seed)
@@ -92,7 +92,7 @@ def data_summary(
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Tables and a plot of what a set holds: classes, votes, subjects, poses, image sizes."""
+    """Summarise a set in tables and a plot: classes, votes, subjects, poses, image sizes."""
     from mien.cli.data_summary import summary_command
 
     summary_command(name, folder, variant=variant, save=save, json_file=json_file)
@@ -106,23 +106,23 @@ def data_prepare(
     variant: Variant = "",
     size: Annotated[int, typer.Option(help="Side of a stored image; its middle 7/12 is the aligned face.")] = 192,
     template: Annotated[
-        str, typer.Option(help="Framing: face or arcface, turned onto five points; box, upright with a margin.")
+        str, typer.Option(help="Alignment: face or arcface, by five landmarks; box, upright with a margin.")
     ] = "face",
     detect: Annotated[
         bool | None,
         typer.Option(
-            "--detect/--no-detect", help="Faces must be found, or each image is one face. Default: as the set is."
+            "--detect/--no-detect", help="Detect faces, or take each image as one face. Default: as the set needs."
         ),
     ] = None,
     detector: Annotated[str, typer.Option(help="yunet-slim, or centerface (extra: centerface).")] = "yunet-slim",
     workers: Workers = 0,
     overwrite: Overwrite = False,
     skip_broken: Annotated[
-        bool, typer.Option(help="Leave broken rows of the set out and list them, or stop at once.")
+        bool, typer.Option(help="Leave out and list broken rows of the set, or stop at the first.")
     ] = True,
     quiet: Quiet = False,
 ) -> int:
-    """Find and align the faces of a set and store them for training; goes on where it was interrupted.
+    """Detect, align and store the faces of a set for training. Interrupted runs resume.
 
     0: everything is stored; 1: images or rows were left out (listed in problems.csv).
     """
@@ -150,7 +150,7 @@ def data_render(
         Path,
         typer.Option(help="ICT-FaceKit: its folder FaceXModel, or an .npz of it.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the set. A set begun there goes on.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the set; an interrupted run resumes.", show_default=False)],
     identities: Annotated[int, typer.Option(help="Number of subjects.")] = 100,
     seed: Annotated[int, typer.Option(help="Another seed gives other subjects and images.")] = 0,
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,

@@ -11,20 +11,36 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.datasets import dataset_info, dataset_names
-from mien.datasets.audit.card import class_counts, facts, image_kinds, published_rows, short_licence, sizes
+from mien.datasets.audit.card import (
+    class_counts,
+    facts,
+    image_kinds,
+    published_rows,
+    short_licence,
+    short_title,
+    sizes,
+)
+
+WIDE = 78  # columns of a terminal for all columns of the table
 
 
 def list_command() -> None:
-    """One line per set."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    """One line per set; a narrow terminal shows fewer columns."""
+    console = Console()
+    wide = console.width >= WIDE
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("name", style="bold", no_wrap=True)
-    for column in ("set", "classes", "published images", "states", "licence"):
+    for column in ("set", "classes") if wide else ("classes",):
         table.add_column(column)
+    table.add_column("published images", min_width=len("train 283,901"))
+    if wide:
+        table.add_column("annotations")
+    table.add_column("licence", min_width=len("Non-commercial"))
     for name in dataset_names():
         info = dataset_info(name)
-        counts, stated = "\n".join(sizes(info)), ", ".join(facts(info))
-        table.add_row(name, info.title, class_counts(info), counts, stated, short_licence(info))
-    console = Console()
+        row = [name, short_title(info), class_counts(info), "\n".join(sizes(info)), ", ".join(facts(info))]
+        row = row if wide else [row[0], row[2], row[3]]
+        table.add_row(*row, short_licence(info))
     console.print(table)
     console.print("`mien data info NAME` says where a set comes from and what its folder must hold.", style="dim")
 
@@ -46,7 +62,7 @@ def info_command(name: str) -> None:
         ("Classes", "\n".join(orders)),
         ("Splits", info.split_rule),
         ("Protocol", info.protocol),
-        ("Images", f"{image_kinds(info)}; states {', '.join(['labels', *facts(info)])}"),
+        ("Images", f"{image_kinds(info)}; annotations: {', '.join(['labels', *facts(info)])}"),
         ("Known faults", "\n".join(info.known_faults)),
     ):
         if body:

@@ -14,7 +14,7 @@ _PACKAGES = ("numpy", "pillow", "onnxruntime", "pyarrow", "torch", "pillow-heif"
 
 
 def doctor() -> int:
-    """Versions, cores, what runs the networks, and whether the weights of the package are complete.
+    """Show versions, cores and execution providers, and check the weights in the package.
 
     0: all in order; 1: some weights are not.
     """

@@ -35,18 +35,18 @@ def evaluate(
     detect: Annotated[
         bool | None,
         typer.Option(
-            "--detect/--no-detect", help="Detect faces, or take each image for one face. As the set needs."
+            "--detect/--no-detect", help="Detect faces, or take each image as one face. Default: as the set needs."
         ),
     ] = None,
     tta: Tta = None,
     priors: Priors = "default",
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken rows of the set out.")] = False,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken rows of the set.")] = False,
     exclude_duplicates: Annotated[
         bool,
-        typer.Option("--exclude-duplicates", help="Without images that have a near-duplicate in another split."),
+        typer.Option("--exclude-duplicates", help="Leave out images with a near-duplicate in another split."),
     ] = False,
-    limit: Annotated[int, typer.Option(help="Evaluate only so many images, drawn at random.", min=0)] = 0,
-    workers: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 2,
+    limit: Annotated[int, typer.Option(help="Evaluate this many images only, drawn at random.", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Images processed at a time.", min=1)] = 2,
     html: Annotated[
         Path | None, typer.Option(help="Write a page with plots and the most confident errors.")
     ] = None,

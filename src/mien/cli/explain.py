@@ -44,7 +44,7 @@ def explain(
         bool, typer.Option("--detect/--no-detect", help="Detect faces, or take the image as one face.")
     ] = True,
 ) -> int:
-    """Show what the networks go by in each face, and whether the maps are faithful.
+    """Explain predictions: heat maps of what the networks use in each face, with a faithfulness check.
 
     0: done; 1: the image could not be read, or has no face.
     """

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-WEIGHTS = "Name of shipped weights, a .safetensors file with its manifest, or a folder with a manifest.json."
+WEIGHTS = "Name (mien weights list), a .safetensors file with its manifest, or a folder with a manifest.json."
 
 
 def weights_names(incomplete: str) -> list[str]:
@@ -35,7 +35,10 @@ Weights = Annotated[str, typer.Option(help=WEIGHTS, autocompletion=weights_names
 Priors = Annotated[str, typer.Option(help="Class frequencies to assume: default, natural or balanced.")]
 Tta = Annotated[
     bool | None,
-    typer.Option("--tta/--no-tta", help="Average with the horizontal flip. Default: as the manifest says."),
+    typer.Option(
+        "--tta/--no-tta",
+        help="Test-time augmentation (horizontal flip). Default: that of the weights.",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over instead of resuming.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
@@ -43,14 +46,14 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result 
 Table = Annotated[
     Path,
     typer.Argument(
-        help="What mien predict wrote: .parquet, .csv, .jsonl, .xlsx or a folder of Parquet parts.",
+        help="Table of mien predict --output: .parquet, .csv, .jsonl, .xlsx, or a folder of Parquet files.",
         show_default=False,
     ),
 ]
-Raw = Annotated[bool, typer.Option("--raw", help="Each frame's own expression instead of the smoothed one.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Use unsmoothed expressions of single frames.")]
 Baseline = Annotated[
     list[str] | None,
     typer.Option(
-        help="Scores against each person at rest: auto (neutral stretches) or TRACK:FROM-TO in seconds; repeatable."
+        help="Changes from the resting face: auto (neutral stretches) or TRACK:FROM-TO in seconds; repeatable."
     ),
 ]

@@ -13,11 +13,11 @@ from mien.cli.options import Baseline, Raw, Table
 def plot(
     table: Table,
     output: Annotated[Path, typer.Option("--output", "-o", help="The figure: .png, .svg or .pdf.")],
-    style: Annotated[str, typer.Option(help="stacked or lines.")] = "stacked",
+    style: Annotated[str, typer.Option(help="Style of the figure: stacked or lines.")] = "stacked",
     baseline: Baseline = None,
     raw: Raw = False,
 ) -> None:
-    """Expressions over time for each track of a prediction table; counts per folder for images."""
+    """Plot a prediction table: expressions over time for each track; counts per folder for images."""
     from mien.analysis.plot import plot_table
     from mien.cli.output import check_output_files, writing
 

@@ -44,32 +44,34 @@ def predict(
     draw: Annotated[
         str,
         typer.Option(
-            help="What --save and --annotated draw: boxes, labels, bars (of videos: the strip below), and on "
-            "images landmarks and axes; none for nothing."
+            help="What --save and --annotated draw: boxes, labels, bars (videos: a strip over time), on images "
+            "also landmarks and axes; or none."
         ),
     ] = "boxes,labels,bars",
     anonymize: Annotated[
-        str | None, typer.Option(help="Of --save and --annotated: pixelate or blur the faces, beyond recognition.")
+        str | None, typer.Option(help="Make faces unrecognisable in --save and --annotated: pixelate or blur.")
     ] = None,
     explain: Annotated[
-        Path | None, typer.Option(help="Folder for an overlay of each face: what the network goes by.")
+        Path | None, typer.Option(help="Folder for a heat map over each face: which parts its prediction uses.")
     ] = None,
     explain_method: Annotated[
-        str, typer.Option(help="Of --explain: occlusion, attention, grad-cam or integrated-gradients.")
+        str, typer.Option(help="Method of --explain: occlusion, attention, grad-cam or integrated-gradients.")
     ] = "occlusion",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="Detect faces, or take each image as one face.")
     ] = True,
     detector: Annotated[
-        str, typer.Option(help="yunet-slim, or centerface (an extra) at ten times its cost.")
+        str, typer.Option(help="yunet-slim, or centerface (an extra), which takes ten times as long.")
     ] = "yunet-slim",
-    threshold: Annotated[float, typer.Option(help="Least confidence of a detection, 0 to 1.")] = 0.5,
+    threshold: Annotated[
+        float, typer.Option(help="Detection threshold: least confidence of a face, 0 to 1.")
+    ] = 0.5,
     small_faces: Annotated[
         bool | None,
         typer.Option(
             "--small-faces/--no-small-faces",
-            help="Search large images at full size, for faces from 10 pixels. Default: where such are likely.",
+            help="Search large images at full resolution, for faces from 10 pixels. Default: if likely.",
             show_default=False,
         ),
     ] = None,
@@ -81,54 +83,54 @@ def predict(
     tta: Tta = None,
     min_confidence: Annotated[
         float | None,
-        typer.Option(help="Least confidence of a certain prediction, 0 to 1. Default: as the manifest says."),
+        typer.Option(help="Confidence threshold of certain predictions, 0 to 1. Default: that of the weights."),
     ] = None,
     precision: Annotated[
         str, typer.Option(help="float32, int8, or auto: int8 where this processor is faster with it.")
     ] = "auto",
-    fps: Annotated[float | None, typer.Option(help="Of videos: frames to examine per second.")] = None,
-    every: Annotated[int, typer.Option(help="Of videos: examine every n-th frame.")] = 1,
-    start: Annotated[str | None, typer.Option(help="Of videos: begin here; seconds, M:SS or H:MM:SS.")] = None,
-    end: Annotated[str | None, typer.Option(help="Of videos: end before this time.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Videos: frames to process per second.")] = None,
+    every: Annotated[int, typer.Option(help="Videos: process every n-th frame.")] = 1,
+    start: Annotated[str | None, typer.Option(help="Videos: start time; seconds, M:SS or H:MM:SS.")] = None,
+    end: Annotated[str | None, typer.Option(help="Videos: end time.")] = None,
     smoothing: Annotated[
-        bool, typer.Option("--smoothing/--no-smoothing", help="Of videos: also smooth scores over each track.")
+        bool, typer.Option("--smoothing/--no-smoothing", help="Videos: also smooth scores over each track.")
     ] = True,
     reuse_scores: Annotated[
         bool,
         typer.Option(
             "--reuse-scores/--no-reuse-scores",
-            help="Of videos: a face that has not changed takes over the scores of a frame at most 0.1 s away.",
+            help="Videos: a face that has not changed reuses the scores of a frame at most 0.1 s away.",
         ),
     ] = True,
     annotated: Annotated[
-        Path | None, typer.Option(help="Write the video with its faces marked here, as .mp4; for one video.")
+        Path | None, typer.Option(help="Write the annotated video here, as .mp4; for one video.")
     ] = None,
     engine: Annotated[
         str,
         typer.Option(
-            help="local, or ray: on a cluster, for any number of images, also lists and object stores.",
+            help="local, or ray: a cluster, for any number of images, lists and object stores.",
             rich_help_panel=BEYOND,
         ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
-            help="Of a running Ray cluster. Default: $RAY_ADDRESS, or this machine.", rich_help_panel=BEYOND
+            help="Address of a running Ray cluster. Default: $RAY_ADDRESS, or this machine.", rich_help_panel=BEYOND
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Of the Ray engine; 0 for one per CPU of the cluster.", rich_help_panel=BEYOND)
+        int, typer.Option(help="Number of Ray workers; 0: one per CPU of the cluster.", rich_help_panel=BEYOND)
     ] = 0,
     column: Annotated[
         str | None,
         typer.Option(help="The column of a Parquet file that holds paths or URIs.", rich_help_panel=BEYOND),
     ] = None,
     images_per_part: Annotated[
-        int, typer.Option(help="Images of one part of the table.", rich_help_panel=BEYOND)
+        int, typer.Option(help="Images per Parquet file of the output.", rich_help_panel=BEYOND)
     ] = 1000,
     temp_dir: Annotated[
         Path | None,
-        typer.Option(help="Where Ray keeps its files on this machine meanwhile.", rich_help_panel=BEYOND),
+        typer.Option(help="Folder for Ray's temporary files on this machine.", rich_help_panel=BEYOND),
     ] = None,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,

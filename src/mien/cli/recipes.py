@@ -22,7 +22,7 @@ Name = Annotated[
 
 @recipes_app.command("list")
 def recipes_list() -> None:
-    """All recipes, with data set and accuracy in the paper."""
+    """List all recipes, with data set and accuracy in the paper."""
     from rich.console import Console
     from rich.table import Table
 
@@ -40,7 +40,7 @@ def recipes_list() -> None:
 
 @recipes_app.command("show")
 def recipes_show(name: Name) -> None:
-    """Every field with its value and meaning, by the names that mien train --set takes."""
+    """Print every field with its value and meaning; mien train --set changes them by name."""
     from mien.training.recipe import Recipe
     from mien.training.recipe_source import read_recipe, recipe_file
     from mien.training.settings import field_docs, flat
@@ -59,7 +59,7 @@ def recipes_show(name: Name) -> None:
 def recipes_copy(
     name: Name, folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the copy.")]
 ) -> None:
-    """A copy to edit, which mien train takes by its path."""
+    """Copy a recipe to edit; mien train takes the path of the copy."""
     from mien.training.recipe_source import copy_recipe
 
     file = copy_recipe(name, folder)

@@ -16,16 +16,17 @@ def report(
         Path | None, typer.Argument(help="Another table, compared with the first.", show_default=False)
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page; by default TABLE.html beside the table.")
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write the page. Default: TABLE.html beside the table."),
     ] = None,
     group: Annotated[
         str, typer.Option(help="Compare by folder, source or a column that you added. Default: folders of images.")
     ] = "",
-    faces: Annotated[int, typer.Option(help="Faces of each expression on the page; 0 for none.", min=0)] = 12,
+    faces: Annotated[int, typer.Option(help="Faces shown per expression; 0: none.", min=0)] = 12,
     title: Annotated[str, typer.Option(help="Heading of the page. Default: the name of the table.")] = "",
     raw: Raw = False,
 ) -> None:
-    """One HTML page of a prediction table: shares, groups, timelines, faces, quality, unread files."""
+    """Make an HTML page of a prediction table: shares, groups, timelines, faces, quality, unreadable files."""
     from mien.analysis.report import report
     from mien.cli.output import check_output_files, write_text
 

@@ -46,7 +46,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     auth: Annotated[
         bool | None,
-        typer.Option("--auth/--no-auth", help="Ask for tokens. Default: only beyond loopback, and there always."),
+        typer.Option(
+            "--auth/--no-auth",
+            help="Require tokens. Default: unless --host is loopback; otherwise they are always required.",
+        ),
     ] = None,
     allowed_host: Annotated[
         list[str] | None,
@@ -58,48 +61,59 @@ def serve(
         list[str] | None,
         typer.Option(help="Weights that clients may choose, repeatable; the first is the default."),
     ] = None,
-    detector: Annotated[str, typer.Option(help="yunet-slim, or centerface at ten times its cost.")] = "yunet-slim",
+    detector: Annotated[
+        str, typer.Option(help="yunet-slim, or centerface, which takes ten times as long.")
+    ] = "yunet-slim",
     allow_urls: Annotated[
         bool, typer.Option("--allow-urls", help="Fetch images by their address, from public addresses only.")
     ] = False,
     workers: Annotated[
-        int, typer.Option(min=0, help="Images at a time; 0 for one per core.", rich_help_panel=LIMITS)
+        int, typer.Option(min=0, help="Images processed at a time; 0: one per core.", rich_help_panel=LIMITS)
     ] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images predicted together.", rich_help_panel=LIMITS)] = 8,
     batch_wait_ms: Annotated[
         float,
-        typer.Option(min=0, help="A batch waits for requests that are arriving, at most.", rich_help_panel=LIMITS),
+        typer.Option(
+            min=0, help="Longest wait of a batch for further requests, in milliseconds.", rich_help_panel=LIMITS
+        ),
     ] = 3.0,
     queue: Annotated[
-        int, typer.Option(min=0, help="Requests that wait; more get 429.", rich_help_panel=LIMITS)
+        int, typer.Option(min=0, help="Length of the queue; further requests get 429.", rich_help_panel=LIMITS)
     ] = 64,
     timeout: Annotated[
-        float, typer.Option(help="Seconds in the queue, and of a sender that pauses.", rich_help_panel=LIMITS)
+        float,
+        typer.Option(help="Longest time in the queue, and pause of a sender, in seconds.", rich_help_panel=LIMITS),
     ] = 30.0,
     max_mib: Annotated[float, typer.Option(help="Size of one image in MiB.", rich_help_panel=LIMITS)] = 32.0,
-    max_megapixels: Annotated[float, typer.Option(help="Of one image.", rich_help_panel=LIMITS)] = 50.0,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Size of one image in megapixels.", rich_help_panel=LIMITS)
+    ] = 50.0,
     max_search_megapixels: Annotated[
         float,
         typer.Option(
-            help="Of an image that is searched for small faces at full size, the costliest work.",
+            help="Size of an image that is searched for small faces at full resolution, the most expensive work.",
             rich_help_panel=LIMITS,
         ),
     ] = 16.0,
     max_pending_mib: Annotated[
-        float, typer.Option(help="Of all images that are received or wait, in MiB.", rich_help_panel=LIMITS)
+        float, typer.Option(help="Size of all images in memory, in MiB.", rich_help_panel=LIMITS)
     ] = 256.0,
-    max_connections: Annotated[int, typer.Option(min=1, help="Open at a time.", rich_help_panel=LIMITS)] = 1024,
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Open connections at a time.", rich_help_panel=LIMITS)
+    ] = 1024,
     jobs: Annotated[int, typer.Option(min=1, help="Unfinished jobs at a time.", rich_help_panel=JOBS)] = 100,
-    job_files: Annotated[int, typer.Option(min=1, help="Uploads of one job.", rich_help_panel=JOBS)] = 1000,
-    job_mib: Annotated[float, typer.Option(help="Uploads of one job in MiB.", rich_help_panel=JOBS)] = 2048.0,
+    job_files: Annotated[int, typer.Option(min=1, help="Files per job.", rich_help_panel=JOBS)] = 1000,
+    job_mib: Annotated[
+        float, typer.Option(help="Size of the files of one job in MiB.", rich_help_panel=JOBS)
+    ] = 2048.0,
     jobs_mib: Annotated[
-        float, typer.Option(help="Uploads of all unfinished jobs in MiB.", rich_help_panel=JOBS)
+        float, typer.Option(help="Size of the files of all unfinished jobs in MiB.", rich_help_panel=JOBS)
     ] = 20480.0,
     keep_hours: Annotated[
-        float, typer.Option(help="A result expires so many hours after its job has ended.", rich_help_panel=JOBS)
+        float, typer.Option(help="Hours until the result of a finished job expires.", rich_help_panel=JOBS)
     ] = 24.0,
     log_level: Annotated[
-        Literal["info", "warning", "error"], typer.Option(help="From which level on lines are logged.")
+        Literal["info", "warning", "error"], typer.Option(help="Least level of log lines.")
     ] = "info",
 ) -> int:
     """Predict over HTTP: POST /v1/predict, jobs for videos and many images, a page at /. Ctrl-C ends it."""
@@ -129,11 +143,11 @@ def serve(
 
 @token_app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="Whose it is, in your words.")],
+    name: Annotated[str, typer.Argument(help="A name for it: who uses the token.")],
     data: Data = Path("mien-service"),
     database: Database = None,
 ) -> None:
-    """Make a token and show it this once; only its hash is kept."""
+    """Create a token and show it once; only its hash is stored."""
     with _database(data, database) as engine:
         from mien.service.tokens import add_token
 
@@ -142,7 +156,7 @@ def add(
 
 @token_app.command("list")
 def list_command(data: Data = Path("mien-service"), database: Database = None) -> None:
-    """Tokens by their id, without their secret."""
+    """List tokens by id, without their secret."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -158,11 +172,11 @@ def list_command(data: Data = Path("mien-service"), database: Database = None) -
 
 @token_app.command("revoke")
 def revoke(
-    token_id: Annotated[str, typer.Argument(help="As mien serve token list shows it.")],
+    token_id: Annotated[str, typer.Argument(help="Id of the token (mien serve token list).")],
     data: Data = Path("mien-service"),
     database: Database = None,
 ) -> None:
-    """Refuse a token from now on, also by a service that runs."""
+    """Revoke a token, also in a running service."""
     with _database(data, database) as engine:
         from mien.service.tokens import revoke_token
 

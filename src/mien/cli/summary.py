@@ -19,7 +19,7 @@ def summary(
     baseline: Baseline = None,
     raw: Raw = False,
 ) -> None:
-    """Seconds and shares per expression of a prediction table: per track, video and folder of images."""
+    """Summarise a prediction table: seconds and shares per expression, by track, video and folder of images."""
     from mien.analysis.summary import summarize
     from mien.cli.output import check_output_files, write_json, write_rows
     from mien.cli.summary_print import print_summary

@@ -43,7 +43,8 @@ def train(
         ),
     ] = None,
     minutes: Annotated[
-        float, typer.Option(help="Train for so long; the epochs follow from a few timed steps.", min=0)
+        float,
+        typer.Option(help="Training time in minutes; the number of epochs follows from a few timed steps.", min=0),
     ] = 0.0,
     network: Annotated[
         str,
@@ -52,7 +53,7 @@ def train(
         ),
     ] = "",
     weights_folder: Annotated[
-        Path, typer.Option(help="Folder of pretrained weights that the package does not ship.")
+        Path, typer.Option(help="Folder of pretrained weights that are not in the package.")
     ] = Path("weights"),
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="No pretrained weights; nothing is frozen.")
@@ -63,7 +64,7 @@ def train(
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     quiet: Quiet = False,
 ) -> int:
-    """Train as recipes say, several at once if named. Interrupted runs resume when the command is repeated."""
+    """Train the network of a recipe, or of several at once. Repeat the command to resume an interrupted run."""
     from mien.cli.progress import progress
     from mien.errors import MissingPackageError, OptionError
 

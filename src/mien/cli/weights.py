@@ -19,13 +19,14 @@ weights_app = typer.Typer(help="Weights: those of the package, official files an
 @weights_app.command("list")
 def list_weights(
     paths: Annotated[
-        list[str] | None, typer.Argument(help="Weights of your own too: folders of runs, files, folders of these.")
+        list[str] | None, typer.Argument(help="Also weights of your own: folders of runs, files, folders of these.")
     ] = None,
 ) -> None:
-    """Weights with their accuracy on each data set; `show` says how every figure was measured."""
+    """List weights with their accuracy on each data set; `show` says how each figure was measured."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from mien.weights.manifest import load_manifest, manifests_below, shipped_names
 
@@ -35,19 +36,16 @@ def list_weights(
         for path, manifest in manifests_below(one)
     ]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    table.add_column("name", overflow="fold", no_wrap=not own)
-    for name in ("network", "input", "classes"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("weights and data sets", overflow="fold")
     for name in ("accuracy", "balanced"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("on")
     for name, manifest in own or [(name, load_manifest(name)) for name in shipped_names()]:
-        first = [name, manifest.network, f"{manifest.inputs.size_px} px", _classes(manifest) or "-"]
-        for title in manifest.accuracies or {"": 0.0}:
-            of = manifest.measured.get(title, {})
-            shares = [_percent(of.get(key)) for key in ("accuracy", "balanced_accuracy")]
-            table.add_row(*first, *shares, title.partition(",")[0] or "-")
-            first = [""] * 4
+        network = ", ".join(filter(None, [manifest.network, _classes(manifest)]))
+        table.add_row(Text.assemble((name, "bold"), f" ({network})" if network != name else ""))
+        for title, of in manifest.measured.items():
+            if isinstance(of, dict) and "accuracy" in of:
+                shares = [_percent(of.get(key)) for key in ("accuracy", "balanced_accuracy")]
+                table.add_row(f"  {title}", *shares)
     Console().print(table)
 
 
@@ -57,7 +55,7 @@ def _percent(share: float | None) -> str:
 
 @weights_app.command("show")
 def show(name: Annotated[str, typer.Argument(help=WEIGHTS)] = "default") -> None:
-    """The manifest as it stands in the file, after checking that its files are complete."""
+    """Print the manifest, after checking that its files are complete."""
     from rich import print_json
 
     from mien.weights.manifest import load_manifest
@@ -95,7 +93,7 @@ def convert_command(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
-    """An official checkpoint into safetensors and a manifest; nothing in it is run."""
+    """Convert an official checkpoint to safetensors and a manifest; no code in it is executed."""
     from mien.cli.progress import progress
     from mien.weights.convert import convert
 
@@ -121,7 +119,7 @@ def convert_command(
 def verify_command(
     names: Annotated[list[str] | None, typer.Argument(help=f"{WEIGHTS} Default: all of the package.")] = None,
 ) -> int:
-    """Whether files are complete, fit their network and give the golden output; one line per check."""
+    """Check that files are complete, fit their network and give the golden output; one line per check."""
     from mien.weights.manifest import shipped_names
     from mien.weights.verify import verify
 
@@ -151,7 +149,7 @@ def export_command(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Weights for other runtimes or in another precision, checked against torch on real faces."""
+    """Export weights to ONNX, OpenVINO or torch.export, in any precision, checked against torch on real faces."""
     from mien.cli.progress import progress
     from mien.evaluation.forms import export
 
@@ -175,7 +173,8 @@ def _describe(manifest: WeightsManifest) -> None:
     inputs = manifest.inputs
     typer.echo(manifest.source)
     for file in manifest.files:
-        typer.echo(f"  {manifest.folder / file}: {(manifest.folder / file).stat().st_size / 1e6:.2g} MB")
+        megabytes = (manifest.folder / file).stat().st_size / 1e6
+        typer.echo(f"  {manifest.folder / file}: {megabytes:,.{1 if megabytes > 1 else 3}f} MB")
     typer.echo(f"  {manifest.path}: its manifest")
     typer.echo(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
     if manifest.labels is not None:
@@ -184,7 +183,8 @@ def _describe(manifest: WeightsManifest) -> None:
         paper = f"{manifest.paper['accuracy']:.2%} on {manifest.paper['dataset']}"
         typer.echo(f"  the paper reports {paper}; not measured by us")
     for note in manifest.notes:
-        typer.echo(f"  note: {note}")
+        if not note.startswith("checkpoints: "):  # of the training, for those who repeat it
+            typer.echo(f"  note: {note}")
     if manifest.labels is not None:
         weights = manifest.folder if manifest.filename == "manifest.json" else manifest.path
         typer.echo(f"  use: mien predict photo.jpg --weights {weights}")

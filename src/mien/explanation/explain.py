@@ -62,7 +62,7 @@ def explain(
     curves: bool = True,
     recognizer: Recognizer | None = None,
 ) -> list[Explanation]:
-    """What the networks go by in every face of an image, largest face first and for each face weights by weights.
+    """Heat maps of what the networks use in every face of an image: largest face first, for each face all weights.
 
     `source`, `detect`, `boxes`: as for `mien.predict`.
     `weights`: one or several, of any network; or a loaded `recognizer`.

@@ -1,4 +1,4 @@
-"""Whether a map shows what the network goes by: deletion and insertion curves.
+"""Is a map faithful to the network? Deletion and insertion curves.
 
 V. Petsiuk, A. Das and K. Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018.
 """

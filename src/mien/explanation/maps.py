@@ -24,7 +24,7 @@ Kind = Literal["signed", "positive", "kept"]
 
 @dataclass(frozen=True, eq=False)
 class ExplanationMap:
-    """What one method says of one face: the higher a value, the more the network goes by that part of the crop."""
+    """The map of one method for one face: the higher a value, the more that part of the crop matters."""
 
     method: str  # of METHODS
     title: str  # "Cross-attention"

@@ -40,11 +40,15 @@ class PredictOptions(BaseModel):
         str, Field(max_length=MAX_OPTION, description="Class frequencies to assume: default, natural, balanced.")
     ] = "default"
     tta: Annotated[
-        bool | None, Field(description="Average with the horizontal flip. Default: as the manifest says.")
+        bool | None, Field(description="Test-time augmentation (horizontal flip). Default: that of the weights.")
     ] = None
     min_confidence: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Least confidence of a certain prediction. Default: as the manifest says."),
+        Field(
+            ge=0,
+            le=1,
+            description="Confidence threshold of certain predictions, 0 to 1. Default: that of the weights.",
+        ),
     ] = None
 
 

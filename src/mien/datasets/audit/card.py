@@ -15,6 +15,9 @@ IMAGE_KINDS = {
 }
 
 
+OWN = "Yours."  # licence of a table or folder of the user's, which may have classes of its own
+
+
 def facts(info: DatasetInfo) -> list[str]:
     """What the set states beside labels."""
     stated = {"subjects": info.subjects, "poses": info.poses, "votes": info.votes}
@@ -27,8 +30,15 @@ def image_kinds(info: DatasetInfo) -> str:
     return "; ".join([IMAGE_KINDS[info.image_kind], *others])
 
 
+def short_title(info: DatasetInfo) -> str:
+    """The title without its expansion: "JAFFE" of "JAFFE, Japanese Female Facial Expression"."""
+    return info.title.partition(",")[0].partition(" of ")[0]
+
+
 def class_counts(info: DatasetInfo) -> str:
     """How many classes the variants have."""
+    if info.licence == OWN:
+        return "any"
     counts = sorted({len(labels) for labels in info.variants.values()})
     return " or ".join(map(str, counts)) if len(counts) < 3 else f"{counts[0]} to {counts[-1]}"
 

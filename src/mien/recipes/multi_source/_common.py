@@ -4,7 +4,7 @@ A batch holds a fixed share of each source, in which rare classes are drawn more
 frequency). Sources that show only some classes teach these alone. Both backbones start from weights in the package.
 The epoch with the best balanced accuracy, averaged over the sources, is kept.
 
-Sets go by the names of their folders. One that is not named here: --set shares.NAME=4 (of 68). With teachers:
+Sets are named after their folders. One that is not named here: --set shares.NAME=4 (of 68). With teachers:
 --set teachers=mine,other --set loss.distillation_weight=0.6 --set cached_teachers=true. On a GPU: --set batch=384
 --set optimizer.lr=1e-3 --set epochs=20.
 """
