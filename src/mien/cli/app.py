@@ -3,30 +3,68 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
 from mien._version import __version__
-from mien.cli.bench import bench
-from mien.cli.calibrate import calibrate
-from mien.cli.camera import camera
-from mien.cli.data import data_app
-from mien.cli.doctor import doctor
-from mien.cli.evaluate import evaluate
-from mien.cli.explain import explain
-from mien.cli.plot import plot
-from mien.cli.predict import predict
-from mien.cli.recipes import recipes_app
-from mien.cli.report import report
-from mien.cli.serve import serve_app
-from mien.cli.summary import summary
-from mien.cli.train import train
-from mien.cli.weights import export_command, weights_app
+
+COMMANDS = {  # in the order of the help: the module of each, and the function or group in it
+    "predict": ("predict", "predict"),
+    "explain": ("explain", "explain"),
+    "camera": ("camera", "camera"),
+    "summary": ("summary", "summary"),
+    "plot": ("plot", "plot"),
+    "report": ("report", "report"),
+    "train": ("train", "train"),
+    "evaluate": ("evaluate", "evaluate"),
+    "calibrate": ("calibrate", "calibrate"),
+    "bench": ("bench", "bench"),
+    "export": ("weights", "export_command"),
+    "weights": ("weights", "weights_app"),
+    "recipes": ("recipes", "recipes_app"),
+    "data": ("data", "data_app"),
+    "serve": ("serve", "serve_app"),
+    "doctor": ("doctor", "doctor"),
+}
+
+
+class _Imported(Mapping[str, Any]):
+    """`COMMANDS` as Typer's commands, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, attribute = COMMANDS[name]
+        declared = getattr(import_module(f"mien.cli.{module}"), attribute)
+        if isinstance(declared, typer.Typer):
+            command: Any = get_group(declared)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command(name)(declared)
+            command = get_command(alone)
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"commands": None})
+        self.commands = _Imported()  # type: ignore[assignment]
+
 
 app = typer.Typer(
     name="mien",
+    cls=_Group,
     help="Facial expression recognition, offline.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -84,13 +122,3 @@ def _main(
     ] = False,
 ) -> None:
     pass
-
-
-for command in (predict, explain, camera, summary, plot, report, train, evaluate, calibrate, bench):
-    app.command()(command)
-app.command("export")(export_command)
-app.add_typer(weights_app, name="weights")
-app.add_typer(recipes_app, name="recipes")
-app.add_typer(data_app, name="data")
-app.add_typer(serve_app, name="serve")
-app.command()(doctor)
