@@ -74,11 +74,11 @@ class Running:
         self.thread.join()
 
 
-def start(settings: ServiceSettings, *, headers_s: float = 10.0) -> Running:
+def start(settings: ServiceSettings, *, headers_s: float = 10.0, reader_s: float = 30.0) -> Running:
     """Start a service; ready when this returns."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
-    protocol = limited_protocol(headers_s=headers_s, max_connections=settings.max_connections)
+    protocol = limited_protocol(headers_s=headers_s, max_connections=settings.max_connections, reader_s=reader_s)
     config = uvicorn.Config(create_app(settings), http=protocol, **server_options(timeout_graceful_shutdown=5))
     server = uvicorn.Server(config)
 
@@ -102,9 +102,9 @@ def start_service(tmp_path: Path) -> Iterator[Start]:
     """Services with settings of the test's own."""
     running: list[Running] = []
 
-    def begin(*, headers_s: float = 10.0, **settings: Any) -> Running:
+    def begin(*, headers_s: float = 10.0, reader_s: float = 30.0, **settings: Any) -> Running:
         values = {"auth": False, "workers": 1, "data": tmp_path / "data"} | settings
-        running.append(start(ServiceSettings(**values), headers_s=headers_s))
+        running.append(start(ServiceSettings(**values), headers_s=headers_s, reader_s=reader_s))
         return running[-1]
 
     yield begin

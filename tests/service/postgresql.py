@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class Cluster:
         return f"postgresql://mien@/{name}?host={self.folder}"
 
     def close(self) -> None:
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)  # fast: connections that are open are closed
         self.process.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -107,6 +107,7 @@ def test_other_addresses_are_refused(url: str, port: int) -> None:
         ("100.64.0.1", False), ("224.0.0.1", False), ("255.255.255.255", False), ("198.18.0.1", False),
         ("fe80::1%eth0", False), ("fc00::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False), ("::7f00:1", False), ("ff02::1", False), ("64:ff9b::808:808", False),
+        ("64:ff9b:1::808:808", False), ("::ffff:0:7f00:1", False), ("fec0::1", False), ("0.0.0.1", False),
     ],
 )  # fmt: skip
 def test_public_addresses(address: str, public: bool) -> None:

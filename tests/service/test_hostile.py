@@ -109,3 +109,15 @@ def test_a_sender_that_goes_leaves_nothing(start_service: Start, caplog: pytest.
     eventually(lambda: not list((service.settings.data / "jobs").iterdir()) and not service.state.pending_bytes)
     assert not [record for record in caplog.records if record.exc_info and record.name == "mien.service"]
     assert service.client().get("/healthz").json() == {"status": "ok"}
+
+
+def test_slow_readers_are_cut_off(start_service: Start) -> None:
+    service = start_service(reader_s=0.4, max_connections=1)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", service.port))
+        slow.sendall(b"GET /models/default/default.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert slow.recv(100).startswith(b"HTTP/1.1 200")
+        time.sleep(2)
+        response = service.client().get("/healthz")  # there is room again
+    assert response.status_code == 200

@@ -12,13 +12,18 @@ from mien.errors import OutputError
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or what it comes from, is that of a full disk."""
+    return any(isinstance(one, OSError) and one.errno in DISK_FULL for one in (error, error.__cause__))
+
+
 @contextlib.contextmanager
 def plain_disk_errors(output: Path, *, option: str) -> Iterator[None]:
     """System errors of writing as `OutputError` with the remedy; `option` is what chooses another place."""
     try:
         yield
     except OSError as error:
-        if error.errno in DISK_FULL:
+        if is_disk_full(error):
             raise OutputError(
                 f"{output}: the disk is full; free some space and run this again, what is finished is kept"
             ) from error

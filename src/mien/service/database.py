@@ -20,7 +20,14 @@ from sqlalchemy import (
     event,
     select,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from mien.errors import MissingPackageError, OptionError, OutputError
 
@@ -57,6 +64,9 @@ jobs = Table(
     Column("expires", Float),
     UniqueConstraint("owner", "key"),
 )
+
+
+UNAVAILABLE = (OperationalError, InterfaceError)  # the server is away, or the disk of SQLite is full
 
 
 def open_database(url: str) -> Engine:

@@ -17,7 +17,8 @@ from mien.errors import ServiceError
 MOST_REDIRECTS = 3
 PORTS = (80, 443)
 _REDIRECTS = (301, 302, 303, 307, 308)
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")))  # IPv4 at their end
 
 Allowed = Callable[[str], bool]
 
@@ -27,9 +28,9 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner: list[ipaddress.IPv4Address | None] = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-        if ip in _NAT64 or int(ip) < 2**32:
+        if any(ip in network for network in _TRANSLATED):
             inner.append(ipaddress.IPv4Address(int(ip) % 2**32))
-        if any(one is not None and not is_public(str(one)) for one in inner):
+        if ip in _LOCAL_NAT64 or any(one is not None and not is_public(str(one)) for one in inner):
             return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import pyarrow.parquet as pq
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from mien.errors import ServiceError
@@ -25,6 +26,8 @@ from mien.service.state import ServiceState, owner_of, state_of
 from mien.service.upload_names import distinct
 
 router = APIRouter(tags=["jobs"])
+PARQUET = "application/vnd.apache.parquet"
+PIECE = 2**18  # bytes of a file that are read at once
 Key = Annotated[
     str | None,
     Header(
@@ -41,7 +44,7 @@ Key = Annotated[
     status_code=202,
     summary="Predict several images and videos in the background",
     response_model=JobStatus,
-    responses=errors(400, 401, 403, 408, 413, 415, 422, 429),
+    responses=errors(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
     openapi_extra=job_body(),
 )
 async def submit(request: Request, options: Annotated[JobOptions, Query()], key: Key = None) -> Response:
@@ -67,8 +70,10 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
         state.recognizers.check(options)
         job = await run_in_threadpool(_keep, state, incoming, owner, key, options)
     except BaseException:
-        form.close()
-        incoming.discard()
+        try:
+            form.close()
+        finally:
+            incoming.discard()
         raise
     if job.id != incoming.number:
         incoming.discard()
@@ -94,7 +99,7 @@ def _keep(state: ServiceState, incoming: Incoming, owner: str, key: str | None, 
 
 
 @router.get("/v1/jobs", summary="Jobs of this token, the newest first", response_model=JobList,
-            responses=errors(401, 403))  # fmt: skip
+            responses=errors(401, 403, 503))  # fmt: skip
 async def list_jobs(request: Request) -> Any:
     """At most a hundred."""
     jobs = await run_in_threadpool(state_of(request).jobs.of, owner_of(request))
@@ -102,14 +107,14 @@ async def list_jobs(request: Request) -> Any:
 
 
 @router.get("/v1/jobs/{job_id}", summary="How far a job is", response_model=JobStatus,
-            responses=errors(401, 403, 404))  # fmt: skip
+            responses=errors(401, 403, 404, 503))  # fmt: skip
 async def job_status(request: Request, job_id: str) -> Any:
     """`state` is queued, running, done, failed, cancelled or expired."""
     return status(await run_in_threadpool(state_of(request).jobs.get, job_id, owner_of(request)))
 
 
 @router.delete("/v1/jobs/{job_id}", summary="Cancel a job, or remove its result", response_model=JobStatus,
-               responses=errors(401, 403, 404))  # fmt: skip
+               responses=errors(401, 403, 404, 503))  # fmt: skip
 async def cancel(request: Request, job_id: str) -> Any:
     """Its uploads and its result are removed."""
     state = state_of(request)
@@ -126,10 +131,10 @@ async def cancel(request: Request, job_id: str) -> Any:
             "content": {
                 "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
                 "text/csv": {"schema": {"type": "string"}},
-                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+                PARQUET: {"schema": {"type": "string", "format": "binary"}},
             },
         },
-        **errors(401, 403, 404, 409, 410, 422),
+        **errors(401, 403, 404, 409, 410, 422, 503),
     },
     response_class=Response,
 )
@@ -141,30 +146,43 @@ async def result(
     """One row per face per frame, in the order of the uploads; a file that could not be read has its `error`."""
     state = state_of(request)
     job = await run_in_threadpool(state.jobs.get, job_id, owner_of(request))
-    if job.state == "expired":
-        raise ServiceError("the result has expired; submit the files again", status=410)
-    if job.state != "done":
-        raise ServiceError(f"the job is {job.state}; it has no result", status=409)
-    path = state.folder.result(job.id)
-    if not path.is_file():
-        raise ServiceError("the result is with another service of this database; ask that one", status=409)
+    file = await run_in_threadpool(_open_result, state, job)
+    disposition = {"Content-Disposition": f'attachment; filename="{job.id}.{format}"'}
     if format == "parquet":
-        return FileResponse(path, media_type="application/vnd.apache.parquet", filename=f"{job.id}.parquet")
+        length = {"Content-Length": str(os.fstat(file.fileno()).st_size)}
+        return StreamingResponse(_pieces(file), media_type=PARQUET, headers=disposition | length)
     if format == "csv":
-        disposition = {"Content-Disposition": f'attachment; filename="{job.id}.csv"'}
-        return StreamingResponse(csv_lines(_rows(path)), media_type="text/csv", headers=disposition)
-    return StreamingResponse(_json_array(path), media_type="application/json")
+        return StreamingResponse(csv_lines(_rows(file)), media_type="text/csv", headers=disposition)
+    return StreamingResponse(_json_array(file), media_type="application/json")
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1000):
+def _open_result(state: ServiceState, job: Job) -> BinaryIO:
+    """The table of a job; opened once, so that it can be read to its end where it expires meanwhile."""
+    if job.state == "done":
+        with contextlib.suppress(FileNotFoundError):
+            return state.folder.result(job.id).open("rb")
+        if job.instance != state.folder.instance:
+            raise ServiceError("the result is with another service of this database; ask that one", status=409)
+    if job.state in ("done", "expired"):
+        raise ServiceError("the result has expired; submit the files again", status=410)
+    raise ServiceError(f"the job is {job.state}; it has no result", status=409)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _rows(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    with file, pq.ParquetFile(file) as table:
+        for batch in table.iter_batches(batch_size=1000):
             yield from batch.to_pylist()
 
 
-def _json_array(path: Path) -> Iterator[str]:
+def _json_array(file: BinaryIO) -> Iterator[str]:
     separator = "["
-    for row in _rows(path):
+    for row in _rows(file):
         yield separator + json.dumps(row)
         separator = ",\n"
     yield "[]\n" if separator == "[" else "]\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ import pyarrow.parquet as pq
 
 from mien.errors import MienError, OutputError
 from mien.labels import LabelSet
+from mien.media.disk import is_disk_full
 from mien.pipeline.batch import BatchOptions
 from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import TableRow, rows_of
 from mien.pipeline.table import write_table
 from mien.results import ImageResult
+from mien.service.database import UNAVAILABLE
 from mien.service.job_files import RESULT, ROWS, DataFolder
 from mien.service.job_store import Job, JobStore
 from mien.service.logs import log
@@ -90,8 +93,13 @@ class JobRunner:
                 self._leave(job)
                 return
             state, error = "done", None
+        except UNAVAILABLE as problem:
+            self._release(job, problem)
+            return
         except MienError as problem:
-            state, error = "failed", _without_paths(str(problem), self._folder)
+            full = "the disk of the service is full; submit the files again later"
+            message = full if is_disk_full(problem) else _without_paths(str(problem), self._folder)
+            state, error = "failed", message
         except Exception as problem:
             log("job failed", error=problem, job=job.id)
             state, error = "failed", f"the job failed; the log of the service has the reason under {job.id}"
@@ -111,6 +119,15 @@ class JobRunner:
                 log("jobs wait for the database", error=problem)
                 if self._ending.wait(2.0):
                     return  # the next start finds the result complete
+
+    def _release(self, job: Job, problem: Exception) -> None:
+        """The database was away: the job goes on when it is back, or at the next start."""
+        while not self._ending.is_set():
+            log("jobs wait for the database", error=problem, job=job.id)
+            self._ending.wait(2.0)
+            with contextlib.suppress(*UNAVAILABLE):
+                self._store.release(job.id)
+                return
 
     def _leave(self, job: Job) -> None:
         """The job is cancelled, or the service ends."""

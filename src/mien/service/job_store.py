@@ -39,6 +39,7 @@ class Job:
 
     id: str
     owner: str
+    instance: str  # the service that has its files
     state: str
     options: dict[str, Any]
     files: tuple[JobFile, ...]
@@ -164,14 +165,17 @@ class JobStore:
             rows = update(jobs).where(jobs.c.id == number, jobs.c.state == "running")
             connection.execute(rows.values(state="queued", attempts=0))
 
-    def cancel(self, number: str, owner: str) -> Job:
-        """Cancel an unfinished job; of a finished one, let its result expire now."""
-        job = self.get(number, owner)
-        if job.state in UNFINISHED:
-            self._move(number, job.state, "cancelled", **self._ended())
-        elif job.state in FINISHED:
-            self.expire([job.id])
-        return self.get(number, owner)
+    def cancel(self, number: str, owner: str) -> bool:
+        """Cancel an unfinished job; of a finished one, let its result expire now.
+
+        True where its files are nobody's from now on; of a job that is running its runner removes them.
+        """
+        self.get(number, owner)
+        for state in ("queued", "running", "queued"):  # it may be claimed, or released, in between
+            if self._move(number, state, "cancelled", **self._ended()):
+                return state == "queued"
+        self.expire([number])
+        return self.get(number, owner).state == "expired"
 
     def expired(self) -> list[str]:
         """Finished jobs of this service whose time is over."""

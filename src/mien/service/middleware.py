@@ -13,9 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mien.errors import MienError
 from mien.service.logs import log
-from mien.service.problems import failed, respond, status_of
+from mien.service.problems import failed, known, respond
 from mien.service.security import HEADERS
 
 Admit = Callable[[Scope, Headers], Awaitable[None]]
@@ -90,9 +89,10 @@ class Envelope:
         except Exception as caught:
             error = caught
         if error is not None and not status:
-            response = failed(number)
-            if isinstance(error, MienError) and status_of(error) != 500:
-                response, error = respond(error), None
+            stated = known(error)
+            response = failed(number) if stated is None else respond(stated)
+            if stated is error:  # the client's, nothing for the log
+                error = None
             await response(scope, body.receive, send_with_headers)
         seconds = time.perf_counter() - began
         route = getattr(scope.get("route"), "path", None) or ("page" if status < 400 else "unmatched")

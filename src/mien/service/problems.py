@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from mien.errors import InputError, MienError, MissingPackageError, OptionError, ServiceError
+from mien.media.disk import is_disk_full
+from mien.service.database import UNAVAILABLE
 from mien.service.options import problems
 
 _MESSAGES = {404: "there is nothing at this address; see /openapi.json", 405: "this address has no such method"}
@@ -43,6 +45,17 @@ def respond(error: MienError) -> Response:
     return JSONResponse(body_of(type(error).__name__, str(error), status), status, headers)
 
 
+def known(error: Exception) -> MienError | None:
+    """What a client is told about an error; None where only the log of the service can have the reason."""
+    if isinstance(error, MienError):
+        return None if status_of(error) == 500 else error
+    if isinstance(error, UNAVAILABLE):
+        return ServiceError("the database does not respond; try again later", status=503, retry_after_s=5)
+    if is_disk_full(error):
+        return ServiceError("the disk of the service is full; try again later", status=507, retry_after_s=60)
+    return None
+
+
 def failed(number: str) -> Response:
     """Of an error that is not the client's; the log has the rest."""
     message = f"the service failed; its log has the reason under the number {number}"
@@ -61,7 +74,7 @@ def plain_response(status: int, message: str) -> bytes:
 
 async def on_mien_error(_: Request, error: Exception) -> Response:
     """An error of this package."""
-    if not isinstance(error, MienError) or status_of(error) == 500:
+    if not isinstance(error, MienError) or known(error) is None:
         raise error
     return respond(error)
 

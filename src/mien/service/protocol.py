@@ -1,4 +1,4 @@
-"""HTTP/1.1 by uvicorn, with limits that it lacks: the time until a request's headers, and open connections."""
+"""HTTP/1.1 by uvicorn, with limits that it lacks: time until a request's headers, slow readers, connections."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from mien.service.problems import plain_response
 
 
-def limited_protocol(*, headers_s: float, max_connections: int) -> type[H11Protocol]:
-    """A protocol that closes connections whose request does not begin, or not end, within `headers_s`."""
+def limited_protocol(*, headers_s: float, max_connections: int, reader_s: float = 30.0) -> type[H11Protocol]:
+    """A protocol that closes connections whose request does not begin, or not end, within `headers_s`.
+
+    A client that leaves a full buffer of a response (64 KiB) unread for `reader_s` is cut off.
+    """
 
     class LimitedProtocol(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
+        _unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             # asyncio does it for its own sockets only: else a body waits 40 ms for the receipt of its headers.
@@ -36,12 +40,34 @@ def limited_protocol(*, headers_s: float, max_connections: int) -> type[H11Proto
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
+            if self.transport.is_closing() and self.transport.get_write_buffer_size():
+                self._is_read_by(reader_s)
             if self.conn.their_state is h11.SEND_BODY:  # a refused body goes on: not for ever
                 self._arm()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._disarm()
+            self._was_read()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._is_read_by(reader_s)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._was_read()
+            if self.transport.is_closing():  # what is left of the last response
+                self._is_read_by(reader_s)
+
+        def _is_read_by(self, seconds: float) -> None:
+            self._was_read()
+            self._unread = self.loop.call_later(seconds, self.transport.abort)
+
+        def _was_read(self) -> None:
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = None
 
         def _is_served(self) -> bool:
             """Whether the application has a request, so that its own limits of time hold."""

@@ -231,6 +231,6 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         408: "The body came too slowly.", 409: "Not in this state.", 410: "Expired.", 413: "Too large.",
         415: "The body is of a type that is not read.", 422: "Wrong options, or a file that cannot be read.",
         429: "Busy; `Retry-After` says when to try again.",
-        503: "Not ready.",
+        503: "Not ready, or without its database.", 507: "The disk of the service is full.",
     }  # fmt: skip
     return {status: {"model": ErrorBody, "description": meaning[status]} for status in statuses}

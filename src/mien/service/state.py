@@ -38,12 +38,10 @@ class ServiceState:
 
     def cancel_job(self, number: str, owner: str) -> Job:
         """Cancel a job, or remove its result; its files go at once, or when its runner sees it."""
-        before = self.jobs.get(number, owner)
-        job = self.jobs.cancel(number, owner)
-        if before.state != "running":
+        if self.jobs.cancel(number, owner):
             self.folder.remove(number)
         self.runner.wake()
-        return job
+        return self.jobs.get(number, owner)
 
 
 def owner_of(request: Request) -> str:
