@@ -172,7 +172,7 @@ def test_the_command_writes_image_and_arrays(tmp_path: Path, capsys: pytest.Capt
     assert run(["explain", PHOTO, "--output", str(image), "--npz", str(arrays), "--label", "anger"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("face 0, default: anger ")
-    assert [line.split()[0] for line in lines[1:]] == ["occlusion", "centre", "verdicts:"]
+    assert [line.split()[0] for line in lines[1:]] == ["occlusion", "centre", "better,"]
     assert lines[1].endswith("  better")
     assert mien.read_image(image).shape[1] == mien.read_image(PHOTO).shape[1]
     with np.load(arrays) as values:

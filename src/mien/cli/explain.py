@@ -109,4 +109,4 @@ def _print(one: Explanation) -> None:
             print(f"{line}  {measured.in_short}" if measured else line)  # noqa: T201
     faces = {measured.faces for _, _, measured in rows if measured is not None}
     if faces:
-        print(f"  verdicts: against the centre prior, on {max(faces)} validation faces")  # noqa: T201
+        print(f"  better, worse: than the centre prior, on {max(faces)} validation faces")  # noqa: T201

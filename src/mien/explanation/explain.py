@@ -37,7 +37,7 @@ class Explanation:
     maps: tuple[ExplanationMap, ...]  # of each method, the map over all scales first
     crop: np.ndarray = field(repr=False)  # (S, S, 3) uint8 RGB: the face as the network sees it
     matrix: np.ndarray = field(repr=False)  # (2, 3): from image pixels into the crop
-    centre_prior: Faithfulness | None  # of a map that knows no face; None: not computed
+    centre_prior: Faithfulness | None  # of a map that is highest in the middle of every face; None: not computed
     identity: str  # twelve digits that stand for the numbers of the weights, in whatever form they are run
     arrays: Mapping[str, np.ndarray] = field(repr=False)  # of the attention: scale weights, pose, patch scores
     note: str = ""  # of the attention, in one line

@@ -58,7 +58,7 @@ def masks_of(cells: np.ndarray, steps: int) -> list[np.ndarray]:
 
 
 def centre_prior(grid: int = GRID) -> np.ndarray:
-    """A map (grid, grid) that knows no face: the nearer to the middle, the higher."""
+    """A map (grid, grid), the same for every face: the nearer to the middle, the higher."""
     offset = (np.arange(grid) + 0.5) / grid - 0.5
     return -(offset[:, None] ** 2 + offset[None] ** 2)
 

@@ -73,7 +73,7 @@ def positive(
 
 def attention(title: str, part: str, values: np.ndarray) -> ExplanationMap:
     """Attention in multiples of an even one: what gets less than that has no colour."""
-    return positive("attention", title, part, values, "times even attention", least=1.0)
+    return positive("attention", title, part, values, "times uniform attention", least=1.0)
 
 
 def kept(title: str, part: str, values: np.ndarray, most: int, unit: str) -> ExplanationMap:

@@ -20,7 +20,7 @@ _HEAD_PX, _FOOT_PX = 48, 74  # above and below a face of the sheet
 _TITLE_PX = 54
 _LEGEND = (
     "del, ins: area under the deletion curve (low is faithful) and the insertion curve (high is faithful). "
-    "Centre prior: a map that knows no face. Red: maps of this kind, against it on validation faces."
+    "Centre prior: the same central map for every face. Red: how such maps compare with it on validation faces."
 )
 
 

@@ -70,7 +70,7 @@ class TorchMaps:
                 return positive(method, "Grad-CAM", "", cam, "weighted activation")
             blurred = self._passes(hidden(crop))
             cells = gradients.integrated_gradients(self.network, x, blurred, target)
-        return signed(method, "Integrated gradients", cells, "share in the logit")
+        return signed(method, "Integrated gradients", cells, "contribution to the logit")
 
     def _input(self, crop: np.ndarray) -> Tensor:
         import torch
