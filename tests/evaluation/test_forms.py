@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
@@ -18,6 +19,7 @@ from mien.evaluation import forms
 from mien.nn.onnx_session import open_session
 from mien.weights.manifest import load_manifest
 from mien.weights.parity import parity_faces
+from tests.conftest import EXAMPLES
 from tests.weights.test_export import trained  # noqa: F401
 
 
@@ -62,3 +64,21 @@ def test_what_cannot_be_is_refused_first(trained: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(forms, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match="openvino"):
         mien.export(trained, to="openvino", out=tmp_path / "a.xml")
+
+
+@pytest.mark.heavy
+def test_int8_is_calibrated_on_a_prepared_set_and_states_what_it_costs(tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    for i, name in enumerate(("happiness", "neutral") * 4):
+        (faces / name).mkdir(parents=True, exist_ok=True)
+        with Image.open(EXAMPLES / ("astronaut.jpg" if name == "happiness" else "grace_hopper.jpg")) as photo:
+            photo.convert("RGB").rotate(2 * i - 8, Image.Resampling.BICUBIC).save(faces / name / f"{i}.jpg")
+    mien.prepare("folder", faces, tmp_path / "prepared", canvas_px=96)
+    manifest = mien.export("phanet", precision="int8", out=tmp_path / "small.onnx", prepared=tmp_path / "prepared")
+    stated = manifest.measured["export"]
+    assert (stated["precision"], stated["images"]) == ("int8", 8)
+    assert stated["accuracy_lost"] == pytest.approx(stated["accuracy_torch"] - stated["accuracy_file"])
+    assert 0 < stated["largest_difference"] < forms.LIMITS["int8"]
+    assert b"QuantizeLinear" in manifest.file(".onnx").read_bytes()
+    (face,) = mien.predict(EXAMPLES / "astronaut.jpg", weights=tmp_path / "small.json")
+    assert str(face.expression.top) == "happiness"
