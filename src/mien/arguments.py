@@ -60,13 +60,13 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def check_fields(value: object) -> None:
+def check_fields(value: Any) -> None:
     """Raises `OptionError` for a field of a dataclass whose value is of another type than it states.
 
     For `__post_init__`. Arrays are left unread, and so is what tuples hold. Numbers without dimensions, such as
     those of tensors, are numbers.
     """
-    for name, quick, parts in _fields(type(value)):
+    for name, quick, parts in _fields(value.__class__):
         held = getattr(value, name)
         if held.__class__ in quick or any(_is_field(held, part) for part in parts):
             continue
