@@ -2,7 +2,8 @@
 
     python -m research.yunet_slim.any_roll --muxspace muxspace.zip --images 100
 
-People of muxspace's test split, one photo each, rotated clockwise on black. The truth is what prediction gives for
+People of muxspace's test split, one photo each, rotated clockwise on black; with `--surround` each photo goes on
+beyond its edges, mirrored, as around a head that leans, and nothing is black. The truth is what prediction gives for
 the photo as it is: a face is detected where its box holds the middle of that face, and its roll is that face's
 roll plus the angle. Expressions are compared with the label.
 """
@@ -30,6 +31,16 @@ def rotated(image: np.ndarray, angle: float, point: tuple[float, float]) -> tupl
     return canvas, from_middle + np.array(canvas.shape[1::-1]) / 2
 
 
+def surrounded(image: np.ndarray, angle: float, point: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """As `rotated`, of the image mirrored beyond its edges: a square of 4/3 of its height, none of it black."""
+    pad = image.shape[0] // 2
+    wide = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    canvas, at = rotated(wide, angle, (point[0] + pad, point[1] + pad))
+    half = image.shape[0] // 2 + image.shape[0] // 6
+    top, left = canvas.shape[0] // 2 - half, canvas.shape[1] // 2 - half
+    return np.ascontiguousarray(canvas[top : top + 2 * half, left : left + 2 * half]), at - [left, top]
+
+
 def difference(roll: float, truth: float) -> float:
     """Of two angles, in degrees without sign."""
     return abs((roll - truth + 180) % 360 - 180)
@@ -41,7 +52,9 @@ def main() -> None:
     parser.add_argument("--muxspace", type=Path, required=True)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--split", default="test")
+    parser.add_argument("--angles", type=int, nargs="+", default=ANGLES)
     parser.add_argument("--no-detect", action="store_true")
+    parser.add_argument("--surround", action="store_true")
     options = parser.parse_args()
     samples = muxspace(options.muxspace)
     assert samples.subject is not None
@@ -52,11 +65,12 @@ def main() -> None:
     photos = [(row, samples.image(row)) for row in rows]
     known = [(row, image, faces[0]) for row, image in photos if (faces := recognizer.predict(image, detect=detect))]
     print("| angle | detected | more faces | roll within 10° | certain | right of these | wrong |")
-    for angle in ANGLES:
+    turn = surrounded if options.surround else rotated
+    for angle in options.angles:
         counts = np.zeros(6, dtype=int)  # photos, detected, further faces, roll right, certain, certain and right
         for row, image, upright in known:
             assert upright.pose is not None
-            canvas, middle = rotated(image, angle, upright.box.centre)
+            canvas, middle = turn(image, angle, upright.box.centre)
             faces = recognizer.predict(canvas, detect=detect)
             x, y = middle
             face = next((f for f in faces if f.box.left < x < f.box.right and f.box.top < y < f.box.bottom), None)

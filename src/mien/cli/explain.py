@@ -98,7 +98,7 @@ def _print(one: Explanation) -> None:
     from mien.explanation.measured import measured_map
     from mien.results import percent
 
-    print(f"face {one.index}, {one.weights}: {one.label} {percent(one.probability)}")  # noqa: T201
+    print(f"face {one.index}, {one.weights}: {one.label} {percent(one.probability)} in single precision")  # noqa: T201
     if one.note:
         print(f"  {one.note}")  # noqa: T201
     wide = max(len("centre prior"), *(len(each.key) for each in one.maps))
