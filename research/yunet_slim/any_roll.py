@@ -2,9 +2,9 @@
 
     python -m research.yunet_slim.any_roll --muxspace muxspace.zip --images 100
 
-People of muxspace's test split, one photo each, rotated clockwise on black; with `--surround` each photo goes on
-beyond its edges, mirrored, as around a head that leans, and nothing is black. The truth is what prediction gives for
-the photo as it is: a face is detected where its box holds the middle of that face, and its roll is that face's
+People of muxspace's test split, one photo each, rotated clockwise on black. With `--surround` each photo goes on
+beyond its edges, mirrored, as around a head that leans, and nothing is black. The truth is what prediction gives
+for the photo as it is: a face is detected where its box holds the middle of that face, and its roll is that face's
 roll plus the angle. Expressions are compared with the label.
 """
 

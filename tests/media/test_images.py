@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.errors import ImageError
+from mien.errors import ImageError, InputError
 from mien.media import images
-from mien.media.images import images_in, read_first_frame, read_image, write_image
+from mien.media.images import images_in, read_first_frame, read_image, to_rgb, write_image
 
 RED = (200, 40, 30)
 
@@ -321,3 +321,29 @@ def test_a_written_image_reads_back(tmp_path: Path) -> None:
     write_image(image, tmp_path / "x.png")
     np.testing.assert_array_equal(read_image(tmp_path / "x.png"), image)
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+@pytest.mark.parametrize(
+    ("array", "remedy"),
+    [
+        (np.ones((20, 20, 3), np.int64), "rounded from 0..1"),
+        (np.full((20, 20, 3), 100, np.int8), "int8 ends at 127"),
+        (np.full((20, 20, 3), 0.9 / 255), "divided by 255 twice"),
+    ],
+)
+def test_arrays_that_would_be_read_as_dark_are_refused(array: np.ndarray, remedy: str) -> None:
+    with pytest.raises(InputError, match=remedy):
+        to_rgb(array)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, ">f4", ">u2"])
+def test_black_arrays_are_black_images(dtype: str) -> None:
+    assert not to_rgb(np.zeros((20, 20, 3), dtype)).any()
+
+
+def test_float_images_below_zero_are_refused(tmp_path: Path) -> None:
+    values = np.linspace(-300, -45, 400, dtype=np.float32).reshape(20, 20)
+    with pytest.raises(InputError, match="values from -300 to -45; bring them to 0..255"):
+        to_rgb(Image.fromarray(values))
+    with pytest.raises(ImageError, match="float.tiff: the image holds values from -300"):
+        read_image(saved(Image.fromarray(values), tmp_path / "float.tiff"))

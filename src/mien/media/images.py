@@ -33,6 +33,7 @@ FORMATS = tuple(  # of Pillow, that are read; none runs a program or renders a d
 )
 _ORIENTATION = 0x0112  # of EXIF
 _STRIP_PIXELS = 250_000  # converted at a time: strips that fit the cache and are no new memory each time
+MOST_NEGATIVE = 0.1  # share of the values of an image in single precision
 MAX_PIXELS = 120_000_000  # 343 MiB as RGB; cameras of phones have up to 108 million, Pillow refuses 179 million
 MAX_BYTES = 256 * 2**20  # of a file
 _VIDEO = "is a video, not an image; for its frames: mien predict, mien.stream or recognizer.predict_video"
@@ -128,11 +129,18 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         raise InputError(
             f"the array holds {array.dtype} with NaN or infinity; first: np.nan_to_num(x, posinf=0, neginf=0)"
         )
-    if array.dtype.kind in "iu" and low >= 0 and high <= 255:
+    whole = array.dtype.kind in "iu"
+    if whole and low >= 0 and (high > 1 or high == 0) and high <= 255 and array.dtype != np.int8:
         return array.astype(np.uint8)
-    if array.dtype.kind == "f" and low >= 0 and high <= 1:
+    if not whole and low >= 0 and (high >= _STEP or high == 0) and high <= 1:
         return (255 * array.astype(np.float64)).round().astype(np.uint8)
-    if array.dtype.kind in "iu" and low >= 0 and high <= 65535:
+    if whole and low >= 0 and high <= 1:
+        remedy = "they were rounded from 0..1: give those floats; of black and white x.astype('uint8') * 255"
+    elif array.dtype == np.int8:
+        remedy = "int8 ends at 127: take the image from before it was converted"
+    elif low >= 0 and high < _STEP:
+        remedy = "x * 255 where it was divided by 255 twice"
+    elif whole and low >= 0 and high <= 65535:
         full = next(full for full in (1023, 4095, 16383, 65535) if high <= full)
         remedy = f"(x * (255 / {full})).round().astype('uint8') where {full} is white"
     elif low >= 0 and high <= 255:
@@ -140,6 +148,9 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
     else:
         remedy = "bring them to 0..255, and x.astype('uint8'); undo a network's normalisation first"
     raise InputError(f"the array holds {array.dtype} from {low:g} to {high:g}; give uint8 RGB, 0..255: {remedy}")
+
+
+_STEP = 0.99 / 255  # no image of 8 bits, as floats 0..1, has its greatest value below
 
 
 def rgb_of(image: Image.Image) -> np.ndarray:
@@ -217,6 +228,8 @@ def _decode(data: bytes, label: str) -> tuple[np.ndarray, int]:
         ) from None
     except UnidentifiedImageError:
         raise ImageError(label, _what_instead(data[:512], label)) from None
+    except InputError as error:
+        raise ImageError(label, str(error)) from None
     except MemoryError:
         raise ImageError(label, "does not fit into memory; make it smaller") from None
     except Exception as error:  # Pillow's decoders raise anything on damaged files
@@ -264,8 +277,14 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
-    """Grey values of unknown depth to 0..255: the smallest usual range that holds 99.9 % of them is theirs."""
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0).clip(min=0)
+    """Grey values of unknown depth to 0..255: the smallest usual range that holds 99.9 % of them is theirs.
+
+    Raises `InputError` where more of them are negative than sharpening leaves.
+    """
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    if np.mean(values < 0) > MOST_NEGATIVE:
+        raise InputError(f"the image holds values from {values.min():g} to {values.max():g}; bring them to 0..255")
+    values = values.clip(min=0)
     top = float(np.percentile(values, 99.9)) if values.size else 0.0
     full = next((full for full in (1, 255, 1023, 4095, 16383, 65535) if top <= full), top)
     return (values * (255 / full)).clip(max=255).round().astype(np.uint8)
