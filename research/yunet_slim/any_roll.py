@@ -3,7 +3,7 @@
     python -m research.yunet_slim.any_roll --muxspace muxspace.zip --images 100
 
 People of muxspace's test split, one photo each, rotated clockwise on black. With `--surround` each photo goes on
-beyond its edges, mirrored, as around a head that leans, and nothing is black. The truth is what prediction gives
+beyond its edges, reflected, as around a head that leans, and nothing is black. The truth is what prediction gives
 for the photo as it is: a face is detected where its box holds the middle of that face, and its roll is that face's
 roll plus the angle. Expressions are compared with the label.
 """
@@ -32,7 +32,7 @@ def rotated(image: np.ndarray, angle: float, point: tuple[float, float]) -> tupl
 
 
 def surrounded(image: np.ndarray, angle: float, point: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """As `rotated`, of the image mirrored beyond its edges: a square of 4/3 of its height, none of it black."""
+    """As `rotated`, of the image reflected beyond its edges: a square of 4/3 of its height, none of it black."""
     pad = image.shape[0] // 2
     wide = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
     canvas, at = rotated(wide, angle, (point[0] + pad, point[1] + pad))

@@ -153,3 +153,9 @@ def test_the_landmark_file_sees_opencvs_images_without_statistics() -> None:
     inputs = known("landmarks68", Landmarks68Config()).inputs
     crops = np.array([[[[255, 51, 0]]]], np.uint8)
     assert inputs.normalise(crops).ravel().tolist() == pytest.approx([0, 0.2, 1])
+
+
+def test_classes_of_ones_own_are_to_be_compared_with_the_training_folders() -> None:
+    (order, _) = known("poster_v2", PosterV2Config(classes=2), "happy,bored").notes
+    assert "in the order given" in order
+    assert "sorted names of the training folders: check" in order

@@ -104,6 +104,12 @@ def _poster(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     )
 
 
+_OWN_ORDER = (
+    "the classes stand in the order given at conversion; the authors' code takes that of the sorted names of the "
+    "training folders: check that they are the same"
+)
+
+
 def _poster_v2(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     title = "POSTER++"
     labels = _given(
@@ -116,7 +122,9 @@ def _poster_v2(config: Any, labels: Labels | None, channels: str | None) -> Fact
         licence="code of Talented-Q/POSTER_V2: MIT; nothing is stated about the weights",
         paper=_paper("poster_v2", labels),
         notes=(
-            "classes stand in the order of the sorted names of the training folders; taken here to be the numbers "
+            _OWN_ORDER
+            if isinstance(labels, tuple)
+            else "classes stand in the order of the sorted names of the training folders; taken here to be the numbers "
             "that the data set gives its classes (caer-s: the English names)",
             _framing_note(labels),
         ),
