@@ -129,12 +129,12 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         raise InputError(
             f"the array holds {array.dtype} with NaN or infinity; first: np.nan_to_num(x, posinf=0, neginf=0)"
         )
-    whole = array.dtype.kind in "iu"
-    if whole and low >= 0 and (high > 1 or high == 0) and high <= 255 and array.dtype != np.int8:
+    integers = array.dtype.kind in "iu"
+    if integers and low >= 0 and (high > 1 or high == 0) and high <= 255 and array.dtype != np.int8:
         return array.astype(np.uint8)
-    if not whole and low >= 0 and (high >= _STEP or high == 0) and high <= 1:
+    if not integers and low >= 0 and (high >= _STEP or high == 0) and high <= 1:
         return (255 * array.astype(np.float64)).round().astype(np.uint8)
-    if whole and low >= 0 and high <= 1:
+    if integers and low >= 0 and high <= 1:
         remedy = "they were rounded from 0..1: give those floats; of black and white x.astype('uint8') * 255"
     elif array.dtype == np.int8:
         remedy = "int8 ends at 127: take the image from before it was converted"
