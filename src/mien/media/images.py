@@ -140,7 +140,7 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         remedy = "int8 ends at 127: take the image from before it was converted"
     elif low >= 0 and high < _STEP:
         remedy = "x * 255 where it was divided by 255 twice"
-    elif whole and low >= 0 and high <= 65535:
+    elif integers and low >= 0 and high <= 65535:
         full = next(full for full in (1023, 4095, 16383, 65535) if high <= full)
         remedy = f"(x * (255 / {full})).round().astype('uint8') where {full} is white"
     elif low >= 0 and high <= 255:
