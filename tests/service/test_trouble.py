@@ -39,8 +39,8 @@ def raising(error: Exception, *, times: int) -> Any:
 def test_a_full_disk_is_said_and_nothing_is_left(
     start_service: Start, photo: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full = raising(OSError(errno.ENOSPC, "No space left on device", "/secret/place"), times=2)
-    monkeypatch.setattr(job_files._FileSink, "close", full(job_files._FileSink.close))
+    full = raising(OSError(errno.ENOSPC, "No space left on device", "/secret/place"), times=1)
+    monkeypatch.setattr(job_files._FileSink, "write", full(job_files._FileSink.write))
     http = start_service().client()
     response = http.post("/v1/jobs", files={"files": ("a.jpg", photo)})
     assert (response.status_code, response.headers["retry-after"]) == (507, "60")
@@ -48,6 +48,31 @@ def test_a_full_disk_is_said_and_nothing_is_left(
     assert not list((tmp_path / "data/jobs").iterdir())
     job = http.post("/v1/jobs", files={"files": ("a.jpg", photo)}).json()
     assert wait_for(http, job["id"], "done")["unreadable"] == 0
+
+
+def test_a_slow_disk_holds_up_nobody_else(
+    start_service: Start, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, served = threading.Event(), threading.Event()
+    close = job_files._FileSink.close
+
+    def slow(sink: Any) -> None:
+        began.set()
+        served.wait(20)
+        close(sink)
+
+    monkeypatch.setattr(job_files._FileSink, "close", slow)
+    service = start_service()
+    url, statuses = service.url, []
+    upload = threading.Thread(
+        target=lambda: statuses.append(httpx.post(f"{url}/v1/jobs", files={"files": photo}, timeout=60).status_code)
+    )
+    upload.start()
+    assert began.wait(20)
+    assert httpx.get(f"{url}/healthz", timeout=10).status_code == 200
+    served.set()
+    upload.join()
+    assert statuses == [202]
 
 
 def test_a_job_goes_on_when_the_database_is_back(

@@ -97,11 +97,12 @@ class Incoming:
 
     def keep(self) -> None:
         """The uploads are on the disk and belong to the job from now on."""
-        descriptor = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        for path in (*self._path.iterdir(), self._path):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         self._path = self._path.rename(self._folder.jobs / self.number)
 
     def discard(self) -> None:
@@ -124,8 +125,6 @@ class _FileSink:
         self._incoming.size += len(data)
 
     def close(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
         self._file.close()
         self._incoming.files[self._index] = self._checked()
 

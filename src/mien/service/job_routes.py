@@ -62,7 +62,7 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
     try:
         max_bytes = int(state.settings.job_mib * MIB)
         async for piece in pieces(request, max_bytes=max_bytes, timeout_s=state.settings.timeout_s):
-            form.feed(piece)
+            await run_in_threadpool(form.feed, piece)  # a disk may be slow; others are served meanwhile
         form.finish()
         if not incoming.files:
             raise ServiceError("the form has no file; send images or videos in the field 'files'", status=422)

@@ -173,8 +173,7 @@ export class App {
       while (!this.#stopped && camera.live) {
         showProgress(this.#waiting > 1 ? "Other files wait until the camera is stopped" : null);
         if (document.hidden) await wait(200);
-        const image = await camera.newest();
-        await this.#recognise(item, image, (performance.now() - start) / 1000);
+        await this.#recognise(item, await camera.newest(), (performance.now() - start) / 1000);
       }
       if (!this.#stopped) item.error = "the camera was unplugged or taken by another program";
     } catch (error) {
@@ -198,6 +197,7 @@ export class App {
       [this.#image, this.#faces, this.#moment, this.#wanted] = [image, faces, newest, newest];
       this.draw();
     } else if (this.#current === item) {
+      byId("view-note").textContent = noteOn(item, this.anonymise);
       this.#drawTimeline(item);
     }
     if (performance.now() - this.#tableShown > TABLE_EVERY_MS) this.#refreshLists();

@@ -28,7 +28,7 @@ const FACTS: readonly [string, (face: Face) => string | null][] = [
   ["Light, contrast", (face) => face.quality && `${face.quality.light.toFixed(2)}, ${face.quality.contrast.toFixed(2)}`],
 ];
 
-const degrees = (value: number): string => `${value.toFixed(0)}°`;
+const degrees = (value: number): string => `${Math.round(value) || 0}°`; // no -0
 
 export function showPanel(panel: Panel, actions: PanelActions): void {
   const { face } = panel;

@@ -7,8 +7,18 @@ export function showStrip(items: readonly Item[], current: Item | null, anonymis
   const strip = byId("strip");
   strip.hidden = items.length < 2;
   const focused = [...strip.children].findIndex((entry) => entry.contains(document.activeElement));
+  const before = [...strip.children].findIndex((entry) => entry.querySelector("[aria-current=true]"));
   strip.replaceChildren(...items.map((item) => make("li", {}, entryOf(item, item === current, anonymise, select))));
+  const at = current === null ? -1 : items.indexOf(current);
+  if (at >= 0 && at !== before) reveal(strip, strip.children[at] as HTMLElement);
   if (focused >= 0) strip.children[focused]?.querySelector("button")?.focus();
+}
+
+/** Sideways only: the page stays where it is. */
+function reveal(strip: HTMLElement, entry: HTMLElement): void {
+  const [left, right] = [entry.offsetLeft - strip.offsetLeft, entry.offsetLeft - strip.offsetLeft + entry.offsetWidth];
+  if (left < strip.scrollLeft) strip.scrollLeft = left;
+  else if (right > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = right - strip.clientWidth;
 }
 
 function entryOf(item: Item, current: boolean, anonymise: boolean, select: (item: Item) => void): HTMLButtonElement {
