@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from mien.pipeline.batch import images_of
 from mien.pipeline.journal import Journal
 from mien.pipeline.rows import TableRow
 from mien.pipeline.table import read_table
+from mien.weights.manifest import load_manifest
 from tests.conftest import EXAMPLES
 
 
@@ -146,6 +148,20 @@ def test_other_settings_do_not_mix(recognizer: mien.Recognizer, folder: Path) ->
     with pytest.raises(OutputError, match=r"other weights or settings \(detect was true, now false\)"):
         recognizer.predict_folder(folder, output=output, detect=False)
     assert recognizer.predict_folder(folder, output=output, detect=False, overwrite=True).num_rows == 10
+
+
+@pytest.mark.parametrize(
+    ("field", "change"), [("temperature", "temperature was"), ("priors", "priors_identity was")]
+)
+def test_a_table_is_not_extended_after_its_weights_were_calibrated(tmp_path: Path, field: str, change: str) -> None:
+    photo, output = EXAMPLES / "astronaut.jpg", tmp_path / "out.csv"
+    weights = shutil.copytree(load_manifest("phanet").folder, tmp_path / "weights")
+    mien.load(weights, threads=1).predict_many([photo], output=output)
+    manifest = json.loads((weights / "manifest.json").read_text())
+    values = {"temperature": 2.0, "priors": manifest["priors"] | {"default": [0.5] + [0.0] * 7}}
+    (weights / "manifest.json").write_text(json.dumps(manifest | {field: values[field]}))
+    with pytest.raises(OutputError, match=rf"other weights or settings \({change}"):
+        mien.load(weights, threads=1).predict_many([photo], output=output)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])

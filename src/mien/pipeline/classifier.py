@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,22 @@ class ExpressionNetwork:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self.backend = open_backend(self.manifest, threads=self._threads, precision=self._precision)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that decides the probabilities, as plain values."""
+        manifest = self.manifest
+        return {
+            "weights": manifest.name,
+            "identity": manifest.identity,
+            "inputs": manifest.inputs.to_dict(),
+            "tta": manifest.tta,
+            "temperature": manifest.temperature,
+            "priors": self.priors,
+            "priors_identity": hashlib.blake2b(self._bias.astype("<f8").tobytes(), digest_size=4).hexdigest(),
+            "labels": list(self.labels),
+            "confidence_threshold": self.confidence_threshold,
+            "precision": self.backend.precision,
+        }
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Aligned faces (N, S, S, 3) uint8 RGB -> probabilities (N, classes), rows summing to 1."""

@@ -71,19 +71,8 @@ class Recognizer:
 
     def describe(self) -> dict[str, Any]:
         """Everything that decides the predictions, as plain values; kept with tables that are being made."""
-        manifest = self.network.manifest
-        return {
-            "weights": manifest.name,
-            "identity": manifest.identity,
-            "inputs": manifest.inputs.to_dict(),
-            "tta": manifest.tta,
-            "priors": self.network.priors,
-            "labels": list(self.labels),
-            "confidence_threshold": self.network.confidence_threshold,
-            "precision": self.network.backend.precision,
-            "version": __version__,
-            "detector": getattr(self.detector, "settings", type(self.detector).__name__),
-        }
+        detector = getattr(self.detector, "settings", type(self.detector).__name__)
+        return self.network.describe() | {"version": __version__, "detector": detector}
 
     @checked
     def predict(

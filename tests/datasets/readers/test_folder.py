@@ -95,11 +95,20 @@ def test_splits_stand_above_or_below_the_class_in_their_usual_spellings(tmp_path
 @pytest.mark.parametrize(
     ("word", "split"),
     [("eval", "valid"), ("Evaluation", "valid"), ("public_test", "valid"), ("Private Test", "test"),
-     ("hold-out", "test"), ("TRAIN2", "train"), ("valid_1", "valid"), ("tst", "test"), ("train-images", "train")],
+     ("hold-out", "test"), ("TRAIN2", "train"), ("valid_1", "valid"), ("tst", "test"), ("train-images", "train"),
+     ("01_train", "train"), ("Test (1)", "test"), ("val2017", "valid")],
 )  # fmt: skip
 def test_further_spellings_of_splits(tmp_path: Path, word: str, split: str) -> None:
     images(tmp_path, f"{word}/happy/1.jpg", f"{word}/sad/2.jpg")
     assert FOLDER.samples(tmp_path).split.tolist() == [split] * 2
+
+
+def test_splits_in_the_names_of_files_are_noted(tmp_path: Path) -> None:
+    images(tmp_path, "happy/train_1.jpg", "happy/test_0002.jpg", "sad/train_3.jpg")
+    (note,) = FOLDER.reading(tmp_path).notes
+    assert note.startswith("the names of files say test and train, which does not count: put them into folders")
+    images(tmp_path / "none", "happy/tested.jpg", "happy/trainer.jpg", "sad/test_3.jpg")
+    assert not FOLDER.reading(tmp_path / "none").notes
 
 
 def test_images_in_two_splits_or_beside_the_splits_are_noted(tmp_path: Path) -> None:

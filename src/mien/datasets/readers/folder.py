@@ -7,6 +7,7 @@ Folders that are numbers mean something only with a named order: choose the vari
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -60,6 +61,13 @@ def read(files: Distribution, variant: str) -> Reading:
         rows.note(note)
     if names and (empty := _empty(files, names)):
         rows.note(f"folders without an image: {', '.join(empty[:5])}{' ...' * (len(empty) > 5)}")
+    if len(in_names := {split for name in names if (split := _split_of_file(name))}) > 1 and len(without) == len(
+        names
+    ):
+        rows.note(
+            f"the names of files say {' and '.join(sorted(in_names))}, which does not count: put them into folders "
+            "that are called so"
+        )
     if several:
         rows.note(f"folders of two splits, the nearest to the class counts: {_and_others(several)}")
     if without and len(without) < len(names) - sum(map(len, unknown.values())):
@@ -67,6 +75,12 @@ def read(files: Distribution, variant: str) -> Reading:
     if ignored := _ignored(paths, depths):
         rows.note(f"folders that are neither class nor split are ignored, for example {ignored}")
     return rows.done()
+
+
+def _split_of_file(name: str) -> str | None:
+    """The split that a file's name begins with, as `test_0001.jpg`."""
+    word = re.match(r"[^\W\d_]+", name.rpartition("/")[2])
+    return split_called(word[0]) if word else None
 
 
 def _and_others(images: Sequence[str]) -> str:

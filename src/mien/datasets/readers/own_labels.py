@@ -89,6 +89,6 @@ def _hint(word: str) -> str:
 
 
 def split_called(word: str) -> str | None:
-    """ "train", "valid" or "test" for their usual words ("Val", "train_set", "test2"); None for others."""
-    plain = re.sub(r"[ _-]|\d+$", "", word.strip().lower())
+    """ "train", "valid" or "test" for their usual words ("Val", "train_set", "02 test"); None for others."""
+    plain = re.sub(r"[\W\d_]+", "", word.lower())
     return SPLIT_WORDS.get(plain) or SPLIT_WORDS.get(re.sub(r"(set|split|data|images|faces)$", "", plain))

@@ -104,6 +104,10 @@ def _poster(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     )
 
 
+_ORDER_OF_FOLDERS = (
+    "classes stand in the order of the sorted names of the training folders; taken here to be the numbers "
+    "that the data set gives its classes (caer-s: the English names)"
+)
 _OWN_ORDER = (
     "the classes stand in the order given at conversion; the authors' code takes that of the sorted names of the "
     "training folders: check that they are the same"
@@ -122,10 +126,7 @@ def _poster_v2(config: Any, labels: Labels | None, channels: str | None) -> Fact
         licence="code of Talented-Q/POSTER_V2: MIT; nothing is stated about the weights",
         paper=_paper("poster_v2", labels),
         notes=(
-            _OWN_ORDER
-            if isinstance(labels, tuple)
-            else "classes stand in the order of the sorted names of the training folders; taken here to be the numbers "
-            "that the data set gives its classes (caer-s: the English names)",
+            _OWN_ORDER if isinstance(labels, tuple) else _ORDER_OF_FOLDERS,
             _framing_note(labels),
         ),
     )
@@ -136,7 +137,10 @@ def _apvit(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     if isinstance(labels, tuple):
         own = _fits(labels, config.classes, "APViT")
     elif own not in LABEL_SETS:
-        raise OptionError(f"APViT with {config.classes} classes; the authors' code knows an order for 7 and for 8")
+        raise OptionError(
+            f"APViT with {config.classes} classes; the authors' code knows an order for 7 and for 8. Name them all "
+            "with --labels, in the order of the outputs, with commas between"
+        )
     if labels is not None:
         _fits(labels, config.classes, "APViT")
     trained_on = labels or ("raf-db" if config.classes == 7 else None)
