@@ -150,6 +150,8 @@ def test_the_network_is_found_under_any_key() -> None:
     }
     assert unwrap(saved, source="x.pth") == weights
     assert unwrap({"models": {"net": weights}}, source="x.pth") == weights
+    for wrapped in ("module.", "_orig_mod.", "model.", "model.module.", "_orig_mod.module.", "net."):
+        assert unwrap({f"{wrapped}{key}": value for key, value in weights.items()}, source="x.pth") == weights
     with pytest.raises(
         WeightsError, match=r"x\.pth holds several networks: net, ema\. Save the one you mean alone"
     ):

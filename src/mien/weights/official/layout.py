@@ -78,8 +78,11 @@ def _plain(value: Tensor, *, counts: bool) -> bool:
     return real and value.layout == torch.strided and not value.is_meta
 
 
+_WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")  # DataParallel, compile, Lightning
+
+
 def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
-    """The state dict inside what a training script saved, without DataParallel's `module.`."""
+    """The state dict inside what a training script saved, without the names of what wrapped the network."""
     if not isinstance(saved, Mapping):
         raise WeightsError(f"{source} holds a {type(saved).__name__}, not a dict of tensors")
     if {"state", "param_groups"} <= saved.keys():
@@ -102,8 +105,8 @@ def unwrap(saved: Any, *, source: str) -> dict[str, Any]:
         keys = ", ".join(map(str, list(saved)[:8])) or "nothing"
         raise WeightsError(f"{source} holds no tensors, only: {keys}. Is this a checkpoint of a network?")
     state = {str(key): value for key, value in saved.items()}
-    while state and all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
+    while prefix := next((one for one in _WRAPPERS if state and all(key.startswith(one) for key in state)), ""):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
 
 
