@@ -30,6 +30,9 @@ def test_a_workbook_gives_the_rows_back(tmp_path: Path) -> None:
     expected = json.loads(json.dumps(ROWS).replace("\\u0001", "\\ufffd"))
     assert rows == expected
     assert read_table(tmp_path / "t.xlsx", FERPLUS).to_pylist() == expected
+    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active
+    assert sheet is not None
+    assert sheet.auto_filter.ref == sheet.dimensions
 
 
 def test_the_same_rows_are_the_same_bytes_whenever_they_are_written(

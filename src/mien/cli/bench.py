@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import JsonFile, Quiet
+from mien.cli.options import JsonFile, Quiet, all_weights_names
 from mien.errors import OptionError
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def bench(
     weights: Annotated[
-        list[str] | None, typer.Argument(help="Networks of the package. Default: default and landmarks68.")
+        list[str] | None,
+        typer.Argument(
+            help="Networks of the package. Default: default and landmarks68.", autocompletion=all_weights_names
+        ),
     ] = None,
     seconds: Annotated[float, typer.Option(help="Measuring time per setting.")] = 0.3,
     json_file: JsonFile = None,

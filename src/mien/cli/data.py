@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.options import JsonFile, Overwrite, Quiet
+from mien.cli.options import JsonFile, Overwrite, Quiet, set_names
 
 data_app = typer.Typer(
     help="Data sets: what they are, whether yours is complete, preparing them for training.", no_args_is_help=True
 )
 
-Name = Annotated[str, typer.Argument(metavar="SET", help="A name of `mien data list`.", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="SET", help="A name of `mien data list`.", show_default=False, autocompletion=set_names),
+]
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder it was unpacked to, or a .zip.", show_default=False)
 ]

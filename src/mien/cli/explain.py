@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.options import weights_names
+
 if TYPE_CHECKING:
     from mien.explanation.explain import Explanation
 
@@ -21,7 +23,10 @@ def explain(
     image: Annotated[str, typer.Argument(help="An image.", show_default=False)],
     method: Annotated[str, typer.Option(help=f"One or several, with commas, or all: {METHODS}.")] = "occlusion",
     weights: Annotated[
-        str, typer.Option(help="Name or path of weights; several, with commas, for a sheet.")
+        str,
+        typer.Option(
+            help="Name or path of weights; several, with commas, for a sheet.", autocompletion=weights_names
+        ),
     ] = "default",
     output: Annotated[
         Path | None,

@@ -17,6 +17,13 @@ def weights_names(incomplete: str) -> list[str]:
     return [name for name in shipped_names() if name.startswith(incomplete) and load_manifest(name).labels]
 
 
+def all_weights_names(incomplete: str) -> list[str]:
+    """All shipped weights that begin like this, detectors and landmarks too."""
+    from mien.weights.manifest import shipped_names
+
+    return [name for name in shipped_names() if name.startswith(incomplete)]
+
+
 def recipe_names(incomplete: str) -> list[str]:
     """Recipes of the package that begin like this."""
     from mien.training.recipe_source import shipped_recipes

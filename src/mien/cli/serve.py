@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mien.cli.options import weights_names
 from mien.errors import MissingPackageError
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def serve(
     database: Database = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="Weights that clients may choose, repeatable; the first is the default."),
+        typer.Option(
+            help="Weights that clients may choose, repeatable; the first is the default.",
+            autocompletion=weights_names,
+        ),
     ] = None,
     detector: Annotated[
         str, typer.Option(help="yunet-slim, or centerface, which takes ten times as long.")

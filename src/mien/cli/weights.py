@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import WEIGHTS, Quiet
+from mien.cli.options import WEIGHTS, Quiet, all_weights_names
 from mien.errors import OptionError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _percent(share: float | None) -> str:
 
 
 @weights_app.command("show")
-def show(name: Annotated[str, typer.Argument(help=WEIGHTS)] = "default") -> None:
+def show(name: Annotated[str, typer.Argument(help=WEIGHTS, autocompletion=all_weights_names)] = "default") -> None:
     """Print the manifest, after checking that its files are complete."""
     from rich import print_json
 
@@ -117,7 +117,10 @@ def convert_command(
 
 @weights_app.command("verify")
 def verify_command(
-    names: Annotated[list[str] | None, typer.Argument(help=f"{WEIGHTS} Default: all of the package.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"{WEIGHTS} Default: all of the package.", autocompletion=all_weights_names),
+    ] = None,
 ) -> int:
     """Check that files are complete, fit their network and give the golden output; one line per check."""
     from mien.weights.manifest import shipped_names
@@ -133,7 +136,9 @@ def verify_command(
 
 
 def export_command(
-    weights: Annotated[str, typer.Argument(help=f"Folder of a training run. {WEIGHTS}")],
+    weights: Annotated[
+        str, typer.Argument(help=f"Folder of a training run. {WEIGHTS}", autocompletion=all_weights_names)
+    ],
     to: Annotated[str, typer.Option("--to", help="The format: onnx, openvino or torch-export.")] = "onnx",
     precision: Annotated[
         str, typer.Option(help="fp32; fp16: stored so; int8: calibrated on the faces of --prepared.")

@@ -46,7 +46,7 @@ def check_rows(path: Path, least: int) -> None:
 
 
 def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[bytes]) -> None:
-    """Rows under a bold heading that stays in view. Text that begins with "=" is text, never a formula.
+    """Rows under a bold heading that stays in view and filters. Text that begins with "=" is text, never a formula.
 
     Raises `SheetFullError` for more rows than a sheet holds.
     """
@@ -54,6 +54,7 @@ def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
     from openpyxl.writer.excel import ExcelWriter
 
     book = Workbook(write_only=True)
@@ -72,9 +73,10 @@ def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[
     for one in heading:
         one.font = Font(bold=True)
     sheet.append(heading)
+    count = 0
     try:
-        for count, row in enumerate(rows):
-            if count == MOST_ROWS:
+        for count, row in enumerate(rows, 1):
+            if count > MOST_ROWS:
                 raise SheetFullError(
                     f"a sheet of Excel holds {MOST_ROWS:,} rows and the table has more; use .parquet"
                 )
@@ -82,6 +84,7 @@ def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[
     except BaseException:
         sheet.close()
         raise
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{count + 1}"
     book.properties.created = book.properties.modified = _UNDATED
     with _UndatedArchive(file, "w", zipfile.ZIP_DEFLATED) as archive:
         ExcelWriter(book, archive).write_data()
