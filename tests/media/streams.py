@@ -1,4 +1,4 @@
-"""Streams of a face over HTTP on this machine."""
+"""Streams of a face over HTTP and RTSP on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from PIL import Image
+
+from tests.waiting import eventually
 
 
 def frames(image: np.ndarray, count: int) -> Iterator[np.ndarray]:
@@ -24,15 +27,33 @@ def mpeg_ts(image: np.ndarray, count: int = 20, fps: int = 10) -> bytes:
     """An MPEG transport stream."""
     file = io.BytesIO()
     with av.open(file, "w", format="mpegts") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"g": "5", "preset": "ultrafast"})
-        stream.height, stream.width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
-        stream.pix_fmt = "yuv420p"
-        for i, pixels in enumerate(frames(image[: stream.height, : stream.width], count)):
-            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
-            frame.pts, frame.time_base = i, Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        _send(container, image, count, fps)
     return file.getvalue()
+
+
+def send_rtsp(address: str, image: np.ndarray, count: int = 20, fps: int = 10) -> None:
+    """Send frames to whoever listens at an rtsp:// address, as soon as it does."""
+
+    def begun() -> bool:
+        try:
+            with av.open(address, "w", format="rtsp", options={"rtsp_transport": "tcp"}) as container:
+                _send(container, image, count, fps)
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    eventually(begun)
+
+
+def _send(container: OutputContainer, image: np.ndarray, count: int, fps: int) -> None:
+    stream = container.add_stream("libx264", rate=fps, options={"g": "5", "preset": "ultrafast"})
+    stream.height, stream.width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+    stream.pix_fmt = "yuv420p"
+    for i, pixels in enumerate(frames(image[: stream.height, : stream.width], count)):
+        frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+        frame.pts, frame.time_base = i, Fraction(1, fps)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
 
 
 def mjpeg(image: np.ndarray, count: int = 20) -> Iterator[bytes]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import multiprocessing
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from mien.media.frames import Frame
 from mien.media.live import LiveStream, NewestFrames, is_live, without_password
 from mien.media.recording import Recording
 from mien.media.video import VideoFile
-from tests.media.streams import mjpeg, mpeg_ts, served
+from tests.media.streams import mjpeg, mpeg_ts, send_rtsp, served
 
 BLACK = np.zeros((48, 64, 3), dtype=np.uint8)
 
@@ -98,6 +101,28 @@ def test_a_stream_over_http_is_read(kind: str) -> None:
     assert abs(int(frames[0].image.mean()) - 120) < 4
     times = [frame.time_s for frame in frames]
     assert times[0] == pytest.approx(0, abs=0.5)
+    assert times == sorted(times)
+
+
+def test_an_rtsp_stream_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"rtsp://127.0.0.1:{free.getsockname()[1]}/live"
+    arguments = LiveStream._arguments
+
+    def listening(self: LiveStream) -> dict[str, Any]:  # there is no server: the sender comes to us
+        given = arguments(self)
+        return given | {"options": given["options"] | {"rtsp_flags": "listen", "listen_timeout": "9"}}
+
+    monkeypatch.setattr(LiveStream, "_arguments", listening)
+    grey = np.full((64, 96, 3), 120, dtype=np.uint8)
+    # in a process of its own: PyAV writes without letting other threads run
+    sender = multiprocessing.get_context("spawn").Process(target=send_rtsp, args=(address, grey), daemon=True)
+    sender.start()
+    frames = list(LiveStream(address))
+    sender.join()
+    assert len(frames) == 20
+    assert abs(int(frames[0].image.mean()) - 120) < 4
+    times = [frame.time_s for frame in frames]
     assert times == sorted(times)
 
 
