@@ -251,6 +251,22 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(
     assert recognizer.predict_folder(folder, output=output).num_rows == 10
 
 
+@pytest.mark.parametrize(
+    "options", [{"output": "x.parquet"}, {"save": "saved"}, {"output": "x.csv", "save": "saved"}]
+)
+def test_a_disk_that_is_full_from_the_start_says_so(
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+) -> None:
+    def full(*_given: Any, **_options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mien.pipeline.save.write_image", full)
+    monkeypatch.setattr(Journal, "_write", full)
+    paths = {name: folder.parent / path for name, path in options.items()}
+    with pytest.raises(OutputError, match="the disk is full; free some space and run this again"):
+        recognizer.predict_folder(folder, **paths)
+
+
 def test_an_unreadable_subfolder_is_a_row(
     recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

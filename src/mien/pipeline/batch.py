@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -243,7 +244,9 @@ def _written(steps: Iterator[_Step], journal: Journal, output: Path, *, order: l
     The rows of a video are written at its checkpoints.
     """
     rows: list[TableRow] = []
-    with journal:
+    with ExitStack() as stack:
+        with plain_disk_errors(output, option="--output"):
+            stack.enter_context(journal)
         while True:
             with plain_disk_errors(output, option="--output"):
                 step = next(steps, None)

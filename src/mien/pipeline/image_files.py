@@ -12,7 +12,7 @@ import numpy as np
 
 from mien.errors import ImageError, MienError
 from mien.labels import LabelSet
-from mien.media.disk import DISK_FULL
+from mien.media.disk import is_disk_full
 from mien.media.images import read_first_frame
 from mien.pipeline.save import Saver
 from mien.pipeline.seen import SeenFace
@@ -119,7 +119,7 @@ def _guarded(item: str | ImageError, step: Callable[[], Any]) -> Any:
     try:
         return step()
     except Exception as error:  # one strange image must not end the run
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if is_disk_full(error):
             raise
         return ImageResult(name_of(item), error=_reason(error))
 

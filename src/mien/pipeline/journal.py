@@ -134,7 +134,11 @@ class Journal:
     def __enter__(self) -> Self:
         self._file = self.path.open("ab")
         if self._file.tell() == 0:
-            self._write(_line(self._header))
+            try:
+                self._write(_line(self._header))
+            except OSError:
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:

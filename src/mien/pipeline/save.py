@@ -13,6 +13,7 @@ import numpy as np
 from mien.draw.faces import DRAWN, annotate
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
+from mien.media.disk import is_disk_full
 from mien.media.file_state import file_state, unchanged
 from mien.media.images import write_image
 from mien.media.resume import differences
@@ -64,7 +65,17 @@ class Saver:
             return None
 
     def save(self, source: str, image: np.ndarray, faces: list[Face], *, frames: int = 1) -> None:
-        """Write both files; raises OSError where that fails."""
+        """Write both files; raises OSError where that fails, `OutputError` where the disk is full."""
+        try:
+            self._save(source, image, faces, frames)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            raise OutputError(
+                f"{self.folder}: the disk is full; free some space and run this again, what is finished is kept"
+            ) from error
+
+    def _save(self, source: str, image: np.ndarray, faces: list[Face], frames: int) -> None:
         target, state = self._targets[source], file_state(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_image(annotate(image, faces, draw=self._draw, anonymize=self._anonymize), target)
