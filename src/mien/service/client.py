@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +45,9 @@ class Client:
         return dict(self._send("GET", f"/v1/jobs/{job}").json())
 
     def result(self, job: str) -> pa.Table:
-        """The table of a job that is done."""
+        """The table of a job; waits until it has ended."""
+        while self.status(job)["state"] in ("queued", "running"):
+            time.sleep(0.5)
         content = self._send("GET", f"/v1/jobs/{job}/result", params={"format": "parquet"}).content
         return pq.read_table(io.BytesIO(content))
 
