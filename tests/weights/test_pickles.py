@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import pickle
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -130,6 +133,13 @@ def test_an_absent_file_is_reported(tmp_path: Path) -> None:
         read(tmp_path / "absent.pth")
 
 
+def zipped_weights() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("best.pth", b"weights")
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -137,6 +147,9 @@ def test_an_absent_file_is_reported(tmp_path: Path) -> None:
         (b"\n<!DOCTYPE html><html><title>Virus scan warning</title></html>", "is a web page, not the weights"),
         (b"", "is empty"),
         (b"PK\x03\x04" + bytes(300), "is incomplete"),
+        (gzip.compress(b"weights" * 99), "is a gzip archive; unpack it and give the file"),
+        (bytes(257) + b"ustar" + bytes(300), "is a tar archive"),
+        (zipped_weights(), "is a zip archive"),
     ],
 )
 def test_what_a_download_leaves_instead_is_named(content: bytes, said: str, tmp_path: Path) -> None:

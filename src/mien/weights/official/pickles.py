@@ -75,7 +75,8 @@ def read(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         named = f" It names {', '.join(sorted(names - replaced))}." if names - replaced else ""
         raise WeightsError(
-            f"{path} holds more than tensors, containers and numbers, or is no torch checkpoint.{named}"
+            f"{path} holds more than tensors, containers and numbers, or is no torch checkpoint.{named} Look what "
+            "it is; a checkpoint is written by torch.save(network.state_dict(), ...)"
         ) from error
     except Exception as error:  # a broken or forged file can provoke any exception
         raise _broken(path, error) from error
