@@ -26,7 +26,7 @@ from mien.results import Face
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a network's probability of one class hangs on, in one face."""
+    """Which parts of one face a network uses for the probability of a class."""
 
     face: Face
     index: int  # of the face in the image, from 0: the largest, or as the boxes are given

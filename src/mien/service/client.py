@@ -31,7 +31,7 @@ class Client:
         return [Face.from_dict(face) for face in self._of_image("/v1/predict", image, options)["faces"]]
 
     def explain(self, image: bytes | Path, **options: Any) -> dict[str, Any]:
-        """What the expression of one face hangs on: `cells` (12, 12). Options: also `face` and `label`."""
+        """Which parts of one face its prediction uses: `cells` (12, 12). Options: also `face` and `label`."""
         return self._of_image("/v1/explain", image, options)
 
     def submit(self, files: list[Path], **options: Any) -> str:

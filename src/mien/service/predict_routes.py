@@ -40,7 +40,7 @@ async def predict(request: Request, options: Annotated[ImageOptions, Query()]) -
 
 @router.post(
     "/v1/explain",
-    summary="What the expression of one face hangs on",
+    summary="Which parts of one face its prediction uses",
     response_model=Explanation,
     responses=errors(400, 401, 403, 408, 413, 415, 422, 429),
     openapi_extra=image_body(),

@@ -81,7 +81,7 @@ class Prediction(BaseModel):
 
 
 class Explanation(BaseModel):
-    """What the probability of a class hangs on, in one face: an occlusion map."""
+    """Which parts of one face a network uses for a class: an occlusion map."""
 
     source: str = Field(description="File name as uploaded.", examples=["photo.jpg"])
     width: int = Field(description="Pixels of the upright image.")
