@@ -17,7 +17,7 @@ from mien.explanation import occlusion
 from mien.faces import landmarks, passes, pose, quality, roll, tiling, upright, yunet
 from mien.labels import LABEL_SETS, Expression
 from mien.media import images
-from mien.pipeline import classifier, detectors, table, turns
+from mien.pipeline import classifier, detectors, rows, table, turns
 from mien.tracking import appearance, cuts, smoothing, tracker
 
 FILE = Path(__file__).parents[1] / "web/src/constants.ts"
@@ -71,7 +71,7 @@ SHARED: dict[str, tuple[Any, tuple[str, ...]]] = {  # name of the object -> modu
     "CUTS": (cuts, ("CUT_FROM", "CUT_RATIO", "_GRID", "_CELL_PX", "_BINS", "_HISTORY")),
     "OCCLUSION": (occlusion, ("GRID", "WINDOW")),
     "ANONYMIZE": (anonymize, ("CELLS", "MARGIN", "_LEVELS")),
-    "TABLE": (table, ("_DIGITS",)),
+    "TABLE": (rows, ("DIGITS",)),
     "PALETTE": (
         palette,
         (
