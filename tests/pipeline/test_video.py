@@ -18,6 +18,7 @@ from mien.faces.passes import MultiPassDetector
 from mien.media.encode import VideoWriter
 from mien.media.frames import Frame
 from mien.pipeline import video as pipeline
+from mien.pipeline.annotate import annotate_video
 from mien.pipeline.read import read_columns
 from mien.tracking.smoothing import smooth
 from tests.media.videos import with_display_matrix, write_video
@@ -253,7 +254,7 @@ def test_an_annotated_video_plays_in_a_browser(
     talk: Path, table, recognizer: mien.Recognizer, tmp_path: Path
 ) -> None:
     output = tmp_path / "marked.mp4"
-    mien.pipeline.recognizer.annotate_video(str(talk), table, output)
+    annotate_video(str(talk), table, output)
     data = output.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat"), "it can play before it is loaded"
     with av.open(str(output)) as file:
@@ -284,14 +285,14 @@ def test_a_video_that_cannot_be_annotated_says_so_before_the_work(
     other = tmp_path / "other.mp4"
     other.write_bytes(talk.read_bytes())
     with pytest.raises(InputError, match="has no frame of it"):
-        mien.pipeline.recognizer.annotate_video(str(other), table, tmp_path / "b.mp4")
+        annotate_video(str(other), table, tmp_path / "b.mp4")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(VideoWriter, "write", full)
     with pytest.raises(OutputError, match="disk is full"):
-        mien.pipeline.recognizer.annotate_video(str(talk), table, tmp_path / "c.mp4")
+        annotate_video(str(talk), table, tmp_path / "c.mp4")
     assert list(tmp_path.iterdir()) == [other]
 
 
