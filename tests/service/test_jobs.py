@@ -67,6 +67,15 @@ def test_the_same_key_is_the_same_job(start_service: Start, photo: bytes) -> Non
     other = http.post("/v1/jobs", files=files).json()
     assert first["id"] == again["id"] != other["id"]
     assert len(http.get("/v1/jobs").json()["jobs"]) == 2
+    for changed in (
+        {"files": {"files": ("a.jpg", photo + b"x")}},
+        {"files": {"files": ("b.jpg", photo)}},
+        {"files": files, "params": {"priors": "balanced"}},
+    ):
+        refused = http.post("/v1/jobs", headers=headers, **changed)
+        assert refused.status_code == 422
+        assert f"made job {first['id']} of other files or options" in refused.text
+    assert len(http.get("/v1/jobs").json()["jobs"]) == 2
 
 
 def test_a_job_can_be_cancelled_and_leaves_nothing(start_service: Start, photo: bytes, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shutil
@@ -116,12 +117,14 @@ class _FileSink:
     def __init__(self, incoming: Incoming, path: Path, name: str) -> None:
         self._incoming, self._path, self._name = incoming, path, name
         self._index, self._head = len(incoming.files), b""
+        self._digest = hashlib.blake2b(digest_size=16)
         self._file: IO[bytes] = path.open("wb")
 
     def write(self, data: bytes) -> None:
         if len(self._head) < HEAD:
             self._head += data[: HEAD - len(self._head)]
         self._file.write(data)
+        self._digest.update(data)
         self._incoming.size += len(data)
 
     def close(self) -> None:
@@ -129,7 +132,7 @@ class _FileSink:
         self._incoming.files[self._index] = self._checked()
 
     def _checked(self) -> JobFile:
-        suffix = suffix_of(self._head)
+        suffix, digest = suffix_of(self._head), self._digest.hexdigest()
         settings = self._incoming._settings
         error = None
         if suffix is None:
@@ -141,8 +144,8 @@ class _FileSink:
                 error = problem.reason
         if error is not None:
             self._path.unlink()
-            return JobFile(self._name, None, error)
-        return JobFile(self._name, self._path.rename(self._path.with_suffix(suffix or "")).name)
+            return JobFile(self._name, None, error, digest)
+        return JobFile(self._name, self._path.rename(self._path.with_suffix(suffix or "")).name, digest=digest)
 
 
 _DECODED_BY_PILLOW = frozenset(".jpg .png .webp .gif .bmp .tif .jp2 .ppm .avif".split())

@@ -34,7 +34,8 @@ Key = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="The same key again gives the same job, where a client does not know whether it was received.",
+        description="The same key with the same files and options gives the same job, where a client does not know "
+        "whether it was received; with others it is refused.",
     ),
 ]
 
@@ -51,12 +52,11 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
     """A form with files and options. Its uploads are kept until the job ends, its result until it expires."""
     state, owner = state_of(request), owner_of(request)
     state.recognizers.check(options)
-    if key is not None and (before := await run_in_threadpool(state.jobs.with_key, owner, key)) is not None:
-        return _respond(before, 202)
     kind, parameters = content_type(request)
     if kind != "multipart/form-data":
         raise ServiceError("a job is a form (multipart/form-data) with its files", status=415)
-    await run_in_threadpool(_check_room, state)
+    if key is None or await run_in_threadpool(state.jobs.with_key, owner, key) is None:
+        await run_in_threadpool(_check_room, state)
     incoming = Incoming(state.folder, state.settings)
     form = FormReader(parameters.get("boundary", ""), incoming.open_file)
     try:

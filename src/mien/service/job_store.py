@@ -22,11 +22,12 @@ FORGET_S = 7 * 86400  # an expired job is known that long
 
 @dataclass(frozen=True)
 class JobFile:
-    """One upload. `name`: as given; `file`: in the job's folder; `error`: why it is not read."""
+    """One upload. `name`: as given; `file`: in the job's folder; `error`: why it is not read; `digest`: BLAKE2b."""
 
     name: str
     file: str | None
     error: str | None = None
+    digest: str | None = None
 
     def renamed(self, name: str) -> JobFile:
         """The same under another name."""
@@ -70,7 +71,10 @@ class JobStore:
         files: Sequence[JobFile],
         size: int,
     ) -> Job:
-        """A queued job. Of a `key` that its owner has used before, the job of that time."""
+        """A queued job. Of a `key` that its owner has used before, the job of that time.
+
+        Raises `ServiceError` 422 where that job has other files or options.
+        """
         values = {
             "id": number, "owner": owner, "instance": self._instance, "key": key, "state": "queued",
             "options": json.dumps(options), "files": json.dumps([asdict(file) for file in files]), "bytes": size,
@@ -82,6 +86,12 @@ class JobStore:
         except IntegrityError:
             if key is None or (before := self.with_key(owner, key)) is None:
                 raise
+            same = [(file.name, file.digest) for file in before.files] == [
+                (file.name, file.digest) for file in files
+            ]
+            if not same or before.options != options:
+                reason = f"this Idempotency-Key made job {before.id} of other files or options; give another key"
+                raise ServiceError(reason, status=422) from None
             return before
         return self.get(number, owner)
 
