@@ -70,7 +70,11 @@ UNAVAILABLE = (OperationalError, InterfaceError)  # the server is away, or the d
 
 
 def open_database(url: str) -> Engine:
-    """An engine whose tables exist. Raises `OptionError` for a URL that is none, `OutputError` without a server."""
+    """An engine whose tables exist; PostgreSQL through psycopg.
+
+    Raises `OptionError` for a URL that is none, `OutputError` without a server.
+    """
+    url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
     try:
         engine = create_engine(url, pool_pre_ping=True)
     except ModuleNotFoundError as error:

@@ -30,7 +30,9 @@ def is_public(address: str) -> bool:
         inner: list[ipaddress.IPv4Address | None] = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
         if any(ip in network for network in _TRANSLATED):
             inner.append(ipaddress.IPv4Address(int(ip) % 2**32))
-        if ip.is_site_local or ip in _LOCAL_NAT64 or any(one is not None and not is_public(str(one)) for one in inner):
+        if ip.is_site_local or ip in _LOCAL_NAT64:
+            return False
+        if any(one is not None and not is_public(str(one)) for one in inner):
             return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
 

@@ -59,9 +59,8 @@ class ServiceSettings:
 
     @property
     def database_url(self) -> str:
-        """For SQLAlchemy, with its driver."""
-        url = self.database or f"sqlite:///{(self.data / 'service.sqlite').absolute()}"
-        return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+        """SQLite in `data` where none is named."""
+        return self.database or f"sqlite:///{(self.data / 'service.sqlite').absolute()}"
 
 
 def is_loopback(host: str) -> bool:
