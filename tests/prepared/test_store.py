@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
-import re
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -160,16 +158,9 @@ def test_a_row_that_is_not_there_is_an_index_error(shards: PreparedStore) -> Non
         shards.images([30])
 
 
-def test_a_dataloader_takes_it_as_a_map_style_dataset_as_the_how_to_shows(
-    tmp_path: Path, canvases: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (Path(__file__).parents[2] / "docs/how-to/prepare-data.md").read_text(encoding="utf-8")
-    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.S) if "DataLoader" in block)
-    (tmp_path / "prepared").mkdir()
-    (tmp_path / "out").rename(tmp_path / "prepared/ferplus")
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    exec(code, names)
-    assert names["batch"].images.shape == (23, 3, 112, 112)
-    assert names["batch"].targets.shape == (23, 7)
-    assert names["canvases"].dtype.is_floating_point is False
+def test_a_dataloader_takes_it_as_a_map_style_dataset(shards: PreparedStore) -> None:
+    data = pytest.importorskip("torch.utils.data")
+    batches = list(data.DataLoader(shards.of("train"), batch_size=16, shuffle=True))
+    assert [tuple(faces.shape) for faces, _ in batches] == [(16, 48, 48, 3), (7, 48, 48, 3)]
+    assert [tuple(targets.shape) for _, targets in batches] == [(16, 7), (7, 7)]
+    assert all(str(faces.dtype) == "torch.uint8" for faces, _ in batches)
