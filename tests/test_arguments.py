@@ -141,7 +141,7 @@ def with_progress(progress: Progress | None = None) -> None:
 
 
 def test_a_progress_function_that_cannot_be_called_is_refused_before_the_work() -> None:
-    for wrong in (lambda: None, lambda done: None, lambda done, total, more: None, 5, str.upper):
+    for wrong in (lambda: None, lambda done: None, lambda done, total, more: None, 5, int, str.upper):
         with pytest.raises(OptionError, match="progress is .*; give a function of 2 values or None"):
             with_progress(wrong)  # type: ignore[arg-type]
     for right in (None, print, lambda *values: None, lambda done, total=None: None):

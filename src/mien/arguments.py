@@ -177,8 +177,8 @@ def _takes(function: Callable[..., Any], parts: tuple[Any, ...]) -> bool:
         signature(function).bind(*parts[0])
     except TypeError:
         return False
-    except ValueError:  # of built-in functions nothing is known
-        return True
+    except ValueError:  # of built-in functions nothing is known; a built-in class, such as int, is a slip
+        return not isinstance(function, type)
     return True
 
 
