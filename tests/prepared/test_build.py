@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, samples: Sa
 
 
 def test_fewer_than_no_processes_are_refused(tmp_path: Path, samples: Samples) -> None:
-    with pytest.raises(OptionError, match="at least 1"):
+    with pytest.raises(OptionError, match="must be 1 to"):
         run(samples, tmp_path / "out", workers=-1)
 
 
