@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -35,25 +36,30 @@ COMMANDS = {  # in the order of the help: the module of each, and the function o
 
 
 class _Imported(Mapping[str, Any]):
-    """`COMMANDS` as Typer's commands, each imported when it is asked for."""
+    """`COMMANDS` as Typer's commands, each imported when it is first asked for."""
 
     def __getitem__(self, name: str) -> Any:
-        module, attribute = COMMANDS[name]
-        declared = getattr(import_module(f"mien.cli.{module}"), attribute)
-        if isinstance(declared, typer.Typer):
-            command: Any = get_group(declared)
-        else:
-            alone = typer.Typer(add_completion=False)
-            alone.command(name)(declared)
-            command = get_command(alone)
-        command.name = name
-        return command
+        return _command(*COMMANDS[name], name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+@cache
+def _command(module: str, attribute: str, name: str) -> Any:
+    """What Typer makes of a function or a group."""
+    declared = getattr(import_module(f"mien.cli.{module}"), attribute)
+    if isinstance(declared, typer.Typer):
+        command: Any = get_group(declared)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(declared)
+        command = get_command(alone)
+    command.name = name
+    return command
 
 
 class _Group(TyperGroup):
