@@ -266,6 +266,7 @@ def write_video(path: Path, images: list[Image.Image]) -> None:
         container.mux(stream.encode())
 
 
+@pytest.mark.heavy
 def test_seeking_in_a_video_that_is_being_recognised(page: Any, tmp_path: Path) -> None:
     path = tmp_path / "long.webm"
     write_video(path, [*film(), *film(), *film()])
@@ -326,6 +327,7 @@ def test_networks_that_broke_are_loaded_again(page: Any) -> None:
     assert rows(page)[0]["expression"] == "happiness"
 
 
+@pytest.mark.heavy
 def test_a_camera_without_images_is_said(page: Any) -> None:
     page.evaluate(
         """() => {
