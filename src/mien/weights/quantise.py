@@ -62,9 +62,8 @@ def quantised(model: bytes, faces: np.ndarray) -> bytes:
 def borrowing(model: bytes, single: Path) -> bytes:
     """The quantised model, its nodes fused, without its large weights: the half-precision file beside it has them.
 
-    ONNX Runtime rounds them to int8 when it opens the model, in a third of the time that fusing would take it each
-    time. `single`: the file that `model` was made of, as `with_half_weights` leaves it; the result has to lie in
-    the same folder.
+    ONNX Runtime rounds them to int8 when it opens the model, and has nothing left to fuse. `single`: the file that
+    `model` was made of, as `with_half_weights` leaves it; the result has to lie in the same folder.
     """
     import onnx
     from onnx import TensorProto, helper
