@@ -63,8 +63,8 @@ def read(files: Distribution, variant: str) -> Reading:
         rows.note(f"folders without an image: {', '.join(empty[:5])}{' ...' * (len(empty) > 5)}")
     named_splits = {_split_of_file(name) for name in names} - {None}
     if len(named_splits) > 1 and len(without) == len(names):
-        words = " and ".join(sorted(map(str, named_splits)))
-        rows.note(f"the names of files say {words}, which does not count: put them into folders that are called so")
+        said = " and ".join(sorted(map(str, named_splits)))
+        rows.note(f"the names of files say {said}, which does not count: put them into folders that are called so")
     if several:
         rows.note(f"folders of two splits, the nearest to the class counts: {_and_others(several)}")
     if without and len(without) < len(names) - sum(map(len, unknown.values())):
