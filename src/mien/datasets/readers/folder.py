@@ -61,10 +61,9 @@ def read(files: Distribution, variant: str) -> Reading:
         rows.note(note)
     if names and (empty := _empty(files, names)):
         rows.note(f"folders without an image: {', '.join(empty[:5])}{' ...' * (len(empty) > 5)}")
-    named_splits = {_split_of_file(name) for name in names} - {None}
-    if len(named_splits) > 1 and len(without) == len(names):
-        said = " and ".join(sorted(map(str, named_splits)))
-        rows.note(f"the names of files say {said}, which does not count: put them into folders that are called so")
+    named = sorted({split for name in names if (split := _split_of_file(name))})
+    if len(named) > 1 and len(without) == len(names):
+        rows.note(f"names of files say {' and '.join(named)}, which does not count: name folders so instead")
     if several:
         rows.note(f"folders of two splits, the nearest to the class counts: {_and_others(several)}")
     if without and len(without) < len(names) - sum(map(len, unknown.values())):
