@@ -196,3 +196,19 @@ def test_groups_are_named_below_their_common_folder() -> None:
     assert "a minus b, in points" in text
     apart = mien.report(arrow(album(happy={"a": 0.2, "/b": 0.8}))).to_html()
     assert "a minus /b" in apart or "/b minus a" in apart
+
+
+def test_groups_without_a_counted_face_are_named() -> None:
+    uncertain = [one | {"certain": False} for one in album(happy={"c": 0.5}, images=3)]
+    page = mien.report(arrow([*album(happy={"a": 0.8, "b": 0.2}), *uncertain])).to_html()
+    assert "No face was counted in c." in page
+
+
+def test_tables_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_table(album(happy={folder: 0.5}), FERPLUS, tmp_path / folder / "t.csv")
+    result = mien.report(tmp_path / "one/t.csv", tmp_path / "two/t.csv", faces=0)
+    assert result.comparison is not None
+    (difference,) = result.comparison.differences
+    assert (difference.first, difference.second) == ("t.csv", str(tmp_path / "two/t.csv"))

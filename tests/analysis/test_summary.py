@@ -192,6 +192,54 @@ def test_strange_times_and_names_are_taken_or_refused() -> None:
     assert mien.summarize(arrow(track(["neutral"] * 20, start_s=-5.0))).tracks[0].first_s == -5.0
     same = [one | {"time_s": 1.0} for one in track(["neutral"] * 5)]
     assert mien.summarize(arrow(same)).tracks[0].seen_s == 0
+    untimed = [*same, same[0] | {"time_s": None, "frame": 7}]
+    for wrong, reason in (
+        (untimed, "'talk.mp4' without a time_s"),
+        ([same[0] | {"p_anger": 9.0}], "not from 0 to 1"),
+        ([same[0] | {"p_anger": None}], "empty"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            mien.summarize(arrow(wrong))
     with pytest.raises(InputError, match="infinite"):
         mien.summarize(arrow([one | {"time_s": float("inf")} for one in same]))
     assert list(mien.summarize(arrow([row("a")]).slice(0, 0))) == []
+
+
+def test_joined_tables_that_overlap_count_each_row_once() -> None:
+    rows = track(["neutral"] * 20 + ["happiness"] * 20)
+    once, twice = mien.summarize(arrow(rows)), mien.summarize(arrow([*rows, *rows[10:]]))
+    assert twice.tracks == once.tracks
+    assert twice.notes == ("rows that are there twice count once (30 left out)",)
+    with pytest.raises(InputError, match=r"different rows of 'talk\.mp4', frame 0, face 0"):
+        mien.summarize(arrow([*rows, rows[0] | {"expression": "anger"}]))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx", ".parquet"])
+def test_tables_that_pandas_has_written_are_read(tmp_path: Path, suffix: str) -> None:
+    """Rows without a face make its whole numbers floats: 0.0 for 0."""
+    pandas = pytest.importorskip("pandas")
+    if suffix == ".xlsx":
+        pytest.importorskip("openpyxl")
+    path, rows = tmp_path / f"t{suffix}", [*track(["neutral"] * 20), row("none.jpg", None)]
+    frame = pandas.DataFrame(rows).astype({"time_s": float})
+    assert frame["face"].dtype == float
+    frame["group"] = "a"
+    write = {".csv": "to_csv", ".jsonl": "to_json", ".xlsx": "to_excel", ".parquet": "to_parquet"}[suffix]
+    options = {"orient": "records", "lines": True} if suffix == ".jsonl" else {"index": False}
+    getattr(frame, write)(path, **options)
+    assert mien.summarize(path) == mien.summarize(arrow(rows))
+
+
+def test_text_tables_of_other_kinds_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write_table(track(["neutral"]), FERPLUS, path)
+    text = path.read_text()
+    for content, reason in (
+        (text.replace(",", "\t").encode(), "separated by tabs"),
+        (text.replace(",", ";").encode(), "separated by semicolons"),
+        (text.encode("utf-16"), "CSV UTF-8"),
+        (text.replace("talk", "tälk").encode("latin-1"), "CSV UTF-8"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=reason):
+            mien.summarize(path)

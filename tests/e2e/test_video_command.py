@@ -109,4 +109,6 @@ def test_what_cannot_be_is_said(talk: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_times_are_read_and_written() -> None:
     assert [seconds(text) for text in (None, "90", "1:30", "0:01:30.5", "1:00:00")] == [None, 90, 90, 90.5, 3600]
-    assert [clock(time_s) for time_s in (0, 59.96, 65.24, 3661)] == ["0:00.0", "1:00.0", "1:05.2", "1:01:01"]
+    assert [clock(time_s) for time_s in (-2.5, 0, 59.96, 65.24, 3661)] == [
+        "-0:02.5", "0:00.0", "1:00.0", "1:05.2", "1:01:01",
+    ]  # fmt: skip

@@ -100,8 +100,12 @@ def test_a_face_that_cannot_be_recognised_costs_only_its_own_image(
     assert "ValueError: strange" in str(results[5].error)
 
 
-def test_a_source_named_twice_is_read_once(folder: Path) -> None:
+def test_a_source_named_twice_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(images_of([str(folder), str(folder / "0.png"), str(folder)])) == 10
+    monkeypatch.chdir(folder)
+    spellings = ["0.png", "./0.png", str(folder / "0.png"), f"../{folder.name}//0.png"]
+    assert images_of(spellings) == ["0.png"]
+    assert images_of([".", *spellings]) == images_of(["."])
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
@@ -223,11 +227,39 @@ def test_a_table_that_does_not_say_how_it_was_made_is_not_extended(
     output = folder.parent / "out.csv"
     recognizer.predict_folder(folder, output=output)
     output.write_text(output.read_text().replace(",happiness,", ",anger,"))
-    with pytest.raises(OutputError, match="does not say how it was made"):
+    with pytest.raises(OutputError, match=r"out\.csv was edited"):
         recognizer.predict_folder(folder, output=output)
     output.with_name("out.csv.settings").unlink()
     with pytest.raises(OutputError, match="does not say how it was made"):
         recognizer.predict_folder(folder, output=output)
+
+
+def test_a_table_whose_rows_were_sorted_is_not_extended(recognizer: mien.Recognizer, folder: Path) -> None:
+    """It has as many bytes as before, and rows of one image that no longer stand together."""
+    output = folder.parent / "out.csv"
+    recognizer.predict_folder(folder, output=output)
+    heading, *rows = output.read_bytes().splitlines(keepends=True)
+    output.write_bytes(b"".join([heading, *rows[1:], rows[0]]))
+    with pytest.raises(OutputError, match=r"out\.csv was edited"):
+        recognizer.predict_folder(folder, output=output)
+
+
+def test_two_processes_do_not_write_one_table(recognizer: mien.Recognizer, folder: Path) -> None:
+    pytest.importorskip("fcntl")
+    output = folder.parent / "out.csv"
+    program = (
+        "import fcntl, sys; file = open(sys.argv[1], 'ab'); fcntl.lockf(file, fcntl.LOCK_EX); "
+        "file.write(b'{}\\n'); file.flush(); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(output) + ".partial"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        for overwrite in (False, True):
+            with pytest.raises(OutputError, match="being written by another run"):
+                recognizer.predict_folder(folder, output=output, overwrite=overwrite)
+        other.communicate(b"")
+    assert recognizer.predict_folder(folder, output=output, overwrite=True).num_rows == 10
 
 
 def test_a_full_disk_says_so_and_keeps_what_is_done(

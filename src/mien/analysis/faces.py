@@ -108,6 +108,7 @@ def read_faces(table: Any, *, raw: bool = False) -> FaceTable:
 
 
 def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> FaceTable:
+    columns, repeated = _without_repeats(columns, labels)
     flags, certain = _text(columns["flags"]), columns["certain"]
     expression = columns["expression"]
     smooth = not raw and "smoothed" in columns.column_names and columns["smoothed"].null_count < len(columns)
@@ -116,7 +117,7 @@ def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> Face
     face = _integers(columns["face"])
     with_face = pc.is_valid(columns["face"]).to_numpy(zero_copy_only=False)
     unstated = with_face & pc.is_null(certain).to_numpy(zero_copy_only=False)
-    notes = []
+    notes = [f"rows that are there twice count once ({repeated:,} left out)"] if repeated else []
     if smooth:
         notes.append("expressions are smoothed over each track")
     if unstated.any():
@@ -124,16 +125,13 @@ def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> Face
             f"{'all' if unstated.sum() == with_face.sum() else 'some'} faces are without a confidence threshold "
             "(their weights state none): they count whatever their confidence, unless flagged"
         )
-    times = _numbers(columns["time_s"])
-    if np.isinf(times).any():
-        raise InputError("a time_s in the table is infinite; predict the video again")
     probabilities = [columns[f"p_{label}"].to_numpy(zero_copy_only=False) for label in labels]
-    return FaceTable(
+    table = FaceTable(
         name=name,
         labels=labels,
         source=_text(columns["source"]),
         frame=_integers(columns["frame"]),
-        time_s=times,
+        time_s=_numbers(columns["time_s"]),
         face=face,
         track=_integers(columns["track"]),
         expression=_classes(expression, labels),
@@ -145,6 +143,45 @@ def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> Face
         notes=tuple(notes),
         smoothed=smooth,
     )
+    _check_values(table)
+    return table
+
+
+def _without_repeats(columns: pa.Table, labels: LabelSet) -> tuple[pa.Table, int]:
+    """The rows each once, and how many are left out: joined tables may overlap.
+
+    Raises `InputError` where rows of one face of one frame are not the same.
+    """
+    names = ["source", "frame", "face", "track"]
+    values = ["left", "top", "right", "bottom", "expression", *(f"p_{label}" for label in labels)]
+    rows = columns.select([*names, *values]).append_column("row", pa.array(np.arange(len(columns))))
+    rows = rows.filter(pc.is_valid(rows["frame"]))
+    faces = rows.group_by(names).aggregate([("row", "min"), ("row", "max")])
+    repeated = len(rows) - len(faces)
+    if not repeated:
+        return columns, 0
+    if len(rows.group_by([*names, *values]).aggregate([])) > len(faces):
+        one = faces.filter(pc.not_equal(faces["row_min"], faces["row_max"])).slice(0, 1).to_pylist()[0]
+        raise InputError(
+            f"the table has different rows of {one['source']!r}, frame {one['frame']}, face {one['face']}; "
+            "join tables of the same settings, in which each file has its own name"
+        )
+    kept = np.ones(len(columns), dtype=bool)
+    kept[rows["row"].to_numpy()] = False
+    kept[faces["row_min"].to_numpy()] = True
+    return columns.filter(pa.array(kept)), repeated
+
+
+def _check_values(table: FaceTable) -> None:
+    """Raises `InputError` for times and probabilities that `mien predict` does not write."""
+    scores = table.probabilities[table.seen]
+    if not ((scores >= 0) & (scores <= 1)).all():  # NaN is neither
+        raise InputError("a face in the table has a probability (p_ columns) that is empty or not from 0 to 1")
+    if np.isinf(table.time_s).any():
+        raise InputError("a time_s in the table is infinite; predict the video again")
+    untimed = np.isnan(table.time_s) & ((table.frame > 0) | (table.seen & table.timed))
+    if untimed.any():
+        raise InputError(f"the table has frames of {table.source[untimed][0]!r} without a time_s; predict it again")
 
 
 def _text(column: pa.ChunkedArray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from mien.analysis.series import TrackSeries
 from mien.analysis.summary import COUNTED, ExpressionSummary
 from mien.draw.palette import INK, UNCERTAIN, colours_of
+from mien.draw.video import clock
 from mien.media.paths import common_folder
 from mien.pages.render import render
 
@@ -60,15 +61,6 @@ def short_names(part: Part) -> tuple[str, dict[str, str]]:
     if not folder:
         return "", {}
     return folder, {name: name.removeprefix(folder) for name in names}
-
-
-def clock(seconds: float) -> str:
-    """ "0:07.5" below a minute, "12:07" and "1:02:03" beyond."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{int(rest):02}"
-    return f"{minutes}:{int(rest):02}" if minutes else f"0:{rest:04.1f}"
 
 
 def strip(track: TrackSeries, timeline: Timeline) -> str:

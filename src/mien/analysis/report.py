@@ -34,6 +34,7 @@ class Part:
     total: ExpressionSummary
     grouped_by: str = ""
     groups: tuple[ExpressionSummary, ...] = ()
+    uncounted: tuple[str, ...] = ()  # groups in which no face was counted
     differences: tuple[Difference, ...] = ()  # of two groups, or of each against all others
     folders_left_out: int = 0  # of images, where they are too many to be groups unless asked for
 
@@ -98,9 +99,10 @@ def report(
         raise OptionError(f"faces is {faces}; give 0 for none, or how many of each expression")
     rows = read_faces(table, raw=raw)
     beside = Path(table).parent if isinstance(table, str | os.PathLike) else None
+    name = title or rows.name or "predictions"
     seconds = row_seconds(rows)
     return Report(
-        title=title or rows.name or "predictions",
+        title=name,
         settings=_settings(table),
         labels=tuple(map(str, rows.labels)),
         summary=summarize(rows),
@@ -110,7 +112,7 @@ def report(
         flags=tuple((flag, sum(flag in text.split() for text in rows.flags[rows.seen].tolist())) for flag in FLAGS),
         without_face=_without_face(rows),
         unread=_unread(rows),
-        comparison=None if second is None else _comparison(rows, seconds, read_faces(second, raw=raw), title),
+        comparison=None if second is None else _comparison(name, rows, seconds, second, raw=raw),
     )
 
 
@@ -143,7 +145,8 @@ def _part(faces: FaceTable, seconds: np.ndarray, timed: bool, by: str) -> Part:
         difference((a, faces.take(one), seconds[one]), (b, faces.take(two), seconds[two]))
         for a, one, b, two in pairs
     )
-    return Part(kind, total, by or "folder", units, differences)
+    uncounted = tuple(sorted({*names.tolist()} - {*groups}))
+    return Part(kind, total, by or "folder", units, uncounted, differences)
 
 
 def _timelines(faces: FaceTable, summary: TableSummary) -> tuple[Timeline, ...]:
@@ -174,14 +177,17 @@ def _without_face(faces: FaceTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source for source in empty if source not in with_face))
 
 
-def _comparison(first: FaceTable, seconds: np.ndarray, second: FaceTable, title: str) -> TableComparison:
+def _comparison(title: str, first: FaceTable, seconds: np.ndarray, table: Any, *, raw: bool) -> TableComparison:
+    second = read_faces(table, raw=raw)
     name = second.name or "second table"
+    if name == title:  # tables of one name in two folders
+        name = os.fspath(table) if isinstance(table, str | os.PathLike) else "second table"
     second_s, differences = row_seconds(second), []
     for timed in (True, False):
         one, two = first.timed == timed, second.timed == timed
         if one.any() and two.any():
             of_kind = difference(
-                (title or first.name or "first table", first.take(one), seconds[one]),
+                (title, first.take(one), seconds[one]),
                 (name, second.take(two), second_s[two]),
             )
             differences.append(replace(of_kind, kind="videos" if timed else "images"))

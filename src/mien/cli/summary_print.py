@@ -15,6 +15,7 @@ from mien.analysis.summary import COUNTED, ExpressionSummary, TableSummary
 from mien.cli.output import counted
 from mien.cli.predict_table import one_line
 from mien.draw.palette import colours_of
+from mien.draw.video import clock
 
 _MOST_VIDEOS = 6  # that are shown with their tracks; more get a line each
 _BAR = 40  # cells at most
@@ -41,6 +42,8 @@ def print_summary(summary: TableSummary) -> None:
     for folder in summary.folders[: None if len(summary.folders) == 1 else 0]:
         _heading(console, folder.source, _of_images(folder))
         bounded |= _expressions(console, folder)
+    if not any(summary):
+        console.print("The table has no rows.\n")
     lines = [COUNTED, *(f"{note[0].upper()}{note[1:]}." for note in summary.notes)]
     intervals = sorted({unit.resampled for unit in summary if unit.resampled})
     if intervals and not bounded:
@@ -53,15 +56,6 @@ def print_summary(summary: TableSummary) -> None:
         lines.append("Too little was seen for intervals.")
     for line in lines:
         console.print(Text(line, "dim"))
-
-
-def clock(seconds: float | None) -> str:
-    """ "0:07", "1:02:03"; "–" for None."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _heading(console: Console, name: str, text: str) -> None:
@@ -171,7 +165,7 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
     if units[0].kind == "track":
         columns = {
             "track": [str(unit.track) for unit in units],
-            "seen": [f"{clock(unit.first_s)}–{clock(unit.last_s)}" for unit in units],
+            "seen": [_seen(unit) for unit in units],
             "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
             "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
             "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
@@ -198,6 +192,12 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
         }
     empty = [n for n in ("uncertain", "flagged") if all(cell.split()[0] in ("0", "0.0") for cell in columns[n])]
     return {name: cells for name, cells in columns.items() if name not in empty}
+
+
+def _seen(track: ExpressionSummary) -> str:
+    if track.first_s is None or track.last_s is None:
+        return "–"
+    return f"{clock(track.first_s)}–{clock(track.last_s)}"
 
 
 def _width(columns: dict[str, list[str]]) -> int:

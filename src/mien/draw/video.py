@@ -18,8 +18,10 @@ _LONGEST_GAP_S = 0.5  # between two frames of a track that is drawn through
 
 
 def clock(time_s: float) -> str:
-    """ "1:05.2"; from an hour on "1:01:05"."""
+    """ "1:05.2"; from an hour on "1:01:05"; times before 0, of tables whose times were shifted, as "-0:02.5"."""
     tenths = round(time_s * 10)
+    if tenths < 0:
+        return f"-{clock(-time_s)}"
     minutes, rest = divmod(tenths, 600)
     if minutes < 60:
         return f"{minutes}:{rest / 10:04.1f}"

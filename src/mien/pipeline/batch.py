@@ -162,7 +162,8 @@ def _steps(
 
 
 def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[str | ImageError]:
-    """The images and videos as given and those in folders, each once; unreadable folders as their errors.
+    """The images and videos as given and those in folders, each once, however its path is written; unreadable
+    folders as their errors.
 
     Folders are left without what lies below `leave_out`.
     """
@@ -171,10 +172,9 @@ def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[st
     for name in names:
         folder = os.path.isdir(name)
         for item in images_in(name) if folder else (name,):
-            if isinstance(item, ImageError):
-                items.setdefault(item.source, item)
-            elif not (folder and below and os.path.abspath(item).startswith(below)):
-                items.setdefault(item, item)
+            path = os.path.abspath(item.source if isinstance(item, ImageError) else item)
+            if isinstance(item, ImageError) or not (folder and below and path.startswith(below)):
+                items.setdefault(path, item)
     return list(items.values())
 
 
@@ -257,8 +257,8 @@ def _written(steps: Iterator[_Step], journal: Journal, output: Path, *, order: l
                     journal.add(step.result.source, rows, checkpoint=step.checkpoint)
                     rows = []
             yield step.result
-    from mien.pipeline.table import write_all
+        from mien.pipeline.table import write_all
 
-    with plain_disk_errors(output, option="--output"):
-        write_all(lambda: journal.rows(order), journal.labels, output)
-        journal.finish()
+        with plain_disk_errors(output, option="--output"):
+            write_all(lambda: journal.rows(order), journal.labels, output)
+            journal.finish()

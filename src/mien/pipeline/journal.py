@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
 
 from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
 from mien.media.file_state import FileState, file_stamp, file_state, unchanged
+from mien.media.lock import lock
 from mien.media.resume import differences
 from mien.pipeline.rows import TableRow
 
@@ -52,31 +52,42 @@ class Journal:
         self._stamps = {source: None if path is None else file_stamp(path) for source, path in files.items()}
         self._states: dict[str, FileState | None] = {}  # of what is being written
         self._file: IO[bytes] | None = None
-        if overwrite:
-            self.path.unlink(missing_ok=True)
-        elif self.path.exists():
-            self._resume()
-        elif output.exists():
+        if self.path.exists():
+            with self._open("r+b") as file:
+                if overwrite:
+                    self.path.unlink()
+                else:
+                    self._resume(file)
+        elif output.exists() and not overwrite:
             self._extend()
 
-    def _resume(self) -> None:
+    def _open(self, mode: str) -> IO[bytes]:
+        """The journal, which no other process writes. Raises `OutputError`."""
+        file = cast("IO[bytes]", self.path.open(mode))
+        if not lock(file):
+            file.close()
+            raise OutputError(
+                f"{self.output} is being written by another run of mien; wait for its end, or choose another output"
+            )
+        return file
+
+    def _resume(self, file: IO[bytes]) -> None:
         complete = 0
         header: dict[str, Any] | None = None
         try:
-            with self.path.open("rb") as file:
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    if header is None:
-                        header = dict(json.loads(line))
-                    else:
-                        self._know(_read_line(line))
-                    complete += len(line)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                if header is None:
+                    header = dict(json.loads(line))
+                else:
+                    self._know(_read_line(line))
+                complete += len(line)
         except (ValueError, LookupError, TypeError):
             raise OutputError(f"{self.path} is no journal of mien; remove it, or choose another output") from None
         if header is not None:
             self._check(self.path, "begun", header)
-        os.truncate(self.path, complete)
+        file.truncate(complete)
 
     def _extend(self) -> None:
         """Take over a finished table, so that new images can be added to it."""
@@ -84,19 +95,21 @@ class Journal:
 
         try:
             lines = self.settings_path.read_bytes().splitlines()
-            header, size, files = json.loads(lines[0]), json.loads(lines[1]), dict(map(json.loads, lines[2:]))
+            header, files = json.loads(lines[0]), dict(map(json.loads, lines[2:]))
+            as_made = unchanged(str(self.output), json.loads(lines[1]))
         except FileNotFoundError:
             read_table(self.output, self.labels)  # what is no table at all is said first
-            header, size, files = None, None, {}
+            header, files, as_made = None, {}, False
         except (ValueError, LookupError, TypeError):
-            header, size, files = None, None, {}
-        if header is not None:
-            self._check(self.output, "made", header)
-        if header is None or size != self.output.stat().st_size:
+            header, files, as_made = None, {}, False
+        if header is None:
             raise OutputError(
                 f"{self.output} is there, and {self.settings_path.name} does not say how it was made; "
                 "use --overwrite, or another output"
             )
+        self._check(self.output, "made", header)
+        if not as_made:
+            raise OutputError(f"{self.output} was edited after it was made; use --overwrite, or another output")
         batches = read_table(self.output, self.labels).to_batches(max_chunksize=_ROWS_A_LINE)
         rows = (row for batch in batches for row in batch.to_pylist())
         with atomic_open(self.path) as file:
@@ -132,7 +145,7 @@ class Journal:
             self.checkpoints[source], self._parts[source] = line.checkpoint, line.part + 1
 
     def __enter__(self) -> Self:
-        self._file = self.path.open("ab")
+        self._file = self._open("ab")
         if self._file.tell() == 0:
             try:
                 self._write(_line(self._header))
@@ -189,7 +202,7 @@ class Journal:
         """The table is written: keep how it was made, and from which files; the journal has done its work."""
         files: dict[str, Any] = {}
         with self.path.open("rb") as journal, atomic_open(self.settings_path) as file:
-            file.write(journal.readline() + _line(self.output.stat().st_size))
+            file.write(journal.readline() + _line(file_state(str(self.output))))
             for line in map(_read_line, journal):
                 files[line.source] = line.file
             file.writelines(map(_line, files.items()))

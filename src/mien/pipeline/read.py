@@ -80,15 +80,22 @@ def _read(path: Path) -> pa.Table:
 
 
 def _types(names: list[str]) -> dict[str, Any]:
-    """The types of the columns of the contract among these."""
-    return {field.name: field.type for field in schema(labels_of(names)) if field.name in names}
+    """The types of the columns of the contract among these; integers as floats, for pandas writes "0.0"."""
+    wide = {pa.int64(): pa.float64()}
+    return {
+        field.name: wide.get(field.type, field.type) for field in schema(labels_of(names)) if field.name in names
+    }
 
 
 def _read_csv(path: Path) -> pa.Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        names = next(csv.reader([file.readline()]), [])
-    if len(names) == 1 and ";" in names[0]:
-        raise ValueError("its columns are separated by semicolons; save it with commas, or as .xlsx")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            names = next(csv.reader([file.readline()]), [])
+    except UnicodeDecodeError:
+        raise ValueError('it is not in UTF-8; save it as "CSV UTF-8", or as .xlsx') from None
+    for separator, word in {";": "semicolons", "\t": "tabs"}.items():
+        if len(names) == 1 and separator in names[0]:
+            raise ValueError(f"its columns are separated by {word}; save it with commas, or as .xlsx")
     return arrow_csv.read_csv(
         path,
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
