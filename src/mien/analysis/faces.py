@@ -108,7 +108,7 @@ def read_faces(table: Any, *, raw: bool = False) -> FaceTable:
 
 
 def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> FaceTable:
-    columns, repeated = _without_repeats(columns, labels)
+    columns, repeated = _deduplicated(columns, labels)
     flags, certain = _text(columns["flags"]), columns["certain"]
     expression = columns["expression"]
     smooth = not raw and "smoothed" in columns.column_names and columns["smoothed"].null_count < len(columns)
@@ -147,7 +147,7 @@ def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> Face
     return table
 
 
-def _without_repeats(columns: pa.Table, labels: LabelSet) -> tuple[pa.Table, int]:
+def _deduplicated(columns: pa.Table, labels: LabelSet) -> tuple[pa.Table, int]:
     """The rows each once, and how many are left out: joined tables may overlap.
 
     Raises `InputError` where rows of one face of one frame are not the same.
