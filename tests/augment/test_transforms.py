@@ -88,3 +88,8 @@ def test_grey_is_the_luminance() -> None:
     x = torch.zeros(1, 3, 2, 2)
     x[:, 1] = 1
     torch.testing.assert_close(transforms.grey(x, rng(), p=1), torch.full((1, 3, 2, 2), 0.587))
+
+
+def test_images_below_the_least_side_are_not_shrunk() -> None:
+    x = torch.rand(4, 3, 8, 8)
+    assert torch.equal(transforms.low_resolution(x, torch.Generator().manual_seed(0), p=1, least_px=24), x)

@@ -59,6 +59,14 @@ def test_a_text_is_read_as_the_field_wants_it(name: str, text: Any, value: Any) 
         ("optimizer.lr", "nan", "Optimizer.lr is nan; it must be float"),
         ("monitor", "loss", "Recipe.monitor is 'loss'; it must be one of 'accuracy', 'balanced_accuracy'"),
         ("optimizer.lr_multipliers.head", "fast", "must be Mapping[str, float]"),
+        ("optimizer.lr_multipliers.head", "-1", "optimizer.lr_multipliers.head is -1.0; it must not be below 0"),
+        ("optimizer.weight_decay", "-1", "Optimizer.weight_decay is -1.0; it must be at least 0"),
+        ("optimizer.grad_clip", "0", "nothing would be trained"),
+        ("schedule.warmup_epochs", "-4", "Schedule.warmup_epochs is -4.0; it must be at least 0"),
+        ("loss.temperature", "0", "Loss.temperature is 0.0; it must be above 0"),
+        ("batch", "0", "Recipe.batch is 0; it must be at least 1"),
+        ("seed", "-1", "Recipe.seed is -1; it must be at least 0"),
+        ("seed", str(2**63), "must be below 2**63"),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, text: str, message: str) -> None:

@@ -105,6 +105,19 @@ def test_known_classes_can_be_stated(sets: list[Path]) -> None:
         TrainingData(make_plan(replace(TINY, known_classes={"raf-db": ("angry",)}), sets))
 
 
+def test_validation_is_over_the_classes_that_a_source_knows(sets: list[Path]) -> None:
+    every = TrainingData(make_plan(TINY, sets))
+    truth = every.store.label[every.sources[0].valid]
+    left_out = every.labels[truth[0]]
+    stated = tuple(label for label in every.labels if label != left_out)
+    data = TrainingData(make_plan(replace(TINY, known_classes={"ferplus": stated}), sets))
+    part = data.valid_parts()[0]
+    assert part.classes.tolist() == [label != left_out for label in data.labels]
+    _, labels = data.validation_batch(part.positions, torch.device("cpu"))
+    assert sorted(labels) == sorted(truth[truth != truth[0]])
+    assert len(data.valid_rows) == len(every.valid_rows) - (truth == truth[0]).sum()
+
+
 def test_every_batch_has_its_shares() -> None:
     samplers = (Shuffle(count=50), Shuffle(count=7, seed=1), Shuffle(count=900, seed=2))
     mixture = Mixture(samplers=samplers, sizes=(50, 7, 900), shares=(0.6, 0.05, 0.35), batch=10, count=400, seed=3)

@@ -187,9 +187,11 @@ def move_points(points: Tensor, matrices: Tensor) -> Tensor:
 def low_resolution(x: Tensor, rng: Generator, *, p: float, least_px: int) -> Tensor:
     """Shrink to between `least_px` and the full side, and back; images in the wild are often small.
 
-    A few sizes per batch keep it fast.
+    A few sizes per batch keep it fast. Images that are no larger than `least_px` stay as they are.
     """
     side = x.shape[-1]
+    if side <= least_px:
+        return x
     chosen = _chosen(len(x), p, rng).nonzero().flatten()
     x = x.clone()
     for rows in chosen.tensor_split(4):

@@ -20,7 +20,7 @@ from mien.training.objective import TrainingBatch
 from mien.training.plan import Plan
 from mien.training.recipe import Recipe
 from mien.training.sampling import Balanced, Mixture, RepeatFactor, Sampler, Shuffle, Weighted
-from mien.training.sources import Source, known_classes, shares_of
+from mien.training.sources import OTHERS, Source, known_classes, shares_of
 from mien.training.teachers import mixed_logits
 
 log = logging.getLogger(__name__)
@@ -41,22 +41,26 @@ class TrainingData:
             else np.eye(len(self.labels) + 1, dtype=np.float32)[self._label, :-1]
         )
         targets, self.known = _known(plan.sources, targets, self.labels, recipe)
+        self._source = np.zeros(len(store), dtype=np.int64)
+        for i, one in enumerate(plan.sources):
+            self._source[np.concatenate([one.train, one.valid])] = i
         usable = np.isfinite(targets).all(axis=1) & (targets.sum(axis=1) > 0)
-        self.sources = tuple(replace(one, train=one.train[usable[one.train]]) for one in plan.sources)
+        stated = (self._label >= 0) & self.known[self._source, self._label]
+        self.sources = tuple(
+            replace(one, train=one.train[usable[one.train]], valid=one.valid[stated[one.valid]])
+            for one in plan.sources
+        )
         for one in self.sources:
             if not len(one.train):
                 raise OptionError(f"{one.name}: no image has a label that the run can use; leave this set out")
         self.train_rows = np.concatenate([one.train for one in self.sources])
-        self.valid_rows = fold.valid[self._label[fold.valid] >= 0]
+        self.valid_rows = np.concatenate([one.valid for one in self.sources])
         self._test_rows = fold.test[self._label[fold.test] >= 0]
         if not len(self.valid_rows):
             raise OptionError(
                 f"{store.folder}: no labelled image is left for validation; raise validation_fraction"
             )
         self.targets = torch.from_numpy(targets)
-        self._source = np.zeros(len(store), dtype=np.int64)
-        for i, one in enumerate(plan.sources):
-            self._source[np.concatenate([one.train, one.valid])] = i
         self._distributions = targets
         self.resize(recipe)
         self.augmentation, self._unchanged = plan.augmentation, plain(plan.augmentation.inputs)
@@ -129,7 +133,7 @@ class TrainingData:
             ValidPart(
                 name=one.name,
                 positions=np.flatnonzero(owner == i),
-                classes=np.isin(list(map(str, self.labels)), list(map(str, one.labels))),
+                classes=self.known[i] & np.isin(list(map(str, self.labels)), list(map(str, one.labels))),
             )
             for i, one in enumerate(self.sources)
             if (owner == i).any()
@@ -166,8 +170,9 @@ def _known(
     sources: Sequence[Source], targets: np.ndarray, labels: LabelSet, recipe: Recipe
 ) -> tuple[np.ndarray, np.ndarray]:
     """Targets (N, K) within the classes that each source knows, and these (S, K)."""
-    if unknown := set(recipe.known_classes) - {one.name for one in sources}:
-        log.info("known_classes of sources that are not given are left out: %s", ", ".join(sorted(unknown)))
+    for name, of in (("known_classes", recipe.known_classes), ("shares", recipe.shares)):
+        if unknown := set(of) - {OTHERS} - {one.name for one in sources}:
+            log.info("%s of sources that are not given are left out: %s", name, ", ".join(sorted(unknown)))
     stated = {one.name: recipe.known_classes[one.name] for one in sources if one.name in recipe.known_classes}
     known = known_classes(sources, targets, labels, stated)
     targets = targets.copy()

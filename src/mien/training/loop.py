@@ -40,7 +40,7 @@ class ValidPart:
 
     name: str
     positions: np.ndarray  # in the validation set
-    classes: np.ndarray  # (K,) bool: of the source; predictions are restricted to them
+    classes: np.ndarray  # (K,) bool: that the source knows; predictions are restricted to them
 
 
 class Data(Protocol):

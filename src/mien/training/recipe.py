@@ -26,6 +26,16 @@ class Optimizer(Settings):
     grad_clip: float | None = None  # largest Euclidean norm of the gradient; null: not clipped
     lr_multipliers: Mapping[str, float] = field(default_factory=dict)  # prefix of parameter names -> factor of lr
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(0, "lr", "weight_decay", "momentum", "grad_clip")
+        if self.grad_clip == 0:
+            raise OptionError("Optimizer.grad_clip is 0, so nothing would be trained; null switches clipping off")
+        if wrong := [name for name, factor in self.lr_multipliers.items() if factor < 0]:
+            raise OptionError(
+                f"optimizer.lr_multipliers.{wrong[0]} is {self.lr_multipliers[wrong[0]]}; it must not be below 0"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Settings):
@@ -84,10 +94,13 @@ class Recipe(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.epochs < 1 or self.batch < 1 or self.micro_batch < 0:
-            raise OptionError(
-                f"epochs {self.epochs} and batch {self.batch} must be at least 1, micro_batch at least 0"
-            )
+        self._at_least(1, "epochs", "batch")
+        self._at_least(
+            0, "micro_batch", "size_px", "mixup", "minutes", "epoch_images", "seed", "patience", "folds",
+            "sampler_strength",
+        )  # fmt: skip
+        if self.seed >= 2**63:
+            raise OptionError(f"seed is {self.seed}; it must be below 2**63")
         if self.micro_batch and self.batch % self.micro_batch:
             raise OptionError(f"batch {self.batch} must be a multiple of micro_batch {self.micro_batch}")
         if bool(self.teachers) != bool(self.loss.distillation_weight):
@@ -96,18 +109,12 @@ class Recipe(Settings):
             raise OptionError("monitor is 'last', so patience would end the run too early; set it to 0")
         if not 0 <= self.ema_decay < 1:
             raise OptionError(f"ema_decay is {self.ema_decay}; it must be at least 0 and below 1")
-        if self.size_px < 0 or self.mixup < 0 or self.optimizer.lr < 0:
-            raise OptionError("size_px, mixup and optimizer.lr must not be below 0")
         if not 0 <= self.mixup_share <= 1:
             raise OptionError(f"mixup_share is {self.mixup_share}; it must lie in 0..1")
         if wrong := [name for name, share in self.shares.items() if not share >= 0]:
             raise OptionError(f"shares.{wrong[0]} is {self.shares[wrong[0]]}; it must not be below 0")
         if self.epoch_images and not self.shares:
             raise OptionError("epoch_images needs shares; without them an epoch is a pass over the training set")
-        if self.minutes < 0:
-            raise OptionError(f"minutes is {self.minutes}; it must not be below 0")
-        if self.epoch_images < 0:
-            raise OptionError(f"epoch_images is {self.epoch_images}; it must not be below 0")
         if self.cached_teachers and not self.teachers:
             raise OptionError("cached_teachers needs teachers")
 

@@ -30,6 +30,13 @@ class Settings:
             fitting = self._checked(field, hints[field.name], getattr(self, field.name))
             object.__setattr__(self, field.name, fitting)
 
+    def _at_least(self, least: float, *names: str) -> None:
+        """Raise `OptionError` for the first of these fields below `least`; null fits."""
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise OptionError(f"{type(self).__name__}.{name} is {value}; it must be at least {least:g}")
+
     def _checked(self, field: Field[Any], hint: Any, value: Any) -> Any:
         try:
             if isinstance(value, dict) and get_origin(hint) is not Mapping:

@@ -29,7 +29,7 @@ class Source:
     name: str
     train: np.ndarray  # rows
     valid: np.ndarray  # rows; none for a set that is for training only
-    labels: LabelSet  # of the set: validation restricts predictions to them
+    labels: LabelSet  # of the set
 
 
 def open_stores(data: Sequence[Path], extra_data: Sequence[Path]) -> list[PreparedStore]:

@@ -249,6 +249,15 @@ def test_a_set_that_is_tested_elsewhere_trains_on_its_train_part_or_on_all_of_it
     assert [rows.tolist() for rows in parts(fold)] == [[0, 1, 2, 3], [], []]
 
 
+def test_a_set_without_a_train_part_never_trains_on_its_other_parts() -> None:
+    partly = table([0, 1, 2, 3], split=["", "test", "valid", ""])
+    assert [rows.tolist() for rows in parts(CrossDataset().folds(partly)[0])] == [[0, 3], [2], []]
+    (fold,) = CrossDataset(validation_fraction=0).folds(table([0, 1, 2], split=["", "test", ""]))
+    assert [rows.tolist() for rows in parts(fold)] == [[0, 2], [], []]
+    with pytest.raises(DataError, match="no labelled image to train on, .* in none: valid, test"):
+        CrossDataset().folds(table([0, 1], split=["valid", "test"]))
+
+
 def test_units_are_joined_through_every_column() -> None:
     subject = words(["a", "a", "b", "", "", "c"])
     near = np.array([-1, 2, 2, -1, -1, -1])

@@ -153,17 +153,23 @@ class GroupFolds:
 class CrossDataset:
     """Train on one set and test on any other: one fold without a test part.
 
-    Trained on is the train part, or all of a set without parts; `validation_fraction` as in `OfficialSplit`.
+    Trained on is the train part, or without one the images that are in no part; `validation_fraction` as in
+    `OfficialSplit`.
     """
 
     validation_fraction: float = 0.1
     seed: int = 0
 
     def folds(self, samples: Samples, *, near: np.ndarray | None = None) -> list[Fold]:
-        """One fold, in all classes of the set."""
+        """One fold, in all classes of the set; raises `DataError` where nothing is to train on."""
         part = "train" if "train" in samples.splits else ""
-        train = np.flatnonzero(((samples.split == part) | (part == "")) & _trainable(samples))
-        if "valid" in samples.splits and part:
+        train = np.flatnonzero((samples.split == part) & _trainable(samples))
+        if not len(train):
+            there = ", ".join(samples.splits) or "no parts"
+            raise DataError(
+                f"{samples.files} has no labelled image to train on, in a train part or in none: {there}"
+            )
+        if "valid" in samples.splits:
             valid = np.flatnonzero((samples.split == "valid") & (samples.label >= 0))
         else:
             train, valid = _held_out(

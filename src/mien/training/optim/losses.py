@@ -27,6 +27,9 @@ class Loss(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._at_least(0, "ce_weight", "smoothed_ce_weight", "distillation_weight")
+        if self.temperature <= 0:
+            raise OptionError(f"Loss.temperature is {self.temperature}; it must be above 0")
         if not 0 <= self.label_smoothing < 1:
             raise OptionError(f"label_smoothing {self.label_smoothing} must be at least 0 and below 1")
 

@@ -20,6 +20,10 @@ class SAMConfig(Settings):
 
     rho: float = 0.05  # radius of the neighbourhood
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(0, "rho")
+
 
 class SAM:
     """Puts into `.grad` the gradient at the worst neighbour, for the optimizer to step along.

@@ -19,6 +19,10 @@ class Schedule(Settings):
     per_epoch: bool = False  # changes once per epoch, as in the published runs, not at every step
     floor: float = 0.0  # the cosine's last factor
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(0, "warmup_epochs", "gamma", "floor")
+
     def factor(self, step: int, *, per_epoch: int, epochs: int) -> float:
         """Of the learning rate at `step` (from 0) in a run of `epochs` epochs of `per_epoch` steps."""
         warmup = self.warmup_epochs * per_epoch
