@@ -24,12 +24,14 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "phanet": ("phanet", {"config_name": "light", "size_px": 112}),
     "phanet on densenet": ("phanet", {"config_name": "small", "size_px": 112}),
     "phanet on ir50": ("phanet", {"backbone": "ir50", "width": 64, "size_px": 112}),
-    "phanet, nothing on": (
+    "phanet, means of the scales": (
         "phanet",
         {"config_name": "light", "size_px": 112, "attention": False, "scale_selection": False, "poses": 0},
     ),
     "phanet without poses": ("phanet", {"config_name": "light", "size_px": 112, "poses": 0}),
     "phanet, two scales kept": ("phanet", {"config_name": "small", "size_px": 112, "select": 2}),
+    "bare backbone": ("bare_backbone", {}),
+    "bare backbone, light": ("bare_backbone", {"config_name": "light", "size_px": 112}),
 }
 
 

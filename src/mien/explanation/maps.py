@@ -18,7 +18,13 @@ METHODS = {  # name -> what it needs, in words
     "grad-cam": "a network in torch",
     "integrated-gradients": "a network in torch",
 }
-NETWORK_TITLES = {"poster": "POSTER", "poster_v2": "POSTER++", "apvit": "APViT", "phanet": "PhaNet (re-derived)"}
+NETWORK_TITLES = {
+    "poster": "POSTER",
+    "poster_v2": "POSTER++",
+    "apvit": "APViT",
+    "phanet": "PhaNet (re-derived)",
+    "bare_backbone": "Bare backbone",
+}
 Kind = Literal["signed", "positive", "kept"]
 
 

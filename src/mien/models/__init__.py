@@ -17,6 +17,7 @@ NETWORKS = {  # name -> import path of its config
     "poster_v2": "mien.models.poster_v2:PosterV2Config",
     "apvit": "mien.models.apvit:APViTConfig",
     "phanet": "mien.models.phanet:PhaNetConfig",
+    "bare_backbone": "mien.models.bare_backbone:BareBackboneConfig",
     "landmarks68": "mien.models.landmarks68:Landmarks68Config",
     "roll": "mien.models.roll:RollConfig",
     "yunet": "mien.models.yunet:YuNetConfig",

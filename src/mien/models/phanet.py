@@ -50,11 +50,6 @@ class PhaNetConfig:
     temperature: float = 1.0  # of the scale weights; lower is harder
     dropout: float = 0.5
 
-    @property
-    def plain(self) -> bool:
-        """Nothing of PhaNet is on: the backbone's last map, its mean and a linear head."""
-        return not (self.attention or self.scale_selection or self.poses)
-
     def build(self) -> PhaNet:
         """The network, with random weights."""
         return PhaNet(self)
@@ -133,12 +128,10 @@ class PhaNet(nn.Module):
         self.image_backbone = image_backbone(config.backbone, config.image, config.dense)
         channels = self.image_backbone.out_channels
         _check(config, scales=len(channels))
-        width = channels[-1] if config.plain else config.width
-        self.scales = nn.ModuleList()
+        width = config.width
+        self.scales = nn.ModuleList(Scale(c, width, attention=config.attention) for c in channels)
         self.pose_head = self.selection = self.branches = None
         self.auxiliary = nn.ModuleList()
-        if not config.plain:
-            self.scales.extend(Scale(c, width, attention=config.attention) for c in channels)
         if config.attention:
             self.auxiliary.extend(nn.Linear(width, config.classes) for _ in channels)
         if config.poses:
@@ -190,8 +183,6 @@ class PhaNet(nn.Module):
         config = self.config
         check_faces(x, config.size_px)
         maps = self.image_backbone(x)
-        if config.plain:
-            return Encoding(maps[-1].mean(dim=(2, 3)), maps)
         projected, mask_logits = zip(*(scale(y) for scale, y in zip(self.scales, maps, strict=True)), strict=True)
         pose_logits = pose = None
         if self.pose_head is not None:  # before attention: the pose needs the pooled face

@@ -3,8 +3,8 @@
     mien data prepare ferplus DIR --out prepared/ferplus
     mien train comparison/backbone --data prepared/ferplus --out runs/comparison-backbone
 
-MobileFaceNet, the mean of its last map, a linear head: PhaNet with nothing of PhaNet. Starts from the image
-backbone of the package. The next stage stands in _common.py.
+MobileFaceNet, the mean of its last map, a linear head. Starts from the image backbone of the package. The next
+stage stands in _common.py.
 """
 
 from mien.training.optim.schedule import Schedule
@@ -12,9 +12,9 @@ from mien.training.recipe import Optimizer, Recipe
 
 RECIPE = Recipe(
     name="comparison-backbone",
-    network="phanet",
+    network="bare_backbone",
     config_name="light",
-    model_kwargs={"attention": False, "scale_selection": False, "poses": 0, "size_px": 64, "dropout": 0.2},
+    model_kwargs={"size_px": 64},
     pretrained={"image_backbone": "default:image_backbone"},
     data="ferplus",
     variant="most-votes",

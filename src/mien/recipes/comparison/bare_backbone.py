@@ -10,11 +10,8 @@ from mien.recipes.comparison._common import same
 
 RECIPE = same(
     "bare_backbone",
-    "phanet",
+    "bare_backbone",
     measured="85.0",
     landmarks=False,
-    attention=False,
-    scale_selection=False,
-    poses=0,
     dropout=0.2,
 )
