@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 1_048_576 - 1  # of a sheet, below the heading
 _SHEET = "faces"
 _UNDATED = datetime(1980, 1, 1)  # the first date of an archive
-_WITHOUT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")  # XML forbids or changes them
+_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")  # as Excel writes them
 
 
 class SheetFullError(OutputError):
@@ -65,7 +66,7 @@ def write_xlsx(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: IO[
     def cell(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        made = WriteOnlyCell(sheet, _WITHOUT_CONTROLS.sub("\ufffd", value))
+        made = WriteOnlyCell(sheet, _UNSAFE.sub(lambda one: f"_x{ord(one[0]):04X}_", value))
         made.data_type = "s"
         return made
 
@@ -127,13 +128,19 @@ def read_xlsx(path: Path) -> pa.Table:
         raise InputError(f"{path} is no Excel workbook ({error})") from error
     try:
         cells = book.worksheets[0].iter_rows(values_only=True)
-        names = [str(name) for name in next(cells, ()) if name is not None]
-        short = (None,) * len(names)  # a row ends with its last value
-        rows = [(*row, *short)[: len(names)] for row in cells if any(value is not None for value in row)]
+        heading = next(cells, ())
+        at = [i for i, name in enumerate(heading) if name is not None]
+        short = (None,) * len(heading)  # a row ends with its last value
+        full = ((*row, *short) for row in cells if any(value is not None for value in row))
+        rows = [[_unescaped(row[i]) for i in at] for row in full]
     finally:
         book.close()
-    values: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pa.table({name: _column(of_name) for name, of_name in zip(names, values, strict=True)})
+    values: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * len(at)
+    return pa.table({str(heading[i]): _column(of_name) for i, of_name in zip(at, values, strict=True)})
+
+
+def _unescaped(value: Any) -> Any:
+    return _ESCAPE.sub(lambda one: chr(int(one[1], 16)), value) if isinstance(value, str) else value
 
 
 def _column(values: Sequence[Any]) -> pa.Array:
