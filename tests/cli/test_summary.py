@@ -74,3 +74,12 @@ def test_a_plot_is_written(table: Path, tmp_path: Path) -> None:
     assert run(["plot", str(table), "-o", str(tmp_path / "p.svg"), "--baseline", "auto"]) == 0
     assert "track 2" in (tmp_path / "p.svg").read_text()
     assert run(["plot", str(table), "-o", str(tmp_path / "no/p.svg")]) == 1
+
+
+@pytest.mark.parametrize("command", ["summary", "report", "plot"])
+def test_the_table_itself_is_not_overwritten(table: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    link, before = table.with_name("link.csv"), table.read_bytes()
+    link.symlink_to(table)
+    assert run([command, str(table), "-o", str(link)]) == 1
+    assert "link.csv would be overwritten" in capsys.readouterr().err
+    assert table.read_bytes() == before

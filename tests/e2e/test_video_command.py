@@ -97,14 +97,36 @@ def test_what_cannot_be_is_said(talk: Path, tmp_path: Path, capsys: pytest.Captu
     options = ["predict", str(talk), "--annotated", str(tmp_path / "a.mp4"), "--draw", "boxes,landmarks"]
     assert run(options) == 2
     assert "videos have no landmarks drawn" in capsys.readouterr().err
-    assert run(["predict", str(talk), "--anonymize", "blur"]) == 2
-    assert "--anonymize is of the images that --save writes" in capsys.readouterr().err
     assert run(["predict", str(talk), "--start", "soon"]) == 2
     assert "is no time" in capsys.readouterr().err
     assert run(["predict", str(talk), "--fps", "2", "--every", "2"]) == 2
     talk.with_name("cut.mp4").write_bytes(talk.read_bytes()[:2000])
     assert run(["predict", str(talk.with_name("cut.mp4"))]) == 1
     assert "moov" in capsys.readouterr().err
+    assert run(["predict", str(talk.with_name("cut.mp4")), "--annotated", str(tmp_path / "a.mp4")]) == 1
+    errors = capsys.readouterr().err
+    assert "moov" in errors
+    assert "a.mp4" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("--anonymize blur", "--anonymize: nothing is drawn without --save"),
+        ("--draw boxes --explain x", "--draw: nothing is drawn without --save"),
+        ("--explain-method attention", "--explain-method: nothing is explained"),
+        ("--images-per-part 5 --workers 2", "--workers, --images-per-part: of use with --engine ray only"),
+        ("--no-detect --small-faces --threshold 0.4", "--threshold, --small-faces: with --no-detect nothing"),
+        ("--engine ray --anonymize blur --json -o x", "--anonymize, --json: --engine ray writes tables only"),
+        ("--engine spark", "No engine called 'spark'"),
+        ("camera:0 --draw boxes", "--draw, several sources: not for a camera"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    capsys: pytest.CaptureFixture[str], options: str, reason: str
+) -> None:
+    assert run(["predict", str(PHOTO), *options.split()]) == 2
+    assert reason in capsys.readouterr().err
 
 
 def test_times_are_read_and_written() -> None:

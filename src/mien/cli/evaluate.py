@@ -63,7 +63,7 @@ def evaluate(
     from mien.cli.progress import progress
     from mien.evaluation.evaluate import evaluate
 
-    check_output_files(json_file, html)
+    check_output_files(json_file, html, inputs=(predictions, compare))
     with progress("evaluating", quiet=quiet) as bar:
         result = evaluate(
             dataset, data, weights=weights, predictions=predictions, split=split, variant=variant, compare=compare,

@@ -67,7 +67,7 @@ def explain(
         output, sheet = (output, None) if len(several) == 1 else (None, output)
     if output is not None and len(several) > 1:
         raise OptionError(f"--output shows one network, not {len(several)}; --sheet shows them all")
-    check_output_files(output, sheet, npz)
+    check_output_files(output, sheet, npz, inputs=(image,))
     for path in (output, sheet):
         if path is not None:
             check_image_suffix(path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mien.errors import OptionError
 
 WEIGHTS = "Name (mien weights list), a .safetensors file with its manifest, or a folder with a manifest.json."
 
@@ -36,6 +39,12 @@ def set_names(incomplete: str) -> list[str]:
     from mien.datasets import dataset_names
 
     return [name for name in dataset_names() if name.startswith(incomplete)]
+
+
+def refuse(given: Mapping[str, bool], reason: str) -> None:
+    """Raises `OptionError` that names the options that were given although they do nothing here."""
+    if names := [name for name, is_given in given.items() if is_given]:
+        raise OptionError(f"{', '.join(names)}: {reason}")
 
 
 Weights = Annotated[str, typer.Option(help=WEIGHTS, autocompletion=weights_names)]

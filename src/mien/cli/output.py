@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,17 @@ from mien.errors import OutputError
 from mien.media.atomic import atomic_write
 
 
-def check_output_files(*paths: Path | None) -> None:
-    """Raises `OutputError` before the work for what would fail after it."""
-    for path in paths:
-        if path is not None and path.is_dir():
+def check_output_files(*paths: Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Raises `OutputError` before the work for what would fail after it, or overwrite an input or output."""
+    taken = {os.path.realpath(path) for path in inputs if path is not None}
+    for path in (path for path in paths if path is not None):
+        if path.is_dir():
             raise OutputError(f"{path} is a folder; name a file in it")
-        if path is not None and not path.parent.is_dir():
+        if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
+        if os.path.realpath(path) in taken:
+            raise OutputError(f"{path} would be overwritten: it is an input or another output; choose another name")
+        taken.add(os.path.realpath(path))
 
 
 @contextmanager

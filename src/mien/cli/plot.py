@@ -21,6 +21,6 @@ def plot(
     from mien.analysis.plot import plot_table
     from mien.cli.output import check_output_files, writing
 
-    check_output_files(output)
+    check_output_files(output, inputs=(table,))
     with writing(output):
         plot_table(table, output, style=style, baseline=baseline or (), raw=raw)

@@ -12,11 +12,13 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.options import Overwrite, Priors, Tta, Weights
+from mien.cli.options import Overwrite, Priors, Tta, Weights, refuse
 from mien.cli.progress import progress
 from mien.errors import InputError, OptionError
 
 BEYOND = "Beyond one machine"
+DRAW, EXPLAIN_METHOD = "boxes,labels,bars", "occlusion"
+DETECTOR, THRESHOLD, IMAGES_PER_PART = "yunet-slim", 0.5, 1000
 
 
 def predict(
@@ -47,7 +49,7 @@ def predict(
             help="What --save and --annotated draw: boxes, labels, bars (videos: a strip over time), on images "
             "also landmarks and axes; or none."
         ),
-    ] = "boxes,labels,bars",
+    ] = DRAW,
     anonymize: Annotated[
         str | None, typer.Option(help="Make faces unrecognisable in --save and --annotated: pixelate or blur.")
     ] = None,
@@ -56,17 +58,17 @@ def predict(
     ] = None,
     explain_method: Annotated[
         str, typer.Option(help="Method of --explain: occlusion, attention, grad-cam or integrated-gradients.")
-    ] = "occlusion",
+    ] = EXPLAIN_METHOD,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per row.")] = False,
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="Detect faces, or take each image as one face.")
     ] = True,
     detector: Annotated[
         str, typer.Option(help="yunet-slim, or centerface (an extra), which takes ten times as long.")
-    ] = "yunet-slim",
+    ] = DETECTOR,
     threshold: Annotated[
         float, typer.Option(help="Detection threshold: least confidence of a face, 0 to 1.")
-    ] = 0.5,
+    ] = THRESHOLD,
     small_faces: Annotated[
         bool | None,
         typer.Option(
@@ -127,7 +129,7 @@ def predict(
     ] = None,
     images_per_part: Annotated[
         int, typer.Option(help="Images per Parquet file of the output.", rich_help_panel=BEYOND)
-    ] = 1000,
+    ] = IMAGES_PER_PART,
     temp_dir: Annotated[
         Path | None,
         typer.Option(help="Folder for Ray's temporary files on this machine.", rich_help_panel=BEYOND),
@@ -136,13 +138,22 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
     """Detect the faces in images and videos and predict their expressions. 0: done; 1: a file could not be read."""
+    if not detect:
+        refuse(
+            {"--detector": detector != DETECTOR, "--threshold": threshold != THRESHOLD,
+             "--small-faces": small_faces is not None},
+            "with --no-detect nothing is detected; leave one of them out",
+        )  # fmt: skip
+    drawing = {"--draw": draw != DRAW, "--anonymize": anonymize is not None,
+               "--explain-method": explain_method != EXPLAIN_METHOD}  # fmt: skip
     if engine != "local":
         from mien.cli.predict_collection import predict_collection
 
-        if save is not None or as_json or annotated is not None or explain is not None:
-            raise OptionError(
-                f"--engine {engine} writes tables only; leave --save, --explain, --json and --annotated out"
-            )
+        refuse(
+            drawing | {"--save": save is not None, "--explain": explain is not None, "--json": as_json,
+                       "--annotated": annotated is not None},
+            f"--engine {engine} writes tables only; leave it out",
+        )  # fmt: skip
         from mien.cli.predict_video import seconds
 
         video = {"fps": fps, "every": every, "start_s": seconds(start) or 0.0, "end_s": seconds(end)}
@@ -153,16 +164,21 @@ def predict(
             priors=priors, tta=tta, min_confidence=min_confidence, precision=precision,
             video=video | {"smoothing": smoothing, "reuse_scores": reuse_scores},
         )  # fmt: skip
-    if column is not None or address is not None or workers or temp_dir is not None:
-        raise OptionError("--column, --address, --workers and --temp-dir belong to --engine ray")
+    refuse(
+        {"--column": column is not None, "--address": address is not None, "--workers": workers != 0,
+         "--images-per-part": images_per_part != IMAGES_PER_PART, "--temp-dir": temp_dir is not None},
+        "of use with --engine ray only",
+    )  # fmt: skip
     from mien.media.live import is_live
 
     if any(map(is_live, sources)):
-        if len(sources) > 1 or not detect or every != 1 or any((save, explain, annotated, start, end)):
-            raise OptionError(
-                "a camera or stream is predicted alone, without --save, --explain, --annotated, --no-detect, "
-                "--every, --start and --end; mien camera has its options"
-            )
+        refuse(
+            drawing | {"--save": save is not None, "--explain": explain is not None,
+                       "--annotated": annotated is not None, "--no-detect": not detect, "--every": every != 1,
+                       "--start": start is not None, "--end": end is not None,
+                       "--no-reuse-scores": not reuse_scores, "several sources": len(sources) > 1},
+            "not for a camera or stream, which is predicted alone; mien camera has its options",
+        )  # fmt: skip
         from mien.cli.camera import predict_live
 
         return predict_live(
@@ -191,8 +207,17 @@ def predict(
         raise InputError(f"{', '.join(sources)}: no image or video there; name some, or a folder with some")
     videos = [item for item in images if isinstance(item, str) and is_video(item)]
     parts = [] if draw == "none" else [part.strip() for part in draw.split(",")]
-    if anonymize is not None and save is None and annotated is None:
-        raise OptionError("--anonymize is of the images that --save writes and the video that --annotated writes")
+    if save is None and annotated is None:
+        refuse(
+            {"--draw": draw != DRAW, "--anonymize": anonymize is not None},
+            "nothing is drawn without --save (images) or --annotated (a video)",
+        )
+    refuse(
+        {"--explain-method": explain is None and explain_method != EXPLAIN_METHOD},
+        "nothing is explained without --explain",
+    )
+    if not videos and (fps is not None or every != 1 or start is not None or end is not None):
+        sys.stderr.write("mien: --fps, --every, --start and --end are for videos, and there is none\n")
     if annotated is not None:
         if len(images) != 1 or not videos:
             raise OptionError("--annotated is for one video; give one, or --save for images")
@@ -240,6 +265,8 @@ def predict(
                 tracks.add(result)
             else:
                 table += rows
+        if summary.failed and not summary.frames:
+            annotated = None
         if annotated is not None and rows_in is not None:
             _annotate(videos[0], rows_in, annotated, parts, anonymize, quiet=quiet)
     if table:

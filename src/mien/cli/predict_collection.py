@@ -7,13 +7,15 @@ from typing import Any
 
 from mien.cli.output import counted
 from mien.cli.progress import progress
-from mien.errors import OptionError
+from mien.errors import OptionError, UnknownNameError
 
 
 def predict_collection(sources: list[str], output: str | None, *, quiet: bool, **options: Any) -> int:
     """Predict into a folder of parts. 0: done; 1: a file could not be read."""
     from mien.distributed import predict
 
+    if options["engine"] not in predict.ENGINES:
+        raise UnknownNameError("engine", options["engine"], predict.ENGINES)
     if output is None:
         raise OptionError("--engine ray writes its table in parts: name a folder or a URI for them with --output")
     with progress("predicting", quiet=quiet) as bar:

@@ -31,6 +31,6 @@ def report(
     from mien.cli.output import check_output_files, write_text
 
     page = output or table.with_name(table.name + ".html")
-    check_output_files(page)
+    check_output_files(page, inputs=(table, second))
     write_text(report(table, second, group=group, faces=faces, title=title, raw=raw).to_html(), page)
     typer.echo(f"report: {page}")

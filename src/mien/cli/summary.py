@@ -25,7 +25,7 @@ def summary(
     from mien.cli.summary_print import print_summary
     from mien.errors import OptionError
 
-    check_output_files(output)
+    check_output_files(output, inputs=(table,))
     if output is not None and output.suffix.lower() not in (".csv", ".json"):
         raise OptionError(
             f"{output}: summaries are written as .csv or .json, not {output.suffix or 'without ending'}"
