@@ -65,6 +65,18 @@ def test_a_process_ends_with_the_code_of_its_command(tmp_path: Path) -> None:
     assert process("nonsense").returncode == 2
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+@pytest.mark.parametrize("command", ["--version", "doctor"])
+def test_a_full_disk_below_the_output_is_one_line(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mien", command], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("mien: the output cannot be written: the disk is full")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("width", [60, 80, 120, None])
 def test_the_terminal_has_one_line_per_face_and_each_path_once(
     mien_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int | None

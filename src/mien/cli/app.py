@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
@@ -81,12 +82,14 @@ app = typer.Typer(
 def run(arguments: list[str]) -> int:
     """Run one command; a `MienError` becomes one line on stderr. 0 done, 1 failed, 2 wrong usage."""
     from mien.errors import MienError, OptionError
+    from mien.media.disk import is_disk_full
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except MienError as error:
         _print_error(str(error))
         return 2 if isinstance(error, OptionError) else 1
@@ -98,6 +101,11 @@ def run(arguments: list[str]) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
+        if is_disk_full(error):
+            _print_error("the output cannot be written: the disk is full; free some space and run this again")
+            with suppress(OSError):  # which would try to write the rest
+                sys.stdout.close()
+            return 1
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
         error.show()  # wrong usage, in Typer's words
