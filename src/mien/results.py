@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien.arguments import check_fields, checked
-from mien.errors import OptionError, UnknownNameError, refused
+from mien.errors import OptionError, UnknownNameError, refused, shortened
 from mien.geometry import Box
 from mien.labels import LabelSet
 
@@ -72,7 +72,7 @@ class Scores:
 
     def __getitem__(self, label: str) -> float:
         if not isinstance(label, str) or label not in self.labels:
-            raise UnknownNameError("class", str(label), self.labels)
+            raise UnknownNameError("class", label if isinstance(label, str) else shortened(label), self.labels)
         return self.values[self.labels.index(label)]
 
     def __iter__(self) -> Iterator[str]:

@@ -28,7 +28,7 @@ def test_a_plot_is_written_in_the_colours_of_the_expressions(tmp_path: Path, sty
 
 def test_an_svg_is_the_same_each_time(tmp_path: Path) -> None:
     for name in "ab":
-        plot_table(arrow(conversation(5.0)), tmp_path / f"{name}.svg")
+        plot_table(arrow(conversation(5.0)), str(tmp_path / f"{name}.svg"))
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 

@@ -354,6 +354,17 @@ def test_animations_have_the_times_of_their_durations(tmp_path: Path, suffix: st
     assert error is not None or len(frames) < 4
 
 
+def test_the_still_image_of_an_animated_png_is_no_frame(tmp_path: Path) -> None:
+    """It is for what cannot show animations; a browser begins with the second image, at 0 s."""
+    path = tmp_path / "a.png"
+    images = [Image.fromarray(numbered(10 * i)) for i in range(4)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=[300, 500, 700], default_image=True)
+    frames, _ = read(path)
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.3, 0.8])
+    assert [number_of(frame.image) for frame in frames] == pytest.approx([10, 20, 30], abs=1)
+    assert Animation(path).info().frames == 3
+
+
 def test_stills_are_no_videos(tmp_path: Path) -> None:
     for suffix in ("gif", "webp", "png", "jpg"):
         path = tmp_path / f"a.{suffix}"

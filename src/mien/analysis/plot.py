@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,6 +15,7 @@ from mien.analysis.baseline import Baseline, at_rest, check_baseline, parse_base
 from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.series import CUT_NOTE, TrackSeries, cuts, track_series
 from mien.analysis.timing import by_source
+from mien.arguments import checked
 from mien.draw.matplotlib_cache import leave_home_alone
 from mien.draw.palette import FAINT, GREY, INK, MUTED, UNCERTAIN, colours_of
 from mien.errors import InputError, MissingPackageError, OptionError
@@ -40,8 +42,14 @@ class _Panel:
     expressions: tuple[str, ...]  # that it shows
 
 
+@checked
 def plot_table(
-    table: Any, path: Path, *, style: str = "stacked", raw: bool = False, baseline: str | Sequence[str] = ()
+    table: Any,
+    path: str | os.PathLike[str],
+    *,
+    style: str = "stacked",
+    raw: bool = False,
+    baseline: str | Sequence[str] = (),
 ) -> None:
     """Write a figure of a prediction table; the suffix of `path` chooses .png, .svg or .pdf.
 
@@ -49,6 +57,7 @@ def plot_table(
     seen, dotted lines at cuts. Images: counts per folder. `baseline`: also the change against each person at rest
     (`mien.summarize`). Raises `MissingPackageError` without Matplotlib, `OptionError` for another style or suffix.
     """
+    path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise OptionError(
             f"{path}: plots are saved as {', '.join(SUFFIXES)}, not {path.suffix or 'without ending'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from itertools import islice
 
 from PIL import Image, ImageSequence
 
@@ -36,7 +37,7 @@ class Animation:
     def info(self) -> VideoInfo:
         """Raises `VideoError`."""
         with self._opened() as image:
-            frames = getattr(image, "n_frames", 1)
+            frames = getattr(image, "n_frames", 1) - _not_animated(image)
             return VideoInfo(image.width, image.height, None, frames, False)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -45,7 +46,7 @@ class Animation:
         time_ms, index = 0.0, 0
         with self._opened() as image:
             try:
-                for index, frame in enumerate(ImageSequence.Iterator(image)):
+                for index, frame in enumerate(islice(ImageSequence.Iterator(image), _not_animated(image), None)):
                     frame.load()
                     time_s = round(time_ms / 1000, 6)
                     if self.sampling.is_over(time_s):
@@ -73,6 +74,11 @@ class Animation:
             size = f"{image.width}x{image.height}"
             raise VideoError(self.name, f"only {size} pixels; at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed")
         return image
+
+
+def _not_animated(image: Image.Image) -> int:
+    """1 where the first image of a PNG is only for what cannot show animations; 0 otherwise."""
+    return int(bool(image.info.get("default_image")))
 
 
 def is_video(path: str) -> bool:

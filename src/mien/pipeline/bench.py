@@ -111,7 +111,7 @@ def advise(networks: tuple[NetworkSpeed, ...], cores: int) -> tuple[str, ...]:
             if all_cores < 0.95 * one
             else "one photo at a time: one thread; more gain nothing"
         )
-        lines.append(f"folders: mien.load(threads=1) and workers={cores}, as mien predict does with --workers 0")
+        lines.append(f"folders: mien.load(threads=1) and workers={cores}, as mien predict does")
     return tuple(lines)
 
 
