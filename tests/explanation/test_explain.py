@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import mien
 from mien.cli.app import run
@@ -179,6 +180,12 @@ def test_the_command_writes_image_and_arrays(tmp_path: Path, capsys: pytest.Capt
         assert values["0/default/occlusion"].shape == (GRID, GRID)
         assert values["0/default/occlusion/deletion"].shape == (9,)
         assert str(values["0/default/label"]) == "anger"
+    moving = tmp_path / "moving.gif"
+    Image.open(PHOTO).resize((128, 150)).save(moving, save_all=True, append_images=[Image.new("RGB", (128, 150))])
+    assert run(["explain", str(moving), "--no-detect", "--output", str(image)]) == 0
+    assert "only the first of 2 images" in capsys.readouterr().err
+    assert run(["explain", str(moving), "--output", str(moving)]) == 1
+    assert "would be overwritten" in capsys.readouterr().err
     assert run(["explain", PHOTO, "--label", "joy"]) == 2
     assert run(["explain", PHOTO, "--output", str(tmp_path / "no" / "such.png")]) == 1
     assert run(["explain", PHOTO, "--output", str(tmp_path / "maps.xyz")]) == 1

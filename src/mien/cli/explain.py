@@ -59,7 +59,7 @@ def explain(
     from mien.explanation.explain import explain
     from mien.explanation.overlay import overlay
     from mien.explanation.sheet import draw_sheet
-    from mien.media.images import check_image_suffix, read_image, write_image
+    from mien.media.images import check_image_suffix, read_first_frame, write_image
 
     several = _names(weights)
     if output is None and sheet is None and npz is None:
@@ -73,7 +73,9 @@ def explain(
             check_image_suffix(path)
     if npz is not None and npz.suffix != ".npz":
         raise OptionError(f"{npz}: arrays are written as .npz")
-    pixels = read_image(image)
+    pixels, frames = read_first_frame(image)
+    if frames > 1:
+        print(f"mien: {image}: only the first of {frames} images in it is explained", file=sys.stderr)  # noqa: T201
     explanations = explain(pixels, weights=several, methods=method, label=label, detect=detect)
     if not explanations:
         print(f"mien: {image}: no face detected", file=sys.stderr)  # noqa: T201
