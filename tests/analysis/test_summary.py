@@ -150,7 +150,7 @@ def test_a_track_number_in_two_videos_needs_its_file() -> None:
 
 
 def test_images_have_no_resting_face() -> None:
-    with pytest.raises(OptionError, match="of images"):
+    with pytest.raises(OptionError, match="needs tracks of a video"):
         mien.summarize(arrow([row("a.jpg")]), baseline="auto")
 
 

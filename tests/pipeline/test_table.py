@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mien.errors import InputError, OptionError, OutputError
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
+from mien.pipeline.live import LiveTable
 from mien.pipeline.rows import rows_of
 from mien.pipeline.table import read_predictions, read_table, schema, to_arrow, write_table
 from mien.results import Face, ImageResult, Pose, Quality, Scores
@@ -149,3 +150,25 @@ def test_a_table_with_some_of_the_columns_is_no_table_of_ours(tmp_path: Path) ->
     (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(InputError, match="other columns"):
         read_predictions(tmp_path / "t.jsonl")
+
+
+def test_integers_that_pandas_wrote_as_floats_are_read(tmp_path: Path) -> None:
+    path, rows = tmp_path / "t.csv", rows_of(ImageResult("a.jpg", (FACE, GOOD)), FERPLUS)
+    write_table(rows, FERPLUS, path)
+    text = path.read_text()
+    assert "a.jpg,0,,1," in text
+    path.write_text(text.replace("a.jpg,0,,0,", "a.jpg,0.0,,0.0,").replace("a.jpg,0,,1,", "a.jpg,0.0,,1.0,"))
+    assert read_predictions(path) == (FERPLUS, rows)
+    path.write_text(text.replace("a.jpg,0,,1,", "a.jpg,0,,1.5,"))
+    with pytest.raises(InputError, match="no complete table"):
+        read_predictions(path)
+
+
+def test_a_live_table_does_not_keep_the_settings_of_the_one_it_replaces(tmp_path: Path) -> None:
+    path, rows = tmp_path / "t.csv", rows_of(ImageResult("camera:0", (FACE,)), FERPLUS)
+    settings = tmp_path / "t.csv.settings"
+    settings.write_text('{"weights": "mine"}\n')
+    with LiveTable(path, FERPLUS, overwrite=True) as table:
+        table.add(rows)
+    assert read_table(path, FERPLUS).to_pylist() == rows
+    assert not settings.exists()

@@ -67,7 +67,7 @@ def parse_baseline(values: Sequence[str]) -> Baseline | None:
 def check_baseline(baseline: Baseline, faces: FaceTable) -> None:
     """Raises `OptionError` for tracks that the table lacks, images, or classes without neutral."""
     if not (faces.track >= 0).any():
-        raise OptionError("a resting face needs tracks, and this table has none: it is of images")
+        raise OptionError("a resting face needs tracks of a video, and this table has none")
     if baseline.auto and Expression.NEUTRAL not in faces.labels:
         raise OptionError(f"no class is neutral among {', '.join(faces.labels)}; give TRACK:FROM-TO")
     for source, track, _, _ in baseline.stated:

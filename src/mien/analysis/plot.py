@@ -216,7 +216,9 @@ def _time_axis(axes: Axes, times: np.ndarray, at_cuts: np.ndarray, *, labelled: 
     axes.set_xlim(times[0], end)
     long = end >= 60
     axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}" if long else f"{s:g}")
+        FuncFormatter(
+            lambda s, _: f"{'-' * (s < 0)}{int(abs(s)) // 60}:{int(abs(s)) % 60:02}" if long else f"{s:g}"
+        )
     )
     axes.tick_params(labelsize=8, labelbottom=labelled)
     if labelled:

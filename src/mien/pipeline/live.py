@@ -58,6 +58,7 @@ class LiveTable:
         with plain_disk_errors(self.path, option="--output"):
             if self.has_frames:
                 write_all(self._rows, self._labels, self.path)
+                self.path.with_name(self.path.name + ".settings").unlink(missing_ok=True)  # of the table before
             self._partial.unlink()
 
     def _rows(self) -> Iterator[TableRow]:

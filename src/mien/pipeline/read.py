@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from mien.errors import InputError
 from mien.labels import LabelSet
-from mien.pipeline.table import schema
+from mien.pipeline.table import floats_for_integers, schema
 
 READABLE = (".parquet", ".csv", ".jsonl", ".xlsx")
 _NEEDED = ("source", "face", "expression")
@@ -80,10 +80,9 @@ def _read(path: Path) -> pa.Table:
 
 
 def _types(names: list[str]) -> dict[str, Any]:
-    """The types of the columns of the contract among these; integers as floats, for pandas writes "0.0"."""
-    wide = {pa.int64(): pa.float64()}
+    """The types of the columns of the contract among these."""
     return {
-        field.name: wide.get(field.type, field.type) for field in schema(labels_of(names)) if field.name in names
+        field.name: field.type for field in floats_for_integers(schema(labels_of(names))) if field.name in names
     }
 
 

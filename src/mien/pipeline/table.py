@@ -110,13 +110,19 @@ def _read_csv(path: Path, columns: pa.Schema) -> pa.Table:
         path,
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=columns,
+            column_types=floats_for_integers(columns),
             null_values=[""],
             true_values=["True"],
             false_values=["False"],
             strings_can_be_null=True,
         ),
     )
+
+
+def floats_for_integers(columns: pa.Schema) -> pa.Schema:
+    """The types as which text is read: pandas writes "0.0" where a column has empty cells, too."""
+    wide = {pa.int64(): pa.float64()}
+    return pa.schema([(field.name, wide.get(field.type, field.type)) for field in columns])
 
 
 def _read_jsonl(path: Path, columns: pa.Schema) -> pa.Table:
