@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch")
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
-from mien.errors import OptionError, UnknownNameError
+from mien.errors import OptionError, OutputError, UnknownNameError
 from mien.models.apvit import LIGHT as APVIT_LIGHT
 from mien.models.apvit import APViT, APViTConfig
 from mien.models.poster_v2 import LIGHT, PosterV2
@@ -21,6 +22,7 @@ from mien.training.data import TrainingData
 from mien.training.initialize import initialize, load_pretrained
 from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
+from mien.training.run_folder import RunFolder
 from mien.training.session import run_plan
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest, write_manifest
@@ -47,6 +49,31 @@ def test_the_test_part_of_a_fold_is_evaluated_at_the_end(tmp_path: Path) -> None
     measured = load_manifest(str(tmp_path / "run/weights")).measured
     assert [name.partition(" (")[0] for name in measured] == ["validation", "test"]
     assert 0 <= measured["test (without person 1)"]["accuracy"] <= 1
+
+
+def test_a_finished_run_that_is_repeated_keeps_its_calibration(tmp_path: Path) -> None:
+    chosen = make_plan(replace(TINY, data="jaffe", protocol="cross"), prepared(tmp_path, "jaffe"))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    weights = run_plan(chosen, tmp_path / "run", fabric=fabric).weights
+    calibrated = write_manifest(replace(load_manifest(str(weights)), temperature=0.7))
+    run_plan(chosen, tmp_path / "run", fabric=fabric)
+    assert load_manifest(str(weights)) == calibrated
+    (tmp_path / "run/weights/weights.safetensors").write_bytes(b"")
+    run_plan(chosen, tmp_path / "run", fabric=fabric)
+    assert load_manifest(str(weights)).temperature == 1
+    load_network(weights)
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = RunFolder(tmp_path / "run")
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match=r"best\.safetensors cannot be written .*No space left"):
+        run.keep_best({"weight": torch.zeros(2)})
+    with pytest.raises(OutputError, match=r"last\.pt cannot be written"):
+        run.save({"step": 1})
 
 
 def test_votes_teach_unless_the_recipe_wants_labels(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mien.cli.app import run
 from mien.errors import WeightsError
+from mien.weights.fill import load_network
 from mien.weights.golden import KEPT, Golden, pattern, spaced
 from mien.weights.manifest import INT8, SHIPPED, load_manifest, shipped_names, write_manifest
 from mien.weights.verify import verify
@@ -58,6 +59,17 @@ def test_another_answer_than_the_golden_one_fails(copied: Path) -> None:
     messages = [check.message for check in verify(changed) if check.passed is False]
     assert len(messages) == 2
     assert all("differs from the golden output by 1.0e-02" in message for message in messages)
+
+
+def test_weights_that_are_no_numbers_are_refused(copied: Path) -> None:
+    torch_files = pytest.importorskip("safetensors.torch")
+    tensors = torch_files.load_file(copied / "landmarks68.safetensors")
+    first = next(name for name, value in tensors.items() if value.is_floating_point())
+    tensors[first] = tensors[first] * float("nan")
+    torch_files.save_file(tensors, copied / "landmarks68.safetensors")
+    write_manifest(load_manifest(str(copied)))
+    with pytest.raises(WeightsError, match="holds NaN or infinity in 1 tensors"):
+        load_network(copied)
 
 
 def test_weights_of_another_network_fail(copied: Path) -> None:

@@ -11,7 +11,15 @@ from typing import IO
 
 @contextmanager
 def atomic_open(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that takes the place of `path` when the block ends without an error."""
+    """A binary file that takes the place of `path` when the block ends without an error.
+
+    Links are followed. A device or a pipe (/dev/null) is written to, and never replaced.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

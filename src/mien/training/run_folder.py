@@ -35,6 +35,15 @@ from mien.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 
+@contextmanager
+def writing(path: Path, *others: type[Exception]) -> Iterator[Path]:
+    """The path; what the system refuses while it is written, and `others`, becomes an `OutputError`."""
+    try:
+        yield path
+    except (OSError, *others) as error:
+        raise OutputError(f"{path} cannot be written ({error}); free some space and repeat the command") from error
+
+
 class RunFolder:
     """Writes and reads one run's folder. `first`: of the processes of a run only this one writes."""
 
@@ -110,13 +119,8 @@ class RunFolder:
     def save(self, state: Mapping[str, Any]) -> None:
         """`last.pt`, in one step."""
         if self.first:
-            try:
-                with atomic_open(self.folder / "last.pt") as file:
-                    torch.save(dict(state), file)
-            except (OSError, RuntimeError) as error:
-                raise OutputError(
-                    f"{self.folder}/last.pt cannot be written ({error}); free some space and repeat the command"
-                ) from error
+            with writing(self.folder / "last.pt", RuntimeError) as path, atomic_open(path) as file:
+                torch.save(dict(state), file)
 
     def last(self) -> dict[str, Any] | None:
         """What `save` wrote; None where the run has not saved yet."""
@@ -149,7 +153,8 @@ class RunFolder:
         """`best.safetensors`, in one step."""
         if self.first:
             tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-            atomic_write(self.folder / "best.safetensors", save(tensors))
+            with writing(self.folder / "best.safetensors") as path:
+                atomic_write(path, save(tensors))
 
     def metrics(self, history: list[dict[str, Any]]) -> None:
         """`metrics.jsonl` and TensorBoard's events, as the history stands."""
@@ -162,7 +167,10 @@ class RunFolder:
             from tensorboardX import SummaryWriter
         except ModuleNotFoundError:  # metrics.jsonl holds the same
             return
-        with SummaryWriter(str(self.folder / "tensorboard"), write_to_disk=True) as writer:
+        with (
+            writing(self.folder / "tensorboard") as path,
+            SummaryWriter(str(path), write_to_disk=True) as writer,
+        ):
             for name, value in _flat(line):
                 if isinstance(value, (int, float)) and name != "epoch":
                     writer.add_scalar(name, value, line["epoch"])
@@ -178,7 +186,8 @@ class RunFolder:
             raise InputError(f"{path} is damaged ({error}); choose another --out, or delete the folder") from error
 
     def _write(self, name: str, text: str) -> None:
-        atomic_write(self.folder / name, text.encode())
+        with writing(self.folder / name) as path:
+            atomic_write(path, text.encode())
 
 
 def _continues(

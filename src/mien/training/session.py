@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mien.arguments import checked
-from mien.errors import OptionError
+from mien.errors import OptionError, WeightsError
 from mien.evaluation.validation_rows import ValidationRows, ValidationSets
+from mien.media.atomic import atomic_write
 from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
 from mien.prepared.concat import ConcatStore
@@ -30,11 +31,11 @@ from mien.training.objective import ExpressionObjective, JointObjective, Objecti
 from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
 from mien.training.recipe_source import read_recipe, without_pretrained
-from mien.training.run_folder import RunFolder
+from mien.training.run_folder import RunFolder, writing
 from mien.training.sources import shares_of
 from mien.training.teachers import Teachers, cached_logits
 from mien.weights.golden import Golden
-from mien.weights.manifest import WeightsManifest, stated_labels, write_manifest
+from mien.weights.manifest import WeightsManifest, read_manifest, sha256, stated_labels, write_manifest
 from mien.weights.verify import torch_output
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class TrainingResult:
     recipe: Recipe = field(repr=False)
 
 
+WEIGHTS = "weights.safetensors"
 MOST_PROCESSES = 100_000  # more than any cluster has; beyond, a number is a slip
 
 
@@ -177,7 +179,8 @@ def run_plan(
         if plan.fold_info is not None and len(plan.fold.test):
             size = max(64, recipe.batch)
             measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
-        write_weights(plan, network, out, measured)
+        with writing(out / "weights"):
+            write_weights(plan, network, out, measured)
     return TrainingResult(
         folder=out,
         weights=out / "weights/manifest.json",
@@ -211,32 +214,45 @@ def _teachers(plan: Plan, fabric: Fabric) -> Teachers | None:
     return Teachers(manifests, inputs=inputs, labels=labels, autocast=fabric.autocast)
 
 
+def _written(out: Path) -> bool:
+    """Whether `weights/` holds the best weights: then what `mien calibrate` and `mien export` added stays."""
+    try:
+        manifest = read_manifest(out / "weights/manifest.json")
+        return manifest.files.get(WEIGHTS) == sha256(out / "best.safetensors") == sha256(manifest.folder / WEIGHTS)
+    except (WeightsError, OSError):
+        return False
+
+
 def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str, Any]) -> None:
     """The best weights with a manifest that prediction and evaluation understand."""
-    folder, recipe, inputs = out / "weights", plan.recipe, plan.augmentation.inputs
-    stores = plan.store.stores if isinstance(plan.store, ConcatStore) else (plan.store,)
+    folder = out / "weights"
     folder.mkdir(exist_ok=True)
-    (folder / "weights.safetensors").write_bytes((out / "best.safetensors").read_bytes())
-    write_manifest(
-        WeightsManifest(
-            name=recipe.name,
-            network=recipe.network,
-            config=asdict(plan.config),
-            inputs=inputs,
-            files={"weights.safetensors": ""},
-            licence="as the training data allows",
-            source=f"trained by the recipe {recipe.name} on {plan.store.title}",
-            labels=stated_labels(plan.store.labels),
-            priors={"default": (0.0,) * len(plan.store.labels)},
-            trained_on=tuple(f"{one.header.set}:{one.header.samples}" for one in stores),
-            measured=measured,
-            golden=Golden.of(torch_output(network.cpu().eval(), inputs)),
-            folder=folder,
-        )
-    )
+    if not _written(out):
+        atomic_write(folder / WEIGHTS, (out / "best.safetensors").read_bytes())
+        write_manifest(_manifest(plan, network, folder, measured))
     _validation_sets(plan).write(folder)
     if plan.fold_info is not None:
         plan.fold_info.write(folder)
+
+
+def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, Any]) -> WeightsManifest:
+    recipe, inputs = plan.recipe, plan.augmentation.inputs
+    stores = plan.store.stores if isinstance(plan.store, ConcatStore) else (plan.store,)
+    return WeightsManifest(
+        name=recipe.name,
+        network=recipe.network,
+        config=asdict(plan.config),
+        inputs=inputs,
+        files={WEIGHTS: ""},
+        licence="as the training data allows",
+        source=f"trained by the recipe {recipe.name} on {plan.store.title}",
+        labels=stated_labels(plan.store.labels),
+        priors={"default": (0.0,) * len(plan.store.labels)},
+        trained_on=tuple(f"{one.header.set}:{one.header.samples}" for one in stores),
+        measured=measured,
+        golden=Golden.of(torch_output(network.cpu().eval(), inputs)),
+        folder=folder,
+    )
 
 
 def _validation_sets(plan: Plan) -> ValidationSets:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.arguments import checked
-from mien.errors import MissingPackageError, OptionError, OutputError, WeightsError
+from mien.errors import MissingPackageError, OptionError, OutputError
 from mien.labels import label_set
 from mien.media.atomic import atomic_write
 from mien.media.work import Progress
 from mien.weights.export import check_exporter, export
-from mien.weights.fill import empty_network, fill
+from mien.weights.fill import check_finite, empty_network, fill
 from mien.weights.golden import Golden
 from mien.weights.manifest import WeightsManifest, sha256, stated_labels, write_manifest
 from mien.weights.verify import torch_output
@@ -62,8 +62,7 @@ def convert(
     if keep_rates is not None:
         converted = _with_keep_rates(converted, tuple(keep_rates))
     known = facts(converted, labels=labels, channels=channels, source=str(file))
-    if broken := [name for name, value in converted.state.items() if not value.isfinite().all()]:
-        raise WeightsError(f"{file} holds NaN or infinity in {len(broken)} tensors, {broken[0]} first")
+    check_finite(converted.state, source=str(file))
     manifest = _manifest(converted, known, file, to)
     if manifest.network != "vit_small":
         network = empty_network(manifest)

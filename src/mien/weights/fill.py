@@ -85,7 +85,14 @@ def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
     if reasons:
         listing = "\n  ".join(sorted(reasons))
         raise WeightsError(f"{source} does not fit {type(network).__name__}:\n  {listing}")
+    check_finite(state, source=source)
     network.load_state_dict(state)
+
+
+def check_finite(state: dict[str, Tensor], *, source: str) -> None:
+    """Raise `WeightsError` for tensors that hold NaN or infinity."""
+    if broken := [name for name, value in state.items() if not value.isfinite().all()]:
+        raise WeightsError(f"{source} holds NaN or infinity in {len(broken)} tensors, {broken[0]} first")
 
 
 def _config(manifest: WeightsManifest, config_class: type[T]) -> T:
