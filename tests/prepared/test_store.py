@@ -36,6 +36,12 @@ def test_images_come_in_the_order_asked_for_from_any_shard(shards: PreparedStore
     assert shards.images([]).shape == (0, 48, 48, 3)
 
 
+def test_a_set_of_ones_own_is_called_like_its_folder(tmp_path: Path, samples: Samples) -> None:
+    for name, title in (("csv", "mine"), ("folder", "mine"), ("kdef", "kdef")):
+        store(tmp_path / name / "mine", samples, name=name)
+        assert PreparedStore(tmp_path / name / "mine").title == title
+
+
 def test_every_column_comes_back_as_it_was(shards: PreparedStore, samples: Samples) -> None:
     back = shards.samples
     assert back.fingerprint() == samples.fingerprint()

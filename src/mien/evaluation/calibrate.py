@@ -132,7 +132,7 @@ class _Part:
         rest = targets[~mask] if targets[~mask].any() else targets[mask]
         return cls(
             store=store,
-            title=store.title if store.header.set not in ("csv", "folder") else store.folder.name,
+            title=store.title,
             chosen=chosen,
             rows=rows,
             truth=label[rows],

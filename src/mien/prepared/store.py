@@ -133,8 +133,8 @@ class PreparedStore:
 
     @property
     def title(self) -> str:
-        """The set's name in words."""
-        return self.header.title
+        """The set's name in words; of a set of one's own the name of the prepared folder."""
+        return self.header.title if self.header.set not in ("csv", "folder") else self.folder.resolve().name
 
     @property
     def labels(self) -> LabelSet:
