@@ -48,7 +48,7 @@ def sources_of(given: Iterable[str], *, column: str | None = None) -> Iterator[S
     seen = Seen()
     for name in given:
         for source in _of_one(name, column):
-            if seen.add(source.name):
+            if seen.add(shown(os.fsdecode(source.address))):  # however a path is written
                 yield source
 
 
