@@ -52,6 +52,15 @@ def test_every_form_of_table_is_evaluated(labelled: Path, suffix: str) -> None:
     assert result["labels"] == ["happiness", "sadness"]
 
 
+@pytest.mark.parametrize("option", [["--priors", "balanced"], ["--tta"], ["--no-detect"]])
+def test_options_of_weights_are_refused_for_tables(
+    labelled: Path, option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = predicted(labelled, "predictions.csv", 0.9, 0.8)
+    assert evaluate(labelled, "--predictions", table, *option) == 2
+    assert "not with tables of predictions" in capsys.readouterr().err
+
+
 def test_two_tables_are_compared(labelled: Path) -> None:
     tables = [predicted(labelled, "one.csv", 0.9, 0.8), predicted(labelled, "two.csv", 0.9, 0.1)]
     page = labelled / "page.html"

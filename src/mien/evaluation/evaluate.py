@@ -75,6 +75,9 @@ def evaluate(
     chosen = select_corruptions(corruptions)
     if chosen and any(source.table for source in sources):
         raise OptionError("corruptions need weights, not tables of predictions: images are corrupted and predicted")
+    of_weights = {"detect": detect is not None, "tta": tta is not None, "priors": priors != "default"}
+    if all(source.table for source in sources) and (names := [name for name, given in of_weights.items() if given]):
+        raise OptionError(f"{', '.join(names)}: not with tables of predictions, which mien predict made already")
     samples = info.samples(Path(data), variant=variant, skip_broken=skip_broken)
     part = _select(
         info, samples, sources, split=split, exclude_duplicates=exclude_duplicates, limit=limit, workers=workers

@@ -38,9 +38,10 @@ log = logging.getLogger(__name__)
 @contextmanager
 def writing(path: Path, *others: type[Exception]) -> Iterator[Path]:
     """The path; what the system refuses while it is written, and `others`, becomes an `OutputError`."""
+    kinds: tuple[type[Exception], ...] = (OSError, *others)
     try:
         yield path
-    except (OSError, *others) as error:
+    except kinds as error:
         raise OutputError(f"{path} cannot be written ({error}); free some space and repeat the command") from error
 
 
