@@ -32,6 +32,11 @@ def test_an_svg_is_the_same_each_time(tmp_path: Path) -> None:
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
+def test_minutes_of_shifted_times_are_right(tmp_path: Path) -> None:
+    plot_table(arrow(track(["neutral"] * 900, fps=5.0, start_s=-90.0)), tmp_path / "p.svg")
+    assert "-1:20" in (tmp_path / "p.svg").read_text().replace("\N{MINUS SIGN}", "-")
+
+
 def test_a_track_has_a_gap_where_nobody_is_seen() -> None:
     faces = read_faces(
         arrow([*track(["neutral"] * 10), *track([None] * 30, start_s=1), *track(["fear"], start_s=4)])

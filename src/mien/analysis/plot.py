@@ -217,7 +217,7 @@ def _time_axis(axes: Axes, times: np.ndarray, at_cuts: np.ndarray, *, labelled: 
     long = end >= 60
     axes.xaxis.set_major_formatter(
         FuncFormatter(
-            lambda s, _: f"{'-' * (s < 0)}{int(abs(s)) // 60}:{int(abs(s)) % 60:02}" if long else f"{s:g}"
+            lambda s, _: f"{'-' if s < 0 else ''}{int(abs(s)) // 60}:{int(abs(s)) % 60:02}" if long else f"{s:g}"
         )
     )
     axes.tick_params(labelsize=8, labelbottom=labelled)
