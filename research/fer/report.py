@@ -21,7 +21,13 @@ from research.fer.suite import ENTRIES, SUITE
 
 ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"(<!-- made by research/fer/report\.py: (\w+) ?([\w-]*) -->\n).*?(<!-- end -->)", re.DOTALL)
-NETWORKS = {"default": "POSTER++", "poster": "POSTER", "apvit": "APViT", "phanet": "PhaNet"}
+NETWORKS = {
+    "default": "POSTER++",
+    "poster": "POSTER",
+    "apvit": "APViT",
+    "phanet": "PhaNet",
+    "fast": "bare backbone",
+}
 SHORT = {
     "ferplus": "FER+ validation, deduplicated",
     "muxspace": "muxspace, validation people",
