@@ -234,6 +234,16 @@ def test_a_table_that_does_not_say_how_it_was_made_is_not_extended(
         recognizer.predict_folder(folder, output=output)
 
 
+def test_a_table_is_not_extended_by_the_same_image_in_another_spelling(
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    recognizer.predict_many(["0.png"], output="t.csv")
+    with pytest.raises(OutputError, match=r"has 0\.png, which is given as \./0\.png now and would count twice"):
+        recognizer.predict_many(["./0.png"], output="t.csv")
+    assert recognizer.predict_many(["./0.png"], output="t.csv", overwrite=True)["source"].to_pylist() == ["./0.png"]
+
+
 def test_a_table_whose_rows_were_sorted_is_not_extended(recognizer: mien.Recognizer, folder: Path) -> None:
     """It has as many bytes as before, and rows of one image that no longer stand together."""
     output = folder.parent / "out.csv"

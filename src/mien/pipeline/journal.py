@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +50,7 @@ class Journal:
         self.checkpoints: dict[str, dict[str, Any]] = {}
         self._parts: dict[str, int] = {}  # lines of the sources that are done in part
         self._header, self._files = dict(settings), files
+        self._spelled = {os.path.abspath(path): source for source, path in files.items() if path is not None}
         self._stamps = {source: None if path is None else file_stamp(path) for source, path in files.items()}
         self._states: dict[str, FileState | None] = {}  # of what is being written
         self._file: IO[bytes] | None = None
@@ -133,6 +135,11 @@ class Journal:
 
     def _know(self, line: _Line) -> None:
         source, path = line.source, self._files.get(line.source)
+        if (spelled := self._spelled.get(os.path.abspath(source), source)) != source:
+            raise OutputError(
+                f"{self.output} has {source}, which is given as {spelled} now and would count twice; "
+                "give it as before, or use --overwrite"
+            )
         self.sources.discard(source)
         self.checkpoints.pop(source, None)
         self._parts.pop(source, None)
