@@ -302,6 +302,18 @@ def test_folders_are_listed_in_order_without_hidden_or_foreign_files(tmp_path: P
     assert names == ["a.png", "b.JPG", os.path.join("deep", "er", "c.webp")]
 
 
+def test_an_image_whose_name_has_no_ending_is_known_by_its_content(tmp_path: Path) -> None:
+    for name, content in (
+        ("6f1e", jpeg_bytes()),
+        ("README", b"BOM?"),
+        ("clip", b"....ftypisom"),
+        (".6f1e", jpeg_bytes()),
+    ):
+        (tmp_path / name).write_bytes(content)
+    os.mkfifo(tmp_path / "pipe")
+    assert list(images_in(str(tmp_path))) == [str(tmp_path / "6f1e")]
+
+
 def test_videos_are_listed_and_linked_folders_named(tmp_path: Path) -> None:
     inside, elsewhere = tmp_path / "inside", tmp_path / "elsewhere"
     for name in ("a.png", "b.MOV", "deep/c.png"):

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mien.arguments import checked
 from mien.errors import ImageError, InputError, how_to_install
 from mien.media.atomic import atomic_open
+from mien.media.sniff import HEAD, suffix_of
 
 IMAGE_SUFFIXES = frozenset(
     (
@@ -339,6 +340,7 @@ def _format_of(data: bytes) -> str:
 def images_in(folder: str) -> Iterator[str | ImageError]:
     """Every image and video below a folder, sorted; hidden files and folders are left out.
 
+    By the ending of its name; a name without one, by its first bytes.
     Yielded as the errors they are: subfolders that may not be opened, and links to folders elsewhere, which are not
     followed.
     """
@@ -351,15 +353,28 @@ def images_in(folder: str) -> Iterator[str | ImageError]:
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            suffix = os.path.splitext(name)[1].lower()
+            path = os.path.join(parent, name)
+            suffix = os.path.splitext(name)[1].lower() or _suffix_within(path)
             if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES and not name.startswith("."):
-                yield os.path.join(parent, name)
+                yield path
         for path in (os.path.join(parent, name) for name in folders):
             if os.path.islink(path) and not os.path.join(os.path.realpath(path), "").startswith(root):
                 refused.append(
                     ImageError(path, "is a link to a folder, which is not followed; name that folder, too")
                 )
     yield from refused
+
+
+def _suffix_within(path: str) -> str | None:
+    """The ending that an image without one should have; None for other files. Videos need their ending."""
+    if not os.path.isfile(path):  # opening a pipe would wait
+        return None
+    try:
+        with open(path, "rb") as file:
+            suffix = suffix_of(file.read(HEAD))
+    except OSError:
+        return None
+    return suffix if suffix in IMAGE_SUFFIXES else None
 
 
 def write_image(image: np.ndarray, path: Path) -> None:

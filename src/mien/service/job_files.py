@@ -16,11 +16,11 @@ from filelock import FileLock, Timeout
 from mien.errors import ImageError, OutputError, ServiceError
 from mien.media.atomic import atomic_write
 from mien.media.disk import plain_disk_errors
+from mien.media.sniff import HEAD, suffix_of
 from mien.service.body import Sink
 from mien.service.image_work import check_image
 from mien.service.job_store import JobFile
 from mien.service.settings import ServiceSettings
-from mien.service.sniff import HEAD, suffix_of
 
 _INCOMING = ".incoming-"
 RESULT = "result.parquet"

@@ -1,4 +1,4 @@
-"""What an upload is, by its first bytes: only images and videos of known kinds go on to a decoder."""
+"""What a file is, by its first bytes."""
 
 from __future__ import annotations
 
