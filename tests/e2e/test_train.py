@@ -77,7 +77,7 @@ def test_it_trains_and_mien_reads_the_weights(
         ("def broken(:\n", ["stops with SyntaxError"]),
         ("import sys\nsys.exit()\n", ["line 2 stops with SystemExit"]),
         (TINY.replace("epochs=2", 'epochs="2"'), ["Recipe.epochs is '2'; it must be int"]),
-        (TINY.replace("epochs=2", "epochs=0"), ["epochs 0", "must be at least 1"]),
+        (TINY.replace("epochs=2", "epochs=0"), ["Recipe.epochs is 0", "must be at least 1"]),
         (TINY.replace("epochs=2", "epoch=2"), ["unexpected keyword argument 'epoch'"]),
         (TINY.replace("epochs=2", 'frozen=("head.")'), ["frozen is 'head.'; it must be tuple[str, ...]"]),
         (TINY.replace("epochs=2", "optimizer={'rate': 1}"), ["optimizer is {'rate': 1}; it must be Optimizer"]),

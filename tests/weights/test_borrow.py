@@ -21,11 +21,13 @@ from tests.weights.test_half_precision import product
 MOST_BYTES = 60_000_000  # of all weights of the package
 
 
-def test_a_tensor_of_both_files_is_stored_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_tensor_of_both_files_is_stored_once(tmp_path: Path, transposed: bool) -> None:
     numpy = pytest.importorskip("safetensors.numpy")
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(64, 128)).astype(np.float16)
-    numpy.save_file({"other": rng.normal(size=7), "weight": weight}, tmp_path / "w.safetensors")
+    tensor = np.ascontiguousarray(weight.T) if transposed else weight
+    numpy.save_file({"other": rng.normal(size=7), "weight": tensor}, tmp_path / "w.safetensors")
     stored = with_half_weights(product(weight.astype(np.float32)))
     (tmp_path / "w.onnx").write_bytes(borrowed_tensors(stored, tmp_path / "w.safetensors"))
     assert (tmp_path / "w.onnx").stat().st_size < len(stored) - weight.nbytes + 200

@@ -106,7 +106,7 @@ def test_further_spellings_of_splits(tmp_path: Path, word: str, split: str) -> N
 def test_splits_in_the_names_of_files_are_noted(tmp_path: Path) -> None:
     images(tmp_path, "happy/train_1.jpg", "happy/test_0002.jpg", "sad/train_3.jpg")
     (note,) = FOLDER.reading(tmp_path).notes
-    assert note.startswith("the names of files say test and train, which does not count: name folders so")
+    assert note.startswith("names of files say test and train, which does not count: name folders so")
     images(tmp_path / "none", "happy/tested.jpg", "happy/trainer.jpg", "sad/test_3.jpg")
     assert not FOLDER.reading(tmp_path / "none").notes
 
