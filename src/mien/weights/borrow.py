@@ -17,9 +17,9 @@ LEAST_BYTES = 4096  # smaller tensors are not worth an entry
 def borrowed_tensors(model: bytes, tensors: Path) -> bytes:
     """The model with every weight that `tensors` (.safetensors) holds bit for bit as external data of that file.
 
-    A matrix that is there transposed is transposed back when the model is opened. The result has to lie in the folder of
-    `tensors`, and be opened by its path. A safetensors file is a header length (8 bytes, little-endian), a JSON
-    header with the offsets of the tensors, and the tensors.
+    A matrix that is there transposed is transposed back when the model is opened. The result has to lie in the
+    folder of `tensors`, and be opened by its path. A safetensors file is a header length (8 bytes, little-endian),
+    a JSON header with the offsets of the tensors, and the tensors.
     """
     import onnx
     from onnx import helper
