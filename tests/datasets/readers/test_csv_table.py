@@ -99,6 +99,12 @@ def test_soft_labels_of_ones_own_classes_have_columns(folder: Path) -> None:
     assert samples.label.tolist() == [1, 0]
 
 
+def test_labels_that_their_votes_contradict_are_noted(folder: Path) -> None:
+    text(folder / "labels.csv", "path,label,happy,sad", "images/a.png,sad,3,1", "images/b.png,sad,1,1")
+    (note,) = CSV.reading(folder).notes
+    assert note == "in 1 line another class has more votes than the label: the votes train, the label tests"
+
+
 def test_the_table_itself_can_be_pointed_at(folder: Path) -> None:
     text(folder / "one.csv", "path,label", "images/a.png,happy")
     text(folder / "two.csv", "path,label", "images/a.png,happy", "images/b.png,sad")

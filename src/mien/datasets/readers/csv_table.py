@@ -69,6 +69,7 @@ def read(files: Distribution, variant: str) -> Reading:
             rows.note(note)
         if unused:
             rows.note(f"columns that are not used: {', '.join(unused)}")
+        outvoted = 0  # lines whose label is not the class with the most votes
         for number, line in rows.files.rows(name, [columns.path]):
             where = f"{name}:{number}"
             try:
@@ -76,8 +77,13 @@ def read(files: Distribution, variant: str) -> Reading:
             except _RowError as wrong:
                 rows.problem(wrong.args[0], where, *wrong.args[1:])
             else:
+                votes = more.get("votes")
+                outvoted += bool(votes is not None and label and votes[columns.labels.index(label)] < votes.max())
                 face = " ".join(f"{side:g}" for side in more.get("box", ()))
                 rows.add(path, label, where=where, key=f"{path} {face}".rstrip(), **more)
+        if outvoted:
+            lines = f"{outvoted:,} line{'s' * (outvoted > 1)}"
+            rows.note(f"in {lines} another class has more votes than the label: the votes train, the label tests")
     except _RowError as wrong:
         rows.problem(wrong.args[0], f"{name}:1", *wrong.args[1:])
     return rows.done()
