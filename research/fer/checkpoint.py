@@ -1,4 +1,4 @@
-"""Checkpoints with fifteen outputs: 0..7 for FER+ votes, 8..14 for the seven labels of FER2013.
+"""Checkpoints with eight outputs, or with fifteen: 0..7 for FER+ votes, 8..14 for the seven labels of FER2013.
 
 A checkpoint is a safetensors file of the light form at 96 pixels; tensors under the names that they had before are
 read too. Checkpoints of one network that started alike can be averaged (model soup, Wortsman et al., 2022).
@@ -42,9 +42,11 @@ def soup(checkpoints: Mapping[Path, float]) -> dict[str, Tensor]:
 
 
 def votes_only(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the outputs of the FER2013 labels: every head keeps its first eight."""
+    """Without the outputs of the FER2013 labels, where there are any: every head keeps its first eight."""
 
     def kept(value: Tensor) -> Tensor:
+        if len(value) % OUTPUTS:
+            return value
         blocks = value.view(-1, OUTPUTS, *value.shape[1:])  # PhaNet's branches: one block per pose
         return blocks[:, :VOTES].reshape(-1, *value.shape[1:])
 
