@@ -1,0 +1,1 @@
+"""Recipes of teachers, with networks that are not in the package."""
