@@ -26,28 +26,36 @@ run() { # NAME RECIPE OPTIONS...: in the background, with a log of its own
   local name=$1 recipe=$2
   shift 2
   "$python" -m mien train "$recipe" "${sets[@]}" --out "$out/$name" "${common[@]}" "$@" >"$out/${name//\//-}.log" 2>&1 &
+  runs+=($!)
 }
+finished() { # all that run; fails where one failed
+  local failed=0
+  for process in "${runs[@]}"; do wait "$process" || failed=1; done
+  runs=()
+  return $failed
+}
+runs=()
 
 mkdir -p "$out/teachers"
 large=(--set model_kwargs.size_px=112 --set size_px=112 --set "batch=$batch" --set "optimizer.lr=$rate" --set ema_decay=0.995)
 # shellcheck disable=SC2086 # how long: options of their own
 {
-  run teachers/facenet112 research.fer.facenet:RECIPE --set "batch=${FACENET_BATCH:-256}" --set ema_decay=0.995 --set seed=1 $teach
+  run teachers/facenet128 research.fer.recipes.facenet:RECIPE --set pretrained.image_backbone=facenet:image_backbone \
+    --set "batch=${FACENET_BATCH:-256}" --set ema_decay=0.995 --set seed=1 $teach
   run teachers/bare112 multi_source/bare_backbone "${large[@]}" --set seed=2 $teach
-  run teachers/poster_v2_112 multi_source/poster_v2 "${large[@]}" --set seed=3 $teach
+  run teachers/poster_v2_112 multi_source/poster_v2 "${large[@]}" --set 'model_kwargs.windows=[7,7,7]' --set seed=3 $teach
 }
-wait
-tail -n 2 "$out"/teachers-*.log
+finished || { tail -n 3 "$out"/teachers-*.log; exit 1; }
 
 students=(
   --set "batch=$batch" --set "optimizer.lr=$rate" --set ema_decay=0.997 --set loss.smoothed_ce_weight=0.3
   --set loss.distillation_weight=0.7
-  --set "teachers=teachers/facenet112/weights,teachers/bare112/weights,teachers/poster_v2_112/weights"
+  --set "teachers=teachers/facenet128/weights,teachers/bare112/weights,teachers/poster_v2_112/weights"
   --weights-folder "$out"
 )
 for network in poster_v2 bare_backbone apvit phanet poster; do
   # shellcheck disable=SC2086
   run "$network" "multi_source/$network" "${students[@]}" $learn
 done
-wait
+finished || { tail -n 3 "$out"/*.log; exit 1; }
 tail -n 2 "$out"/{poster_v2,bare_backbone,apvit,phanet,poster}.log
