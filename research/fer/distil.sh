@@ -25,7 +25,11 @@ common=(
 run() { # NAME RECIPE OPTIONS...: in the background, with a log of its own
   local name=$1 recipe=$2
   shift 2
-  "$python" -m mien train "$recipe" "${sets[@]}" --out "$out/$name" "${common[@]}" "$@" >"$out/${name//\//-}.log" 2>&1 &
+  (
+    set -o pipefail
+    "$python" -m mien train "$recipe" "${sets[@]}" --out "$out/$name" "${common[@]}" "$@" 2>&1 |
+      while IFS= read -r line; do printf '%(%T)T %s\n' -1 "$line"; done
+  ) >"$out/${name//\//-}.log" &
   runs+=($!)
 }
 finished() { # all that run; fails where one failed
