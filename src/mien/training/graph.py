@@ -47,16 +47,20 @@ class Repeated:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
+        """Nothing to arrange."""
         yield
 
     def record(self, call: Callable[[], None]) -> None:
+        """Keep the call."""
         self._call = call
 
     def replay(self) -> None:
+        """Call it."""
         if self._call is not None:
             self._call()
 
     def read(self, value: Tensor) -> Callable[[], float]:
+        """The number as it is now."""
         number = float(value)
         return lambda: number
 
@@ -73,6 +77,7 @@ class CudaRecorder:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
+        """The stream on which the graph will be recorded."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -80,15 +85,18 @@ class CudaRecorder:
         current.wait_stream(self._stream)
 
     def record(self, call: Callable[[], None]) -> None:
+        """Record `call` without running it."""
+        current = torch.cuda.current_stream(self._device)
         try:
             with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
                 call()
         except Exception as error:
-            self._abandon()
+            self._abandon(current)
             raise RuntimeError(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}") from error
 
-    def _abandon(self) -> None:
-        """The default generator must not go on as if it were recorded."""
+    def _abandon(self, current: torch.cuda.Stream) -> None:
+        """Neither the stream nor the default generator may go on as if they were recorded."""
+        torch.cuda.set_stream(current)
         index = torch.cuda.current_device() if self._device.index is None else self._device.index
         fresh = torch.Generator(torch.device("cuda", index))
         torch.cuda.default_generators[index].graphsafe_set_state(fresh.graphsafe_get_state())
@@ -97,9 +105,11 @@ class CudaRecorder:
         torch.cuda.empty_cache()
 
     def replay(self) -> None:
+        """Start the graph on the current stream."""
         self._graph.replay()
 
     def read(self, value: Tensor) -> Callable[[], float]:
+        """One number is on its way at a time."""
         self._number.copy_(value, non_blocking=True)
         self._event.record()
 
@@ -121,11 +131,13 @@ class SavedTensors:
 
     @torch.no_grad()
     def save(self) -> None:
+        """Take the copies."""
         for tensors, copies in self._pairs:
             torch._foreach_copy_(copies, tensors)
 
     @torch.no_grad()
     def restore(self) -> None:
+        """Put them back."""
         for tensors, copies in self._pairs:
             torch._foreach_copy_(tensors, copies)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -21,6 +19,10 @@ from mien.training.optim.ghost_batch_norm import GhostStatistics
 from mien.training.optim.optimizer import set_training
 from mien.training.optim.sam import SAM, norm
 from mien.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Step:
         self._before = SavedTensors(objective.module.buffers())  # statistics of batch norms
         self._recorder = recorder or self._recorder_of_the_gpu()
         self._unrecorded, self._loss = 0, torch.zeros((), device=fabric.device)
+        self._nan = torch.full((), math.nan, device=fabric.device)
         self._fixed: TrainingBatch | None = None  # the inputs of the recorded step
         if self._recorder is not None:
             recordable(_inner(optimizer), fabric.device)
@@ -152,7 +155,7 @@ class Step:
             finite = torch.isfinite(loss + self._clipped_norm())
             with skipped_where(1 - finite.float(), _inner(self.optimizer)):
                 self.optimizer.step()
-            self._loss.copy_(torch.where(finite, loss, math.nan))
+            self._loss.copy_(torch.where(finite, loss, self._nan))
 
     def _recorded(
         self, recorder: Recorder, inputs: TrainingBatch, step: int, batch: TrainingBatch
