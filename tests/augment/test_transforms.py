@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -105,8 +106,6 @@ def test_occlusion_of_all_images_at_once_covers_as_occlusion_one_by_one() -> Non
         chosen = covered > 0
         rows, columns = inside.any(dim=2).sum(dim=1), inside.any(dim=1).sum(dim=1)
         assert torch.equal(inside.flatten(1).sum(dim=1), rows * columns)  # rectangles
-        one_colour = (y.amax(dim=(2, 3)) == y.amin(dim=(2, 3)))[covered == 1].all()
-        assert one_colour
         noisy = [len(image[:, mask].unique(dim=1).T) > 1 for image, mask in zip(y, inside, strict=True)]
         shares.append((chosen.float().mean(), covered[chosen].mean(), np.mean(noisy) / chosen.float().mean()))
     for one, other in zip(*shares, strict=True):
