@@ -768,7 +768,8 @@ def main() -> None:
     parser.add_argument("--part", choices=NEEDED, action="append", help="only this one; may be repeated")
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    run = Run(torch.device(options.device), options.tiny, options.quick, BEGUN + options.seconds)
+    device = torch.device("cuda", 0) if options.device == "cuda" else torch.device(options.device)
+    run = Run(device, options.tiny, options.quick, BEGUN + options.seconds)
     if options.job:
         options.out.write_text(json.dumps(WORKERS[options.job[0]](run, *options.job[1:])))
         return

@@ -72,7 +72,7 @@ class CudaRecorder:
         self._device = device
         self._stream = torch.cuda.Stream(device)
         self._graph = torch.cuda.CUDAGraph()
-        self._event = torch.cuda.Event()
+        self._event = torch.cuda.Event(blocking=True)  # several runs share the processor: none waits busily
         self._number = torch.empty((), pin_memory=True)
 
     @contextmanager

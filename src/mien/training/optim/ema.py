@@ -38,8 +38,12 @@ class MovingAverage(AveragedModel):
             averages.append(average.detach())
             currents.append(current.detach())
         follow = get_ema_multi_avg_fn(min(self._decay, (1 + done) / (10 + done)))
-        for averages, currents in groups.values():
-            follow(averages, currents, done) if done else torch._foreach_copy_(averages, currents)
+        for kind, (averages, currents) in groups.items():
+            counts = averages[0].device.type == "cuda" and not kind.is_floating_point  # a kernel each, and unread
+            if done and not counts:
+                follow(averages, currents, done)
+            else:
+                torch._foreach_copy_(averages, currents)
         self.n_averaged += 1
 
     def _apply(self, *args: Any, **kwargs: Any) -> MovingAverage:
