@@ -657,9 +657,9 @@ def collected(jobs: list[tuple[subprocess.Popen[bytes], Path, Path]], until: flo
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        text, said = out.read_text(), errors.read_text(errors="replace")
+        text, messages = out.read_text(), errors.read_text(errors="replace")
         rows.append(
-            json.loads(text) if text else {"error": f"ended with {process.returncode}", "output": said[-1500:]}
+            json.loads(text) if text else {"error": f"ended with {process.returncode}", "output": messages[-1500:]}
         )
         out.unlink()
         errors.unlink()
@@ -680,8 +680,8 @@ WORKERS: dict[str, Callable[..., dict[str, Any]]] = {
 def shown(error: BaseException) -> str:
     """Its kind, text and place."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
-    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-    return f"{type(error).__name__}: {str(error)[:600]} ({places})"
+    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+    return f"{type(error).__name__}: {str(error)[:600]} ({where})"
 
 
 def machine(run: Run) -> dict[str, Any]:

@@ -175,10 +175,12 @@ def recordable(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
 
 
 @contextmanager
-def skipped_where(found: Tensor, optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """The steps of a fused optimizer change nothing where `found` () is 1, without anyone waiting for it."""
-    optimizer.found_inf, optimizer.grad_scale = found, None  # type: ignore[attr-defined]  # as a GradScaler does
+def skipped_where(skip: Tensor, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """The steps of a fused optimizer change nothing where `skip` () is 1, without anyone waiting for it."""
+    switches = {"found_inf": skip, "grad_scale": None}  # those that a GradScaler sets
+    vars(optimizer).update(switches)
     try:
         yield
     finally:
-        del optimizer.found_inf, optimizer.grad_scale  # type: ignore[attr-defined]
+        for name in switches:
+            delattr(optimizer, name)

@@ -136,7 +136,7 @@ class Step:
         set_training(self.objective, self.recipe)
         inputs = fixed(batch)
         try:
-            recorder.record(lambda: self._whole(inputs))
+            recorder.record(lambda: self._complete(inputs))
         except RuntimeError as error:
             log.warning("the step runs without a CUDA graph, which could not be recorded: %s", error)
             self.optimizer.zero_grad(set_to_none=True)
@@ -145,7 +145,7 @@ class Step:
             self._fixed = inputs
             log.info("the step is recorded as a CUDA graph")
 
-    def _whole(self, batch: TrainingBatch) -> None:
+    def _complete(self, batch: TrainingBatch) -> None:
         """All of a step without waiting for it; where it is not finite, only buffers change."""
         self.optimizer.zero_grad(set_to_none=True)
         self._before.save()
