@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -93,3 +94,19 @@ def test_grey_is_the_luminance() -> None:
 def test_images_below_the_least_side_are_not_shrunk() -> None:
     x = torch.rand(4, 3, 8, 8)
     assert torch.equal(transforms.low_resolution(x, torch.Generator().manual_seed(0), p=1, least_px=24), x)
+
+
+def test_occlusion_of_all_images_at_once_covers_as_occlusion_one_by_one() -> None:
+    x = torch.full((400, 3, 40, 40), 0.5)
+    shares = []
+    for occlude in (transforms.occlude, transforms.occlude_together):
+        y = occlude(x, rng(), p=0.4, area=(0.05, 0.2))
+        inside = (y != x).any(dim=1)  # (B, H, W)
+        covered = inside.flatten(1).float().mean(dim=1)
+        chosen = covered > 0
+        rows, columns = inside.any(dim=2).sum(dim=1), inside.any(dim=1).sum(dim=1)
+        assert torch.equal(inside.flatten(1).sum(dim=1), rows * columns)  # rectangles
+        noisy = [len(image[:, mask].unique(dim=1).T) > 1 for image, mask in zip(y, inside, strict=True)]
+        shares.append((chosen.float().mean(), covered[chosen].mean(), np.mean(noisy) / chosen.float().mean()))
+    for one, other in zip(*shares, strict=True):
+        assert float(one) == pytest.approx(float(other), abs=0.08)

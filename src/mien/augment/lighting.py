@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Generator, Tensor
 
+from mien.augment.moving import moved
+
 
 def side_light(x: Tensor, rng: Generator, *, p: float, strength: float) -> Tensor:
     """Light that falls off across the image in a random direction, brighter and darker by up to `strength`.
@@ -17,7 +19,7 @@ def side_light(x: Tensor, rng: Generator, *, p: float, strength: float) -> Tenso
     amount = strength * amount * (chosen < p)
     line = torch.linspace(-1, 1, x.shape[-1], device=x.device)
     across, down = (
-        (part(2 * math.pi * angle) * amount).to(x.device)[:, None, None] for part in (torch.cos, torch.sin)
+        moved(part(2 * math.pi * angle) * amount, x.device)[:, None, None] for part in (torch.cos, torch.sin)
     )
     ramp = 1 + across * line[None, None, :] + down * line[None, :, None]  # (B, H, W)
     return (x * ramp[:, None]).clamp_(0, 1)

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from mien.augment.moving import moved
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixup:
@@ -30,7 +32,7 @@ class Mix:
 
     def labels(self, targets: Tensor) -> Tensor:
         """Distributions (B, K) -> distributions (B, K)."""
-        own, partner = self.own.to(targets), self.partner.to(targets.device)
+        own, partner = moved(self.own.to(targets.dtype), targets.device), moved(self.partner, targets.device)
         return own[:, None] * targets + (1 - own)[:, None] * targets[partner]
 
 
@@ -46,6 +48,6 @@ def mix(x: Tensor, rng: Generator, config: Mixup, *, groups: Tensor | None = Non
         shuffled = partner[torch.argsort(groups[partner], stable=True)]
         partner = torch.empty_like(partner)
         partner[slots] = shuffled
-    other = x[partner.to(x.device)]
-    weight = own.to(x.device, x.dtype).view(-1, 1, 1, 1)
+    other = x[moved(partner, x.device)]
+    weight = moved(own.to(x.dtype), x.device).view(-1, 1, 1, 1)
     return other + (x - other) * weight, Mix(own, partner)

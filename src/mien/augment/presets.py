@@ -18,6 +18,7 @@ from mien import plugins
 from mien.augment import transforms
 from mien.augment.lighting import side_light
 from mien.augment.mixing import Mix, Mixup, mix
+from mien.augment.moving import moved
 from mien.augment.transforms import CenterCrop, ColorJitter, RandomAffine, RandomErasing, RandomResizedCrop
 from mien.errors import OptionError
 from mien.preprocess import Preprocess, aligned_side
@@ -148,7 +149,7 @@ class Augmentation:
 
     def _normalise(self, x: Tensor, out: Tensor) -> None:
         """Crops (B, C, H, W), uint8 or float in 0..1, into `out` (B, 3, H, W)."""
-        std, mean = (out.new_tensor(values).view(3, 1, 1) for values in (self.inputs.std, self.inputs.mean))
+        std, mean = moved(torch.tensor([self.inputs.std, self.inputs.mean]), out.device).view(2, 3, 1, 1)
         if self.inputs.channels == "bgr":  # the figures are those of red, green, blue in either case
             x, std, mean = x.expand(-1, 3, -1, -1).flip(1), std.flip(0), mean.flip(0)
         scale = std * 255 if x.dtype == torch.uint8 else std

@@ -17,13 +17,12 @@ from lightning_fabric import Fabric
 from mien.errors import OptionError
 from mien.training.loop import Data, batches
 from mien.training.objective import Objective
-from mien.training.optim.optimizer import build_optimizer, freeze
+from mien.training.optim.optimizer import build_optimizer, freeze, fusible
 from mien.training.recipe import Recipe
 from mien.training.step import Step
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 1  # steps that are not timed
 SECONDS = 8.0  # of timed steps, at least two
 RESERVE = 0.1  # of the time, for what nobody timed
 VALIDATIONS = 6  # of a run whose epochs have no length of their own
@@ -67,15 +66,19 @@ def copied(objective: Objective) -> Objective:
 def _timed(recipe: Recipe, objective: Objective, data: Data, fabric: Fabric) -> tuple[float, float]:
     """Seconds of a step, and of an image in validation."""
     freeze(objective, recipe)
-    module, optimizer = fabric.setup(objective.module, build_optimizer(objective, recipe))
+    built = build_optimizer(objective, recipe, fused=fusible(recipe, fabric.device))
+    module, optimizer = fabric.setup(objective.module, built)
     step_of = Step(recipe, objective, module, optimizer, fabric)
     per_epoch = max(1, data.epoch_size // recipe.batch)
-    begun, steps = time.monotonic(), 0
+    begun, steps, warm_up = time.monotonic(), 0, step_of.warm_up
+    ready = batches(recipe, data, step_of, 0, per_epoch)
     for step in range(10_000):
-        if step == WARM_UP:
+        if step == warm_up:
             begun = time.monotonic()
-        step_of(step, batches(recipe, data, step_of, step % per_epoch, per_epoch))
-        steps = step + 1 - WARM_UP
+        loss = step_of.begin(step, ready)
+        ready = batches(recipe, data, step_of, (step + 1) % per_epoch, per_epoch)
+        loss()
+        steps = step + 1 - warm_up
         if steps >= 2 and time.monotonic() - begun > SECONDS:
             break
     step_s = (time.monotonic() - begun) / steps

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from mien.augment.moving import moved
 from mien.augment.presets import Augmented, plain
 from mien.errors import OptionError
 from mien.labels import LabelSet
@@ -73,6 +74,7 @@ class TrainingData:
     def resize(self, recipe: Recipe) -> None:
         """Draw epochs as the recipe says."""
         self.sampler = _mixture(self.sources, recipe, self._label, self._distributions)
+        self._order: tuple[int, np.ndarray] | None = None  # an epoch and its order
 
     @property
     def epoch_size(self) -> int:
@@ -86,12 +88,14 @@ class TrainingData:
 
     def order(self, epoch: int) -> np.ndarray:
         """Positions in the training set, in the order of one epoch."""
-        return self.sampler.indices(epoch)
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, self.sampler.indices(epoch)
+        return self._order[1]
 
     def training_batch(self, positions: np.ndarray, rng: Generator, device: torch.device) -> TrainingBatch:
         """Augmented images; targets are mixed as the images are, poses of flipped images are flipped."""
         rows = self.train_rows[positions]
-        targets = self.targets[torch.from_numpy(rows)].to(device)
+        targets = moved(self.targets[torch.from_numpy(rows)], device)
         several = len(self.sources) > 1
         sources = torch.from_numpy(self._source[rows])
         augmented = self.augmentation(
@@ -99,14 +103,14 @@ class TrainingData:
         )
         teacher = None
         if self.teacher_logits is not None:
-            teacher = self.teacher_logits[torch.from_numpy(positions)].to(device)
+            teacher = moved(self.teacher_logits[torch.from_numpy(positions)], device)
             teacher = mixed_logits(teacher, augmented.mix, self._temperature)
         return TrainingBatch(
             images=augmented.images.contiguous(memory_format=self._format),
             targets=augmented.targets,
-            poses=None if self.poses is None else self._poses(self.poses, rows, augmented).to(device),
-            known=None if self.known.all() else torch.from_numpy(self.known)[sources].to(device),
-            sources=sources.to(device) if several else None,
+            poses=None if self.poses is None else moved(self._poses(self.poses, rows, augmented), device),
+            known=None if self.known.all() else moved(torch.from_numpy(self.known)[sources], device),
+            sources=moved(sources, device) if several else None,
             teacher=teacher,
         )
 
@@ -157,9 +161,9 @@ class TrainingData:
             canvases = torch.from_numpy(self.store.images(np.arange(len(self.store))))
             self._resident = canvases.permute(0, 3, 1, 2).contiguous().to(device)
         if self._resident is not None:
-            return self._resident[torch.from_numpy(rows).to(device)]
+            return self._resident[moved(torch.from_numpy(rows), device)]
         canvases = torch.from_numpy(self.store.images(rows)).permute(0, 3, 1, 2)
-        return canvases.contiguous().pin_memory().to(device, non_blocking=True)
+        return moved(canvases.contiguous(), device)
 
     def _fits(self, device: torch.device) -> bool:
         needed = len(self.store) * self.store.canvas_px**2 * self.store.channels

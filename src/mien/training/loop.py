@@ -24,7 +24,7 @@ from mien.metrics import classification_metrics
 from mien.training.history import History, best_epoch, patience_ended
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ema import moving_average
-from mien.training.optim.optimizer import build_optimizer, freeze
+from mien.training.optim.optimizer import build_optimizer, freeze, fusible, load_state, set_rates
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
 from mien.training.step import Step, seed_of
@@ -94,7 +94,7 @@ def fit(
     steps = per_epoch * recipe.epochs
     freeze(objective, recipe)
     ema = moving_average(objective.network, recipe.ema_decay) if recipe.ema_decay else None
-    optimizer = build_optimizer(objective, recipe)
+    optimizer = build_optimizer(objective, recipe, fused=fusible(recipe, fabric.device))
     rates = [group["lr"] for group in optimizer.param_groups]
     module, wrapped = fabric.setup(objective.module, optimizer)
     step_of = Step(recipe, objective, module, wrapped, fabric)
@@ -103,7 +103,7 @@ def fit(
     first, history, losses = 0, list[dict[str, Any]](), list[float]()
     if (state := run.last()) is not None:
         objective.module.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        load_state(optimizer, state["optimizer"])
         if ema is not None:
             ema.load_state_dict(state["ema"])
         first, history, losses = int(state["step"]), list(state["history"]), list(state["losses"])
@@ -111,6 +111,7 @@ def fit(
             log.info("%s: resumes after step %d of %d", run.folder, first, steps)
         else:
             log.info("%s: finished already; --set epochs=%d would continue it", run.folder, recipe.epochs + 10)
+    ready = list[TrainingBatch]()
     for step in range(first, steps):
         if history and step % per_epoch == 0 and patience_ended(history, recipe.monitor, recipe.patience):
             log.info(
@@ -120,9 +121,11 @@ def fit(
             )  # fmt: skip
             break
         factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
-        loss = step_of(step, batches(recipe, data, step_of, step, per_epoch))
+        set_rates(optimizer, [rate * factor for rate in rates])
+        started = step_of.begin(step, ready or batches(recipe, data, step_of, step, per_epoch))
+        if step + 1 < steps:  # made while a GPU is at work on the step
+            ready = batches(recipe, data, step_of, step + 1, per_epoch)
+        loss = started()
         losses.append(loss)
         if not math.isfinite(loss):
             with run.left_clean(history):

@@ -84,6 +84,7 @@ class Recipe(Settings):
     teachers: tuple[str, ...] = ()  # weights to distil from; see loss.distillation_weight
     cached_teachers: bool = False  # they predict each image once, unchanged, and not every augmented batch
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "auto"] = "32-true"  # auto: bf16 where it is faster
+    cuda_graph: bool = False  # on a GPU the whole step is one CUDA graph, where it has one micro-batch and no SAM
     monitor: Literal["accuracy", "balanced_accuracy", "macro_f1", "last"] = "accuracy"  # mean over the sources
     patience: int = 0  # epochs without improvement before stopping; 0: never
     # what came of it

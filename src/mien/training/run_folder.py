@@ -182,8 +182,9 @@ class RunFolder:
             return None
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            values["recipe"].setdefault("cuda_graph", False)  # runs of earlier versions
             return {"recipe": values["recipe"], "data": values["data"]} | values
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is damaged ({error}); choose another --out, or delete the folder") from error
 
     def _write(self, name: str, text: str) -> None:

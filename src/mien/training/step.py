@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from typing import cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.errors import OptionError
+from mien.training.graph import CudaRecorder, Recorder, SavedTensors, fill, fits, fixed, recordable, skipped_where
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ghost_batch_norm import GhostStatistics
 from mien.training.optim.optimizer import set_training
 from mien.training.optim.sam import SAM, norm
 from mien.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule
+
+log = logging.getLogger(__name__)
+
+UNRECORDED = 3  # steps before one is recorded: they make what the optimizer keeps, and choose kernels
+
 
 class Step:
-    """Called once a step with the micro-batches of this process."""
+    """Called once a step with the micro-batches of this process.
+
+    With the recipe's `cuda_graph`, on one GPU, a step is recorded after a few and repeated from then on; `recorder`
+    takes the place of the GPU's.
+    """
 
     def __init__(
         self,
@@ -30,6 +43,8 @@ class Step:
         module: _FabricModule,
         optimizer: torch.optim.Optimizer,
         fabric: Fabric,
+        *,
+        recorder: Recorder | None = None,
     ) -> None:
         self.recipe, self.objective, self.module, self.optimizer = recipe, objective, module, optimizer
         self.fabric, world = fabric, fabric.world_size
@@ -44,24 +59,55 @@ class Step:
         self.sam = SAM(objective.module.parameters(), recipe.sam) if recipe.sam else None
         needed = self.micro_batches > 1 or self.sam is not None
         self.ghost = GhostStatistics(objective.module) if needed else None
+        self._before = SavedTensors(objective.module.buffers())  # statistics of batch norms
+        self._recorder = recorder or self._recorder_of_the_gpu()
+        self._unrecorded, self._loss = 0, torch.zeros((), device=fabric.device)
+        self._nan = torch.full((), math.nan, device=fabric.device)
+        self._fixed: TrainingBatch | None = None  # the inputs of the recorded step
+        if self._recorder is not None:
+            recordable(_inner(optimizer), fabric.device)
 
     @property
     def mine(self) -> range:
         """The micro-batches of this process."""
         return range(self.fabric.global_rank, self.micro_batches, self.fabric.world_size)
 
+    @property
+    def warm_up(self) -> int:
+        """Steps at first that take longer than the others."""
+        return 1 if self._recorder is None else UNRECORDED + 2
+
     def __call__(self, step: int, batches: list[TrainingBatch]) -> float:
         """The mean loss over the batch; `batches`: one for each of `mine`.
 
         NaN where loss or gradient are not finite: then network and optimizer are as before.
         """
+        return self.begin(step, batches)()
+
+    def begin(self, step: int, batches: list[TrainingBatch]) -> Callable[[], float]:
+        """Start a step. The result must be called before the next one: it waits for the end and gives the loss."""
+        if self._recorder is None:
+            loss = self._eager(step, batches)
+        elif self._fixed is None and self._unrecorded < UNRECORDED:
+            self._unrecorded += 1
+            with self._recorder.aside():
+                loss = self._eager(step, batches)
+        else:
+            if self._fixed is None:
+                self._record(self._recorder, batches[0])
+            if self._fixed is not None and fits(batches[0], self._fixed):
+                return self._recorded(self._recorder, self._fixed, step, batches[0])
+            loss = self._eager(step, batches)
+        return lambda: loss
+
+    def _eager(self, step: int, batches: list[TrainingBatch]) -> float:
         set_training(self.objective, self.recipe)
         passes = iter(range(2))
 
         def backward() -> Tensor:
             return self._backward(step, batches, second=next(passes) == 1)
 
-        buffers = [(buffer, buffer.clone()) for buffer in self.objective.module.buffers()]
+        self._before.save()
         loss = backward() if self.sam is None else self.sam.gradients(backward)
         finite = bool(torch.isfinite(loss + self._clipped_norm()))
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # of float16, which skips the step itself
@@ -69,10 +115,65 @@ class Step:
             self.optimizer.step()
         if finite:
             return float(loss)
-        with torch.no_grad():
-            for buffer, before in buffers:  # statistics of batch norms
-                buffer.copy_(before)
+        self._before.restore()
         return math.nan
+
+    def _recorder_of_the_gpu(self) -> Recorder | None:
+        if not self.recipe.cuda_graph or self.fabric.device.type != "cuda":
+            return None
+        reasons = {
+            "the step has several micro-batches": self.micro_batches > 1,
+            "it has SAM": self.sam is not None,
+            "float16 scales its gradients": self.recipe.precision == "16-mixed",
+        }
+        if lacking := [reason for reason, holds in reasons.items() if holds]:
+            log.warning("cuda_graph is left out: %s", ", ".join(lacking))
+            return None
+        return CudaRecorder(self.fabric.device)
+
+    def _record(self, recorder: Recorder, batch: TrainingBatch) -> None:
+        """Record the step, on tensors of its own that take the batches; where that fails, steps stay eager."""
+        set_training(self.objective, self.recipe)
+        inputs = fixed(batch)
+        try:
+            recorder.record(lambda: self._complete(inputs))
+        except RuntimeError as error:
+            log.warning("the step runs without a CUDA graph, which could not be recorded: %s", error)
+            self.optimizer.zero_grad(set_to_none=True)
+            self._recorder = None
+        else:
+            self._fixed = inputs
+            log.info("the step is recorded as a CUDA graph")
+
+    def _complete(self, batch: TrainingBatch) -> None:
+        """All of a step without waiting for it; where it is not finite, only buffers change."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self._before.save()
+        loss = self.objective.loss(self.module, batch)
+        self.fabric.backward(loss)
+        with torch.no_grad():
+            finite = torch.isfinite(loss + self._clipped_norm())
+            with skipped_where(1 - finite.float(), _inner(self.optimizer)):
+                self.optimizer.step()
+            self._loss.copy_(torch.where(finite, loss, self._nan))
+
+    def _recorded(
+        self, recorder: Recorder, inputs: TrainingBatch, step: int, batch: TrainingBatch
+    ) -> Callable[[], float]:
+        if not self.objective.network.training:
+            set_training(self.objective, self.recipe)
+        fill(inputs, batch)
+        torch.manual_seed(seed_of(self.recipe.seed, step, 0) + 1)  # dropout and stochastic depth
+        recorder.replay()
+        loss = recorder.read(self._loss)
+
+        def wait() -> float:
+            value = loss()
+            if not math.isfinite(value):
+                self._before.restore()
+            return value
+
+        return wait
 
     def _clipped_norm(self) -> Tensor:
         """Euclidean norm of the gradient, which is clipped where the recipe says so."""
@@ -106,6 +207,11 @@ class Step:
 
     def _sum(self, values: Tensor) -> Tensor:
         return cast(Tensor, self.fabric.all_reduce(values, reduce_op="sum"))
+
+
+def _inner(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Torch's own optimizer, within Fabric's."""
+    return cast(torch.optim.Optimizer, getattr(optimizer, "optimizer", optimizer))
 
 
 def seed_of(seed: int, step: int, micro_batch: int) -> int:

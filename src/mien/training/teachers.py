@@ -112,7 +112,7 @@ def cached_logits(
         file = folder / f"{key}-{start:08d}.npy"
         rows = np.arange(start, min(start + CACHED_PART, count))
         if not file.exists():
-            batches = np.array_split(rows, max(1, len(rows) // 128))
+            batches = np.array_split(rows, max(1, len(rows) // (512 if device.type == "cuda" else 128)))
             made = torch.cat([teachers.flipped_too(data.unchanged_batch(batch, device)).cpu() for batch in batches])
             if write:
                 with atomic_open(file) as stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mien.errors import OptionError
 from mien.training.objective import Objective
 from mien.training.recipe import Recipe
+
+HOW = ("lr", "fused", "foreach", "capturable")  # of a group: not what is computed, and the rate of the step
 
 
 def freeze(objective: Objective, recipe: Recipe) -> None:
@@ -38,8 +41,11 @@ def set_training(objective: Objective, recipe: Recipe) -> None:
             norm.eval()
 
 
-def build_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer over what is trained, in groups of one learning rate and weight decay each."""
+def build_optimizer(objective: Objective, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
+    """The recipe's optimizer over what is trained, in groups of one learning rate and weight decay each.
+
+    `fused`: all parameters in a few kernels, for a GPU.
+    """
     config = recipe.optimizer
     names = [name for name, _ in _parameters(objective)]
     for prefix in config.lr_multipliers:
@@ -59,10 +65,34 @@ def build_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimiz
     parameters: list[dict[str, Any]] = [
         {"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()
     ]
+    in_one = True if fused else None  # None: as torch chooses
     if config.name == "sgd":
-        return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
+        return torch.optim.SGD(
+            parameters, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=in_one
+        )
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=config.lr)
+    return kind(parameters, lr=config.lr, fused=in_one)
+
+
+def fusible(recipe: Recipe, device: torch.device) -> bool:
+    """Whether the optimizer may run in a few kernels here; float16 scales gradients between its parts."""
+    return device.type == "cuda" and recipe.precision != "16-mixed"
+
+
+def set_rates(optimizer: torch.optim.Optimizer, rates: Sequence[float]) -> None:
+    """The learning rate of each group; one that is a tensor keeps its place, as a recorded step reads it there."""
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def load_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """What a run saved, perhaps on another device: how the optimizer computes stays as it is here."""
+    here = [{name: group[name] for name in HOW if name in group} for group in optimizer.param_groups]
+    groups = [saved | how for saved, how in zip(state["param_groups"], here, strict=True)]
+    optimizer.load_state_dict({**state, "param_groups": groups})
 
 
 def decays(network: nn.Module, name: str, parameter: Tensor) -> bool:
