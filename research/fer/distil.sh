@@ -28,7 +28,7 @@ run() { # NAME RECIPE OPTIONS...: in the background, with a log of its own
   (
     set -o pipefail
     "$python" -m mien train "$recipe" "${sets[@]}" --out "$out/$name" "${common[@]}" "$@" 2>&1 |
-      while IFS= read -r line; do printf '%(%T)T %s\n' -1 "$line"; done
+      while IFS= read -r line; do printf '%(%T)T.%s %s\n' -1 "${EPOCHREALTIME#*[.,]}" "$line"; done
   ) >"$out/${name//\//-}.log" &
   runs+=($!)
 }
