@@ -44,7 +44,7 @@ from mien.pipeline.turns import LocatedFace
 from mien.weights.manifest import WeightsManifest, load_manifest
 from research.fer.suite import ENTRIES
 
-WEIGHTS = ("default", "poster", "apvit", "phanet")
+WEIGHTS = ("default", "poster_v2", "poster", "apvit", "phanet")
 SETS = {"wild7": "wild7", "cfee": "CFEE"}
 PRECISIONS = {"bfloat16": "bf16", "float32": "f32"}
 PAGE = Path(__file__).parents[2] / "docs/models/explanations.md"

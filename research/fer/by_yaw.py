@@ -1,9 +1,9 @@
-"""Accuracy of the four networks by the yaw of the head.
+"""Accuracy of the five networks by the yaw of the head.
 
     python -m research.fer.by_yaw --logits logits --suite suite
 
 Writes the table of docs/models/comparison.md. Yaw as the landmarks have it, without sign; each network as it is
-shipped. Intervals of the difference to POSTER++: 95 %, 1,000 paired bootstrap resamples of images or people.
+shipped. Intervals of the difference to the bare backbone: 95 %, 1,000 paired bootstrap resamples of images or people.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     networks = {
         weights: Measured.of(weights, options.logits / f"{weights}.npz", options.suite) for weights in NETWORKS
     }
-    table = [["images", "yaw", "faces", *NETWORKS.values(), "PhaNet to POSTER++"]]
+    table = [["images", "yaw", "faces", *NETWORKS.values(), "PhaNet to bare backbone"]]
     for name, edges in BINS.items():
         right = {weights: correct(measured, name) for weights, measured in networks.items()}
         faces = load(options.suite, name)

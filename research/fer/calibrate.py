@@ -6,8 +6,8 @@ Everything is chosen on the first half of each of the five sources (people and f
 same however large they are, and measured on the other half; SFEW Val and the muxspace test people choose nothing.
 Operating points divide a power of the class frequencies of FER+ training out of the probabilities:
 
-    default   the best mean balanced accuracy of the five sources within half a point of the best FER+ accuracy
-              (`--within`: one point for APViT, two for POSTER and PhaNet, which have seen less of the rare classes)
+    default   the best mean balanced accuracy of the five sources within 1.1 points of the best FER+ accuracy
+              (`--within`), which is at most half a point below the previous default
     natural   the best FER+ accuracy
     balanced  the best mean balanced accuracy
 
@@ -44,7 +44,7 @@ from mien.weights.manifest import ConfidenceThreshold, WeightsManifest, write_ma
 from research.fer.measure import Measured
 from research.fer.suite import ENTRIES, SUITE
 
-WITHIN = 0.005  # of the best FER+ accuracy, for "default"; more for the networks beside POSTER++
+WITHIN = 0.011  # of the best FER+ accuracy, for "default"
 ACCURACY = 0.90  # selective
 RULE = f"lowest threshold with a selective accuracy of {ACCURACY:.0%} on one half of five sources of equal weight"
 COMMAND = (

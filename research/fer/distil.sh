@@ -18,7 +18,6 @@ done
 common=(
   --set shares.ferplus=20 --set shares.wild7=26 --set shares.muxspace=7 --set shares.cfee=5 --set shares.sfew=3
   --set shares.kdef3=2 --set shares.stock_cdf=2
-  --set pretrained.image_backbone=fast:image_backbone
   --set source_bias=true --set optimizer.lr_multipliers.source_bias=10
   --weights-folder "$out/teachers"
 )

@@ -22,11 +22,11 @@ from research.fer.suite import ENTRIES, SUITE
 ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"(<!-- made by research/fer/report\.py: (\w+) ?([\w-]*) -->\n).*?(<!-- end -->)", re.DOTALL)
 NETWORKS = {
-    "default": "POSTER++",
+    "default": "bare backbone",
+    "poster_v2": "POSTER++",
     "poster": "POSTER",
     "apvit": "APViT",
     "phanet": "PhaNet",
-    "fast": "bare backbone",
 }
 SHORT = {
     "ferplus": "FER+ validation, deduplicated",
@@ -120,7 +120,7 @@ def thresholds(weights: str) -> str:
 
 
 def comparison(_: str) -> str:
-    """The four networks on the suite."""
+    """The five networks on the suite."""
     sources = [name for name in SHORT if measured(load_manifest("default"), name) is not None]
     table = [["network", "weights", "mean balanced accuracy", "half that chose nothing",
               *(SHORT[name].partition(" (")[0].partition(",")[0] + (" Val" if name == "sfew-val" else "")

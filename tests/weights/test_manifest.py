@@ -41,10 +41,10 @@ def test_shipped_files_are_there_and_stay_small() -> None:
     assert shipped_names() == [
         "apvit",
         "default",
-        "fast",
         "landmarks68",
         "phanet",
         "poster",
+        "poster_v2",
         "roll",
         "yunet-slim",
         "yunet-slim-robust",

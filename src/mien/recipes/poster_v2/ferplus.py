@@ -15,7 +15,7 @@ from mien.recipes.poster_v2.light import RECIPE as LIGHT_RECIPE
 RECIPE = replace(
     LIGHT_RECIPE,
     name="poster_v2-ferplus",
-    pretrained={"": "default"},
+    pretrained={"": "poster_v2"},
     data="ferplus",
     variant="most-votes",
     protocol="official",
