@@ -3,7 +3,8 @@
     python -m research.fer.by_yaw --logits logits --suite suite
 
 Writes the table of docs/models/comparison.md. Yaw as the landmarks have it, without sign; each network as it is
-shipped. Intervals of the difference to the bare backbone: 95 %, 1,000 paired bootstrap resamples of images or people.
+shipped. Intervals of the difference to the bare backbone: 95 %, 1,000 paired bootstrap resamples of images or
+people.
 """
 
 from __future__ import annotations

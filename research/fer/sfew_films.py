@@ -30,7 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     with (options.out / "films.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path", "label", "split", "group"])
-        for path, label, film in zip(samples.path.tolist(), samples.label.tolist(), samples.group.tolist(), strict=True):
+        for path, label, film in zip(
+            samples.path.tolist(), samples.label.tolist(), samples.group.tolist(), strict=True
+        ):
             split = "valid" if path in held_out else "train"
             table.writerow([path, str(samples.labels[label]), split, film])
 

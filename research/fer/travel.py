@@ -119,7 +119,10 @@ def main(arguments: list[str] | None = None) -> None:
     def one(folder: Path) -> None:
         out = options.out if len(options.folders) == 1 else options.out / folder.name
         if options.what == "pack":
-            print(f"{folder.name}: {pack(folder, out, side=options.side, quality=options.quality):,} bytes", flush=True)
+            print(
+                f"{folder.name}: {pack(folder, out, side=options.side, quality=options.quality):,} bytes",
+                flush=True,
+            )
         else:
             print(f"{folder.name}: {sum(shard.rows for shard in unpack(folder, out).shards):,} faces", flush=True)
 

@@ -22,7 +22,9 @@ from mien.weights.manifest import INT8, load_manifest
 from mien.weights.parity import FILE
 
 # Million multiply-adds of one face; tests/pipeline/test_bench.py counts them in torch
-MILLION_PRODUCTS = {"default": 172, "poster_v2": 479, "poster": 465, "apvit": 453, "phanet": 249, "landmarks68": 172}
+MILLION_PRODUCTS = {
+    "default": 172, "poster_v2": 479, "poster": 465, "apvit": 453, "phanet": 249, "landmarks68": 172,
+}  # fmt: skip
 BATCHES = (1, 4, 16)
 _SIDE = 768  # of the measured matrix product
 _COPIED = 64 * 2**20  # bytes of the measured copy
