@@ -19,7 +19,7 @@ from mien.models import build
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest
 
-CHEAP = ["phanet", "default"]
+CHEAP = ["phanet", "poster_v2"]
 
 
 def maps_of(name: str, **changes: Any) -> tuple[nn.Module, AttentionMaps]:

@@ -276,7 +276,7 @@ def test_an_epoch_may_be_shorter_than_the_sets(sets: list[Path]) -> None:
 
 def test_whole_weights_start_only_a_run_of_their_classes(sets: list[Path]) -> None:
     recipe = replace(
-        TINY, network="poster_v2", config_name="light", model_kwargs={}, size_px=96, pretrained={"": "default"}
+        TINY, network="poster_v2", config_name="light", model_kwargs={}, size_px=96, pretrained={"": "poster_v2"}
     )
     plan = make_plan(recipe, sets[1:])
     with pytest.raises(OptionError, match="are for the classes neutral, .* in this order"):
