@@ -207,6 +207,13 @@ def test_prediction_writes_an_overlay_of_each_face(tmp_path: Path) -> None:
     assert run(["predict", PHOTO, "--explain", str(folder), "--explain-method", "all"]) == 2
 
 
+def test_all_methods_are_those_that_the_network_has() -> None:
+    (one,) = mien.explain(PHOTO, methods="all", curves=False)
+    assert [each.method for each in one.maps] == ["occlusion", "grad-cam", "integrated-gradients"]
+    with pytest.raises(mien.OptionError, match="'default' \\(bare_backbone\\) have no attention"):
+        mien.explain(PHOTO, methods="attention")
+
+
 def test_onnx_weights_have_no_attention(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(SHIPPED / "default" / "default.onnx", tmp_path / "own.onnx")
     manifest = json.loads((SHIPPED / "default" / "manifest.json").read_text())

@@ -68,7 +68,7 @@ def explain(
     `weights`: one or several, of any network; or a loaded `recognizer`.
     `methods`: "occlusion", for any network; with torch also "attention" (the network's own: cross-attention of
     POSTER and POSTER++, patches and tokens kept by APViT, masks of PhaNet), "grad-cam" and "integrated-gradients"
-    (extra `explain`); or "all".
+    (extra `explain`); or "all" that the network has.
     `label`: the class to explain; None for the most probable of each face and weights.
     `curves`: also deletion and insertion curves of each map, for 14 runs of the network.
 
@@ -102,10 +102,11 @@ class Explainer:
 
     def __init__(self, recognizer: Recognizer, methods: tuple[str, ...], *, curves: bool) -> None:
         check_torch_methods(recognizer.network.manifest, methods)
-        self.recognizer, self.methods, self.curves = recognizer, methods, curves
+        self.recognizer, self.curves = recognizer, curves
         self.inputs = recognizer.network.manifest.inputs
         needs_torch = any(method != "occlusion" for method in methods)
         self.torch_maps = TorchMaps(recognizer.network.manifest, methods) if needs_torch else None
+        self.methods = methods if self.torch_maps is None else self.torch_maps.methods
 
     def explain_boxes(self, image: np.ndarray, boxes: Sequence[Box]) -> list[Explanation]:
         """The faces in these boxes of an image (H, W, 3) uint8 RGB, in their order, for the most probable class."""

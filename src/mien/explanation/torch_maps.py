@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.errors import MissingPackageError, OptionError
-from mien.explanation.maps import AttentionMaps, ExplanationMap, positive, signed
+from mien.explanation.maps import METHODS, AttentionMaps, ExplanationMap, positive, signed
 from mien.explanation.occlusion import hidden
 from mien.weights.manifest import WeightsManifest
 
@@ -35,7 +35,10 @@ def check_torch_methods(manifest: WeightsManifest, methods: Sequence[str]) -> No
 
 
 class TorchMaps:
-    """The torch network of a manifest, for some methods; for one thread at a time."""
+    """The torch network of a manifest, for some methods; for one thread at a time.
+
+    Of all methods, `methods` keeps those that the network has.
+    """
 
     def __init__(self, manifest: WeightsManifest, methods: Sequence[str]) -> None:
         from mien.explanation.attention import has_attention
@@ -44,7 +47,10 @@ class TorchMaps:
 
         self.manifest = manifest
         self.network = folded(network_of(manifest))
+        self.methods = tuple(methods)
         if "attention" in methods and not has_attention(self.network):
+            self.methods = tuple(method for method in methods if method != "attention")
+        if self.methods != tuple(methods) and set(methods) != set(METHODS):
             raise OptionError(
                 f"weights {manifest.name!r} ({manifest.network}) have no attention to show; "
                 "occlusion, grad-cam and integrated-gradients work for every network"
