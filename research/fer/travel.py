@@ -1,9 +1,9 @@
-"""Prepared sets made small for another machine, and there made whole again.
+"""Prepared sets made small for another machine, and there unpacked.
 
     python -m research.fer.travel pack prepared/wild7 --out travel/wild7 --side 160 --quality 85
     python -m research.fer.travel unpack travel/wild7 --out prepared/wild7
 
-Canvases travel as lossy WebP, 64 in a picture, at a smaller side; the 68 landmarks, which no recipe trains on, stay
+Canvases travel as lossy WebP, 64 on a sheet, at a smaller side; the 68 landmarks, which no recipe trains on, stay
 behind. Unpacked they have their old size, and a header with hashes of their own.
 """
 
@@ -26,7 +26,7 @@ from mien.media.atomic import atomic_write
 from mien.prepared.store import PreparedStore, Shard, StoreHeader
 from mien.prepared.table import hash_of, shard_note, write_shard_table
 
-COLUMNS = 8  # of a picture, and rows
+COLUMNS = 8  # of a sheet, and rows
 LEFT_BEHIND = "landmarks"
 
 
@@ -42,8 +42,8 @@ def pack(folder: Path, out: Path, *, side: int, quality: int) -> int:
         write_shard_table(out / f"{shard.name}.parquet", table, note)
         for number, first in enumerate(range(0, shard.rows, COLUMNS**2)):
             rows = np.arange(start + first, start + min(first + COLUMNS**2, shard.rows))
-            picture = _picture(store.images(rows), side)
-            atomic_write(out / f"{shard.name}-{number:03d}.webp", _webp(picture, quality))
+            sheet = _sheet(store.images(rows), side)
+            atomic_write(out / f"{shard.name}-{number:03d}.webp", _webp(sheet, quality))
         start += shard.rows
     settings = {**store.header.settings, "travelled": {"side": side, "quality": quality}}
     replace(store.header, settings=settings).write(out)
@@ -51,7 +51,7 @@ def pack(folder: Path, out: Path, *, side: int, quality: int) -> int:
 
 
 def unpack(folder: Path, out: Path) -> StoreHeader:
-    """Make the prepared set whole again."""
+    """Make the prepared set again."""
     header = StoreHeader.read(folder)
     out.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
@@ -66,44 +66,44 @@ def _unpacked(header: StoreHeader, shard: Shard, folder: Path, out: Path) -> Sha
     side, canvas = int(header.settings["travelled"]["side"]), int(header.settings["canvas_px"])
     images = np.empty((shard.rows, canvas, canvas, shard.channels), dtype=np.uint8)
     for number, first in enumerate(range(0, shard.rows, COLUMNS**2)):
-        picture = np.asarray(Image.open(folder / f"{shard.name}-{number:03d}.webp").convert("RGB"))
-        for i, small in enumerate(_cut(picture, side, min(COLUMNS**2, shard.rows - first))):
+        sheet = np.asarray(Image.open(folder / f"{shard.name}-{number:03d}.webp").convert("RGB"))
+        for i, small in enumerate(_cut(sheet, side, min(COLUMNS**2, shard.rows - first))):
             large = cv2.resize(small, (canvas, canvas), interpolation=cv2.INTER_CUBIC)
             images[first + i] = large[..., : shard.channels]
-    whole = io.BytesIO()
-    np.save(whole, images)
-    atomic_write(out / f"{shard.name}.npy", whole.getvalue())
+    npy = io.BytesIO()
+    np.save(npy, images)
+    atomic_write(out / f"{shard.name}.npy", npy.getvalue())
     table = folder / f"{shard.name}.parquet"
     atomic_write(out / table.name, table.read_bytes())
     return replace(
         shard,
-        images_bytes=whole.tell(),
-        images_sha256=hashlib.sha256(whole.getvalue()).hexdigest(),
+        images_bytes=npy.tell(),
+        images_sha256=hashlib.sha256(npy.getvalue()).hexdigest(),
         table_bytes=table.stat().st_size,
         table_sha256=hash_of(table),
     )
 
 
-def _picture(images: np.ndarray, side: int) -> np.ndarray:
-    """Canvases (N, S, S, C) side by side at a smaller side; the last rows of the picture may stay black."""
+def _sheet(images: np.ndarray, side: int) -> np.ndarray:
+    """Canvases (N, S, S, C) side by side at a smaller side; the last rows of the sheet may stay black."""
     rows = -(-len(images) // COLUMNS)
-    picture = np.zeros((rows * side, COLUMNS * side, 3), dtype=np.uint8)
+    sheet = np.zeros((rows * side, COLUMNS * side, 3), dtype=np.uint8)
     for i, image in enumerate(images):
         small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
         top, left = i // COLUMNS * side, i % COLUMNS * side
-        picture[top : top + side, left : left + side] = small.reshape(side, side, -1)
-    return picture
+        sheet[top : top + side, left : left + side] = small.reshape(side, side, -1)
+    return sheet
 
 
-def _cut(picture: np.ndarray, side: int, count: int) -> Iterator[np.ndarray]:
+def _cut(sheet: np.ndarray, side: int, count: int) -> Iterator[np.ndarray]:
     for i in range(count):
         top, left = i // COLUMNS * side, i % COLUMNS * side
-        yield picture[top : top + side, left : left + side]
+        yield sheet[top : top + side, left : left + side]
 
 
-def _webp(picture: np.ndarray, quality: int) -> bytes:
+def _webp(sheet: np.ndarray, quality: int) -> bytes:
     data = io.BytesIO()
-    Image.fromarray(picture).save(data, "webp", quality=quality, method=4)
+    Image.fromarray(sheet).save(data, "webp", quality=quality, method=4)
     return data.getvalue()
 
 
