@@ -2,18 +2,19 @@
 
 Decoding, detection and recognition overlap: a source is decoded by a thread of its own, and segments (a key frame
 and the frames up to the next) pass through two pools of threads in order: the first detects in their key frames,
-the second recognises, a span of one or two segments at a time. Faces of a span's first key frame are recognised at
-once; those of a second one only where they differ from the key frames before and after. What a span gives does not
-depend on the others but for the tracks, whose state is kept in checkpoints, so that a resumed run gives the same.
+the second recognises, a span of one or two segments at a time. All faces of a span's first key frame are
+recognised, those of a second one only where they differ from the key frames before and after. What a span gives
+does not depend on the others but for the tracks, whose state is kept in checkpoints, so that a resumed run gives
+the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -46,6 +47,7 @@ _AHEAD = 3  # segments of the first pool, and frames of the decoder, that wait
 _SPANS_AHEAD = 2
 
 Checkpoint = dict[str, Any]
+T = TypeVar("T")
 _NO_IMAGE = np.zeros((0, 0, 3), dtype=np.uint8)
 
 
@@ -64,18 +66,18 @@ class _Segment:
     faces: list[LocatedFace] = field(default_factory=list)
     colours: list[np.ndarray] = field(default_factory=list)
     thumbnails: list[np.ndarray | None] = field(default_factory=list)
-    recognised: list[Face] = field(default_factory=list)  # of a span's first key frame
     tracked: list[TrackedFace] = field(default_factory=list)
+    recognised: Future[list[TrackedFace]] = field(default_factory=Future)  # these, of a span's first key frame
     state: Checkpoint | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Span:
-    """One or two segments. `following`: the faces of the next key frame of this shot, which is at `following_s`."""
+    """One or two segments, and the one after them. `begins`: there is no span before."""
 
     segments: list[_Segment]
-    following: list[TrackedFace] = field(default_factory=list)
-    following_s: float = 0.0
+    begins: bool
+    next: _Segment | None = None
 
 
 class VideoPredictor:
@@ -184,14 +186,12 @@ class VideoPredictor:
         return not self._detect or seconds >= KEY_FRAME_S - _SLACK_S or len(segment.frames) >= MOST_FRAMES
 
     def _locate(self, segment: _Segment) -> _Segment:
-        """The faces of the key frame, recognised where a span begins."""
+        """The faces of the key frame, and what they look like."""
         image = segment.frames[0].image
         segment.faces = self._located(segment, image)
         segment.thumbnails = [self._thumbnail(image, face) for face in segment.faces]
         if self._detect:
             segment.colours = [descriptor(image, face.landmarks) for face in segment.faces]
-        if segment.first:
-            segment.recognised = self._recognizer.recognise([(image, face) for face in segment.faces])
         return segment
 
     def _thumbnail(self, image: np.ndarray, face: LocatedFace) -> np.ndarray | None:
@@ -204,19 +204,15 @@ class VideoPredictor:
             height, width = image.shape[:2]
             return any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
         if segment.search:
-            try:
-                faces, last = self._searched(image)
-            except BaseException as error:
-                segment.last_search.set_exception(error)
-                raise
-            segment.last_search.set_result(last)
+            faces: list[LocatedFace] = []
+            _set(segment.last_search, partial(self._searched, image, faces))
             return faces
         last = segment.last_search.result()
         quickly = partial(self._search.quickly, small=last.small)
         return any_roll.detect(image, quickly) if last.sideways else any_roll.locate(image, quickly(image))
 
-    def _searched(self, image: np.ndarray) -> tuple[list[LocatedFace], LastSearch]:
-        """The faces at any roll and of any size."""
+    def _searched(self, image: np.ndarray, faces: list[LocatedFace]) -> LastSearch:
+        """Add the faces at any roll and of any size."""
         tiled: list[bool] = []
 
         def detections_in(rotated: np.ndarray) -> list[Detection]:
@@ -224,14 +220,15 @@ class VideoPredictor:
             tiled.append(small)
             return faces
 
-        faces = self._recognizer.any_roll.detect(image, detections_in)
+        faces += self._recognizer.any_roll.detect(image, detections_in)
         upright = any(face.known and not face.turns for face in faces)
         sideways = not upright and any(face.known for face in faces)
-        return faces, LastSearch(sideways, any(tiled))
+        return LastSearch(sideways, any(tiled))
 
     def _spans(self, segments: Iterator[_Segment]) -> Iterator[_Span]:
-        """The segments with the tracks of their key frames, and those of the key frame after each span."""
+        """The segments with the tracks of their key frames."""
         span: list[_Segment] = []
+        begins = True
         for segment in segments:
             segment.tracked = self._tracked(segment)
             if segment.cuts_after:
@@ -241,14 +238,14 @@ class VideoPredictor:
                     "ups": self._steady.state(),
                 }  # fmt: skip
             if span and segment.first:
-                yield _Span(span, [] if segment.cut else segment.tracked, segment.frames[0].time_s)
-                span = []
+                yield _Span(span, begins, segment)
+                span, begins = [], False
             span.append(segment)
             if self._live:
-                yield _Span(span)
+                yield _Span(span, True)
                 span = []
         if span:
-            yield _Span(span)
+            yield _Span(span, begins)
 
     def _tracked(self, segment: _Segment) -> list[TrackedFace]:
         boxes = [face.detection.box for face in segment.faces]
@@ -256,36 +253,36 @@ class VideoPredictor:
             numbers = self._tracker.update(segment.frames[0].time_s, boxes, segment.colours, cut=segment.cut)
         else:
             numbers = [0] * len(boxes)
-        recognised = segment.recognised if segment.first else [None] * len(boxes)
-        faces = zip(numbers, segment.faces, segment.thumbnails, recognised, strict=True)
-        return [self._key_face(segment.frames[0], *face) for face in faces]
-
-    def _key_face(
-        self, frame: Frame, track: int, located: LocatedFace, small: np.ndarray | None, face: Face | None
-    ) -> TrackedFace:
-        """A face of a key frame, the way up of its track."""
-        kept = self._steady.keep(track, frame.image, located)
-        if kept is not located:
-            small = self._thumbnail(frame.image, kept)
-            if face is not None:
-                (face,) = self._recognizer.recognise([(frame.image, kept)])
-        own = None if face is None else replace(face, scores_frame=frame.index)
-        return TrackedFace(track, kept, self._detect, own, small)
+        image = segment.frames[0].image
+        tracked = []
+        for track, face, small in zip(numbers, segment.faces, segment.thumbnails, strict=True):
+            kept = self._steady.keep(track, image, face)
+            small = small if kept is face else self._thumbnail(image, kept)
+            tracked.append(TrackedFace(track, kept, self._detect, None, small))
+        return tracked
 
     def _recognise(self, span: _Span) -> tuple[_Span, list[VideoFrame]]:
         """The results of a span, not yet smoothed."""
-        self._recognise_key_frames(span)
+        first, *others = span.segments
+        if span.next is not None:  # before anything fails here: the next span waits for it
+            _set(span.next.recognised, partial(self._key_recognised, span.next))
+        if span.begins:
+            _set(first.recognised, partial(self._key_recognised, first))
+        first.tracked = first.recognised.result()
+        after = span.next.recognised.result() if span.next is not None and not span.next.cut else []
+        after_s = span.next.frames[0].time_s if span.next is not None else 0.0
+        for segment in others:
+            if after_s - first.frames[0].time_s <= MOST_APART_S:
+                segment.tracked = taken_over(segment.tracked, first.tracked, after)
+            segment.tracked = self._key_recognised(segment)
+        ends = [*((each.tracked, each.frames[0].time_s) for each in others), (after, after_s)]
         frames: list[Frame] = []
         groups: list[list[TrackedFace]] = []
-        nexts = [*((each.tracked, each.frames[0].time_s) for each in span.segments[1:])]
-        nexts.append((span.following, span.following_s))
-        for segment, (following, following_s) in zip(span.segments, nexts, strict=True):
-            between = self._follower.between(segment.frames, segment.tracked, following, following_s)
+        for segment, end in zip(span.segments, ends, strict=True):
             frames += segment.frames
-            groups += [segment.tracked, *between]
-        groups = self._all_recognised(frames, groups)
+            groups += [segment.tracked, *self._follower.between(segment.frames, segment.tracked, *end)]
         results = []
-        for frame, group in zip(frames, groups, strict=True):
+        for frame, group in zip(frames, self._all_recognised(frames, groups), strict=True):
             ordered = tuple(sorted(map(_named, group), key=lambda face: -face.box.area))
             image = frame.image if self._images else None
             results.append(
@@ -295,13 +292,10 @@ class VideoPredictor:
             segment.frames = [replace(frame, image=_NO_IMAGE) for frame in segment.frames]
         return span, results
 
-    def _recognise_key_frames(self, span: _Span) -> None:
-        """The faces of a second key frame: taken over from the two around it, or else recognised."""
-        for segment in span.segments[1:]:
-            begin = span.segments[0]
-            if span.following_s - begin.frames[0].time_s <= MOST_APART_S:
-                segment.tracked = taken_over(segment.tracked, begin.tracked, span.following)
-            (segment.tracked,) = self._all_recognised(segment.frames[:1], [segment.tracked])
+    def _key_recognised(self, segment: _Segment) -> list[TrackedFace]:
+        """The faces of a key frame, those without scores recognised: always the same batch."""
+        (faces,) = self._all_recognised(segment.frames[:1], [segment.tracked])
+        return faces
 
     def _all_recognised(
         self, frames: Sequence[Frame], groups: Sequence[list[TrackedFace]]
@@ -337,3 +331,12 @@ def _known(value: LastSearch) -> Future[LastSearch]:
     future: Future[LastSearch] = Future()
     future.set_result(value)
     return future
+
+
+def _set(future: Future[T], compute: Callable[[], T]) -> None:
+    """Give those who wait what is computed, or what goes wrong with it, which is raised here too."""
+    try:
+        future.set_result(compute())
+    except BaseException as error:
+        future.set_exception(error)
+        raise
