@@ -80,7 +80,7 @@ class Follower:
                 if source is None:
                     guesses.append((i, a.track, guess))
                 else:
-                    reused = source.face if self._reuse and _agree(a, b) else None
+                    reused = source.face if self._reuse and _agree(a, b, ties=True) else None
                     known = None if reused is None else moved(reused, guess)
                     faces[i].append(TrackedFace(a.track, guess, detected=False, face=known))
         located = self._refined([(frames[i].image, guess) for i, _, guess in guesses])
@@ -124,7 +124,7 @@ def taken_over(
 
     `first`, `last`: the faces of these, recognised.
     """
-    around = {a.track: (a, b) for a, b in _pairs(first, last) if _agree(a, b)}
+    around = {a.track: (a, b) for a, b in _pairs(first, last) if _agree(a, b, ties=False)}
     return [_with_scores_of(face, *around[face.track]) if face.track in around else face for face in middle]
 
 
@@ -144,8 +144,8 @@ def _pairs(first: Sequence[TrackedFace], last: Sequence[TrackedFace]) -> list[tu
     return [(a, b) for a, b in pairs if a.located.turns == b.located.turns]
 
 
-def _agree(a: TrackedFace, b: TrackedFace) -> bool:
-    return a.face is not None and b.face is not None and agree(a.face, b.face)
+def _agree(a: TrackedFace, b: TrackedFace, *, ties: bool) -> bool:
+    return a.face is not None and b.face is not None and agree(a.face, b.face, ties=ties)
 
 
 def _alike(now: np.ndarray, a: TrackedFace, b: TrackedFace) -> TrackedFace | None:

@@ -18,6 +18,7 @@ from mien.results import Face
 
 MOST_CHANGE = 0.13  # mean difference of the aligned faces, in standard deviations of one of them
 MOST_DISAGREEMENT = 0.15  # of the probability of a class in the two frames
+TIED = 0.1  # ... of two key frames side by side whose most probable class is not the same: nearly a tie
 MOST_APART_S = 0.255  # between these: two key frames' distances at 24 frames a second, the longest
 _INPUTS = Preprocess(size_px=32)
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -36,12 +37,13 @@ def change(before: np.ndarray, now: np.ndarray) -> float:
     return float(np.abs(now - before).mean()) / contrast
 
 
-def agree(one: Face, other: Face) -> bool:
-    """Whether both have the same expression with nearly the same probabilities."""
-    if one.expression is None or other.expression is None or one.expression.top != other.expression.top:
+def agree(one: Face, other: Face, *, ties: bool) -> bool:
+    """Whether both have nearly the same probabilities; `ties`: of other most probable classes, too."""
+    if one.expression is None or other.expression is None:
         return False
     pairs = zip(one.expression.values, other.expression.values, strict=True)
-    return max(abs(a - b) for a, b in pairs) < MOST_DISAGREEMENT
+    apart = max(abs(a - b) for a, b in pairs)
+    return apart < MOST_DISAGREEMENT if one.expression.top == other.expression.top else ties and apart < TIED
 
 
 def moved(face: Face, located: LocatedFace) -> Face:
