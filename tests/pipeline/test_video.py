@@ -343,3 +343,27 @@ def test_small_faces_seen_by_a_search_are_detected_until_the_next(
     rows = recognizer.predict_video(path).to_pylist()
     assert [sum(row["frame"] == i and row["face"] is not None for row in rows) for i in range(9)] == [3] * 9
     assert {row["track"] for row in rows} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("failing", [0, 1, 3])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_goes_wrong_in_recognition_ends_the_frames(
+    talk: Path, recognizer: mien.Recognizer, monkeypatch: pytest.MonkeyPatch, failing: int, workers: int
+) -> None:
+    """Spans wait for the key frames that others recognise, but not for ever."""
+    calls: list[int] = []
+    recognise = recognizer.recognise
+
+    def broken(faces: list) -> list:
+        calls.append(len(faces))
+        if len(calls) > failing:
+            raise RuntimeError("broken")
+        return recognise(faces)
+
+    monkeypatch.setattr(recognizer, "recognise", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        list(recognizer.frames(talk, images=False, workers=workers))
+    monkeypatch.undo()
+    frames = recognizer.frames(talk, images=False, workers=workers)
+    next(frames)
+    frames.close()  # left early
