@@ -174,7 +174,9 @@ class Face:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if not all(isinstance(point, tuple) and len(point) == 2 for point in self.landmarks or ()):
+        points = self.landmarks or ()
+        tuples = set(map(type, points)) <= {tuple} or all(isinstance(point, tuple) for point in points)
+        if not tuples or not set(map(len, points)) <= {2}:
             raise refused("landmarks", self.landmarks, "a tuple of points (x, y)")
 
     def __repr__(self) -> str:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import mien
 from mien.faces import pose
-from mien.faces.pose import head_pose, rotation_matrix
+from mien.faces.pose import head_pose
+from mien.geometry import rotation_matrix
 
 
 def landmarks_of(yaw_deg: float, pitch_deg: float, roll_deg: float, *, distance: float | None = None) -> np.ndarray:

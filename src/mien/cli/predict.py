@@ -101,7 +101,7 @@ def predict(
         bool,
         typer.Option(
             "--reuse-scores/--no-reuse-scores",
-            help="Videos: a face that has not changed reuses the scores of a frame at most 0.1 s away.",
+            help="Videos: a face that has not changed reuses the scores of a frame less than 0.25 s away.",
         ),
     ] = True,
     annotated: Annotated[

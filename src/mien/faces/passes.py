@@ -75,10 +75,13 @@ class MultiPassDetector(ABC):
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Image (H, W, 3) uint8 RGB of any size -> its faces by decreasing confidence."""
-        height, width = image.shape[:2]
         for raw in self.passes(image):
             if len(raw[1]):
                 break
+        return self._detections(raw, *image.shape[:2])
+
+    def _detections(self, raw: RawDetections, height: int, width: int) -> list[Detection]:
+        """The faces of an image of this size by decreasing confidence, after NMS."""
         boxes, scores, points = raw
         kept = nms(boxes, scores, iou_threshold=self.iou_threshold)
         return [
@@ -96,12 +99,15 @@ class MultiPassDetector(ABC):
         other.tiles = tiles
         return other
 
-    def shows_small_faces(self, image: np.ndarray) -> bool:
-        """Whether `detect` would search the image in tiles because of a small face, where `tiles` is None."""
+    def detect_unless_small(self, image: np.ndarray) -> list[Detection] | None:
+        """What `detect` gives without tiles; None where it would search in tiles because of a small face."""
+        without = self.with_tiles(False)
         if max(image.shape[:2]) <= self.side_px:
-            return False
-        _, hints, scores = self._coarse_passes(image)
-        return self._has_small_faces(image, hints, scores)
+            return without.detect(image)
+        parts, hints, scores = self._coarse_passes(image)
+        if self._has_small_faces(image, hints, scores):
+            return None
+        return self._detections(parts[0], *image.shape[:2]) if len(parts[0][1]) else without.detect(image)
 
     def passes(self, image: np.ndarray) -> Iterator[RawDetections]:
         """The passes from cheap to costly, before NMS; the first that detects something is the last."""

@@ -7,9 +7,10 @@ slide along the visible outline when the head turns.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from mien.geometry import rotation_matrix
 from mien.results import Pose
 
 _POINTS = [*range(17, 48), 48, 54]
@@ -55,25 +56,40 @@ _MEAN_FACE = np.array(
 )
 
 
+_FLAT = 1e-12  # the square of the ratio of the two singular values
+_FIT = np.linalg.pinv(_MEAN_FACE)  # (3, P): points times it are the least-squares map of the mean face
+
+
 def head_pose(landmarks: np.ndarray) -> Pose:
     """Landmarks (68, 2) in pixels -> rotation in degrees; signs at `Pose`.
 
     Raises ValueError where the points lie on one line.
     """
-    rotation = _rotation(landmarks[_POINTS])
-    ahead = rotation @ [0.0, 0.0, -1.0]  # the direction of the nose, in camera axes
-    yaw, pitch = np.arctan2(ahead[0], -ahead[2]), np.arcsin(np.clip(-ahead[1], -1, 1))
-    rest = rotation_matrix(np.rad2deg(yaw), np.rad2deg(pitch), 0.0).T @ rotation
-    roll = np.arctan2(rest[1, 0], rest[0, 0])
-    return Pose(*(float(np.rad2deg(angle)) for angle in (yaw, pitch, roll)))
+    x, y, z = _rows(landmarks[_POINTS])
+    yaw, pitch = math.atan2(-x[2], z[2]), math.asin(min(max(y[2], -1.0), 1.0))
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    # The first column of what is left without yaw and pitch: a rotation about the viewing axis.
+    roll = math.atan2(sy * sp * x[0] + cp * y[0] - cy * sp * z[0], cy * x[0] + sy * z[0])
+    return Pose(*(math.degrees(angle) for angle in (yaw, pitch, roll)))
 
 
-def _rotation(points: np.ndarray) -> np.ndarray:
-    """The rotation (3, 3) whose first two rows, scaled, map the mean face onto points (P, 2) best."""
-    centred = points - points.mean(axis=0)
-    affine = np.linalg.lstsq(_MEAN_FACE, centred, rcond=None)[0].T  # (2, 3)
-    left, sizes, right = np.linalg.svd(affine, full_matrices=False)
-    if sizes[1] < 1e-9:
+def _rows(points: np.ndarray) -> tuple[list[float], list[float], list[float]]:
+    """The rows of the rotation whose first two, scaled, map the mean face onto points (P, 2) best.
+
+    The nearest two orthonormal rows to an affine map A are (A A^T)^(-1/2) A; the square root of a symmetric 2 x 2
+    matrix S is (S + d I) / sqrt(trace(S) + 2 d), d the square root of its determinant.
+    """
+    u, v = (_FIT @ (points - points.mean(axis=0))).T.tolist()
+    uu, uv, vv = _dot(u, u), _dot(u, v), _dot(v, v)
+    determinant = uu * vv - uv * uv
+    if determinant <= _FLAT * (uu + vv) ** 2:
         raise ValueError("the landmarks lie on one line; no head pose can be read from them")
-    rows = left @ right
-    return np.vstack([rows, np.cross(rows[0], rows[1])])
+    d = math.sqrt(determinant)
+    size = d * math.sqrt(uu + vv + 2 * d)
+    x = [((vv + d) * a - uv * b) / size for a, b in zip(u, v, strict=True)]
+    y = [((uu + d) * b - uv * a) / size for a, b in zip(u, v, strict=True)]
+    return x, y, [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
+
+
+def _dot(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))

@@ -30,6 +30,7 @@ SEEK_FROM_S = 1.0  # what is examined from the first second on is decoded from t
 ENDS_EARLY_S = 0.5  # so much less than its header states is a truncated video
 _LOCAL = {"protocol_whitelist": "file"}  # nothing in a file makes us go online
 _BT709, _UNSPECIFIED, _HD_FROM = 1, 2, 720  # colour spaces of ITU-T H.273; HD without one is BT.709
+_THREADS_FROM = 17  # PyAV: since then it converts with a thread per core, which takes half as long again
 _MOST_SQUEEZED = 8  # sample aspect ratios beyond it are nonsense
 
 
@@ -247,6 +248,9 @@ class Converter:
 
     def __init__(self, name: str, stream: VideoStream) -> None:
         self.name, self._stream = name, stream
+        av = load_av()
+        self._reformatter = import_module("av.video.reformatter").VideoReformatter()  # one for all frames
+        self._one_thread = {"threads": 1} if int(av.__version__.split(".")[0]) >= _THREADS_FROM else {}
         self._rotation: int | None = None  # of the frame before
         self._matrix: tuple[int, int, int, int] | None = None
 
@@ -260,12 +264,14 @@ class Converter:
             raise VideoError(self.name, reason)
         alpha = any(component.is_alpha for component in frame.format.components) or frame.format.has_palette
         bt709 = frame.colorspace == _UNSPECIFIED and frame.height >= _HD_FROM and not frame.format.is_rgb
-        image = frame.to_ndarray(
+        image = self._reformatter.reformat(
+            frame,
             format="rgba" if alpha else "rgb24",
             width=width,
             height=height,
             src_colorspace=_BT709 if bt709 else None,
-        )
+            **self._one_thread,
+        ).to_ndarray()
         image = _on_white(image) if alpha else image
         image = _first_field(image) if frame.interlaced_frame else image
         return _upright(image, self._display_matrix(frame))

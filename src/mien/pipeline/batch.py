@@ -52,7 +52,7 @@ class BatchOptions(TypedDict, total=False):
 
     Of videos: `fps`, `every`, `start_s`, `end_s` (`mien.media.frames.Sampling`) say which frames are examined;
     `smoothing`: also smooth the scores of each track; `reuse_scores`: a face that has not changed takes over the
-    scores of a frame at most 0.1 s away (its `scores_frame`); False: every face of every frame is recognised.
+    scores of a frame less than 0.25 s away (its `scores_frame`); False: every face of every frame is recognised.
     """
 
     detect: bool

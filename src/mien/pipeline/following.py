@@ -12,7 +12,7 @@ from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.upright import UprightMeasure
 from mien.geometry import Box, invert, quarter_turn, transform
 from mien.media.frames import Frame
-from mien.pipeline.reuse import MOST_CHANGE, agree, change, thumbnail
+from mien.pipeline.reuse import MOST_CHANGE, agree, change, moved, thumbnail
 from mien.pipeline.turns import LocatedFace
 from mien.results import UP_UNKNOWN_BELOW, Face
 
@@ -21,8 +21,8 @@ from mien.results import UP_UNKNOWN_BELOW, Face
 class TrackedFace:
     """A face with the number of its track.
 
-    `detected`: in this frame, not followed from another. `face`: recognised; None: still to be. `thumbnail`:
-    in a key frame (`mien.pipeline.reuse`); None: its scores are for its own frame only.
+    `detected`: in this frame, not followed from another. `face`: recognised; None: still to be. `thumbnail`: of a
+    key frame's face, how it looks (`mien.pipeline.reuse`) in the frame whose scores it has.
     """
 
     track: int
@@ -33,10 +33,13 @@ class TrackedFace:
 
 
 class Follower:
-    """Locates the faces of the frames between two key frames in which they were detected."""
+    """Locates the faces of the frames between two key frames in which they were detected.
 
-    def __init__(self, landmarker: Landmarker, measure: UprightMeasure) -> None:
-        self._landmarker, self._measure = landmarker, measure
+    `reuse_scores`: where they look as in one of these, they may have its scores.
+    """
+
+    def __init__(self, landmarker: Landmarker, measure: UprightMeasure, *, reuse_scores: bool) -> None:
+        self._landmarker, self._measure, self._reuse = landmarker, measure, reuse_scores
 
     def between(
         self, frames: Sequence[Frame], first: Sequence[TrackedFace], last: Sequence[TrackedFace], last_s: float
@@ -44,13 +47,11 @@ class Follower:
         """The faces of `frames[1:]`, a list for each.
 
         `first`: those of `frames[0]`; `last`: those of the key frame at `last_s` after these frames; none where a
-        shot ends between. A face of both is interpolated; where it looks as in one of them it has that `face`, else
-        it is refined. A face of one is followed as long as the detector knows a face there.
+        shot ends between. A face of both is interpolated, and where it looks as in neither of them refined. A face
+        of one is followed as long as the detector knows a face there.
         """
         faces: list[list[TrackedFace]] = [[] for _ in frames]
-        after = {face.track: face for face in last}
-        pairs = [(face, after[face.track]) for face in first if face.track in after]
-        pairs = [(a, b) for a, b in pairs if a.located.turns == b.located.turns]
+        pairs = _pairs(first, last)
         self._interpolate(frames, pairs, last_s, faces)
         both = {a.track for a, _ in pairs}
         indices = range(1, len(frames))
@@ -75,10 +76,13 @@ class Follower:
             share = (frame.time_s - begin_s) / max(last_s - begin_s, 1e-9)
             for a, b in pairs:
                 guess = _mix(a.located, b.located, share)
-                if (known := _unchanged(frame.image, guess, a, b)) is not None:
-                    faces[i].append(TrackedFace(a.track, guess, detected=False, face=known))
-                else:
+                source = _alike(thumbnail(frame.image, guess), a, b)
+                if source is None:
                     guesses.append((i, a.track, guess))
+                else:
+                    reused = source.face if self._reuse and _agree(a, b, ties=True) else None
+                    known = None if reused is None else moved(reused, guess)
+                    faces[i].append(TrackedFace(a.track, guess, detected=False, face=known))
         located = self._refined([(frames[i].image, guess) for i, _, guess in guesses])
         for (i, track, _), face in zip(guesses, located, strict=True):
             faces[i].append(TrackedFace(track, face, detected=False))
@@ -113,15 +117,45 @@ class Follower:
         return [_moved(image, face, now) for (image, face), now in zip(guesses, points, strict=True)]
 
 
-def _unchanged(image: np.ndarray, guess: LocatedFace, a: TrackedFace, b: TrackedFace) -> Face | None:
-    """The face of the key frame that it looks like here, if it does."""
-    if a.face is None or b.face is None or a.thumbnail is None or b.thumbnail is None or not agree(a.face, b.face):
+def taken_over(
+    middle: Sequence[TrackedFace], first: Sequence[TrackedFace], last: Sequence[TrackedFace]
+) -> list[TrackedFace]:
+    """The faces of a key frame, with scores where they look as in one of two other key frames that agree.
+
+    `first`, `last`: the faces of these, recognised.
+    """
+    around = {a.track: (a, b) for a, b in _pairs(first, last) if _agree(a, b, ties=False)}
+    return [_with_scores_of(face, *around[face.track]) if face.track in around else face for face in middle]
+
+
+def _with_scores_of(face: TrackedFace, a: TrackedFace, b: TrackedFace) -> TrackedFace:
+    """The face of a key frame with the scores of the one of two that it looks like, if it does."""
+    source = None if face.thumbnail is None else _alike(face.thumbnail, a, b)
+    if source is None or source.face is None or source.located.turns != face.located.turns:
+        return face
+    known = replace(moved(source.face, face.located), detection=face.located.detection.score)
+    return replace(face, face=known, thumbnail=source.thumbnail)
+
+
+def _pairs(first: Sequence[TrackedFace], last: Sequence[TrackedFace]) -> list[tuple[TrackedFace, TrackedFace]]:
+    """The faces of both, the same way up."""
+    after = {face.track: face for face in last}
+    pairs = [(face, after[face.track]) for face in first if face.track in after]
+    return [(a, b) for a, b in pairs if a.located.turns == b.located.turns]
+
+
+def _agree(a: TrackedFace, b: TrackedFace, *, ties: bool) -> bool:
+    return a.face is not None and b.face is not None and agree(a.face, b.face, ties=ties)
+
+
+def _alike(now: np.ndarray, a: TrackedFace, b: TrackedFace) -> TrackedFace | None:
+    """The one of two faces that a thumbnail looks like, if it does."""
+    if a.thumbnail is None or b.thumbnail is None:
         return None
-    now = thumbnail(image, guess)
     changes = change(a.thumbnail, now), change(b.thumbnail, now)
     if min(changes) >= MOST_CHANGE:
         return None
-    return a.face if changes[0] <= changes[1] else b.face
+    return a if changes[0] <= changes[1] else b
 
 
 def _mix(a: LocatedFace, b: LocatedFace, share: float) -> LocatedFace:

@@ -1,7 +1,8 @@
-"""Scores of a key frame that also hold in a frame beside it, because the face has not changed.
+"""Scores of a frame that also hold in frames near it, because the face has not changed.
 
-A frame between two key frames takes over the scores of one of them where both say nearly the same and the aligned
-face looks nearly as it does there. Limits measured by benchmarks/reuse.py (docs/how-to/video.md).
+A face between two frames in which it was recognised takes over the scores of one of them where both say nearly the
+same and the aligned face looks nearly as it does there. Limits measured by benchmarks/reuse.py
+(docs/how-to/video.md).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from mien.preprocess import Preprocess, warp
 from mien.results import Face
 
 MOST_CHANGE = 0.13  # mean difference of the aligned faces, in standard deviations of one of them
-MOST_DISAGREEMENT = 0.15  # of the probability of a class in the two key frames
+MOST_DISAGREEMENT = 0.15  # of the probability of a class in the two frames
+TIED = 0.1  # ... of two key frames side by side whose most probable class is not the same: nearly a tie
+MOST_APART_S = 0.255  # between these: two key frames' distances at 24 frames a second, the longest
 _INPUTS = Preprocess(size_px=32)
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _LEAST_CONTRAST = 8.0  # of 255: below, noise is what changes
@@ -34,12 +37,13 @@ def change(before: np.ndarray, now: np.ndarray) -> float:
     return float(np.abs(now - before).mean()) / contrast
 
 
-def agree(one: Face, other: Face) -> bool:
-    """Whether both have the same expression with nearly the same probabilities."""
-    if one.expression is None or other.expression is None or one.expression.top != other.expression.top:
+def agree(one: Face, other: Face, *, ties: bool) -> bool:
+    """Whether both have nearly the same probabilities; `ties`: of other most probable classes, too."""
+    if one.expression is None or other.expression is None:
         return False
     pairs = zip(one.expression.values, other.expression.values, strict=True)
-    return max(abs(a - b) for a, b in pairs) < MOST_DISAGREEMENT
+    apart = max(abs(a - b) for a, b in pairs)
+    return apart < MOST_DISAGREEMENT if one.expression.top == other.expression.top else ties and apart < TIED
 
 
 def moved(face: Face, located: LocatedFace) -> Face:

@@ -38,10 +38,8 @@ class KeyFrameSearch:
         """The faces of an image (H, W, 3) uint8 RGB, and whether tiles were needed for them."""
         if not isinstance(self._adaptive, MultiPassDetector):
             return self._recognizer.detections(image), False
-        if not self._adaptive.shows_small_faces(image):
-            faces = self._adaptive.with_tiles(False).detect(image)
-            if faces:
-                return faces, False
+        if large := self._adaptive.detect_unless_small(image):
+            return large, False
         faces = self._recognizer.detections(image)
         return faces, bool(faces)
 

@@ -81,7 +81,8 @@ class JobOptions(PredictOptions):
     end_s: Annotated[float | None, Field(gt=0, le=1e6, description="End before this time.")] = None
     smoothing: Annotated[bool, Field(description="Also smooth scores over each track.")] = True
     reuse_scores: Annotated[
-        bool, Field(description="A face that has not changed takes over the scores of a frame at most 0.1 s away.")
+        bool,
+        Field(description="A face that has not changed takes over the scores of a frame less than 0.25 s away."),
     ] = True
 
 
