@@ -1,10 +1,11 @@
 """Files of the package from checkpoints: safetensors and ONNX in half precision, and a manifest to be calibrated.
 
-    python -m research.fer.export poster_v2 A.safetensors=0.4 B.safetensors=0.6 --name default --suite suite \\
+    python -m research.fer.export bare_backbone RUN/best.safetensors --name default --suite suite --out weights
+    python -m research.fer.export poster A.safetensors=0.4 B.safetensors=0.6 --name poster --borrow --suite suite \\
         --out weights
 
-Writes the folder `weights/default`. Outputs 0..7 are kept: adding those of the FER2013 labels in any share gained
-nothing that a prior does not give. An ONNX file that moves a probability of some of the suite's faces by more than
+Writes the folder `weights/NAME`. Of fifteen outputs the first eight are kept: adding those of the FER2013 labels in
+any share gained nothing that a prior does not give. An ONNX file that moves a probability of some of the suite's faces by more than
 0.001 against float32 is refused. A minute on a free core; then `research.fer.measure` and `.calibrate`.
 """
 
