@@ -6,7 +6,8 @@
 
 Writes the folder `weights/NAME`. Of fifteen outputs the first eight are kept: adding those of the FER2013 labels in
 any share gained nothing that a prior does not give. An ONNX file that moves a probability of some of the suite's
-faces by more than 0.001 against float32 is refused. A minute on a free core; then `research.fer.measure` and `.calibrate`.
+faces by more than 0.001 against float32 is refused. A minute on a free core; then `research.fer.measure` and
+`.calibrate`.
 """
 
 from __future__ import annotations
