@@ -10,17 +10,9 @@ set -euo pipefail
 prepared=$1 out=$2
 teach=${TEACHERS:---minutes 3.5} learn=${STUDENTS:---minutes 5.4} batch=${BATCH:-384} rate=${RATE:-1e-3}
 python=${PYTHON:-python3}
-sets=()
-for name in ferplus wild7 muxspace cfee sfew kdef3 stock_cdf; do
-  if [ -d "$prepared/$name" ]; then sets+=(--data "$prepared/$name"); fi
-done
-# Shares of a batch; a bias per source takes up how often each source uses each label, and is dropped in the end.
-common=(
-  --set shares.ferplus=20 --set shares.wild7=26 --set shares.muxspace=7 --set shares.cfee=5 --set shares.sfew=3
-  --set shares.kdef3=2 --set shares.stock_cdf=2
-  --set source_bias=true --set optimizer.lr_multipliers.source_bias=10
-  --weights-folder "$out/teachers"
-)
+# shellcheck source=research/fer/sources.sh
+. "$(dirname "$0")/sources.sh"
+common=("${mixed[@]}" --weights-folder "$out/teachers")
 run() { # NAME RECIPE OPTIONS...: in the background, with a log of its own
   local name=$1 recipe=$2
   shift 2
@@ -43,7 +35,7 @@ mkdir -p "$out/teachers"
 large=(--set model_kwargs.size_px=112 --set size_px=112 --set "batch=$batch" --set "optimizer.lr=$rate" --set ema_decay=0.995)
 # shellcheck disable=SC2086 # how long: options of their own
 {
-  run teachers/facenet128 research.fer.recipes.facenet:RECIPE --set pretrained.image_backbone=facenet:image_backbone \
+  run teachers/facenet128 research.fer.recipes.facenet:RECIPE \
     --set "batch=${FACENET_BATCH:-256}" --set ema_decay=0.995 --set seed=1 $teach
   run teachers/bare112 multi_source/bare_backbone "${large[@]}" --set seed=2 $teach
   run teachers/poster_v2_112 multi_source/poster_v2 "${large[@]}" --set 'model_kwargs.windows=[7,7,7]' --set seed=3 $teach
@@ -51,8 +43,7 @@ large=(--set model_kwargs.size_px=112 --set size_px=112 --set "batch=$batch" --s
 finished || { tail -n 3 "$out"/teachers-*.log; exit 1; }
 
 students=(
-  --set "batch=$batch" --set "optimizer.lr=$rate" --set ema_decay=0.997 --set loss.smoothed_ce_weight=0.3
-  --set loss.distillation_weight=0.7
+  --set "batch=$batch" --set "optimizer.lr=$rate" --set ema_decay=0.997 "${taught[@]}"
   --set "teachers=teachers/facenet128/weights,teachers/bare112/weights,teachers/poster_v2_112/weights"
   --weights-folder "$out"
 )
