@@ -84,6 +84,14 @@ def operating_points(sets: Sequence[LabelledLogits], within: float = WITHIN) -> 
     }
 
 
+def without_priors(sets: Sequence[LabelledLogits]) -> tuple[float, float]:
+    """Means over the sets of accuracy and balanced accuracy: what a network gives with nothing chosen."""
+    predicted = [one.restricted.argmax(axis=1) for one in sets]
+    right = [float((p == one.truth).mean()) for p, one in zip(predicted, sets, strict=True)]
+    balanced = [balanced_accuracy(one.truth, p) for p, one in zip(predicted, sets, strict=True)]
+    return float(np.mean(right)), float(np.mean(balanced))
+
+
 def with_every_class(ferplus: LabelledLogits, bias: np.ndarray) -> np.ndarray:
     """The bias (8,), raised for classes that are never right on FER+ until they are predicted as often as shown."""
     ones = np.eye(len(bias))
@@ -110,6 +118,8 @@ def calibrate(measured: Measured, *, tta: bool, within: float = WITHIN) -> Weigh
     }
     temperature = best_temperature(chooses, biases["default"])
     priors = {name: np.round(bias / temperature, 4) for name, bias in biases.items()}
+    accuracy, balanced = without_priors(sets)
+    print(f"without priors, on all images: mean accuracy {accuracy:.1%}, mean balanced {balanced:.1%}")
     for name, point in points.items():
         print(f"{name:8s} strength {point.strength:+.2f}: FER+ {point.ferplus:.2%}, mean balanced {point.mean:.2%}")
     command = COMMAND.format(measured.manifest.name, "--tta" if tta else "--no-tta", within)
