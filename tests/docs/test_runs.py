@@ -31,9 +31,9 @@ from tests.datasets.distributions import image, text
 from tests.docs.commands import ROOT, Code, runnable
 from tests.e2e.test_official_files import save_official
 
-PAGES = ["README.md", *(f"docs/how-to/{name}.md" for name in (
+PAGES = ["README.md", "docs/start.md", *(f"docs/how-to/{name}.md" for name in (
     "check-data", "prepare-data", "train", "ablation", "evaluate", "summaries", "report", "video", "annotate",
-))]  # in this order  # fmt: skip
+)), "docs/concepts/quality.md"]  # in this order  # fmt: skip
 GUIDES = ("photo", "explain", "folder", "groups", "own-classes", "fine-tune", "data-loader", "export",
           "cite")  # in this order  # fmt: skip
 SPLITS = ("train", "train", "test")
@@ -53,7 +53,9 @@ NOT_RUN = {  # a word of a command -> why it stays out
     "runs/multi_source-poster_v2": "the same",
     "calibrate": "needs fifty validation images",
     "serve": "it runs until it is stopped; tests/service",
+    "--install-completion": "it changes the shell of whoever runs the tests",
     "2:0-4.5": "the video shows one person",
+    "1:30": "the video is shorter",
     "country": "a column of the reader's",
     "before.csv": "an earlier table of the reader's",
 }
@@ -71,6 +73,8 @@ def workplace(tmp_path: Path) -> Path:
     with VideoWriter(top / "talk.mp4", (320, 320), fps=10) as video:
         for i in range(25):
             video.write(pixels, i / 10)
+    (top / "interviews").mkdir()
+    shutil.copy(top / "talk.mp4", top / "interviews/a.mp4")
     raf_db(top / "DIR")
     shutil.copytree(top / "DIR", top / "RAF-DB")
     ferplus(top / "FER")

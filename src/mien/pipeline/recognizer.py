@@ -242,7 +242,7 @@ def load(
     `detector`: "yunet-slim", "centerface" (an extra), or an object of your own (`mien.Detector`).
     `threshold`: least confidence of a detection, 0 to 1.
     `small_faces`: whether large images are also searched tile by tile at full resolution, several times slower;
-    None: in images that show small faces (docs/concepts/limits.md).
+    None: in images that show small faces (docs/concepts/small-faces.md).
     `labels`: the label set of the predictions, by name or as classes; "raf-db" has no contempt.
     `priors`: the class frequencies to assume: "default", or others of the manifest.
     `tta`: average the logits of a face and of its horizontal flip; None: as the manifest says.
