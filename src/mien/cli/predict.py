@@ -67,7 +67,7 @@ def predict(
         str, typer.Option(help="yunet-slim, or centerface (an extra), which takes ten times as long.")
     ] = DETECTOR,
     threshold: Annotated[
-        float, typer.Option(help="Detection threshold: least confidence of a face, 0 to 1.")
+        float, typer.Option(help="Detection threshold: minimum confidence of a face, 0 to 1.")
     ] = THRESHOLD,
     small_faces: Annotated[
         bool | None,
