@@ -22,7 +22,7 @@ LONGEST_WORD = 300  # of a message, in characters: no path is as long, but an im
 
 
 class MienError(Exception):
-    """Base of all errors of this package. Very long words of a message are shortened: they may be an image as text."""
+    """Base of all errors of this package. Very long words of a message are shortened: they may be image data."""
 
     def __str__(self) -> str:
         return _without_endless_words(super().__str__())
