@@ -25,6 +25,7 @@ from typing import Any
 import typer
 
 import mien
+from mien import errors
 from mien.cli.app import app
 from mien.service.app import create_app
 from mien.service.settings import ServiceSettings
@@ -128,9 +129,18 @@ def python_page() -> str:
         "Errors": [name for name, one in public.items() if _is_error(one)],
     }
     assert sum(map(len, groups.values())) == len(public), "a public name is neither a function nor a class"
-    lines = ["# Python", "", NOTE.format(source="docstrings"), ""]
+    lines = [
+        "# Python",
+        "",
+        NOTE.format(source="docstrings"),
+        "",
+        "Everything here is in `mien`: `import mien`.",
+        "",
+    ]
     for title, names in groups.items():
         lines += [f"## {title}", ""]
+        if title == "Errors":
+            lines += ["```", (inspect.getdoc(errors) or "").partition("\n\n")[2], "```", ""]
         for name in names:
             lines += _python_entry(name, public[name])
     return "\n".join(lines).rstrip().replace("\n\n\n", "\n\n") + "\n"
@@ -139,7 +149,7 @@ def python_page() -> str:
 def _python_entry(name: str, one: Any) -> list[str]:
     lines = [f"### `{name}`", ""]
     if _is_error(one):
-        lines += [f"A `{one.__bases__[0].__name__}`.", ""]
+        lines += [f"Subclass of `{one.__bases__[0].__name__}`.", ""]
     else:
         lines += ["```python", _signature(name, one), "```", ""]
     lines += [_docstring(one), ""]
@@ -162,7 +172,19 @@ def _method(value: Any, name: str) -> list[str]:
     if isinstance(value, property):
         return [_item(f"`.{name}`", value.fget), ""]
     function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-    return [_item(f"`.{name}()`", function), ""]
+    return [_item(f"`.{name}({_arguments(function)})`", function), ""]
+
+
+def _arguments(function: Any) -> str:
+    """Names and defaults, without types."""
+    texts = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in ("self", "cls"):
+            continue
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and "*" not in texts:
+            texts.append("*")
+        texts.append(_parameter(parameter.replace(annotation=inspect.Parameter.empty)))
+    return ", ".join(texts).replace(" = ", "=")
 
 
 def _item(name: str, one: Any) -> str:

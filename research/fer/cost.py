@@ -39,7 +39,7 @@ class Row:
     accuracy: float
     balanced: float
     ferplus: float  # accuracy
-    half_balanced: float  # on the halves that chose nothing
+    half_balanced: float  # on the evaluation halves
     seconds: float  # a face
 
 
@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
         for tta in (False, True)
     ]
     least = rows[0].seconds
-    table = [["network", "passes", "mean accuracy", "mean balanced accuracy", "half that chose nothing",
+    table = [["network", "passes", "mean accuracy", "mean balanced accuracy", "evaluation half",
               "FER+ accuracy", "ms a face", "cost"]]  # fmt: skip
     for each in rows:
         table.append([NETWORKS[each.weights], "2" if each.tta else "1", f"{100 * each.accuracy:.1f}",

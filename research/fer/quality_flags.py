@@ -104,7 +104,7 @@ def accuracy(faces: pd.DataFrame, column: str = "correct") -> str:
     interval = bootstrap(
         lambda right, images: right / images, correct, np.ones(len(faces)), clusters=people, resamples=1000
     )
-    return f"{100 * interval.value:.0f} ({100 * interval.low:.0f} to {100 * interval.high:.0f}) of {len(faces)}"
+    return f"{100 * interval.value:.0f} ({100 * interval.low:.0f} to {100 * interval.high:.0f}), n = {len(faces)}"
 
 
 def print_tables(faces: pd.DataFrame, confidence_threshold: float) -> None:

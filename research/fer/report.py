@@ -61,7 +61,7 @@ def measured(manifest: WeightsManifest, name: str) -> dict[str, Any] | None:
 
 
 def mean_balanced(manifest: WeightsManifest, half: bool = False) -> float:
-    """Of the five sources; `half`: on the halves that chose nothing."""
+    """Of the five sources; `half`: on the evaluation halves."""
     sources = [manifest.measured[ENTRIES[name].title] for name in SUITE]
     if half:
         sources = [of["half that chose nothing"] for of in sources]
@@ -72,7 +72,7 @@ def metrics_table(weights: str) -> str:
     """Accuracy of every source."""
     manifest = load_manifest(weights)
     table = [["test images", "faces", "accuracy", "balanced accuracy", "calibration error",
-              "half that chose nothing: accuracy", "balanced"]]  # fmt: skip
+              "evaluation half: accuracy", "balanced"]]  # fmt: skip
     for name, title in SHORT.items():
         if (of := measured(manifest, name)) is None:
             continue
@@ -84,7 +84,7 @@ def metrics_table(weights: str) -> str:
             percent(of["ece"]), percent(half["accuracy"]) if half else "all",
             percent(half["balanced_accuracy"]) if half else "all",
         ])  # fmt: skip
-    table.append(["mean of the five sources that choose", "", "", f"**{percent(mean_balanced(manifest))}**", "", "",
+    table.append(["mean of the five validation sources", "", "", f"**{percent(mean_balanced(manifest))}**", "", "",
                   percent(mean_balanced(manifest, half=True))])  # fmt: skip
     return rows_of(table)
 
@@ -101,7 +101,7 @@ def recall(weights: str) -> str:
     table = [["class", *(SHORT[name].partition(" (")[0] for name in there)]]
     for label in FERPLUS:
         cells = [of["recall"].get(str(label)) for of in there.values()]
-        table.append([str(label), *(f"{100 * cell[0]:.0f} of {cell[1]}" if cell else "" for cell in cells)])
+        table.append([str(label), *(f"{100 * cell[0]:.0f} ({cell[1]:,})" if cell else "" for cell in cells)])
     return rows_of(table)
 
 
@@ -109,7 +109,7 @@ def thresholds(weights: str) -> str:
     """What is certain: coverage and accuracy under "default", source by source; the other thresholds below."""
     manifest = load_manifest(weights)
     stated = manifest.confidence_thresholds["default"]
-    table = [["images that chose nothing", "faces", "kept", "right", "right below the threshold"]]
+    table = [["evaluation images", "faces", "coverage", "selective accuracy", "accuracy below the threshold"]]
     for name, title in SHORT.items():
         if (of := stated.measured.get(ENTRIES[name].title)) is not None:
             table.append([title, f"{of['images']:,}", percent(of["coverage"]),
@@ -122,7 +122,7 @@ def thresholds(weights: str) -> str:
 def comparison(_: str) -> str:
     """The five networks on the suite."""
     sources = [name for name in SHORT if measured(load_manifest("default"), name) is not None]
-    table = [["network", "weights", "mean balanced accuracy", "half that chose nothing",
+    table = [["network", "weights", "mean balanced accuracy", "evaluation half",
               *(SHORT[name].partition(" (")[0].partition(",")[0] + (" Val" if name == "sfew-val" else "")
                 + (" test" if name == "muxspace-test" else "") for name in sources)]]  # fmt: skip
     for weights, network in NETWORKS.items():

@@ -3,7 +3,7 @@
 MienError
 ├── OptionError              an option has a value it cannot have
 │   └── UnknownNameError     a network, weights or label set that does not exist
-├── InputError               something the user handed in cannot be read
+├── InputError               an input cannot be read
 │   ├── ImageError           an image file that gives no pixels
 │   ├── VideoError           a video that gives no frames, or no more
 │   └── DataError            a data set's folder is not as its authors publish it
@@ -22,7 +22,7 @@ LONGEST_WORD = 300  # of a message, in characters: no path is as long, but an im
 
 
 class MienError(Exception):
-    """Anything this package raises on purpose. Its message cuts endless words: they may be an image as text."""
+    """Base of all errors of this package. Very long words of a message are shortened: they may be image data."""
 
     def __str__(self) -> str:
         return _without_endless_words(super().__str__())
@@ -73,7 +73,7 @@ class UnknownNameError(OptionError, KeyError):
 
 
 class InputError(MienError):
-    """Something the user handed in cannot be read."""
+    """An input cannot be read."""
 
 
 class ImageError(InputError):

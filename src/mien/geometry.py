@@ -17,7 +17,7 @@ from mien.errors import check_option
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Box:
-    """Corners in pixels; right and bottom edges are outside."""
+    """Corners in pixels; right and bottom are exclusive."""
 
     left: float
     top: float

@@ -71,7 +71,7 @@ def test_options_that_a_page_gives_to_scripts_exist(page: Path) -> None:
             assert f'"{option}"' in source, f"{page.relative_to(ROOT)}: {name} has no {option}"
 
 
-@pytest.mark.parametrize("page", ["docs/concepts/quality.md", "docs/models/robustness.md"])
+@pytest.mark.parametrize("page", ["docs/concepts/quality.md", "docs/models/robustness.md", "docs/how-to/cite.md"])
 def test_measurements_name_the_weights_in_the_package(page: str) -> None:
     assert load_manifest("default").identity in (ROOT / page).read_text(encoding="utf-8")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import CodeType
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -15,15 +18,22 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 pytest.importorskip("av")
 
+import mien
 from mien.cli.app import run
+from mien.distributed.part import PartWorker
 from mien.labels import FERPLUS
 from mien.media.encode import VideoWriter
+from mien.media.frames import Frame
+from mien.media.live import LiveStream
+from mien.models.poster import PosterConfig
 from tests.conftest import EXAMPLES
 from tests.datasets.distributions import image, text
-from tests.docs.commands import ROOT, Code, Command, in_blocks, runnable
+from tests.docs.commands import ROOT, Code, runnable
+from tests.e2e.test_official_files import save_official
 
-PAGES = ["README.md", *(f"docs/how-to/{name}-data.md" for name in ("check", "prepare")), "docs/how-to/train.md",
-         "docs/how-to/evaluate.md", "docs/how-to/summaries.md", "docs/how-to/report.md"]  # fmt: skip
+PAGES = ["README.md", "docs/start.md", *(f"docs/how-to/{name}.md" for name in (
+    "check-data", "prepare-data", "train", "ablation", "evaluate", "summaries", "report", "video", "annotate",
+)), "docs/concepts/quality.md"]  # in this order  # fmt: skip
 GUIDES = ("photo", "explain", "folder", "groups", "own-classes", "fine-tune", "data-loader", "export",
           "cite")  # in this order  # fmt: skip
 SPLITS = ("train", "train", "test")
@@ -42,9 +52,10 @@ NOT_RUN = {  # a word of a command -> why it stays out
     "multi_source/poster_v2": "needs them; tests/e2e/test_multi_source.py trains on several data sets",
     "runs/multi_source-poster_v2": "the same",
     "calibrate": "needs fifty validation images",
-    "camera": "there is none",
     "serve": "it runs until it is stopped; tests/service",
+    "--install-completion": "it changes the shell of whoever runs the tests",
     "2:0-4.5": "the video shows one person",
+    "1:30": "the video is shorter",
     "country": "a column of the reader's",
     "before.csv": "an earlier table of the reader's",
 }
@@ -62,6 +73,8 @@ def workplace(tmp_path: Path) -> Path:
     with VideoWriter(top / "talk.mp4", (320, 320), fps=10) as video:
         for i in range(25):
             video.write(pixels, i / 10)
+    (top / "interviews").mkdir()
+    shutil.copy(top / "talk.mp4", top / "interviews/a.mp4")
     raf_db(top / "DIR")
     shutil.copytree(top / "DIR", top / "RAF-DB")
     ferplus(top / "FER")
@@ -93,25 +106,97 @@ def ferplus(top: Path) -> None:
     text(top / "fer2013new.csv", *rows)
 
 
-def shown() -> Iterator[Command]:
-    for page in PAGES:
-        yield from in_blocks(ROOT / page)
+IN_PYTHON = {  # what a test changes in a page's Python -> by what: a folder of its own, and an early end
+    '"runs/mine", changes={"epochs": 5})': '"runs/python", changes={"epochs": 1, "batch": 4}, accelerator="cpu")',
+    'mien.load("runs/mine/weights")': 'mien.load("runs/python/weights")',
+}
+
+
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cameras and streams that show a photo six times."""
+    pixels = np.asarray(Image.open(EXAMPLES / "astronaut.jpg"))[:320, :320]
+    monkeypatch.setattr(LiveStream, "__iter__", lambda _: (Frame(i, i / 10, pixels) for i in range(6)))
+
+
+def run_page(page: Path, done: set[tuple[str, ...]]) -> None:
+    """Its commands and its Python, in their order; not a command that is done already."""
+    names: dict[str, object] = {"mien": mien, "recognizer": mien.load(threads=1)}
+    for one in runnable(page):
+        if isinstance(one, Code):
+            exec(compiled(one, IN_PYTHON), names)
+            continue
+        same = tuple("DIR" if word == "RAF-DB" else word for word in one.words)  # two copies of one set
+        if set(one.words) & set(NOT_RUN) or same in done:
+            continue
+        code = run([*one.words, *SHORTER.get(one.words[0], ())])
+        assert code == (1 if one.words[:2] == ("data", "check") else 0), str(one)  # counts are not published
+        done.add(same)
+
+
+def compiled(code: Code, changes: dict[str, str]) -> CodeType:
+    """With other words for some."""
+    text = code.text
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return replace(code, text=text).compiled()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("camera")
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
 def test_what_the_pages_show_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
-    ran = set[tuple[str, ...]]()
-    for command in shown():
-        same = tuple("DIR" if word == "RAF-DB" else word for word in command.words)  # two copies of one set
-        if set(command.words) & set(NOT_RUN) or same in ran:
+    done = set[tuple[str, ...]]()
+    for page in PAGES:
+        run_page(ROOT / page, done)
+    assert len(done) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("camera")
+def test_the_guide_to_cameras_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page(ROOT / "docs/how-to/camera.md", set())
+    assert mien.summarize("talk.parquet").tracks
+    assert (tmp_path / "talk.mp4").is_file()
+
+
+@pytest.mark.slow
+def test_the_guide_to_collections_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a cluster and a store: parts are made here one after the other, and buckets lie in memory."""
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mien.distributed.ray.make_parts", lambda job, tasks, **_: map(PartWorker(job), tasks))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "shared").mkdir()
+    shutil.copy(EXAMPLES / "astronaut.jpg", tmp_path / "photos/a.jpg")
+    text(tmp_path / "list.txt", "photos/a.jpg")
+    pq.write_table(pa.table({"uri": ["photos/a.jpg"], "size": [1]}), tmp_path / "uris.parquet")
+    fsspec.filesystem("memory").pipe("/bucket/photos/a.jpg", (tmp_path / "photos/a.jpg").read_bytes())
+    names: dict[str, object] = {}
+    for one in runnable(ROOT / "docs/how-to/collections.md"):
+        if isinstance(one, Code):
+            exec(compiled(one, {"s3://": "memory://"}), names)
             continue
-        code = run([*command.words, *SHORTER.get(command.words[0], ())])
-        assert code == (1 if command.words[:2] == ("data", "check") else 0), str(
-            command
-        )  # counts are not published
-        ran.add(same)
-    assert len(ran) > 20
+        words = [word.replace("s3://", "memory://").replace("/shared/", "shared/") for word in one.words]
+        assert run(words) == 0, str(one)
+    assert names["result"].faces == 1  # type: ignore[attr-defined]
+    assert len(names["table"]) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.heavy  # an official file of 200 MB
+def test_the_guide_to_official_weights_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    save_official(workplace / "rafdb_best.pth", "poster", PosterConfig(size="small"))
+    for one in runnable(ROOT / "docs/how-to/convert.md"):
+        if isinstance(one, Code):
+            Path("poster.safetensors").unlink()
+            Path("poster.json").unlink()
+            exec(one.compiled())
+        elif one.words[0] != "calibrate":  # needs fifty validation images
+            assert run([*one.words, *SHORTER.get(one.words[0], ())]) == 0, str(one)
 
 
 @pytest.mark.slow

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def calibrate(
     weights: Annotated[str, typer.Argument(help="Folder of a training run, or weights of your own by path.")],
     data: Annotated[
-        list[Path], typer.Option(help="Folder that mien data prepare wrote. May be repeated; sets weigh the same.")
+        list[Path],
+        typer.Option(help="Folder that mien data prepare wrote. May be repeated; sets are weighted equally."),
     ],
     split: Annotated[
         str,

@@ -67,7 +67,7 @@ def predict(
         str, typer.Option(help="yunet-slim, or centerface (an extra), which takes ten times as long.")
     ] = DETECTOR,
     threshold: Annotated[
-        float, typer.Option(help="Detection threshold: least confidence of a face, 0 to 1.")
+        float, typer.Option(help="Detection threshold: minimum confidence of a face, 0 to 1.")
     ] = THRESHOLD,
     small_faces: Annotated[
         bool | None,
@@ -88,7 +88,10 @@ def predict(
         typer.Option(help="Confidence threshold of certain predictions, 0 to 1. Default: that of the weights."),
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="float32, int8, or auto: int8 where this processor is faster with it.")
+        str,
+        typer.Option(
+            help="float32, int8, or auto: int8 where this processor is faster with it (--engine ray: float32)."
+        ),
     ] = "auto",
     fps: Annotated[float | None, typer.Option(help="Videos: frames to process per second.")] = None,
     every: Annotated[int, typer.Option(help="Videos: process every n-th frame.")] = 1,

@@ -117,7 +117,7 @@ def serve(
         float, typer.Option(help="Hours until the result of a finished job expires.", rich_help_panel=JOBS)
     ] = 24.0,
     log_level: Annotated[
-        Literal["info", "warning", "error"], typer.Option(help="Least level of log lines.")
+        Literal["info", "warning", "error"], typer.Option(help="Lowest level of log lines that are written.")
     ] = "info",
 ) -> int:
     """Predict over HTTP: POST /v1/predict, jobs for videos and many images, a page at /. Ctrl-C ends it."""

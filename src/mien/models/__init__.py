@@ -28,9 +28,10 @@ NETWORKS = {  # name -> import path of its config
 def build(name: str, *, config_name: str = "published", **changes: Any) -> nn.Module:
     """A network with random weights: `build("poster", size="small")`, `build("apvit", config_name="light")`.
 
-    `name`: one of NETWORKS, or the import path of a config of your own; see `configure`. `config_name` is
-    "published", the authors' sizes, or "light", ours with MobileFaceNet backbones; PhaNet also has "small", on a
-    small DenseNet. `changes` replace fields of the network's config.
+    `name`: "poster", "poster_v2", "apvit", "phanet", "bare_backbone", "landmarks68", "roll" or "yunet", or the
+    import path of a config of your own, mypkg.net:Config. `config_name`: "published", the authors' sizes; "light",
+    ours with MobileFaceNet backbones; PhaNet also has "small", on a small DenseNet. `changes`: fields of the
+    network's config.
     """
     network: nn.Module = configure(name, config_name=config_name, **changes).build()
     return network

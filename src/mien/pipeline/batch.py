@@ -39,7 +39,7 @@ TOGETHER = 4  # images whose faces are recognised in one batch: more gain no mor
 
 
 class BatchOptions(TypedDict, total=False):
-    """How many images and videos are predicted.
+    """Options for the prediction of many images and videos.
 
     `detect`: False where each image or frame is one face already.
     `output`: the table as .parquet, .csv, .jsonl or .xlsx; an interrupted run is resumed.

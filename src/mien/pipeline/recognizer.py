@@ -91,7 +91,7 @@ class Recognizer:
     def see(
         self, source: ImageSource, *, detect: bool = True, boxes: Sequence[Box] | None = None
     ) -> list[SeenFace]:
-        """The faces as `predict` gives them, but for their expressions.
+        """The faces as `predict` gives them, without expressions.
 
         `with_expressions` adds these, to the faces of many images at once.
         """
@@ -240,13 +240,13 @@ def load(
     `weights`: the name of weights in the package, a converted or trained .safetensors file with its manifest beside
     it, or a folder with a manifest.json.
     `detector`: "yunet-slim", "centerface" (an extra), or an object of your own (`mien.Detector`).
-    `threshold`: least confidence of a detection, 0 to 1.
+    `threshold`: minimum confidence of a detection, 0 to 1.
     `small_faces`: whether large images are also searched tile by tile at full resolution, several times slower;
-    None: in images that show small faces (docs/concepts/limits.md).
+    None: in images that show small faces (docs/concepts/small-faces.md).
     `labels`: the label set of the predictions, by name or as classes; "raf-db" has no contempt.
     `priors`: the class frequencies to assume: "default", or others of the manifest.
     `tta`: average the logits of a face and of its horizontal flip; None: as the manifest says.
-    `min_confidence`: least confidence of a `certain` prediction, 0 to 1; None: as the manifest says.
+    `min_confidence`: minimum confidence of a `certain` prediction, 0 to 1; None: as the manifest says.
     `precision`: "float32", "int8", or "auto": int8 where this processor is faster with it (docs/performance.md).
     `threads`: per network; 0 takes every core.
 

@@ -50,7 +50,7 @@ _PARTS = "parts"
 
 @dataclass(frozen=True, kw_only=True)
 class PreparationReport:
-    """What a run of `prepare` did."""
+    """The result of `prepare`."""
 
     header: StoreHeader
     before: int  # images that earlier runs had done
@@ -86,7 +86,7 @@ def prepare(
     skip_broken: bool = True,
     progress: Progress = no_progress,
 ) -> PreparationReport:
-    """Find and align the faces of a data set and store them for training; goes on where it was interrupted.
+    """Find and align the faces of a data set and store them for training; an interrupted run resumes.
 
     `detect`: whether faces must be found in the images; None: as the set is. `canvas_px`: side of a stored image,
     whose middle 7/12 is the aligned face. `template`: "face" or "arcface", aligned by five points; "box", upright

@@ -45,7 +45,7 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """What a run came to."""
+    """The result of a training run."""
 
     folder: Path
     weights: Path  # their manifest, for `mien.load` and `mien.evaluate`

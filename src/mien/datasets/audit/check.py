@@ -49,7 +49,7 @@ class SplitOverlap:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetCheck:
-    """What one folder holds that should be one data set."""
+    """A folder compared with the published data set."""
 
     name: str
     variant: str

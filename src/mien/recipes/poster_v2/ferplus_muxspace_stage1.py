@@ -1,4 +1,4 @@
-"""POSTER++ in its light form on FER+ and muxspace together: first training stage of the previous release.
+"""POSTER++ in its light form on FER+ and muxspace together: first training stage of an earlier release.
 
     mien data prepare ferplus DIR --out prepared/ferplus
     python -m research.fer.muxspace_people muxspace.zip --out muxspace
@@ -38,5 +38,5 @@ RECIPE = Recipe(
     monitor="last",
     paper="none: ours, after Mao et al., POSTER++, 2023",
     hardware="one thread of a server CPU: 57 minutes",
-    measured="FER+ validation (deduplicated) 85.8 %, previous release 85.3 %; continued by stage 2",
+    measured="FER+ validation (deduplicated) 85.8 %, the release before 85.3 %; continued by stage 2",
 )

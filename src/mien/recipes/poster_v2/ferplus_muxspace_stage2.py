@@ -1,4 +1,4 @@
-"""Second training stage of the previous release: early layers of the image backbone are frozen.
+"""Second training stage of an earlier release: early layers of the image backbone are frozen.
 
     mien train poster_v2/ferplus_muxspace_stage2 --data prepared/ferplus --extra-data prepared/muxspace \\
         --weights-folder runs --out runs/poster_v2-ferplus-muxspace-stage2
@@ -24,5 +24,5 @@ RECIPE = replace(
         name="adamw", lr=5e-4, weight_decay=0.05, grad_clip=5.0, lr_multipliers={"image_backbone": 0.5}
     ),
     hardware="one thread of a server CPU: 40 minutes",
-    measured="FER+ validation (deduplicated) 86.0 %: the previous release, docs/models/default.md",
+    measured="FER+ validation (deduplicated) 86.0 %: an earlier release, docs/models/poster_v2.md",
 )
