@@ -47,6 +47,8 @@ def compare(recognizer: mien.Recognizer, source: str | FrameSource) -> dict[str,
         for key in every.keys() & default.keys():
             if key[0] == frame.index and (face := _same(every[key].box, faces)) is not None:
                 alone[key] = face
+    if not alone:
+        raise SystemExit(f"{source if isinstance(source, str) else source.name}: no faces; leave it out")
     return {
         "every face recognised": differences(every, alone, times),
         "default": differences(default, alone, times),

@@ -33,6 +33,7 @@ BOX = "box"
 FOREHEAD = 0.3  # above the brows, in heights of the points: CenterFace's boxes of our example photos, 0.16 to 0.31
 
 
+GLANCE_PX = 3  # that a glance averages along each side for a pixel of the result
 ALIGNED_SHARE = 7 / 12  # of a stored canvas's side is the aligned face in its middle: 112 of 192 pixels
 
 
@@ -100,23 +101,26 @@ class Preprocess:
         return x
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
+def warp(image: np.ndarray, matrix: np.ndarray, size_px: int, *, glance: bool = False) -> np.ndarray:
     """Resample the square that `matrix` (2, 3) takes onto (0, 0)..(size, size).
 
     Image (H, W, 3) uint8 -> (size, size, 3) uint8. Large faces are averaged down first, so that
-    nothing aliases; outside the image its edge pixels are repeated.
+    nothing aliases; outside the image its edge pixels are repeated. `glance`: of large faces only some pixels
+    are averaged, which is faster and enough to compare how they look.
     """
     height, width = image.shape[:2]
     back = invert(matrix)
     (a, b, x), (c, d, y) = back.tolist()
     step = max(1, round(math.sqrt(abs(a * d - b * c))))  # source pixels averaged
+    every = max(1, step // GLANCE_PX) if glance else 1
+    step -= step % every
     left, right = _span(x, a * size_px, b * size_px, step)
     top, bottom = _span(y, c * size_px, d * size_px, step)
     x0, y0 = min(max(left, 0), (width - 1) // step * step), min(max(top, 0), (height - 1) // step * step)
     inside = image[y0 : max(bottom, y0 + 1), x0 : max(right, x0 + 1)]  # only what is needed and is there
-    region = Image.fromarray(np.ascontiguousarray(inside))
-    if step > 1:
-        region = region.reduce(step)
+    region = Image.fromarray(_every(inside, every))
+    if step > every:
+        region = region.reduce(step // every)
     wide, high = (right - left) // step, (bottom - top) // step
     if (x0, y0) != (left, top) or region.size != (wide, high):
         start = (left - x0) // step, (top - y0) // step
@@ -129,6 +133,14 @@ def warp(image: np.ndarray, matrix: np.ndarray, size_px: int) -> np.ndarray:
             Image.Resampling.BILINEAR,
         )
     )
+
+
+def _every(pixels: np.ndarray, n: int) -> np.ndarray:
+    """Every n-th pixel of every n-th row (H, W, 3) uint8, contiguous."""
+    if n == 1:
+        return np.ascontiguousarray(pixels)
+    seen = np.ascontiguousarray(pixels.view("V3")[::n, ::n])  # three bytes at a time: half the time
+    return seen.view(np.uint8).reshape(*seen.shape[:2], 3)
 
 
 def _span(start: float, along: float, across: float, step: int) -> tuple[int, int]:

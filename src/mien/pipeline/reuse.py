@@ -28,7 +28,7 @@ _LEAST_CONTRAST = 8.0  # of 255: below, noise is what changes
 def thumbnail(image: np.ndarray, face: LocatedFace) -> np.ndarray:
     """Image (H, W, 3) uint8 RGB and a face in it -> the aligned face as luminance (32, 32), 0..255."""
     rotated = np.rot90(image, face.turns) if face.turns else image
-    return warp(rotated, _INPUTS.matrix(face.points), _INPUTS.size_px).astype(np.float32) @ _LUMA
+    return warp(rotated, _INPUTS.matrix(face.points), _INPUTS.size_px, glance=True).astype(np.float32) @ _LUMA
 
 
 def change(before: np.ndarray, now: np.ndarray) -> float:
@@ -51,6 +51,6 @@ def moved(face: Face, located: LocatedFace) -> Face:
     return replace(
         face,
         box=located.detection.box,
-        landmarks=tuple((float(x), float(y)) for x, y in located.landmarks),
+        landmarks=tuple(map(tuple, located.landmarks.tolist())),
         pose=head_pose(located.landmarks),
     )

@@ -22,7 +22,7 @@ _BINS = 12
 def descriptor(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Image (H, W, 3) uint8 RGB and a face's landmarks (68, 2) in it -> a unit vector (108,) for `likeness`."""
     five = five_points(landmarks)
-    patch = warp(image, similarity(five, _TEMPLATE), _SIDE_PX).astype(np.float64)
+    patch = warp(image, similarity(five, _TEMPLATE), _SIDE_PX, glance=True).astype(np.float64)
     bins = _bins(patch)
     counts = np.concatenate([_histogram(bins[part]) for part in (_HAIR, _FACE, _CLOTHES)])
     return np.sqrt(counts / counts.sum())
