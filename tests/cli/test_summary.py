@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -12,6 +15,7 @@ from mien.cli.app import run
 from mien.labels import FERPLUS
 from mien.pipeline.table import write_table
 from tests.analysis.tables import conversation, row, track
+from tests.conftest import EXAMPLES
 
 
 @pytest.fixture
@@ -97,3 +101,26 @@ def test_what_could_not_be_read_is_counted_at_every_width(
     videos_at, folders_at = capsys.readouterr().out.split("images  2 folders")
     assert "errors" in videos_at
     assert "not read" in folders_at
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("mien.media.disk.TemporaryFile", refuse)
+    photo = str(EXAMPLES / "astronaut.jpg")
+    for command in (
+        ["summary", str(table), "--output", str(tmp_path / "new.csv")],
+        ["plot", str(table), "--output", str(tmp_path / "new.png")],
+        ["report", str(table), "--output", str(tmp_path / "new.html")],
+        ["predict", photo, "--save", str(tmp_path / "new")],
+        ["predict", photo, "--explain", str(tmp_path / "new")],
+    ):
+        assert run(command) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "no file can be made in" in printed.err
+        assert "Permission denied" in printed.err
+    assert run(["summary", str(table), "--output", os.devnull]) == 2  # for its ending alone
