@@ -321,7 +321,7 @@ def _what_instead(data: bytes, label: str) -> str:
     if suffix in IMAGE_SUFFIXES:
         return f"is not an image although it is called {suffix}; check the file"
     if suffix in _LISTS:
-        return "is not an image of a known format; paths listed in a .txt or .parquet file are read with --engine ray"
+        return "is not an image of a known format; a list of paths in .txt or .parquet is read with --engine ray"
     return "is not an image of a known format; convert it to PNG or JPEG"
 
 
