@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import pytest
 import mien
 from mien.arguments import _declared, _fits, checked
 from mien.errors import InputError, MienError, OptionError
-from mien.labels import FERPLUS, LabelSet
+from mien.geometry import Box
+from mien.labels import FERPLUS, Expression, LabelSet
 from mien.media.work import Progress
+from mien.results import Face, Pose, Scores
 
 FUNCTIONS = {name: getattr(mien, name) for name in mien.__all__ if inspect.isfunction(getattr(mien, name))}
 METHODS = {
@@ -206,3 +209,24 @@ def test_values_take_the_numbers_of_arrays() -> None:
     assert mien.Box(np.int64(1), 1.0, side, np.array(3.0)).area == 2
     assert mien.Scores(LabelSet(np.array(["yes", "no"])), (np.float64(0.25), 0.75)).top == "no"
     assert LabelSet(label for label in ("bored", np.str_("happiness"))) == LabelSet("bored happiness")
+
+
+ARRAYS = [np.zeros(3), np.zeros((4, 4)), np.array([None, Strange()])]
+FACE = Face(Box(0, 0, 9, 9), 0.9, ((1.0, 2.0),), Pose(0, 0, 0), expression=Scores(FERPLUS, (0.125,) * 8))
+
+
+@pytest.mark.parametrize("value", [*ARRAYS, [1, 2], 1.5, "x", Strange()], ids=str)
+def test_constructors_name_what_they_cannot_take(value: Any) -> None:
+    with pytest.raises(OptionError, match=r"No expression called .* (Known: anger|Did you mean)"):
+        Expression(value)
+    for name in ("model_kwargs", "pretrained", "shares", "known_classes"):
+        with pytest.raises(OptionError, match=rf"Recipe\.{name} is .*; it must be Mapping"):
+            mien.Recipe(name="a", network="poster", **{name: value})
+    for name in ("box", "landmarks", "pose", "quality", "expression", "smoothed"):
+        with pytest.raises(OptionError):
+            Face.from_dict(FACE.to_dict() | {name: value})
+
+
+def test_an_expression_is_looked_up_by_its_text() -> None:
+    assert Expression("fear") is Expression(Expression.FEAR) is pickle.loads(pickle.dumps(Expression.FEAR))
+    assert Face.from_dict(FACE.to_dict()) == FACE

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from enum import EnumType, StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,16 @@ from mien.arguments import checked
 from mien.errors import OptionError, UnknownNameError, check_option, shortened
 
 
-class Expression(StrEnum):
+class _NamedByText(EnumType):
+    """The lookup by value compares what is no text with each member, which arrays do not survive."""
+
+    def __call__(cls, value: Any, *more: Any, **options: Any) -> Any:
+        if not isinstance(value, str):
+            raise UnknownNameError("expression", shortened(value), (label.value for label in Expression))
+        return super().__call__(value, *more, **options)
+
+
+class Expression(StrEnum, metaclass=_NamedByText):
     """The eight classes of FER+ and AffectNet (seven-class sets have no contempt), then those of single sets."""
 
     NEUTRAL = "neutral"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from numbers import Real
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien.arguments import check_fields, checked
-from mien.errors import OptionError, UnknownNameError, refused, shortened
+from mien.errors import MienError, OptionError, UnknownNameError, refused, shortened
 from mien.geometry import Box
 from mien.labels import LabelSet
 
@@ -221,18 +221,28 @@ class Face:
     def from_dict(cls, values: Mapping[str, Any]) -> Face:
         """The face that `to_dict` wrote, of this version or of one before there was `quality` or `track`."""
         _check_keys(values, ("box", "detection", "landmarks", "pose", "expression"), "Face")
-        points, pose, scores = values["landmarks"], values["pose"], values["expression"]
-        smoothed = values.get("smoothed")
-        quality, threshold = values.get("quality"), values.get("confidence_threshold")
+        threshold = values.get("confidence_threshold")
+
+        def read(name: str, make: Callable[[Any], Any], wanted: str) -> Any:
+            try:
+                return None if values.get(name) is None else make(values[name])
+            except MienError:
+                raise
+            except (TypeError, ValueError, AttributeError):
+                raise refused(name, values[name], wanted) from None
+
+        def scores(given: Mapping[str, float]) -> Scores:
+            return Scores(LabelSet(given), tuple(given.values()), threshold)
+
         return cls(
-            box=Box(*values["box"]),
+            box=read("box", lambda sides: Box(*sides), "left, top, right and bottom"),
             detection=values["detection"],
-            landmarks=None if points is None else tuple((x, y) for x, y in points),
-            pose=None if pose is None else Pose(**pose),
-            quality=None if quality is None else Quality.from_dict(quality),
-            expression=None if scores is None else Scores(LabelSet(scores), tuple(scores.values()), threshold),
+            landmarks=read("landmarks", lambda points: tuple((x, y) for x, y in points), "points (x, y)"),
+            pose=read("pose", lambda angles: Pose(**angles), "what Face.to_dict returned"),
+            quality=read("quality", Quality.from_dict, "what Quality.to_dict returned"),
+            expression=read("expression", scores, "a probability per class"),
             track=values.get("track"),
-            smoothed=None if smoothed is None else Scores(LabelSet(smoothed), tuple(smoothed.values()), threshold),
+            smoothed=read("smoothed", scores, "a probability per class"),
             scores_frame=values.get("scores_frame"),
         )
 

@@ -46,6 +46,18 @@ def test_a_track_has_a_gap_where_nobody_is_seen() -> None:
     assert list(series.runs()) == [(0.0, pytest.approx(1.0), 0), (4.0, pytest.approx(4.1), 6)]
 
 
+def test_a_short_absence_is_a_gap_too() -> None:
+    """As in a table of every fifth second, in which five of them are less than the longest gap."""
+    faces = read_faces(arrow(track(["neutral"] * 10 + [None] * 2 + ["fear"] * 10, fps=0.2)))
+    series = track_series(faces, 0, np.unique(faces.time_s))
+    assert list(series.runs()) == [(0.0, pytest.approx(50.0), 0), (60.0, pytest.approx(110.0), 6)]
+    long = ["neutral"] * 10 * MOST_STEPS + [None] * 100 + ["fear"] * 100
+    faces = read_faces(arrow(track(long, fps=30.0)))
+    series = track_series(faces, 0, np.unique(faces.time_s))
+    (_, left, _), (came, _, _) = series.runs()
+    assert came - left == pytest.approx(100 / 30, abs=0.8)
+
+
 def test_many_frames_are_averaged_and_sums_stay_one() -> None:
     faces = read_faces(arrow(track(["neutral", "anger"] * 3000)))
     series = track_series(faces, 0, np.unique(faces.time_s))

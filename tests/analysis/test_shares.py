@@ -60,3 +60,10 @@ def test_an_expression_seen_alone_has_a_lower_bound_whatever_its_weights_add_up_
     only = shares(np.ones(60, dtype=np.int64), weights, np.arange(60) // 4, LABELS)
     margin = 1 - 0.025 ** (1 / 15)
     assert [(one.low, one.high) for one in only] == [(0, margin), (pytest.approx(1 - margin), 1), (0, margin)]
+
+
+def test_times_that_were_rounded_do_not_shorten_the_blocks() -> None:
+    states = np.repeat(np.arange(40) % 2, 30)
+    times = np.arange(len(states)) / 30
+    exact, rounded = (block_seconds(at, states, classes=2) for at in (times, np.floor(times * 10) / 10))
+    assert rounded == pytest.approx(exact, rel=0.2)

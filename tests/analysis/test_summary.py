@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,16 @@ def test_a_gap_is_nobodys_time() -> None:
     first, second = track(["neutral"] * 20), track(["neutral"] * 20, start_s=60.0)
     (unit,) = mien.summarize(arrow([*first, *second])).tracks
     assert unit.seen_s == pytest.approx(4.0)
+
+
+def test_times_that_were_rounded_do_not_make_more_seconds() -> None:
+    """At 30 frames a second three of them have the same tenth of a second."""
+    exact = track([*["neutral"] * 60, *["happiness"] * 30], fps=30.0)
+    rounded = [one | {"time_s": one["frame"] // 3 / 10} for one in exact]
+    for rows in (exact, rounded):
+        (unit,) = mien.summarize(arrow(rows)).tracks
+        assert amount_of(unit, "neutral") == pytest.approx(2.0)
+        assert amount_of(unit, "happiness") == pytest.approx(1.0)
 
 
 def test_frames_without_the_person_are_not_theirs() -> None:
@@ -228,6 +239,28 @@ def test_tables_that_pandas_has_written_are_read(tmp_path: Path, suffix: str) ->
     options = {"orient": "records", "lines": True} if suffix == ".jsonl" else {"index": False}
     getattr(frame, write)(path, **options)
     assert mien.summarize(path) == mien.summarize(arrow(rows))
+
+
+def test_a_table_that_r_has_written_is_read(tmp_path: Path) -> None:
+    """`write.csv`: a column of row names, text in quotes, NA, TRUE and FALSE."""
+    rows, path = [*track(["neutral"] * 20), row("none.jpg", None)], tmp_path / "t.csv"
+
+    def cell(value: object) -> str:
+        if value is None:
+            return "NA"
+        return str(value).upper() if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
+
+    lines = [["", *rows[0]], *([str(i), *one.values()] for i, one in enumerate(rows, 1))]
+    path.write_text("\n".join(",".join(map(cell, line)) for line in lines))
+    assert mien.summarize(path) == mien.summarize(arrow(rows))
+
+
+def test_a_text_table_that_leaves_utf8_far_below_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write_table([*track(["neutral"] * 200), row("tälk.jpg", None)], FERPLUS, path)
+    path.write_bytes(path.read_text().encode("latin-1"))
+    with pytest.raises(InputError, match="CSV UTF-8"):
+        mien.summarize(path)
 
 
 def test_text_tables_of_other_kinds_are_refused_with_the_remedy(tmp_path: Path) -> None:

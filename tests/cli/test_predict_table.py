@@ -76,3 +76,26 @@ def test_tracks_show_their_expressions_at_every_width(width: int, capsys, monkey
     assert "neutral 50%," in text
     assert "happiness 50%" in text
     assert ("frames" in text) == (width == 200)
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_videos_without_a_face_and_tracks_beyond_the_most_are_told(width: int, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    tracks, scores = TrackLines(), Scores(FERPLUS, (1, 0, 0, 0, 0, 0, 0, 0))
+    tracks.add(VideoFrame("/data/nobody.mp4", frame=0, time_s=0.0))
+    for i in range(43):
+        faces = tuple(Face(Box(0, 0, 9, 9), track=number, expression=scores) for number in range(i + 1))
+        tracks.add(VideoFrame("/data/crowd.mp4", faces, frame=i, time_s=i / 5))
+    tracks.print()
+    first, *others = capsys.readouterr().out.splitlines()[1:]
+    assert "nobody.mp4" in first
+    assert "no face detected" in first
+    assert len(others) == 41
+    assert "and 3 shorter tracks" in others[-1]
+
+
+def test_faces_of_frames_that_were_not_searched_have_no_lines(capsys) -> None:
+    tracks = TrackLines()
+    tracks.add(VideoFrame("a.mp4", (Face(Box(0, 0, 9, 9)),), frame=0, time_s=0.0))
+    tracks.print()
+    assert capsys.readouterr().out == ""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from mien.cli.app import run
 from mien.labels import FERPLUS
 from mien.pipeline.table import write_table
-from tests.analysis.tables import conversation, row
+from tests.analysis.tables import conversation, row, track
+from tests.conftest import EXAMPLES
 
 
 @pytest.fixture
@@ -83,3 +87,40 @@ def test_the_table_itself_is_not_overwritten(table: Path, capsys: pytest.Capture
     assert run([command, str(table), "-o", str(link)]) == 1
     assert "link.csv would be overwritten" in capsys.readouterr().err
     assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_what_could_not_be_read_is_counted_at_every_width(
+    tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    videos = [one | {"source": f"{i}.mp4"} for i in range(7) for one in track(["neutral"] * 20)]
+    broken = [row("0.mp4", None, frame=None, error="is damaged at 2.0 s"), row("a/x.jpg", None, error="is empty")]
+    write_table([*videos, row("a/0.jpg"), row("b/0.jpg"), *broken], FERPLUS, tmp_path / "t.csv")
+    assert run(["summary", str(tmp_path / "t.csv")]) == 0
+    videos_at, folders_at = capsys.readouterr().out.split("images  2 folders")
+    assert "errors" in videos_at
+    assert "not read" in folders_at
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("mien.media.disk.TemporaryFile", refuse)
+    photo = str(EXAMPLES / "astronaut.jpg")
+    for command in (
+        ["summary", str(table), "--output", str(tmp_path / "new.csv")],
+        ["plot", str(table), "--output", str(tmp_path / "new.png")],
+        ["report", str(table), "--output", str(tmp_path / "new.html")],
+        ["predict", photo, "--save", str(tmp_path / "new")],
+        ["predict", photo, "--explain", str(tmp_path / "new")],
+    ):
+        assert run(command) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "no file can be made in" in printed.err
+        assert "Permission denied" in printed.err
+    assert run(["summary", str(table), "--output", os.devnull]) == 2  # for its ending alone

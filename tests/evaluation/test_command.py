@@ -13,6 +13,7 @@ import mien
 from mien.cli.app import run
 from mien.datasets import dataset_info
 from mien.labels import LabelSet
+from mien.pipeline.read import read_columns
 from mien.pipeline.rows import SUFFIXES, TableRow
 from mien.pipeline.table import schema, write_table
 from mien.weights.manifest import load_manifest, write_manifest
@@ -50,6 +51,27 @@ def test_every_form_of_table_is_evaluated(labelled: Path, suffix: str) -> None:
     result = json.loads((labelled / "out.json").read_text())
     assert result["metrics"]["accuracy"] == 0.5
     assert result["labels"] == ["happiness", "sadness"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_columns_that_the_user_added_do_not_matter(labelled: Path, suffix: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = read_columns(predicted(labelled, "predictions.parquet", 0.9, 0.8))[1].to_pandas()
+    frame.insert(0, "person", ["Ada", "Bo"])
+    path = labelled / f"mine{suffix}"
+    write = {".csv": "to_csv", ".jsonl": "to_json", ".xlsx": "to_excel", ".parquet": "to_parquet"}[suffix]
+    options = {"orient": "records", "lines": True} if suffix == ".jsonl" else {"index": False}
+    getattr(pandas.DataFrame(frame), write)(path, **options)
+    assert mien.evaluate("csv", labelled / "set", predictions=path).metrics.accuracy == 0.5
+
+
+def test_a_probability_that_was_cleared_is_no_prediction(
+    labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = predicted(labelled, "predictions.csv", 0.9, 0.8)
+    table.write_text(table.read_text().replace("0.9", ""))
+    assert evaluate(labelled, "--predictions", table) == 1
+    assert "probability (p_ columns) that is empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [["--priors", "balanced"], ["--tta"], ["--no-detect"]])

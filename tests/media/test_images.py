@@ -362,3 +362,10 @@ def test_float_images_below_zero_are_refused(tmp_path: Path) -> None:
         to_rgb(Image.fromarray(values))
     with pytest.raises(ImageError, match="float.tiff: the image holds values from -300"):
         read_image(saved(Image.fromarray(values), tmp_path / "float.tiff"))
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.csv", "faces.parquet"])
+def test_a_list_of_paths_says_where_lists_are_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("a.jpg\nb.jpg\n")
+    with pytest.raises(ImageError, match=r"\.txt or \.parquet is read with --engine ray"):
+        read_image(tmp_path / name)

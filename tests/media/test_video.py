@@ -18,6 +18,7 @@ from mien.errors import OptionError, VideoError
 from mien.media import video
 from mien.media.animation import Animation, frames_of, is_video
 from mien.media.frames import Frame, FrameSource, Sampling
+from mien.media.grab import frames_at
 from mien.media.seeking import StartPoint, start_point
 from mien.media.video import VideoFile, open_video
 from mien.media.work import in_background
@@ -352,6 +353,46 @@ def test_animations_have_the_times_of_their_durations(tmp_path: Path, suffix: st
     path.write_bytes(path.read_bytes()[:-300])
     frames, error = read(path)
     assert error is not None or len(frames) < 4
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_single_frames_of_animations_are_those_of_their_times(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    first, *others = (Image.fromarray(np.full((64, 64, 3), 60 * i, np.uint8)) for i in range(4))
+    first.save(path, save_all=True, append_images=others, duration=[10, 300, 40, 100], lossless=True)
+    frames, _ = read(path)
+    grabbed = list(frames_at(path, [frames[3].time_s, frames[1].time_s]))
+    assert [time_s for time_s, _ in grabbed] == [frames[1].time_s, frames[3].time_s]
+    for (_, image), index in zip(grabbed, (1, 3), strict=True):
+        np.testing.assert_array_equal(image, frames[index].image)
+
+
+def test_matroska_frames_before_time_zero_are_counted_and_not_examined(tmp_path: Path) -> None:
+    """Matroska states no times below zero: the packets of the first three frames have none."""
+    made = write_video(tmp_path / "made.mkv", 20, options={"bf": "0"})
+    path = tmp_path / "early.mkv"
+    with av.open(str(made)) as old, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.pts is not None:
+                packet.pts = packet.dts = packet.pts - 100
+                packet.stream = stream
+                new.mux(packet)
+    with av.open(str(path)) as file:
+        assert [packet.pts is None for packet in file.demux(video=0)][:5] == [True] * 3 + [False] * 2
+    frames, error = read(path)
+    assert error is None
+    assert [frame.index for frame in frames] == [number_of(frame.image) for frame in frames] == list(range(3, 20))
+    assert frames[0].time_s == pytest.approx(0.0, abs=1e-3)
+    assert [frame.index for frame in read(path, Sampling(every=6))[0]] == [6, 12, 18]
+
+
+@pytest.mark.parametrize("suffix", ["avi", "wmv"])
+def test_times_that_go_back_are_told_with_the_remedy(tmp_path: Path, suffix: str) -> None:
+    """H.264 that is stored in another order than it is shown, in containers that state only the first."""
+    error = error_of(write_video(tmp_path / f"a.{suffix}", 20, options={"bf": "2"}))
+    assert "does not say when frames are shown" in error
+    assert "ffmpeg -i OLD NEW.mp4" in error
 
 
 def test_the_still_image_of_an_animated_png_is_no_frame(tmp_path: Path) -> None:

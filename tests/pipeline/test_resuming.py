@@ -160,6 +160,24 @@ def test_a_table_is_not_extended_by_the_same_image_in_another_spelling(
     assert recognizer.predict_many(["./0.png"], output="t.csv", overwrite=True)["source"].to_pylist() == ["./0.png"]
 
 
+def test_a_table_is_not_extended_by_the_same_images_named_from_another_folder(
+    recognizer: mien.Recognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = folder.parent / "t.csv"
+    monkeypatch.chdir(folder.parent)
+    recognizer.predict_many([f"{folder.name}/0.png"], output=output)
+    before = output.read_bytes()
+    monkeypatch.chdir(folder)
+    with pytest.raises(OutputError, match=rf"has {folder.name}/0\.png, which is given as 0\.png now"):
+        recognizer.predict_many(["0.png"], output=output)
+    assert output.read_bytes() == before
+    shutil.copy(folder / "0.png", folder / "copy.png")  # another file, though of the same content
+    assert recognizer.predict_many(["copy.png"], output=output)["source"].to_pylist() == [
+        "copy.png",
+        f"{folder.name}/0.png",
+    ]
+
+
 def test_a_table_whose_rows_were_sorted_is_not_extended(recognizer: mien.Recognizer, folder: Path) -> None:
     """It has as many bytes as before, and rows of one image that no longer stand together."""
     output = folder.parent / "out.csv"

@@ -15,8 +15,9 @@ from mien.errors import InputError, OptionError, OutputError
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
 from mien.pipeline.live import LiveTable
+from mien.pipeline.read import read_predictions
 from mien.pipeline.rows import rows_of
-from mien.pipeline.table import read_predictions, read_table, schema, to_arrow, write_table
+from mien.pipeline.table import read_table, schema, to_arrow, write_table
 from mien.results import Face, ImageResult, Pose, Quality, Scores
 
 COLUMNS = (

@@ -9,8 +9,9 @@ import mien
 from mien.errors import InputError, OutputError
 from mien.labels import FERPLUS
 from mien.pipeline import xlsx
+from mien.pipeline.read import read_predictions
 from mien.pipeline.rows import rows_of
-from mien.pipeline.table import read_predictions, read_table, write_all, write_table
+from mien.pipeline.table import read_table, write_all, write_table
 from mien.results import ImageResult
 from tests.media.videos import write_video
 from tests.pipeline.test_table import FACE, GOOD

@@ -65,7 +65,7 @@ def short_names(part: Part) -> tuple[str, dict[str, str]]:
 
 def strip(track: TrackSeries, timeline: Timeline) -> str:
     """One track as SVG: above, the counted expression; below, stacked probabilities. As wide as its place."""
-    span = max(timeline.end_s - timeline.begin_s, 1e-6) + track.step_s
+    span = max(timeline.end_s - timeline.begin_s, 1e-6)
     colours = colours_of(track.labels)
 
     def x(seconds: float) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.analysis.baseline import Baseline, at_rest, check_baseline, parse_baseline
 from mien.analysis.faces import FaceTable, read_faces
-from mien.analysis.series import CUT_NOTE, TrackSeries, cuts, track_series
+from mien.analysis.series import CUT_NOTE, TrackSeries, cuts, frame_ends, track_series
 from mien.analysis.timing import by_source
 from mien.arguments import checked
 from mien.draw.matplotlib_cache import leave_home_alone
@@ -192,7 +192,8 @@ def _change_panel(
             axes.text(
                 0.01, 0.5, "no stretch at rest", transform=axes.transAxes, va="center", color=MUTED, fontsize=9
             )
-        for begin, end, _ in TrackSeries.spans(track.time_s, inside.astype(np.int64) - 1, one.step_s, one.gap_s):
+        ends = frame_ends(times)[np.searchsorted(times, track.time_s)]
+        for begin, end, _ in TrackSeries.spans(track.time_s, ends, inside.astype(np.int64) - 1):
             axes.axvspan(begin, end, color=FAINT, linewidth=0)
         axes.axhline(0, color=GREY, linewidth=0.8)
         for i, (name, colour) in enumerate(colours_of(one.labels).items()):
@@ -212,7 +213,7 @@ def _time_axis(axes: Axes, times: np.ndarray, at_cuts: np.ndarray, *, labelled: 
 
     for cut in at_cuts:
         axes.axvline(cut, color=INK, linewidth=0.9, linestyle=":")
-    end = times[-1] if times[-1] > times[0] else times[0] + 1
+    end = frame_ends(times)[-1]
     axes.set_xlim(times[0], end)
     long = end >= 60
     axes.xaxis.set_major_formatter(

@@ -13,7 +13,7 @@ import numpy as np
 from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.gallery import Gallery, gallery
 from mien.analysis.groups import Agreement, Difference, agreement, difference, group_names, overall
-from mien.analysis.series import TrackSeries, cuts, track_series
+from mien.analysis.series import TrackSeries, cuts, frame_ends, track_series
 from mien.analysis.summary import ExpressionSummary, TableSummary, summarize
 from mien.analysis.timing import by_source, row_seconds
 from mien.arguments import checked
@@ -161,7 +161,7 @@ def _timelines(faces: FaceTable, summary: TableSummary) -> tuple[Timeline, ...]:
             Timeline(
                 source=video.source[0],
                 begin_s=float(times[0]),
-                end_s=float(times[-1]),
+                end_s=float(frame_ends(times)[-1]),
                 tracks=tuple(track_series(video, track, times, most_steps=_STEPS) for track in kept),
                 summaries=tuple(of_track[track] for track in kept),
                 omitted=len(of_track) - len(kept),

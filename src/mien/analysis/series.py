@@ -13,6 +13,7 @@ from mien.analysis.timing import frame_seconds, longest_gap
 from mien.tracking.smoothing import smooth
 
 MOST_STEPS = 1500  # of a plot; more frames are averaged
+_SAME_S = 1e-6  # times are rounded to it
 CUT_NOTE = "; dotted: every face changes at once (a cut)"
 
 
@@ -23,38 +24,44 @@ class TrackSeries:
     track: int  # -1: faces without a track
     labels: tuple[str, ...]
     times: np.ndarray  # (M,) presentation times at which the steps begin
+    ends: np.ndarray  # (M,) and at which they end: where the next step begins, or the person is out of sight
     scores: np.ndarray  # (M, K) mean probabilities, smoothed where the expressions are
     expression: np.ndarray  # (M,) class index where it is counted; -1: uncertain or flagged
     seen_s: float
-    step_s: float
-    gap_s: float
 
     @property
     def segments(self) -> list[slice]:
         """The parts in which the person is seen without a gap."""
-        breaks = [0, *(np.flatnonzero(np.diff(self.times) > self.gap_s) + 1).tolist(), len(self.times)]
+        breaks = [0, *(np.flatnonzero(_apart(self.times, self.ends)) + 1).tolist(), len(self.times)]
         return [slice(a, b) for a, b in pairwise(breaks) if b > a]
 
     def edges(self, part: slice) -> np.ndarray:
         """(m + 1,) where each step of a segment begins, and where the last one ends."""
-        times = self.times[part]
-        return np.append(times, times[-1] + self.step_s)
+        return np.append(self.times[part], self.ends[part][-1])
 
     def runs(self) -> Iterator[tuple[float, float, int]]:
         """(from, to, class index or -1) of stretches with one expression."""
-        yield from self.spans(self.times, self.expression, self.step_s, self.gap_s, every=True)
+        yield from self.spans(self.times, self.ends, self.expression, every=True)
 
     @staticmethod
     def spans(
-        times: np.ndarray, values: np.ndarray, step_s: float, gap_s: float, *, every: bool = False
+        times: np.ndarray, ends: np.ndarray, values: np.ndarray, *, every: bool = False
     ) -> Iterator[tuple[float, float, int]]:
         """(from, to, value) of stretches (M,) with one value, without gaps; of negative ones only with `every`."""
-        breaks = np.flatnonzero((np.diff(values) != 0) | (np.diff(times) > gap_s)) + 1
-        starts, ends = [0, *breaks.tolist()], [*breaks.tolist(), len(times)]
-        for a, b in zip(starts, ends, strict=True):
+        breaks = np.flatnonzero((np.diff(values) != 0) | _apart(times, ends)) + 1
+        for a, b in pairwise([0, *breaks.tolist(), len(times)]):
             if b > a and (every or values[a] >= 0):
-                end = times[b] if b < len(times) and times[b] - times[b - 1] <= gap_s else times[b - 1] + step_s
-                yield float(times[a]), float(end), int(values[a])
+                yield float(times[a]), float(ends[b - 1]), int(values[a])
+
+
+def _apart(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(M - 1,) whether a step ends before the next one begins."""
+    return times[1:] - ends[:-1] > _SAME_S
+
+
+def frame_ends(times: np.ndarray) -> np.ndarray:
+    """(M,) until when the frames at rising times (M,) are drawn: as long as they count, a single one a second."""
+    return times + (frame_seconds(times) if len(times) > 1 else 1.0)
 
 
 def track_series(video: FaceTable, track: int, grid: np.ndarray, *, most_steps: int = MOST_STEPS) -> TrackSeries:
@@ -66,15 +73,14 @@ def track_series(video: FaceTable, track: int, grid: np.ndarray, *, most_steps: 
     scores = video.probabilities[rows]
     if video.smoothed and track >= 0:
         scores = smooth(times, np.zeros(len(times)), scores)
-    usual = float(np.median(np.diff(grid))) if len(grid) > 1 else 1.0
-    step, gap = usual, longest_gap(grid)
     seen = float(frame_seconds(grid)[np.searchsorted(grid, times)].sum())
     if track < 0 or len(times) > most_steps:
+        usual = float(np.median(np.diff(grid))) if len(grid) > 1 else 1.0
         step = max(usual, float(grid[-1] - grid[0]) / most_steps)
         times, scores, expression = _binned(times, scores, expression, step)
-        gap = max(gap, 2 * step)
-    labels = tuple(map(str, video.labels))
-    return TrackSeries(track, labels, times, scores, expression, seen, step, gap)
+        grid = np.unique(np.floor(grid / step)) * step
+    ends = frame_ends(grid)[np.searchsorted(grid, times)]
+    return TrackSeries(track, tuple(map(str, video.labels)), times, ends, scores, expression, seen)
 
 
 def _binned(

@@ -93,8 +93,9 @@ def block_seconds(times: np.ndarray, expression: np.ndarray, *, classes: int) ->
     """
     if len(times) < 3:
         return 0.0
-    step = max(float(np.median(np.diff(times))), 1e-3)
-    gaps = np.minimum(np.diff(times), _LONGEST_GAP * step)
+    gaps = np.diff(times)
+    step = max(float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0, 1e-3)
+    gaps = np.minimum(gaps, _LONGEST_GAP * step)
     cells = np.round(np.append(0, np.cumsum(gaps)) / step).astype(np.int64)
     present = np.zeros(cells[-1] + 1)
     present[cells] = 1

@@ -32,12 +32,14 @@ def frame_seconds(times: np.ndarray) -> np.ndarray:
 def row_seconds(faces: FaceTable) -> np.ndarray:
     """(N,) seconds that each row of a video stands for; NaN for rows of images and errors.
 
-    Frames without a face count as frames: the time between two rows of a person who left is not theirs.
+    Frames without a face count as frames: the time between two rows of a person who left is not theirs. Frames of
+    one time, as rounding makes them, share its seconds.
     """
     seconds = np.full(len(faces), np.nan)
     for rows in by_source(faces, ~np.isnan(faces.time_s)):
         times, at = np.unique(faces.time_s[rows], return_inverse=True)
-        seconds[rows] = frame_seconds(times)[at]
+        frames = np.unique(np.stack([at, faces.frame[rows]]), axis=1)[0]  # the time of each frame
+        seconds[rows] = (frame_seconds(times) / np.bincount(frames))[at]
     return seconds
 
 

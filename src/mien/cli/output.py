@@ -13,6 +13,7 @@ from typing import Any
 
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
+from mien.media.disk import check_folder
 
 
 def check_output_files(*paths: Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
@@ -26,6 +27,8 @@ def check_output_files(*paths: Path | None, inputs: Iterable[str | Path | None] 
         if os.path.realpath(path) in taken:
             raise OutputError(f"{path} would be overwritten: it is an input or another output; choose another name")
         taken.add(os.path.realpath(path))
+        if path.is_file() or not path.exists():  # no pipe or device, which is written to as it is
+            check_folder(Path(os.path.realpath(path)).parent, path)
 
 
 @contextmanager

@@ -198,6 +198,7 @@ def predict(
     from mien.cli.predict_video import TrackLines, seconds
     from mien.media.animation import is_video
     from mien.pipeline.batch import images_of
+    from mien.pipeline.journal import sources_in
     from mien.pipeline.recognizer import load
     from mien.pipeline.rows import TableRow, check_suffix, rows_of
     from mien.results import VideoFrame
@@ -280,11 +281,15 @@ def predict(
             "mien: faces that were not detected are not covered; look through all before you share it\n"
         )
     if not quiet and (file is not None or save is not None or explain is not None or len(images) > 1 or videos):
-        bar.write(summary.sentence(file) + (f"; video: {annotated}" if annotated else ""))
+        others = 0 if file is None else sources_in(file) - len(images)
+        bar.write(summary.sentence(file, others=others) + (f"; video: {annotated}" if annotated else ""))
         for line in summary.expressions():
             bar.write(line)
-        if videos and file is not None:
-            bar.write(f"  seconds of each expression in videos: mien summary {shlex.quote(str(file))}")
+        if file is not None and (videos or summary.before or others > 0):
+            what = "expressions in the whole table" if summary.before or others > 0 else (
+                "seconds of each expression in videos"
+            )  # fmt: skip
+            bar.write(f"  {what}: mien summary {shlex.quote(str(file))}")
     return 1 if summary.failed else 0
 
 

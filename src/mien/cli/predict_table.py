@@ -54,26 +54,34 @@ class Summary:
             self._certain.update(top for top, certain in tops if certain)
         self.flagged += sum(face.quality is not None and face.quality.flags != () for face in result.faces)
 
-    def sentence(self, output: Path | None) -> str:
-        """The counts in words, zeros left out."""
-        before = self.total - self.images - len(self._videos | self._broken)
+    @property
+    def before(self) -> int:
+        """Sources that an earlier run has done."""
+        return self.total - self.images - len(self._videos | self._broken)
+
+    def sentence(self, output: Path | None, *, others: int = 0) -> str:
+        """The counts in words, zeros left out. `others`: sources of the table that this run was not given."""
         counts = {
             "uncertain": self.uncertain,
             "flagged": self.flagged,
             "without a face": self.empty,
             "could not be read" + " to the end" * (self._broken <= self._videos): self.failed,
-            "done before": before,
+            "done before": self.before,
         }
         read = [counted(self.images, "image")] if self.images or not self.frames else []
         if self.frames:
             read.append(f"{counted(self.frames, 'frame')} of {counted(len(self._videos), 'video')}")
         parts = [f"{counted(self.faces, 'face')} in {' and '.join(read)}"]
         parts += [f"{count} {what}" for what, count in counts.items() if count > 0]
-        return ", ".join(parts) + (f"; table: {output}" if output else "")
+        kept = f", with {counted(others, 'source')} of earlier runs" if others > 0 else ""
+        return ", ".join(parts) + (f"; table: {output}{kept}" if output else "")
 
     def expressions(self) -> list[str]:
-        """Faces and certain predictions of each expression as lines of a small table, the most frequent first."""
-        if not self._expressions or self.images < 2:
+        """Faces and certain predictions of each expression as lines of a small table, the most frequent first.
+
+        None where an earlier run has done a part: they would be those of the rest.
+        """
+        if not self._expressions or self.images < 2 or self.before > 0:
             return []
         stated = self.uncertain > 0 or bool(self._certain)  # else the weights state no threshold
         rows = [("expression" + " in images" * bool(self._videos), "faces", "certain")]

@@ -42,11 +42,13 @@ class TrackLines:
 
     def __init__(self) -> None:
         self._tracks: dict[tuple[str, int], _Track] = {}
+        self._videos: dict[str, bool] = {}  # whether a face was in sight
 
     def add(self, result: VideoFrame) -> None:
         """One more frame."""
         if result.time_s is None:
             return
+        self._videos[result.source] = bool(result.faces) or self._videos.get(result.source, False)
         for face in result.faces:
             if face.track is None or face.expression is None:
                 continue
@@ -56,14 +58,15 @@ class TrackLines:
             track.uncertain += face.certain is False
 
     def print(self) -> None:
-        """One line per track: when it was in sight, and the share of its frames per expression."""
+        """One line per track: when it was in sight, and the share of its frames per expression.
+
+        One per video without a face, too, and one that counts tracks that are not shown.
+        """
         from rich.table import Table
         from rich.text import Text
 
-        if not self._tracks:
-            return
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        console, last = plain_console(), None
+        console, lines = plain_console(), list[dict[str, str]]()
         columns = dict(_COLUMNS)
         for name in _LEAST_NEEDED:
             if sum(columns.values()) + 2 * len(columns) > console.width:
@@ -72,27 +75,35 @@ class TrackLines:
             left = name in ("video", "expressions")
             table.add_column(name, no_wrap=name != "expressions", justify="left" if left else "right")
         room = max(_LEAST_CELLS, console.width - _OTHER_CELLS)
-        for (source, number), track in self._shown():
-            total = track.expressions.total()
-            shares = [f"{label} {count / total:.0%}" for label, count in track.expressions.most_common(3)]
-            cells = {
-                "video": end_of_path(one_line(source), room) if source != last else "",
-                "track": str(number),
-                "from": clock(track.first_s),
-                "to": clock(track.last_s),
-                "frames": str(total),
-                "expressions": ", ".join(shares),
-                "uncertain": f"{track.uncertain / total:.0%}" if track.uncertain else "",
-            }
-            last = source
-            table.add_row(*(Text(cells[name]) for name in columns))
-        console.print(table)
+        for source, seen in self._videos.items():
+            name = end_of_path(one_line(source), room)
+            if not seen:
+                lines.append({"video": name, "track": "-", "expressions": "no face detected"})
+            shown, hidden = self._shown(source)
+            for number, track in shown:
+                lines.append(_line(track) | {"video": name, "track": str(number)})
+                name = ""
+            if hidden:
+                lines.append({"expressions": f"and {hidden} shorter tracks"})
+        for cells in lines:
+            table.add_row(*(Text(cells.get(column, "")) for column in columns))
+        if lines:
+            console.print(table)
 
-    def _shown(self) -> list[tuple[tuple[str, int], _Track]]:
-        """The longest tracks of each video, in the order of their videos and numbers."""
-        shown = []
-        for source in dict.fromkeys(source for source, _ in self._tracks):
-            of_source = [item for item in self._tracks.items() if item[0][0] == source]
-            longest = sorted(of_source, key=lambda item: -item[1].expressions.total())[:_MOST_TRACKS]
-            shown += sorted(longest, key=lambda item: item[0][1])
-        return shown
+    def _shown(self, source: str) -> tuple[list[tuple[int, _Track]], int]:
+        """The longest tracks of a video in the order of their numbers, and how many are left out."""
+        tracks = [(number, track) for (video, number), track in self._tracks.items() if video == source]
+        longest = sorted(tracks, key=lambda item: -item[1].expressions.total())[:_MOST_TRACKS]
+        return sorted(longest, key=lambda item: item[0]), len(tracks) - len(longest)
+
+
+def _line(track: _Track) -> dict[str, str]:
+    total = track.expressions.total()
+    shares = [f"{label} {count / total:.0%}" for label, count in track.expressions.most_common(3)]
+    return {
+        "from": clock(track.first_s),
+        "to": clock(track.last_s),
+        "frames": str(total),
+        "expressions": ", ".join(shares),
+        "uncertain": f"{track.uncertain / total:.0%}" if track.uncertain else "",
+    }

@@ -180,6 +180,7 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
             "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
             "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
             "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
+            "errors": [f"{unit.failed:,}" for unit in units],
         }
     else:
         columns = {
@@ -189,8 +190,13 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
             "counted": [f"{unit.counted:,}" for unit in units],
             "uncertain": [f"{unit.uncertain:,}" for unit in units],
             "flagged": [f"{unit.flagged:,}" for unit in units],
+            "not read": [f"{unit.failed:,}" for unit in units],
         }
-    empty = [n for n in ("uncertain", "flagged") if all(cell.split()[0] in ("0", "0.0") for cell in columns[n])]
+    empty = [
+        name
+        for name in ("uncertain", "flagged", "errors", "not read")
+        if all(cell.split()[0] in ("0", "0.0") for cell in columns.get(name, ()))
+    ]
     return {name: cells for name, cells in columns.items() if name not in empty}
 
 

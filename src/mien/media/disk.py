@@ -6,6 +6,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from mien.errors import OutputError
 
@@ -15,6 +16,18 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error, or what it comes from, is that of a full disk."""
     return any(isinstance(one, OSError) and one.errno in DISK_FULL for one in (error, error.__cause__))
+
+
+def check_folder(folder: Path, output: Path) -> None:
+    """Raises `OutputError`, which names `output`, for a folder in which this user cannot make files."""
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if is_disk_full(error):
+            raise OutputError(f"{output}: the disk is full; free some space, or choose another place") from error
+        reason = error.strerror or error
+        raise OutputError(f"{output}: no file can be made in {folder} ({reason}); choose another place") from error
 
 
 @contextlib.contextmanager

@@ -320,9 +320,12 @@ def _what_instead(data: bytes, label: str) -> str:
         return f"is in the format {refused}, which is not read; save it as PNG or JPEG"
     if suffix in IMAGE_SUFFIXES:
         return f"is not an image although it is called {suffix}; check the file"
+    if suffix in _LISTS:
+        return "is not an image of a known format; a list of paths in .txt or .parquet is read with --engine ray"
     return "is not an image of a known format; convert it to PNG or JPEG"
 
 
+_LISTS = (".txt", ".lst", ".csv", ".parquet")
 _UNKNOWN_TO_PILLOW = {b"v/1\x01": "OpenEXR", b"gimp xcf": "GIMP XCF", b"#?RADIANCE": "Radiance HDR"}
 
 

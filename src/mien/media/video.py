@@ -31,6 +31,8 @@ ENDS_EARLY_S = 0.5  # so much less than its header states is a truncated video
 _LOCAL = {"protocol_whitelist": "file"}  # nothing in a file makes us go online
 _BT709, _UNSPECIFIED, _HD_FROM = 1, 2, 720  # colour spaces of ITU-T H.273; HD without one is BT.709
 _THREADS_FROM = 17  # PyAV: since then it converts with a thread per core, which takes half as long again
+_NO_TIMES = "has no timestamps; give it some by its frame rate: ffmpeg -r RATE -i OLD NEW.mp4"
+_MOST_UNTIMED = 300  # frames before the first that has a time
 _MOST_SQUEEZED = 8  # sample aspect ratios beyond it are nonsense
 
 
@@ -150,7 +152,7 @@ def _decoded(
     """(index, seconds, frame) from a point up to the end or the damage, which raises `VideoError`."""
     start_s = (container.start_time or 0) / 1e6
     end = _End(container, stream)
-    index, before = 0, -math.inf
+    index, untimed, before = 0, 0, -math.inf
     if point is not None:
         index = point.index
         go_to(container, stream, point)
@@ -158,16 +160,26 @@ def _decoded(
         if point is not None and before == -math.inf and frame.pts != point.pts:
             raise SeekError
         if frame.pts is None or frame.time_base is None:
-            raise VideoError(name, "has no timestamps; put it into a container with its frame rate: ffmpeg -r RATE")
+            untimed += 1
+            if untimed == index + 1 <= _MOST_UNTIMED:
+                index += 1
+                continue  # shown before time 0, which Matroska cannot state
+            raise VideoError(name, _NO_TIMES)
         time_s = float(frame.pts * Fraction(frame.time_base)) - start_s
         if time_s < before:
-            raise VideoError(name, f"is damaged: at {before:.3f} s its timestamps go back to {time_s:.3f} s")
+            raise VideoError(
+                name,
+                f"is damaged, or in a container that does not say when frames are shown: at {before:.3f} s its "
+                f"timestamps go back to {time_s:.3f} s; convert it: ffmpeg -i OLD NEW.mp4",
+            )
         if frame.is_corrupt:
             if before == -math.inf and not frame.key_frame:
                 continue  # shown with what is missing before the first key frame
             raise VideoError(name, _damaged(time_s))
         yield index, round(time_s, 6), frame
         index, before = index + 1, time_s
+    if index == untimed > 0:
+        raise VideoError(name, _NO_TIMES)
     if index == 0:
         raise VideoError(name, end.missing(0.0) or "holds no frames; record or export it again")
     if missing := end.missing(before):

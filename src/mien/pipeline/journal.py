@@ -18,7 +18,7 @@ from typing import IO, Any, Self, cast
 from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
-from mien.media.file_state import FileState, file_stamp, file_state, unchanged
+from mien.media.file_state import FileState, Stamp, file_stamp, file_state, has_content, unchanged
 from mien.media.lock import lock
 from mien.media.resume import differences
 from mien.pipeline.rows import TableRow
@@ -52,6 +52,8 @@ class Journal:
         self._header, self._files = dict(settings), files
         self._spelled = {os.path.abspath(path): source for source, path in files.items() if path is not None}
         self._stamps = {source: None if path is None else file_stamp(path) for source, path in files.items()}
+        self._known: set[str] = set()  # sources of earlier runs
+        self._others: dict[str, Sequence[int | str]] = {}  # files of earlier runs that this one does not name
         self._states: dict[str, FileState | None] = {}  # of what is being written
         self._file: IO[bytes] | None = None
         if self.path.exists():
@@ -62,6 +64,7 @@ class Journal:
                     self._resume(file)
         elif output.exists() and not overwrite:
             self._extend()
+        self._check_names()
 
     def _open(self, mode: str) -> IO[bytes]:
         """The journal, which no other process writes. Raises `OutputError`."""
@@ -136,10 +139,10 @@ class Journal:
     def _know(self, line: _Line) -> None:
         source, path = line.source, self._files.get(line.source)
         if (spelled := self._spelled.get(os.path.abspath(source), source)) != source:
-            raise OutputError(
-                f"{self.output} has {source}, which is given as {spelled} now and would count twice; "
-                "give it as before, or use --overwrite"
-            )
+            raise self._twice(source, spelled)
+        self._known.add(source)
+        if path is None and line.file is not None:
+            self._others[source] = line.file
         self.sources.discard(source)
         self.checkpoints.pop(source, None)
         self._parts.pop(source, None)
@@ -150,6 +153,21 @@ class Journal:
             self.sources.add(source)
         elif line.checkpoint is not None:
             self.checkpoints[source], self._parts[source] = line.checkpoint, line.part + 1
+
+    def _check_names(self) -> None:
+        """Raises `OutputError` for a file that an earlier run named otherwise, from another folder, say."""
+        new = {stamp: source for source, stamp in self._stamps.items() if source not in self._known and stamp}
+        for source, state in self._others.items():
+            given = new.get(cast("Stamp", tuple(state[:3])))
+            path = None if given is None else self._files[given]
+            if given is not None and path is not None and has_content(path, state):
+                raise self._twice(source, given)
+
+    def _twice(self, source: str, given: str) -> OutputError:
+        return OutputError(
+            f"{self.output} has {source}, which is given as {given} now and would count twice; "
+            "give it as before, or use --overwrite"
+        )
 
     def __enter__(self) -> Self:
         self._file = self._open("ab")
@@ -214,6 +232,14 @@ class Journal:
                 files[line.source] = line.file
             file.writelines(map(_line, files.items()))
         self.path.unlink(missing_ok=True)
+
+
+def sources_in(output: Path) -> int:
+    """How many sources a finished table has, of this run and of earlier ones; 0 where it does not say."""
+    try:
+        return max(0, len(output.with_name(output.name + ".settings").read_bytes().splitlines()) - 2)
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ import pyarrow.csv as arrow_csv
 import pyarrow.json as arrow_json
 import pyarrow.parquet as pq
 
-from mien.errors import InputError
+from mien.errors import InputError, OutputError
 from mien.labels import LabelSet
-from mien.pipeline.table import floats_for_integers, schema
+from mien.pipeline.rows import TableRow
+from mien.pipeline.table import LATER, floats_for_integers, schema
 
 READABLE = (".parquet", ".csv", ".jsonl", ".xlsx")
+_NOT_UTF8 = 'it is not in UTF-8; save it as "CSV UTF-8", or as .xlsx'
 _NEEDED = ("source", "face", "expression")
 
 
@@ -39,6 +41,31 @@ def read_columns(path: Path) -> tuple[LabelSet, pa.Table]:
         raise InputError(f"{path} does not exist; name a table that mien predict wrote") from error
     except (OSError, ValueError, TypeError, LookupError) as error:  # Arrow's errors are among them
         raise InputError(f"{path} is no complete table that mien predict wrote ({_one_line(error)})") from error
+
+
+def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
+    """The classes and rows of a table that `mien predict` wrote, without columns of the user's own.
+
+    Rows of a table from before there were flags, smoothed scores or `scores_frame` lack these columns. Raises
+    `InputError`.
+    """
+    try:
+        table = _read(path)
+        labels, names = labels_of(table.column_names), set(table.column_names)
+        older = {name for later in LATER if not later & names for name in later}
+        columns = pa.schema([field for field in schema(labels) if field.name not in older])
+        if absent := [name for name in columns.names if name not in names]:
+            raise ValueError(f"it has other columns: it lacks {', '.join(absent)}")
+        rows: list[TableRow] = table.select(columns.names).cast(columns).to_pylist()
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; name a table that mien predict wrote") from error
+    except (OSError, ValueError, TypeError, LookupError, OutputError) as error:
+        raise InputError(f"{path} is no complete table that mien predict wrote ({_one_line(error)})") from error
+    scores = [f"p_{label}" for label in labels]
+    if not all(row[one] is not None and 0 <= row[one] <= 1 for row in rows if row["face"] is not None
+               for one in scores):  # fmt: skip
+        raise InputError(f"{path}: a face has a probability (p_ columns) that is empty or not from 0 to 1")
+    return labels, rows
 
 
 def with_contract(table: pa.Table) -> tuple[LabelSet, pa.Table]:
@@ -91,21 +118,26 @@ def _read_csv(path: Path) -> pa.Table:
         with path.open(newline="", encoding="utf-8-sig") as file:
             names = next(csv.reader([file.readline()]), [])
     except UnicodeDecodeError:
-        raise ValueError('it is not in UTF-8; save it as "CSV UTF-8", or as .xlsx') from None
+        raise ValueError(_NOT_UTF8) from None
     for separator, word in {";": "semicolons", "\t": "tabs"}.items():
         if len(names) == 1 and separator in names[0]:
             raise ValueError(f"its columns are separated by {word}; save it with commas, or as .xlsx")
-    return arrow_csv.read_csv(
-        path,
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=_types(names),
-            null_values=[""],
-            true_values=["True", "TRUE", "true", "1"],
-            false_values=["False", "FALSE", "false", "0"],
-            strings_can_be_null=True,
-        ),
-    )
+    try:
+        return arrow_csv.read_csv(
+            path,
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=_types(names),
+                null_values=["", "NA"],  # NA: of R
+                true_values=["True", "TRUE", "true", "1"],
+                false_values=["False", "FALSE", "false", "0"],
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "UTF8" in str(error):  # behind what was read above
+            raise ValueError(_NOT_UTF8) from None
+        raise
 
 
 def _read_jsonl(path: Path) -> pa.Table:

@@ -13,7 +13,7 @@ import numpy as np
 from mien.draw.faces import DRAWN, annotate
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
-from mien.media.disk import is_disk_full
+from mien.media.disk import check_folder, is_disk_full
 from mien.media.file_state import file_state, unchanged
 from mien.media.images import write_image
 from mien.media.resume import differences
@@ -96,6 +96,7 @@ def targets_below(folder: Path, given: Iterable[str], sources: Iterable[str]) ->
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: the folder for images cannot be made ({error.strerror})") from error
+    check_folder(folder, folder)
     roots = [os.path.normpath(path) for path in given]
     folders = sorted((root for root in roots if os.path.isdir(root)), key=len, reverse=True)
     targets: dict[str, Path] = {}

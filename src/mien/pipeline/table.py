@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from mien.errors import InputError, OutputError
+from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
 from mien.pipeline.rows import DIGITS, TableRow, check_suffix, column_types
 from mien.pipeline.xlsx import SheetFullError, read_xlsx, write_xlsx
 
 # Columns that older tables lack:
-_LATER = ({*DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"}, {"scores_frame"})
+LATER = ({*DIGITS, "flags", "certain"}, {"smoothed", "smoothed_confidence"}, {"scores_frame"})
 _CHUNK = 10_000  # rows held in memory while a file is written
 
 
@@ -132,33 +132,3 @@ def _read_jsonl(path: Path, columns: pa.Schema) -> pa.Table:
     if different is not None:
         return pa.Table.from_pylist([different])  # with its own columns
     return pa.Table.from_pylist(rows, schema=columns)
-
-
-def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
-    """The classes and rows of a table that `mien predict` wrote, whatever its classes; raises `InputError`.
-
-    Rows of a table from before there were flags, or smoothed scores, lack these columns.
-    """
-    try:
-        names = _column_names(path)
-        labels = LabelSet(name.removeprefix("p_") for name in names if name.startswith("p_"))
-        if len(labels) < 2:
-            raise ValueError("it has no p_ columns")
-        columns = schema(labels)
-        for later in _LATER:
-            if not later & set(names):
-                columns = pa.schema([field for field in columns if field.name not in later])
-        return labels, _read(path, columns).to_pylist()
-    except (OSError, ValueError, TypeError, OutputError) as error:
-        reason = error.__cause__ or error  # an `OutputError` speaks of a table that is to be written
-        raise InputError(f"{path} is no complete table that mien predict wrote ({reason})") from error
-
-
-def _column_names(path: Path) -> list[str]:
-    if path.suffix.lower() == ".parquet":
-        return list(pq.read_schema(path).names)
-    if path.suffix.lower() == ".xlsx":
-        return read_xlsx(path).column_names
-    with path.open(newline="", encoding="utf-8") as file:
-        first = file.readline()
-    return list(json.loads(first)) if path.suffix.lower() == ".jsonl" else next(csv.reader([first]), [])

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from mien.errors import OptionError, UnknownNameError, check_option
+from mien.errors import OptionError, UnknownNameError, check_option, shortened
 
 S = TypeVar("S", bound="Settings")
 
@@ -41,12 +41,16 @@ class Settings:
         try:
             if isinstance(value, dict) and get_origin(hint) is not Mapping:
                 raise msgspec.ValidationError  # msgspec would make a dataclass of it and drop unknown names
+            if get_origin(hint) is Mapping and not isinstance(value, Mapping):
+                raise msgspec.ValidationError  # an array, whose keys msgspec would ask for
             fitting = msgspec.convert(value, hint)
             if isinstance(fitting, float) and not math.isfinite(fitting):
                 raise msgspec.ValidationError
         except msgspec.ValidationError:
             declared = re.sub(r"Literal\[(.*)\]", r"one of \1", str(field.type))
-            raise OptionError(f"{type(self).__name__}.{field.name} is {value!r}; it must be {declared}") from None
+            raise OptionError(
+                f"{type(self).__name__}.{field.name} is {shortened(value)}; it must be {declared}"
+            ) from None
         return fitting
 
 
