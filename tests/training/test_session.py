@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from mien.training.initialize import initialize, load_pretrained
 from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
-from mien.training.session import run_plan
+from mien.training.session import make_fabric, run_plan
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest, write_manifest
 from mien.weights.official.apvit import vit_small_shapes
@@ -62,6 +65,36 @@ def test_a_finished_run_that_is_repeated_keeps_its_calibration(tmp_path: Path) -
     run_plan(chosen, tmp_path / "run", fabric=fabric)
     assert load_manifest(str(weights)).temperature == 1
     load_network(weights)
+
+
+HOLD = "import sys; from pathlib import Path; from mien.training.run_folder import RunFolder\n"
+HOLD += "with RunFolder(Path(sys.argv[1])).alone(): print('held', flush=True); sys.stdin.read()"
+
+
+def test_two_runs_that_begin_in_one_folder_are_noticed(tmp_path: Path) -> None:
+    chosen = make_plan(replace(TINY, data="jaffe", protocol="cross"), prepared(tmp_path, "jaffe"))
+    fabric, out = Fabric(accelerator="cpu", devices=1), tmp_path / "run"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(OutputError, match="another mien train is at work in it; wait for its end, or give"):
+            run_plan(chosen, out, fabric=fabric)
+        assert [path.name for path in out.iterdir()] == [".lock"]
+        with RunFolder(out, first=False).alone():  # a further process of the same run
+            pass
+        other.communicate("")
+    assert run_plan(chosen, out, fabric=fabric).weights.is_file()
+
+
+def test_only_the_hint_to_compute_less_precisely_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    make_fabric(TINY, devices=1, nodes=1, accelerator="cpu")
+    lightning = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    with caplog.at_level(logging.INFO, logger=lightning.name):
+        lightning.info("You are using a CUDA device ('one') that has Tensor Cores. To properly utilize them, ...")
+        lightning.info("Using bfloat16 Automatic Mixed Precision (AMP)")
+    assert caplog.messages == ["Using bfloat16 Automatic Mixed Precision (AMP)"]
 
 
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

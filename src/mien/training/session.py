@@ -118,8 +118,14 @@ def make_fabric(recipe: Recipe, *, devices: int | str, nodes: int, accelerator: 
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     cpu = accelerator == "cpu" or (accelerator == "auto" and not has_gpu)
     precision = resolved_precision(recipe.precision, accelerator)
+    logging.getLogger("lightning_fabric.utilities.rank_zero").addFilter(_no_advice)
     count: int | str = int(devices) if devices != "auto" else 1 if cpu else "auto"
     return Fabric(accelerator=accelerator, devices=count, num_nodes=nodes, precision=precision)
+
+
+def _no_advice(record: logging.LogRecord) -> bool:
+    """Not Lightning's hint to compute less precisely than the recipe says."""
+    return "has Tensor Cores" not in record.getMessage()
 
 
 def resolved_precision(precision: Precision | Literal["auto"], accelerator: str) -> Precision:
@@ -152,43 +158,44 @@ def run_plan(
     run = RunFolder(out, first=fabric.is_global_zero)
     run.check()
     _announce(plan, data)
-    if teachers is not None and recipe.cached_teachers:
-        log.info("the teachers predict %d training images once", len(data.train_rows))
-        data.teacher_logits = cached_logits(
-            teachers, data, out / "teachers", device=fabric.device, write=fabric.is_global_zero
+    with run.alone():
+        if teachers is not None and recipe.cached_teachers:
+            log.info("the teachers predict %d training images once", len(data.train_rows))
+            data.teacher_logits = cached_logits(
+                teachers, data, out / "teachers", device=fabric.device, write=fabric.is_global_zero
+            )
+        if recipe.minutes:
+            timed = run.timed(recipe) or within_minutes(recipe, objective, data, fabric, started=started)
+            recipe = fabric.broadcast(timed)
+            plan = replace(plan, recipe=recipe)
+            data.resize(recipe)
+        if fabric.is_global_zero:
+            images = {"train": len(data.train_rows), "validation": data.valid_size}
+            run.begin(recipe, data=data.fingerprint, images=images, command=command)
+        fabric.barrier()
+        history = fit(recipe, objective, data, run, fabric=fabric, progress=progress)
+        epoch = best_epoch(history, recipe.monitor)
+        best = history[epoch - 1]
+        if fabric.is_global_zero:
+            network = objective.network
+            network.load_state_dict(load_file(out / "best.safetensors"))
+            purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
+            measured = {
+                f"{name} validation, {purpose}": {"epoch": epoch} | of for name, of in best.get("sources", {}).items()
+            } or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
+            if plan.fold_info is not None and len(plan.fold.test):
+                size = max(64, recipe.batch)
+                measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
+            with writing(out / "weights"):
+                write_weights(plan, network, out, measured)
+        return TrainingResult(
+            folder=out,
+            weights=out / "weights/manifest.json",
+            best_epoch=epoch,
+            best=best,
+            history=history,
+            recipe=recipe,
         )
-    if recipe.minutes:
-        timed = run.timed(recipe) or within_minutes(recipe, objective, data, fabric, started=started)
-        recipe = fabric.broadcast(timed)
-        plan = replace(plan, recipe=recipe)
-        data.resize(recipe)
-    if fabric.is_global_zero:
-        images = {"train": len(data.train_rows), "validation": data.valid_size}
-        run.begin(recipe, data=data.fingerprint, images=images, command=command)
-    fabric.barrier()
-    history = fit(recipe, objective, data, run, fabric=fabric, progress=progress)
-    epoch = best_epoch(history, recipe.monitor)
-    best = history[epoch - 1]
-    if fabric.is_global_zero:
-        network = objective.network
-        network.load_state_dict(load_file(out / "best.safetensors"))
-        purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
-        measured = {
-            f"{name} validation, {purpose}": {"epoch": epoch} | of for name, of in best.get("sources", {}).items()
-        } or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
-        if plan.fold_info is not None and len(plan.fold.test):
-            size = max(64, recipe.batch)
-            measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
-        with writing(out / "weights"):
-            write_weights(plan, network, out, measured)
-    return TrainingResult(
-        folder=out,
-        weights=out / "weights/manifest.json",
-        best_epoch=epoch,
-        best=best,
-        history=history,
-        recipe=recipe,
-    )
 
 
 def build_objective(plan: Plan, *, teachers: Teachers | None = None, known: np.ndarray | None = None) -> Objective:

@@ -28,6 +28,8 @@ PARTS = {  # "network" of manifests that only start a training
     "vit_small": "the transformer of APViT",
 }
 
+VALIDATION, FOLD = "validation.json", "fold.json"  # beside a run's weights: the images that it held out
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConfidenceThreshold:
@@ -77,6 +79,10 @@ class WeightsManifest:
     def path(self) -> Path:
         """Where the manifest stands."""
         return self.folder / self.filename
+
+    def beside(self, name: str) -> Path:
+        """A further file of these weights: `name` beside `manifest.json`, `NAME.name` beside `NAME.json`."""
+        return self.folder / (name if self.filename == "manifest.json" else f"{self.path.stem}.{name}")
 
     @property
     def identity(self) -> str:
@@ -232,6 +238,19 @@ def write_manifest(manifest: WeightsManifest) -> WeightsManifest:
     except OSError as error:
         raise OutputError(f"{manifest.path} cannot be written: {error.strerror or error}") from error
     return replace(manifest, files=files)
+
+
+def keep_held_out(manifest: WeightsManifest, exported: WeightsManifest) -> None:
+    """Give the exported form of weights what their run says of the images that it held out."""
+    for name in (VALIDATION, FOLD):
+        source, target = manifest.beside(name), exported.beside(name)
+        try:
+            if source.is_file():
+                atomic_write(target, source.read_bytes())
+            else:
+                target.unlink(missing_ok=True)  # of weights that had this name before
+        except OSError as error:
+            raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
 def sha256(path: Path) -> str:
