@@ -13,7 +13,6 @@ from mien.schema import parse
 from mien.weights.manifest import VALIDATION, WeightsManifest
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class ValidationRows:
     """The validation set that a run took of one data set."""

@@ -180,9 +180,9 @@ def run_plan(
             network = objective.network
             network.load_state_dict(load_file(out / "best.safetensors"))
             purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
-            measured = {
-                f"{name} validation, {purpose}": {"epoch": epoch} | of for name, of in best.get("sources", {}).items()
-            } or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
+            sources = {f"{name} validation": of for name, of in best.get("sources", {}).items()}
+            measured = {f"{title}, {purpose}": {"epoch": epoch} | of for title, of in sources.items()}
+            measured = measured or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
             if plan.fold_info is not None and len(plan.fold.test):
                 size = max(64, recipe.batch)
                 measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)

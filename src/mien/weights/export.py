@@ -58,9 +58,7 @@ def export(
     if out is None:
         return write_manifest(replace(manifest, files=manifest.files | {path.name: ""}))
     target = path.with_suffix(".json")
-    exported = replace(
-        manifest, name=path.stem, files={path.name: ""}, folder=target.parent, filename=target.name
-    )
+    exported = replace(manifest, name=path.stem, files={path.name: ""}, folder=target.parent, filename=target.name)
     keep_held_out(manifest, exported)
     return write_manifest(exported)
 
