@@ -119,8 +119,16 @@ def test_weights_that_were_trained_on_the_images_are_reported_with_caution(label
     (labelled / "run").mkdir()
     for name in shipped.files:
         shutil.copy(shipped.folder / name, labelled / "run" / name)
+    text(labelled / "set/labels.csv", "path,label,split", "a.png,happy,train", "b.png,sad,test")
     table = dataset_info("csv").samples(labelled / "set").fingerprint()
-    for trained_on, caution in ((f"csv:{table}", True), ("csv:another", False)):
+    for trained_on, split, caution in (
+        (f"csv:{table}", "test", True),
+        (f"csv:{table}/train", "train", True),
+        (f"csv:{table}/train", "test", False),
+        ("csv", "test", True),
+        ("csv/train", "test", False),
+        ("csv:another", "test", False),
+    ):
         write_manifest(replace(shipped, trained_on=(trained_on,), folder=labelled / "run"))
-        result = mien.evaluate("csv", labelled / "set", weights=labelled / "run")
+        result = mien.evaluate("csv", labelled / "set", weights=labelled / "run", split=split)
         assert ("default trained on images of this set" in result.settings.get("caution", "")) == caution

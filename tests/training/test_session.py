@@ -21,8 +21,10 @@ from mien.errors import OptionError, OutputError, UnknownNameError
 from mien.models.apvit import LIGHT as APVIT_LIGHT
 from mien.models.apvit import APViT, APViTConfig
 from mien.models.poster_v2 import LIGHT, PosterV2
+from mien.prepared.store import PreparedStore
 from mien.training.data import TrainingData
 from mien.training.initialize import initialize, load_pretrained
+from mien.training.origins import seen_before, trained_on
 from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
@@ -157,6 +159,35 @@ def test_a_backbone_of_two_maps_starts_from_one_of_three() -> None:
     load_pretrained(network, "image_backbone", "default:image_backbone", Path("weights"))
     for name, value in network.image_backbone.state_dict().items():
         assert torch.equal(value, whole.image_backbone.state_dict()[name])
+
+
+def test_weights_that_saw_the_validation_images_are_named(tmp_path: Path) -> None:
+    recipe = Recipe(
+        name="tuned", network="bare_backbone", config_name="light", validation_fraction=0.4,
+        pretrained={"image_backbone": "default:image_backbone"},
+    )  # fmt: skip
+    faces = make_plan(replace(recipe, protocol="cross"), prepared(tmp_path / "kdef", "kdef"))
+    (said,) = seen_before(faces)
+    assert said.startswith("default, which the run starts or learns from, learned from images of kdef that the run")
+    votes = make_plan(recipe, prepared(tmp_path / "ferplus", "ferplus"))
+    assert seen_before(votes) == []  # its validation part trained nothing
+    table = f"ferplus:{PreparedStore(tmp_path / 'ferplus/prepared').header.samples}"
+    assert trained_on(votes) == (f"{table}/train", f"{table}/valid", *load_manifest("default").trained_on)
+
+
+def test_a_run_that_starts_from_a_run_says_where_other_images_are_held_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, recipe = prepared(tmp_path, "jaffe"), replace(TINY, data="jaffe", protocol="cross")
+    fabric = Fabric(accelerator="cpu", devices=1)
+    first = run_plan(make_plan(recipe, data), tmp_path / "first", fabric=fabric).weights
+    assert load_manifest(str(first)).trained_on == (f"jaffe:{PreparedStore(data).header.samples}",)
+    tuned = replace(recipe, pretrained={"": "first/weights"})
+    same, other = (make_plan(replace(tuned, seed=i), data, weights_folder=tmp_path) for i in (0, 1))
+    assert seen_before(same) == []
+    weights = run_plan(other, tmp_path / "second", fabric=fabric).weights
+    assert load_manifest(str(weights)).notes == tuple(seen_before(other))
+    assert f"leak: {seen_before(other)[0]}" in caplog.messages
 
 
 def test_further_sets_teach_but_neither_choose_nor_test(tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.media.atomic import atomic_write
 from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
-from mien.prepared.concat import ConcatStore
 from mien.training.budget import within_minutes
 from mien.training.data import TrainingData
 from mien.training.history import History, best_epoch
 from mien.training.initialize import initialize, pretrained_manifest
 from mien.training.loop import check_batch, fit, validate
 from mien.training.objective import ExpressionObjective, JointObjective, Objective
+from mien.training.origins import seen_before, trained_on
 from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
 from mien.training.recipe_source import read_recipe, without_pretrained
@@ -244,7 +244,6 @@ def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str,
 
 def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, Any]) -> WeightsManifest:
     recipe, inputs = plan.recipe, plan.augmentation.inputs
-    stores = plan.store.stores if isinstance(plan.store, ConcatStore) else (plan.store,)
     return WeightsManifest(
         name=recipe.name,
         network=recipe.network,
@@ -255,8 +254,9 @@ def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, 
         source=f"trained by the recipe {recipe.name} on {plan.store.title}",
         labels=stated_labels(plan.store.labels),
         priors={"default": (0.0,) * len(plan.store.labels)},
-        trained_on=tuple(f"{one.header.set}:{one.header.samples}" for one in stores),
+        trained_on=trained_on(plan),
         measured=measured,
+        notes=tuple(seen_before(plan)),
         golden=Golden.of(torch_output(network.cpu().eval(), inputs)),
         folder=folder,
     )
@@ -264,11 +264,7 @@ def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, 
 
 def _validation_sets(plan: Plan) -> ValidationSets:
     """Which rows of its data sets the run held out for validation."""
-    parts = (
-        plan.store.parts(plan.fold.valid)
-        if isinstance(plan.store, ConcatStore)
-        else [(plan.store, plan.fold.valid)]
-    )
+    parts = plan.rows_by_set(plan.fold.valid)
     known = [(store, row[at]) for store, at in parts if len(at) and (row := store.column("row")) is not None]
     return ValidationSets(
         sets=tuple(
@@ -292,5 +288,5 @@ def _announce(plan: Plan, data: TrainingData) -> None:
             lacking = [label for label, there in zip(data.labels, known, strict=True) if not there]
             unknown = f"; says nothing of {', '.join(lacking)}" if lacking else ""
             log.info("  %s: %d and %d%s%s", one.name, len(one.train), len(one.valid), share, unknown)
-    for leak in fold.leaks:
+    for leak in (*fold.leaks, *seen_before(plan)):
         log.warning("leak: %s", leak)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -56,7 +57,7 @@ class WeightsManifest:
     temperature: Annotated[float, Meta(gt=0)] = 1.0  # logits are divided by it: calibrated on validation data
     priors: dict[str, tuple[float, ...]] = field(default_factory=dict)  # added to logits / temperature
     confidence_thresholds: dict[str, ConfidenceThreshold] = field(default_factory=dict)  # by name of the priors
-    trained_on: tuple[str, ...] = ()  # "set:fingerprint" of the tables whose images trained it or chose it
+    trained_on: tuple[str, ...] = ()  # "set" or "set:fingerprint" of one table, with "/split" where only that did
     measured: dict[str, Any] = field(default_factory=dict)  # our numbers, each with its command
     paper: dict[str, Any] = field(default_factory=dict)  # what the authors report
     notes: tuple[str, ...] = ()  # what is approximated or not known
@@ -121,6 +122,14 @@ class WeightsManifest:
                 f"{', '.join(map(str, sorted(counts - {len(known)})))}; make them agree"
             )
         return known
+
+    def saw(self, dataset: str, splits: Collection[str]) -> bool:
+        """Whether images of these splits (none: of any) trained or chose these weights, as far as is stated.
+
+        `dataset`: "set" or "set:fingerprint".
+        """
+        entries = [entry.partition("/") for entry in self.trained_on]
+        return any(name == dataset and (not split or not splits or split in splits) for name, _, split in entries)
 
     def has(self, suffix: str) -> bool:
         """Whether there is a file with this ending."""
