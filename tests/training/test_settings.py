@@ -75,6 +75,13 @@ def test_what_does_not_fit_is_refused(name: str, text: str, message: str) -> Non
     assert message in str(caught.value)
 
 
+def test_from_scratch_keeps_what_is_asked_for_beside_it() -> None:
+    recipe = read_recipe("poster_v2/light", {"frozen": "head."}, from_scratch=True)
+    assert (recipe.pretrained, recipe.frozen, recipe.frozen_statistics) == ({}, ("head.",), ())
+    with pytest.raises(OptionError, match="from_scratch means no pretrained weights"):
+        read_recipe("poster_v2/light", {"pretrained.image_backbone": "default:image_backbone"}, from_scratch=True)
+
+
 def test_another_network_leaves_the_settings_of_the_first_behind() -> None:
     recipe = read_recipe("poster_v2/ferplus_muxspace_stage2", {"network": "apvit", "config_name": "light"})
     assert (recipe.network, recipe.config_name) == ("apvit", "light")

@@ -47,12 +47,15 @@ def shipped_recipes() -> dict[str, str]:
     }
 
 
-def read_recipe(source: Recipe | Path | str, changes: Mapping[str, Any] | None = None) -> Recipe:
+def read_recipe(
+    source: Recipe | Path | str, changes: Mapping[str, Any] | None = None, *, from_scratch: bool = False
+) -> Recipe:
     """A recipe with some fields changed.
 
     `source`: a recipe, a name ("poster_v2/light"), a Python file that ends in `RECIPE = Recipe(...)` and may import
     its neighbours, or an import path ("mypkg.recipes:MINE"). `changes`: {"epochs": 5, "optimizer.lr": "1e-4"}; see
-    `mien.training.settings.changed`. A new network comes with its own defaults and random weights.
+    `mien.training.settings.changed`. A new network comes with its own defaults and random weights. `from_scratch`:
+    without the recipe's pretrained weights, and nothing frozen but what the changes freeze.
     Raises `InputError` where there is no recipe, `OptionError` for a change that does not fit.
     """
     if isinstance(source, Recipe):
@@ -63,6 +66,10 @@ def read_recipe(source: Recipe | Path | str, changes: Mapping[str, Any] | None =
         recipe = plugins.resolve("recipe", str(source), shipped_recipes())
     if not isinstance(recipe, Recipe):
         raise InputError(f"{source} holds no RECIPE; it must end in RECIPE = Recipe(...)")
+    if from_scratch:
+        if any(name.partition(".")[0] == "pretrained" for name in changes or {}):
+            raise OptionError("from_scratch means no pretrained weights; leave out either it or pretrained")
+        recipe = without_pretrained(recipe)
     if changes and "network" in changes and changes["network"] != recipe.network:
         recipe = without_pretrained(replace(recipe, config_name="published", model_kwargs={}))
         recipe = changed(recipe, {"optimizer.lr_multipliers": {}})

@@ -30,7 +30,7 @@ from mien.training.objective import ExpressionObjective, JointObjective, Objecti
 from mien.training.origins import seen_before, trained_on
 from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
-from mien.training.recipe_source import read_recipe, without_pretrained
+from mien.training.recipe_source import read_recipe
 from mien.training.run_folder import RunFolder, writing
 from mien.training.sources import shares_of
 from mien.training.teachers import Teachers, cached_logits
@@ -85,9 +85,7 @@ def train(
     protocol. `devices`, `nodes`, `accelerator`: those of Lightning Fabric. `command`: kept in `run.json`.
     `progress` is called after each step; the logger "mien.training" has a line for each epoch.
     """
-    chosen = read_recipe(recipe, changes)
-    if from_scratch:
-        chosen = without_pretrained(chosen)
+    chosen = read_recipe(recipe, changes, from_scratch=from_scratch)
     chosen = replace(chosen, precision=resolved_precision(chosen.precision, accelerator))
     fabric = make_fabric(chosen, devices=devices, nodes=nodes, accelerator=accelerator)
     plan = make_plan(
