@@ -30,6 +30,8 @@ SOURCE = (
     "docs/models/default.md tells the steps"
 )
 
+TRAINED_ON = ("ferplus/train", "fer2013/train", "muxspace", "cfee/train", "sfew/train", "kdef")
+
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         licence="Apache-2.0",
         source=SOURCE,
         labels="ferplus",
+        trained_on=TRAINED_ON,
         tta=True,
         priors={"default": (0.0,) * 8},
         notes=(f"checkpoints: {json.dumps(made_of)}",),

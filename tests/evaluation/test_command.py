@@ -11,6 +11,7 @@ import pytest
 
 import mien
 from mien.cli.app import run
+from mien.cli.evaluate_print import print_evaluation
 from mien.datasets import dataset_info
 from mien.labels import LabelSet
 from mien.pipeline.read import read_columns
@@ -114,13 +115,25 @@ def test_what_is_no_table_is_refused_by_its_name(
     assert f"{name} is no complete table that mien predict wrote" in capsys.readouterr().err
 
 
-def test_weights_that_were_trained_on_the_images_are_reported_with_caution(labelled: Path) -> None:
+def test_weights_that_were_trained_on_the_images_are_reported_with_caution(
+    labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shipped = load_manifest("default")
     (labelled / "run").mkdir()
     for name in shipped.files:
         shutil.copy(shipped.folder / name, labelled / "run" / name)
+    text(labelled / "set/labels.csv", "path,label,split", "a.png,happy,train", "b.png,sad,test")
     table = dataset_info("csv").samples(labelled / "set").fingerprint()
-    for trained_on, caution in ((f"csv:{table}", True), ("csv:another", False)):
+    for trained_on, split, caution in (
+        (f"csv:{table}", "test", True),
+        (f"csv:{table}/train", "train", True),
+        (f"csv:{table}/train", "test", False),
+        ("csv", "test", True),
+        ("csv/train", "test", False),
+        ("csv:another", "test", False),
+    ):
         write_manifest(replace(shipped, trained_on=(trained_on,), folder=labelled / "run"))
-        result = mien.evaluate("csv", labelled / "set", weights=labelled / "run")
+        result = mien.evaluate("csv", labelled / "set", weights=labelled / "run", split=split)
         assert ("default trained on images of this set" in result.settings.get("caution", "")) == caution
+        print_evaluation(result)
+        assert ("\nCaution: default trained on images" in capsys.readouterr().out) == caution

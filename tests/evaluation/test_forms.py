@@ -16,6 +16,8 @@ pytest.importorskip("onnxscript")
 import mien
 from mien.errors import MissingPackageError, OptionError, UnknownNameError, WeightsError
 from mien.evaluation import forms
+from mien.evaluation.folds import FoldInfo
+from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.nn.onnx_session import open_session
 from mien.weights.manifest import load_manifest
 from mien.weights.parity import parity_faces
@@ -30,6 +32,22 @@ def test_half_precision_takes_half_the_room(trained: Path, tmp_path: Path) -> No
     faces = parity_faces(half.inputs)
     one, other = (open_session(each.file(".onnx"), threads=1) for each in (single, half))
     np.testing.assert_allclose(one.run(None, {"faces": faces})[0], other.run(None, {"faces": faces})[0], atol=1e-3)
+
+
+def test_an_exported_run_still_knows_which_images_it_held_out(trained: Path, tmp_path: Path) -> None:
+    held_out = ValidationSets(sets=(ValidationRows(set="jaffe", samples="1f", rows=(3, 5)),))
+    held_out.write(trained / "weights")
+    ValidationSets(sets=()).write(tmp_path)  # of other weights in the folder of the export
+    for name, options in (("single.onnx", {}), ("half.onnx", {"precision": "fp16"})):
+        manifest = mien.export(trained, out=tmp_path / name, **options)
+        assert ValidationSets.of(manifest) == ValidationSets.of(load_manifest(str(tmp_path / name))) == held_out
+        assert FoldInfo.of(manifest) is None
+    assert (tmp_path / "half.validation.json").is_file()
+    (trained / "weights/validation.json").unlink()
+    for file in tmp_path.glob("half.[jo]*"):
+        file.unlink()
+    again = mien.export(trained, out=tmp_path / "half.onnx", precision="fp16")
+    assert ValidationSets.of(again).sets == ()  # not those of the earlier file of this name
 
 
 def test_torch_programs_take_any_batch(trained: Path, tmp_path: Path) -> None:

@@ -55,7 +55,12 @@ def evaluation(predictions: Predictions) -> Evaluation:
 
 def test_subjects_are_resampled_where_they_are_known(evaluation: Evaluation, predictions: Predictions) -> None:
     assert evaluation.resampled == "subjects"
-    assert summarize(replace(predictions, subject=None), settings={}).resampled == "images"
+    alone = replace(predictions, subject=None)
+    assert summarize(alone, settings={}).resampled == "images"
+    films = summarize(replace(alone, group=predictions.subject), settings={})
+    assert films.resampled == "groups"
+    assert films.intervals == evaluation.intervals  # of the same images together
+    assert films.predictions.take(np.arange(5)).clusters is not None
 
 
 def test_poses_stand_in_the_order_of_their_angle(evaluation: Evaluation, predictions: Predictions) -> None:

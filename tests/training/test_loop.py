@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from safetensors.torch import load_file
 
 from mien.errors import OptionError
@@ -67,6 +69,26 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, stop_at:
     assert all(torch.equal(one[name], other[name]) for name in one)
     first, second = (torch.load(tmp_path / name / "last.pt")["network"] for name in ("whole", "killed"))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_scale_of_half_precision_gradients_is_resumed(tmp_path: Path) -> None:
+    def scale_after(folder: Path, *, stop_at: int = 0) -> float:
+        def stop(done: int, total: int | None) -> None:
+            if done == stop_at:
+                raise KeyboardInterrupt
+
+        scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=5)
+        fabric = Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
+        recipe = replace(RECIPE, precision="16-mixed", sam=None)
+        with suppress(KeyboardInterrupt):
+            fit(recipe, small_objective(), MadeUp(), RunFolder(folder), fabric=fabric, progress=stop, save_every=1)
+        return scaler.get_scale()
+
+    assert scale_after(tmp_path / "whole") == 16  # doubled after 5 and 10 of 12 steps
+    assert scale_after(tmp_path / "killed", stop_at=7) == 8
+    assert scale_after(tmp_path / "killed") == 16
+    lines = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "killed")]
+    assert lines[0] == lines[1]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

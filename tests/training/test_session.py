@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +21,14 @@ from mien.errors import OptionError, OutputError, UnknownNameError
 from mien.models.apvit import LIGHT as APVIT_LIGHT
 from mien.models.apvit import APViT, APViTConfig
 from mien.models.poster_v2 import LIGHT, PosterV2
+from mien.prepared.store import PreparedStore
 from mien.training.data import TrainingData
 from mien.training.initialize import initialize, load_pretrained
+from mien.training.origins import seen_before, trained_on
 from mien.training.plan import make_plan
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
-from mien.training.session import run_plan
+from mien.training.session import make_fabric, run_plan
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest, write_manifest
 from mien.weights.official.apvit import vit_small_shapes
@@ -62,6 +67,36 @@ def test_a_finished_run_that_is_repeated_keeps_its_calibration(tmp_path: Path) -
     run_plan(chosen, tmp_path / "run", fabric=fabric)
     assert load_manifest(str(weights)).temperature == 1
     load_network(weights)
+
+
+HOLD = "import sys; from pathlib import Path; from mien.training.run_folder import RunFolder\n"
+HOLD += "with RunFolder(Path(sys.argv[1])).alone(): print('held', flush=True); sys.stdin.read()"
+
+
+def test_two_runs_that_begin_in_one_folder_are_noticed(tmp_path: Path) -> None:
+    chosen = make_plan(replace(TINY, data="jaffe", protocol="cross"), prepared(tmp_path, "jaffe"))
+    fabric, out = Fabric(accelerator="cpu", devices=1), tmp_path / "run"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(OutputError, match="another mien train is at work in it; wait for its end, or give"):
+            run_plan(chosen, out, fabric=fabric)
+        assert [path.name for path in out.iterdir()] == [".lock"]
+        with RunFolder(out, first=False).alone():  # a further process of the same run
+            pass
+        other.communicate("")
+    assert run_plan(chosen, out, fabric=fabric).weights.is_file()
+
+
+def test_only_the_hint_to_compute_less_precisely_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    make_fabric(TINY, devices=1, nodes=1, accelerator="cpu")
+    lightning = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    with caplog.at_level(logging.INFO, logger=lightning.name):
+        lightning.info("You are using a CUDA device ('one') that has Tensor Cores. To properly utilize them, ...")
+        lightning.info("Using bfloat16 Automatic Mixed Precision (AMP)")
+    assert caplog.messages == ["Using bfloat16 Automatic Mixed Precision (AMP)"]
 
 
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +159,35 @@ def test_a_backbone_of_two_maps_starts_from_one_of_three() -> None:
     load_pretrained(network, "image_backbone", "default:image_backbone", Path("weights"))
     for name, value in network.image_backbone.state_dict().items():
         assert torch.equal(value, whole.image_backbone.state_dict()[name])
+
+
+def test_weights_that_saw_the_validation_images_are_named(tmp_path: Path) -> None:
+    recipe = Recipe(
+        name="tuned", network="bare_backbone", config_name="light", validation_fraction=0.4,
+        pretrained={"image_backbone": "default:image_backbone"},
+    )  # fmt: skip
+    faces = make_plan(replace(recipe, protocol="cross"), prepared(tmp_path / "kdef", "kdef"))
+    (said,) = seen_before(faces)
+    assert said.startswith("default, which the run starts or learns from, learned from images of kdef that the run")
+    votes = make_plan(recipe, prepared(tmp_path / "ferplus", "ferplus"))
+    assert seen_before(votes) == []  # its validation part trained nothing
+    table = f"ferplus:{PreparedStore(tmp_path / 'ferplus/prepared').header.samples}"
+    assert trained_on(votes) == (f"{table}/train", f"{table}/valid", *load_manifest("default").trained_on)
+
+
+def test_a_run_that_starts_from_a_run_says_where_other_images_are_held_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, recipe = prepared(tmp_path, "jaffe"), replace(TINY, data="jaffe", protocol="cross")
+    fabric = Fabric(accelerator="cpu", devices=1)
+    first = run_plan(make_plan(recipe, data), tmp_path / "first", fabric=fabric).weights
+    assert load_manifest(str(first)).trained_on == (f"jaffe:{PreparedStore(data).header.samples}",)
+    tuned = replace(recipe, pretrained={"": "first/weights"})
+    same, other = (make_plan(replace(tuned, seed=i), data, weights_folder=tmp_path) for i in (0, 1))
+    assert seen_before(same) == []
+    weights = run_plan(other, tmp_path / "second", fabric=fabric).weights
+    assert load_manifest(str(weights)).notes == tuple(seen_before(other))
+    assert f"leak: {seen_before(other)[0]}" in caplog.messages
 
 
 def test_further_sets_teach_but_neither_choose_nor_test(tmp_path: Path) -> None:

@@ -75,12 +75,47 @@ def test_what_does_not_fit_is_refused(name: str, text: str, message: str) -> Non
     assert message in str(caught.value)
 
 
+def test_from_scratch_keeps_what_is_asked_for_beside_it() -> None:
+    recipe = read_recipe("poster_v2/light", {"frozen": "head."}, from_scratch=True)
+    assert (recipe.pretrained, recipe.frozen, recipe.frozen_statistics) == ({}, ("head.",), ())
+    with pytest.raises(OptionError, match="from_scratch means no pretrained weights"):
+        read_recipe("poster_v2/light", {"pretrained.image_backbone": "default:image_backbone"}, from_scratch=True)
+
+
 def test_another_network_leaves_the_settings_of_the_first_behind() -> None:
     recipe = read_recipe("poster_v2/ferplus_muxspace_stage2", {"network": "apvit", "config_name": "light"})
     assert (recipe.network, recipe.config_name) == ("apvit", "light")
     assert recipe.pretrained == recipe.model_kwargs == recipe.optimizer.lr_multipliers == {}
     assert recipe.frozen == recipe.frozen_statistics == ()
     assert "poster_v2/ferplus_muxspace_stage2" in shipped_recipes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({"minutes": "9", "epochs": "5"}, "no minutes"),
+        ({"minutes": "9", "epoch_images": "64"}, "no minutes"),
+        ({"folds": "5"}, "a protocol with folds"),
+        ({"sampler": "shuffle", "sampler_strength": "1"}, "sampler=power"),
+        ({"mixup": "0", "mixup_share": "1"}, "mixup above 0"),
+        ({"sam_second_pass_statistics": "true"}, "sam, such as"),
+        ({"optimizer.momentum": "0.8"}, "optimizer.name=sgd"),
+        ({"optimizer.nesterov": "true"}, "optimizer.name=sgd"),
+        ({"schedule.gamma": "0.9"}, "schedule.name=exponential"),
+        ({"schedule.name": "constant", "schedule.floor": "0.1"}, "schedule.name=cosine"),
+        ({"loss.smoothed_ce_weight": "0", "loss.label_smoothing": "0.2"}, "loss.smoothed_ce_weight above 0"),
+        ({"loss.temperature": "4"}, "teachers and loss.distillation_weight"),
+    ],
+)
+def test_a_change_without_effect_is_refused(changes: dict[str, str], needs: str) -> None:
+    with pytest.raises(OptionError, match=f"{list(changes)[-1]} has no effect here: it needs {needs}"):
+        read_recipe("multi_source/bare_backbone", changes)
+
+
+def test_a_change_that_the_others_make_work_is_taken() -> None:
+    changes = {"optimizer.momentum": "0.8", "optimizer.name": "sgd", "schedule.floor": "0.1", "mixup_share": "0.4"}
+    recipe = read_recipe("multi_source/bare_backbone", changes)
+    assert (recipe.optimizer.momentum, recipe.schedule.floor, recipe.mixup_share) == (0.8, 0.1, 0.4)
 
 
 def test_fields_that_belong_together_are_changed_together() -> None:

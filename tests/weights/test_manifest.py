@@ -35,6 +35,9 @@ def test_every_shipped_record_is_complete(name: str) -> None:
         assert all(len(bias) == len(label_set(manifest.labels)) for bias in manifest.priors.values())
         assert manifest.temperature > 0
         assert set(manifest.confidence_thresholds) == set(manifest.priors)  # research/fer/calibrate.py --manifest
+        assert manifest.saw("ferplus", ["train"])  # research/fer/export.py: TRAINED_ON
+        assert not manifest.saw("ferplus", ["valid"])
+        assert not manifest.saw("sfew", ["test"])
 
 
 def test_shipped_files_are_there_and_stay_small() -> None:

@@ -13,8 +13,10 @@ from mien.evaluation.result import Evaluation
 def print_evaluation(evaluation: Evaluation) -> None:
     """Everything but the plots."""
     console, metrics = Console(), evaluation.metrics
-    settings = [f"{key}: {value}" for key, value in evaluation.settings.items() if key != "command"]
-    console.print(" · ".join(settings), style="dim")
+    settings = dict(evaluation.settings)
+    caution = settings.pop("caution", None)
+    shown = [f"{key}: {value}" for key, value in settings.items() if key != "command"]
+    console.print(" · ".join(shown), style="dim")
     for table in (tables.summary_table, tables.class_table, tables.confusion_table):
         _print(console, table(evaluation))
     if evaluation.folds:
@@ -25,11 +27,12 @@ def print_evaluation(evaluation: Evaluation) -> None:
     images = f"{metrics.images:,} image{'s' * (metrics.images != 1)}"
     sentences = [f"{images}, {metrics.predicted:,} with a prediction; intervals: {evaluation.resampled} resampled."]
     sentences += [f"{note}." for note in evaluation.notes]
+    sentences += [f"Caution: {caution}."] if caution else []
     sentences += [tables.paper_text(evaluation), tables.comparison_text(evaluation)]
     console.print("\n".join(filter(None, sentences)))
     if evaluation.robustness is not None:
-        shown = ("accuracy", "balanced accuracy", "gain") if evaluation.comparison else ("accuracy", "change")
-        _print(console, tables.corruption_table(evaluation).select("images", *shown))
+        columns = ("accuracy", "balanced accuracy", "gain") if evaluation.comparison else ("accuracy", "change")
+        _print(console, tables.corruption_table(evaluation).select("images", *columns))
         console.print(
             f"Mean over corruptions: accuracy {evaluation.robustness.mean_accuracy:.1%}, balanced accuracy "
             f"{evaluation.robustness.mean_balanced_accuracy:.1%}. Changes and gains in points, paired."

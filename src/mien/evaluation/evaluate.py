@@ -20,7 +20,7 @@ from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.errors import InputError, OptionError
 from mien.evaluation.corruptions import select_corruptions, with_severities
-from mien.evaluation.folds import PLACEHOLDER, FoldInfo, Folds, folds_of
+from mien.evaluation.folds import PLACEHOLDER, Folds, folds_of
 from mien.evaluation.predict import SamplePredictions, predict_samples
 from mien.evaluation.predictions import Predictions, align_labels, check_same, predictions_from_table
 from mien.evaluation.result import Comparison, Evaluation, MisclassifiedImage, most_confident_errors, summarize
@@ -174,7 +174,7 @@ def _select(
         settings["split"] = folds.title
         if folds.untested:
             excluded.append(f"{_images(folds.untested)} that no fold tests")
-    if folds is None and (seen := _trained_here(info, samples, sources, split)):
+    if seen := _trained_here(info, samples, sources, split, folds):
         settings["caution"] = f"{', '.join(seen)} trained on images of this set: higher than on new images"
     if exclude_duplicates:
         repeated = repeats_another_split(samples, workers=workers) & kept
@@ -189,13 +189,19 @@ def _select(
     return _Part(samples=samples.take(rows), split=split, folds=folds and folds.take(rows), settings=settings)
 
 
-def _trained_here(info: DatasetInfo, samples: Samples, sources: Sequence[_Source], split: str) -> list[str]:
+def _trained_here(
+    info: DatasetInfo, samples: Samples, sources: Sequence[_Source], split: str, folds: Folds | None
+) -> list[str]:
     """The weights that images of this split trained or chose, as far as their manifests say."""
-    manifests = [load_manifest(source.name) for source in sources if not source.table]
-    if not any(one.trained_on for one in manifests):
-        return []
-    table = f"{info.name}:{samples.fingerprint()}"
-    return [one.name for one in manifests if table in one.trained_on and (split != "test" or FoldInfo.of(one))]
+    names = [
+        source.name if folds is None else folds.weights(source.name)[0] for source in sources if not source.table
+    ]
+    manifests = [load_manifest(name) for name in names]
+    splits = [split] if split and folds is None else samples.splits
+    names = [info.name]
+    if folds is None and any(entry.startswith(f"{info.name}:") for one in manifests for entry in one.trained_on):
+        names.append(f"{info.name}:{samples.fingerprint()}")
+    return [one.name for one in manifests if any(one.saw(name, splits) for name in names)]
 
 
 def _folds(

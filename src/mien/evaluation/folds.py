@@ -16,9 +16,8 @@ from mien.datasets.samples import Samples
 from mien.errors import InputError, WeightsError
 from mien.media.atomic import atomic_write
 from mien.schema import parse
-from mien.weights.manifest import WeightsManifest, load_manifest
+from mien.weights.manifest import FOLD, WeightsManifest, load_manifest
 
-FILE = "fold.json"
 PLACEHOLDER = "{fold}"  # stands for the number of a fold in the path of weights
 
 
@@ -38,12 +37,12 @@ class FoldInfo:
 
     def write(self, folder: Path) -> None:
         """`fold.json` in a folder of weights, in one step."""
-        atomic_write(folder / FILE, (json.dumps(asdict(self)) + "\n").encode())
+        atomic_write(folder / FOLD, (json.dumps(asdict(self)) + "\n").encode())
 
     @classmethod
     def of(cls, manifest: WeightsManifest) -> FoldInfo | None:
         """The fold that weights were trained on; None without a `fold.json` beside them. Raises `WeightsError`."""
-        path = manifest.folder / FILE
+        path = manifest.beside(FOLD)
         if not path.is_file():
             return None
         try:
@@ -143,7 +142,7 @@ def _all_folds(pattern: str) -> list[tuple[str, FoldInfo]]:
         fold = FoldInfo.of(manifest)
         if fold is None:
             raise WeightsError(
-                f"{manifest.folder} holds no {FILE}: these weights were not trained on a fold by mien train (or by "
+                f"{manifest.folder} holds no {FOLD}: these weights were not trained on a fold by mien train (or by "
                 "an older version), so the images that they never saw are unknown; train them again"
             )
         if fold.fold != len(runs):

@@ -22,7 +22,7 @@ from mien.prepared.store import PreparedStore
 from mien.weights import export as plain
 from mien.weights.fill import network_of
 from mien.weights.half_precision import with_half_weights
-from mien.weights.manifest import PARTS, WeightsManifest, load_manifest, write_manifest
+from mien.weights.manifest import PARTS, WeightsManifest, keep_held_out, load_manifest, write_manifest
 from mien.weights.parity import parity_faces
 from mien.weights.quantise import quantised
 
@@ -91,6 +91,7 @@ def export(
         manifest, name=path.stem, files={file.name: "" for file in files}, folder=target.parent, golden=None,
         golden_int8=None, filename=target.name, measured=manifest.measured | {"export": stated},
     )  # fmt: skip
+    keep_held_out(manifest, exported)
     return write_manifest(exported)
 
 

@@ -26,6 +26,7 @@ class Predictions:
     path: np.ndarray  # (N,) str
     row: np.ndarray  # (N,) int: of the samples that were evaluated
     subject: np.ndarray | None = None  # (N,) str
+    group: np.ndarray | None = None  # (N,) str: of one video or one shot
     pose: np.ndarray | None = None  # (N,) str: name of the pose class
     notes: tuple[str, ...] = ()  # what was excluded or restricted
 
@@ -36,9 +37,15 @@ class Predictions:
         return f"Predictions({len(self)} images, {len(self.labels)} classes)"
 
     @property
+    def resampled(self) -> str:
+        """What intervals resample whole: "subjects" where the set names them, else "groups", else "images"."""
+        columns = {"subjects": self.subject, "groups": self.group}
+        return next((name for name, of in columns.items() if of is not None and (of != "").any()), "images")
+
+    @property
     def clusters(self) -> np.ndarray | None:
-        """The subjects (N,) where the set names them: they are resampled whole. None: every image alone."""
-        return self.subject if self.subject is not None and (self.subject != "").any() else None
+        """The subject or group (N,) of each image, as `resampled` says. None: every image alone."""
+        return {"subjects": self.subject, "groups": self.group, "images": None}[self.resampled]
 
     def take(self, rows: np.ndarray) -> Predictions:
         """Some rows, by index or mask."""
@@ -49,6 +56,7 @@ class Predictions:
             path=self.path[rows],
             row=self.row[rows],
             subject=None if self.subject is None else self.subject[rows],
+            group=None if self.group is None else self.group[rows],
             pose=None if self.pose is None else self.pose[rows],
         )
 
@@ -87,6 +95,7 @@ def align_labels(probabilities: np.ndarray, labels: LabelSet, samples: Samples) 
         path=samples.path,
         row=np.arange(len(truth)),
         subject=samples.subject,
+        group=samples.group,
         pose=_pose_classes(samples.yaw_deg),
         notes=tuple(notes),
     ).take(truth >= 0)

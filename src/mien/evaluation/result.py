@@ -85,7 +85,7 @@ class Evaluation:
     labels: tuple[str, ...]  # class names in the order of the metrics
     metrics: Metrics
     intervals: Mapping[str, Interval]  # 95 %; "accuracy", "balanced_accuracy", "macro_f1", "recall.<class>"
-    resampled: str  # "subjects", or "images" where the set names no subjects
+    resampled: str  # "subjects"; "groups" (videos) where the set names only these; or "images"
     poses: tuple[PoseMetrics, ...] = ()
     folds: tuple[FoldMetrics, ...] = ()  # `metrics` are of all folds together
     comparison: Comparison | None = None
@@ -164,7 +164,7 @@ def summarize(
         labels=tuple(str(label) for label in predictions.labels),
         metrics=classification_metrics(predictions.truth, predictions.probabilities),
         intervals={_by_class(name, predictions): bound for name, bound in intervals.items()},
-        resampled="images" if predictions.clusters is None else "subjects",
+        resampled=predictions.resampled,
         poses=_poses(predictions),
         folds=_folds(predictions, folds or {}),
         comparison=None if other is None else _comparison(predictions, other, compared, options),

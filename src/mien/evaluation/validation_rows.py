@@ -10,9 +10,7 @@ from pathlib import Path
 from mien.errors import WeightsError
 from mien.media.atomic import atomic_write
 from mien.schema import parse
-from mien.weights.manifest import WeightsManifest
-
-FILE = "validation.json"
+from mien.weights.manifest import VALIDATION, WeightsManifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +30,12 @@ class ValidationSets:
 
     def write(self, folder: Path) -> None:
         """`validation.json` in a folder of weights, in one step."""
-        atomic_write(folder / FILE, (json.dumps(asdict(self)) + "\n").encode())
+        atomic_write(folder / VALIDATION, (json.dumps(asdict(self)) + "\n").encode())
 
     @classmethod
     def of(cls, manifest: WeightsManifest) -> ValidationSets:
         """Those of a run's weights; none without the file beside them. Raises `WeightsError`."""
-        path = manifest.folder / FILE
+        path = manifest.beside(VALIDATION)
         if not path.is_file():
             return cls(sets=())
         try:

@@ -46,9 +46,11 @@ def pretrained_manifest(source: str, folder: Path) -> WeightsManifest:
         return load_manifest(name)
     path = folder / name
     if not path.exists():
+        of_run = path.name == "weights"
+        how = "train that run first" if of_run else f"convert them by mien weights convert FILE --to {path}"
         raise WeightsError(
-            f"{path}: these pretrained weights are not there. mien recipes show says where they come from; convert "
-            f"them by mien weights convert FILE --to {path}, name their folder by --weights-folder, "
+            f"{path}: these pretrained weights are not there. mien recipes show says where they come from; {how}, "
+            "name their folder by --weights-folder, "
             "or train without any by --from-scratch (far less accurate: docs/reference/recipes.md)"
         )
     return load_manifest(str(path))

@@ -104,6 +104,8 @@ def fit(
     if (state := run.last()) is not None:
         objective.module.load_state_dict(state["network"])
         load_state(optimizer, state["optimizer"])
+        if scaler := state.get("scaler"):  # absent from runs of earlier versions
+            fabric.strategy.precision.load_state_dict(scaler)
         if ema is not None:
             ema.load_state_dict(state["ema"])
         first, history, losses = int(state["step"]), list(state["history"]), list(state["losses"])
@@ -164,6 +166,7 @@ def fit(
                     "losses": losses,
                     "network": objective.module.state_dict(),
                     "optimizer": optimizer.state_dict(),
+                    "scaler": fabric.strategy.precision.state_dict(),  # of float16's gradients
                     "ema": None if ema is None else ema.state_dict(),
                 }
             )

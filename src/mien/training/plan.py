@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mien.augment.mixing import Mixup
 from mien.augment.presets import Augmentation, preset
 from mien.datasets.splits.protocols import Fold, protocol
@@ -42,6 +44,10 @@ class Plan:
     poses: PoseLabels | None
     weights_folder: Path  # of pretrained weights that the package does not ship
     fold_info: FoldInfo | None  # of protocols with folds: the test set that nothing else may touch
+
+    def rows_by_set(self, rows: np.ndarray) -> Sequence[tuple[PreparedStore, np.ndarray]]:
+        """Rows of `store` as those of each prepared set."""
+        return self.store.parts(rows) if isinstance(self.store, ConcatStore) else [(self.store, rows)]
 
 
 def make_plan(

@@ -73,7 +73,7 @@ class Recipe(Settings):
     seed: int = 0  # of everything random
     optimizer: Optimizer = Optimizer()  # its fields: --set optimizer.lr=1e-4
     schedule: Schedule = Schedule()  # its fields: --set schedule.name=constant
-    loss: Loss = Loss()  # its fields: --set loss.label_smoothing=0.2
+    loss: Loss = Loss()  # its fields: --set loss.smoothed_ce_weight=0.5
     sam: SAMConfig | None = None  # sharpness-aware minimisation; null: off
     sam_second_pass_statistics: bool = False  # batch norms also follow SAM's second pass, as published
     mixup: float = 0.0  # alpha of the Beta distribution; 0: off. Within a source where there are several

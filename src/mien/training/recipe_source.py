@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -13,9 +13,28 @@ from pathlib import Path
 from typing import Any
 
 from mien import plugins
-from mien.errors import InputError, MienError, OutputError
+from mien.errors import InputError, MienError, OptionError, OutputError
 from mien.training.recipe import Recipe
 from mien.training.settings import changed
+
+NEEDS: tuple[tuple[str, str, Callable[[Recipe], bool]], ...] = (
+    ("epochs", "no minutes, which set the epochs", lambda of: not of.minutes),
+    ("epoch_images", "no minutes, which set the length of an epoch", lambda of: not of.minutes),
+    ("folds", "a protocol with folds", lambda of: not of.folds or of.protocol in ("subject-folds", "group-folds")),
+    ("sampler_strength", "sampler=power or repeat-factor", lambda of: of.sampler in ("power", "repeat-factor")),
+    ("mixup_share", "mixup above 0", lambda of: of.mixup > 0),
+    (
+        "sam_second_pass_statistics",
+        "sam, such as sam.rho=0.05",
+        lambda of: of.sam is not None or not of.sam_second_pass_statistics,
+    ),
+    ("optimizer.momentum", "optimizer.name=sgd", lambda of: of.optimizer.name == "sgd"),
+    ("optimizer.nesterov", "optimizer.name=sgd", lambda of: of.optimizer.name == "sgd"),
+    ("schedule.gamma", "schedule.name=exponential", lambda of: of.schedule.name == "exponential"),
+    ("schedule.floor", "schedule.name=cosine", lambda of: of.schedule.name == "cosine"),
+    ("loss.label_smoothing", "loss.smoothed_ce_weight above 0", lambda of: of.loss.smoothed_ce_weight > 0),
+    ("loss.temperature", "teachers and loss.distillation_weight", lambda of: of.loss.distillation_weight > 0),
+)  # fields that do nothing without another: a change of one alone would pass in silence
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 
@@ -28,12 +47,15 @@ def shipped_recipes() -> dict[str, str]:
     }
 
 
-def read_recipe(source: Recipe | Path | str, changes: Mapping[str, Any] | None = None) -> Recipe:
+def read_recipe(
+    source: Recipe | Path | str, changes: Mapping[str, Any] | None = None, *, from_scratch: bool = False
+) -> Recipe:
     """A recipe with some fields changed.
 
     `source`: a recipe, a name ("poster_v2/light"), a Python file that ends in `RECIPE = Recipe(...)` and may import
     its neighbours, or an import path ("mypkg.recipes:MINE"). `changes`: {"epochs": 5, "optimizer.lr": "1e-4"}; see
-    `mien.training.settings.changed`. A new network comes with its own defaults and random weights.
+    `mien.training.settings.changed`. A new network comes with its own defaults and random weights. `from_scratch`:
+    without the recipe's pretrained weights, and nothing frozen but what the changes freeze.
     Raises `InputError` where there is no recipe, `OptionError` for a change that does not fit.
     """
     if isinstance(source, Recipe):
@@ -44,10 +66,18 @@ def read_recipe(source: Recipe | Path | str, changes: Mapping[str, Any] | None =
         recipe = plugins.resolve("recipe", str(source), shipped_recipes())
     if not isinstance(recipe, Recipe):
         raise InputError(f"{source} holds no RECIPE; it must end in RECIPE = Recipe(...)")
+    if from_scratch:
+        if any(name.partition(".")[0] == "pretrained" for name in changes or {}):
+            raise OptionError("from_scratch means no pretrained weights; leave out either it or pretrained")
+        recipe = without_pretrained(recipe)
     if changes and "network" in changes and changes["network"] != recipe.network:
         recipe = without_pretrained(replace(recipe, config_name="published", model_kwargs={}))
         recipe = changed(recipe, {"optimizer.lr_multipliers": {}})
-    return changed(recipe, changes or {})
+    new = changed(recipe, changes or {})
+    for name, needs, used in NEEDS:
+        if name in (changes or {}) and not used(new):
+            raise OptionError(f"{name} has no effect here: it needs {needs}")
+    return new
 
 
 def without_pretrained(recipe: Recipe) -> Recipe:

@@ -28,6 +28,7 @@ from torch import Tensor
 from mien._version import __version__
 from mien.errors import InputError, OptionError, OutputError
 from mien.media.atomic import atomic_open, atomic_write
+from mien.media.lock import lock
 from mien.media.resume import differences
 from mien.training.history import patience_ended
 from mien.training.recipe import Recipe
@@ -55,6 +56,21 @@ class RunFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another --out") from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder, so that no other run begins in it; raises `OutputError` where one is at work."""
+        if not self.first:
+            yield
+            return
+        with writing(self.folder / ".lock") as path:
+            file = path.open("ab")
+        with file:
+            if not lock(file):
+                raise OutputError(
+                    f"{self.folder}: another mien train is at work in it; wait for its end, or give another --out"
+                )
+            yield
 
     def begin(self, recipe: Recipe, *, data: str, images: Mapping[str, int], command: str) -> None:
         """Write `run.json`, or check that the folder holds this run.

@@ -21,16 +21,16 @@ from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.media.atomic import atomic_write
 from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
-from mien.prepared.concat import ConcatStore
 from mien.training.budget import within_minutes
 from mien.training.data import TrainingData
 from mien.training.history import History, best_epoch
 from mien.training.initialize import initialize, pretrained_manifest
 from mien.training.loop import check_batch, fit, validate
 from mien.training.objective import ExpressionObjective, JointObjective, Objective
+from mien.training.origins import seen_before, trained_on
 from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
-from mien.training.recipe_source import read_recipe, without_pretrained
+from mien.training.recipe_source import read_recipe
 from mien.training.run_folder import RunFolder, writing
 from mien.training.sources import shares_of
 from mien.training.teachers import Teachers, cached_logits
@@ -85,9 +85,7 @@ def train(
     protocol. `devices`, `nodes`, `accelerator`: those of Lightning Fabric. `command`: kept in `run.json`.
     `progress` is called after each step; the logger "mien.training" has a line for each epoch.
     """
-    chosen = read_recipe(recipe, changes)
-    if from_scratch:
-        chosen = without_pretrained(chosen)
+    chosen = read_recipe(recipe, changes, from_scratch=from_scratch)
     chosen = replace(chosen, precision=resolved_precision(chosen.precision, accelerator))
     fabric = make_fabric(chosen, devices=devices, nodes=nodes, accelerator=accelerator)
     plan = make_plan(
@@ -118,8 +116,14 @@ def make_fabric(recipe: Recipe, *, devices: int | str, nodes: int, accelerator: 
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     cpu = accelerator == "cpu" or (accelerator == "auto" and not has_gpu)
     precision = resolved_precision(recipe.precision, accelerator)
+    logging.getLogger("lightning_fabric.utilities.rank_zero").addFilter(_no_advice)
     count: int | str = int(devices) if devices != "auto" else 1 if cpu else "auto"
     return Fabric(accelerator=accelerator, devices=count, num_nodes=nodes, precision=precision)
+
+
+def _no_advice(record: logging.LogRecord) -> bool:
+    """Not Lightning's hint to compute less precisely than the recipe says."""
+    return "has Tensor Cores" not in record.getMessage()
 
 
 def resolved_precision(precision: Precision | Literal["auto"], accelerator: str) -> Precision:
@@ -152,43 +156,44 @@ def run_plan(
     run = RunFolder(out, first=fabric.is_global_zero)
     run.check()
     _announce(plan, data)
-    if teachers is not None and recipe.cached_teachers:
-        log.info("the teachers predict %d training images once", len(data.train_rows))
-        data.teacher_logits = cached_logits(
-            teachers, data, out / "teachers", device=fabric.device, write=fabric.is_global_zero
+    with run.alone():
+        if teachers is not None and recipe.cached_teachers:
+            log.info("the teachers predict %d training images once", len(data.train_rows))
+            data.teacher_logits = cached_logits(
+                teachers, data, out / "teachers", device=fabric.device, write=fabric.is_global_zero
+            )
+        if recipe.minutes:
+            timed = run.timed(recipe) or within_minutes(recipe, objective, data, fabric, started=started)
+            recipe = fabric.broadcast(timed)
+            plan = replace(plan, recipe=recipe)
+            data.resize(recipe)
+        if fabric.is_global_zero:
+            images = {"train": len(data.train_rows), "validation": data.valid_size}
+            run.begin(recipe, data=data.fingerprint, images=images, command=command)
+        fabric.barrier()
+        history = fit(recipe, objective, data, run, fabric=fabric, progress=progress)
+        epoch = best_epoch(history, recipe.monitor)
+        best = history[epoch - 1]
+        if fabric.is_global_zero:
+            network = objective.network
+            network.load_state_dict(load_file(out / "best.safetensors"))
+            purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
+            sources = {f"{name} validation": of for name, of in best.get("sources", {}).items()}
+            measured = {f"{title}, {purpose}": {"epoch": epoch} | of for title, of in sources.items()}
+            measured = measured or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
+            if plan.fold_info is not None and len(plan.fold.test):
+                size = max(64, recipe.batch)
+                measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
+            with writing(out / "weights"):
+                write_weights(plan, network, out, measured)
+        return TrainingResult(
+            folder=out,
+            weights=out / "weights/manifest.json",
+            best_epoch=epoch,
+            best=best,
+            history=history,
+            recipe=recipe,
         )
-    if recipe.minutes:
-        timed = run.timed(recipe) or within_minutes(recipe, objective, data, fabric, started=started)
-        recipe = fabric.broadcast(timed)
-        plan = replace(plan, recipe=recipe)
-        data.resize(recipe)
-    if fabric.is_global_zero:
-        images = {"train": len(data.train_rows), "validation": data.valid_size}
-        run.begin(recipe, data=data.fingerprint, images=images, command=command)
-    fabric.barrier()
-    history = fit(recipe, objective, data, run, fabric=fabric, progress=progress)
-    epoch = best_epoch(history, recipe.monitor)
-    best = history[epoch - 1]
-    if fabric.is_global_zero:
-        network = objective.network
-        network.load_state_dict(load_file(out / "best.safetensors"))
-        purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
-        measured = {
-            f"{name} validation, {purpose}": {"epoch": epoch} | of for name, of in best.get("sources", {}).items()
-        } or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
-        if plan.fold_info is not None and len(plan.fold.test):
-            size = max(64, recipe.batch)
-            measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
-        with writing(out / "weights"):
-            write_weights(plan, network, out, measured)
-    return TrainingResult(
-        folder=out,
-        weights=out / "weights/manifest.json",
-        best_epoch=epoch,
-        best=best,
-        history=history,
-        recipe=recipe,
-    )
 
 
 def build_objective(plan: Plan, *, teachers: Teachers | None = None, known: np.ndarray | None = None) -> Objective:
@@ -237,7 +242,6 @@ def write_weights(plan: Plan, network: nn.Module, out: Path, measured: dict[str,
 
 def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, Any]) -> WeightsManifest:
     recipe, inputs = plan.recipe, plan.augmentation.inputs
-    stores = plan.store.stores if isinstance(plan.store, ConcatStore) else (plan.store,)
     return WeightsManifest(
         name=recipe.name,
         network=recipe.network,
@@ -248,8 +252,9 @@ def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, 
         source=f"trained by the recipe {recipe.name} on {plan.store.title}",
         labels=stated_labels(plan.store.labels),
         priors={"default": (0.0,) * len(plan.store.labels)},
-        trained_on=tuple(f"{one.header.set}:{one.header.samples}" for one in stores),
+        trained_on=trained_on(plan),
         measured=measured,
+        notes=tuple(seen_before(plan)),
         golden=Golden.of(torch_output(network.cpu().eval(), inputs)),
         folder=folder,
     )
@@ -257,11 +262,7 @@ def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, 
 
 def _validation_sets(plan: Plan) -> ValidationSets:
     """Which rows of its data sets the run held out for validation."""
-    parts = (
-        plan.store.parts(plan.fold.valid)
-        if isinstance(plan.store, ConcatStore)
-        else [(plan.store, plan.fold.valid)]
-    )
+    parts = plan.rows_by_set(plan.fold.valid)
     known = [(store, row[at]) for store, at in parts if len(at) and (row := store.column("row")) is not None]
     return ValidationSets(
         sets=tuple(
@@ -285,5 +286,5 @@ def _announce(plan: Plan, data: TrainingData) -> None:
             lacking = [label for label, there in zip(data.labels, known, strict=True) if not there]
             unknown = f"; says nothing of {', '.join(lacking)}" if lacking else ""
             log.info("  %s: %d and %d%s%s", one.name, len(one.train), len(one.valid), share, unknown)
-    for leak in fold.leaks:
+    for leak in (*fold.leaks, *seen_before(plan)):
         log.warning("leak: %s", leak)

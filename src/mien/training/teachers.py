@@ -62,7 +62,7 @@ class Teachers:
             network_of(manifest).requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
             for manifest in manifests
         ]
-        self.identity = " ".join(manifest.identity for manifest in manifests)
+        self.identity = " ".join([*(manifest.identity for manifest in manifests), str(inputs)])
         self._autocast = autocast
         self._sizes = [manifest.inputs.size_px for manifest in manifests]
 

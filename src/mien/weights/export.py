@@ -21,7 +21,7 @@ from mien.media.work import Progress, no_progress
 from mien.nn.onnx_session import open_session
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of
-from mien.weights.manifest import PARTS, SHIPPED, WeightsManifest, load_manifest, write_manifest
+from mien.weights.manifest import PARTS, SHIPPED, WeightsManifest, keep_held_out, load_manifest, write_manifest
 from mien.weights.parity import parity_faces
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def export(
     if out is None:
         return write_manifest(replace(manifest, files=manifest.files | {path.name: ""}))
     target = path.with_suffix(".json")
-    return write_manifest(
-        replace(manifest, name=path.stem, files={path.name: ""}, folder=target.parent, filename=target.name)
-    )
+    exported = replace(manifest, name=path.stem, files={path.name: ""}, folder=target.parent, filename=target.name)
+    keep_held_out(manifest, exported)
+    return write_manifest(exported)
 
 
 def export_onnx_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,6 +28,8 @@ PARTS = {  # "network" of manifests that only start a training
     "densenet": "the image backbone of PhaNet",
     "vit_small": "the transformer of APViT",
 }
+
+VALIDATION, FOLD = "validation.json", "fold.json"  # beside a run's weights: the images that it held out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class WeightsManifest:
     temperature: Annotated[float, Meta(gt=0)] = 1.0  # logits are divided by it: calibrated on validation data
     priors: dict[str, tuple[float, ...]] = field(default_factory=dict)  # added to logits / temperature
     confidence_thresholds: dict[str, ConfidenceThreshold] = field(default_factory=dict)  # by name of the priors
-    trained_on: tuple[str, ...] = ()  # "set:fingerprint" of the tables whose images trained it or chose it
+    trained_on: tuple[str, ...] = ()  # "set" or "set:fingerprint" of one table, with "/split" where only that did
     measured: dict[str, Any] = field(default_factory=dict)  # our numbers, each with its command
     paper: dict[str, Any] = field(default_factory=dict)  # what the authors report
     notes: tuple[str, ...] = ()  # what is approximated or not known
@@ -77,6 +80,10 @@ class WeightsManifest:
     def path(self) -> Path:
         """Where the manifest stands."""
         return self.folder / self.filename
+
+    def beside(self, name: str) -> Path:
+        """A further file of these weights: `name` beside `manifest.json`, `NAME.name` beside `NAME.json`."""
+        return self.folder / (name if self.filename == "manifest.json" else f"{self.path.stem}.{name}")
 
     @property
     def identity(self) -> str:
@@ -115,6 +122,14 @@ class WeightsManifest:
                 f"{', '.join(map(str, sorted(counts - {len(known)})))}; make them agree"
             )
         return known
+
+    def saw(self, dataset: str, splits: Collection[str]) -> bool:
+        """Whether images of these splits (none: of any) trained or chose these weights, as far as is stated.
+
+        `dataset`: "set" or "set:fingerprint".
+        """
+        entries = [entry.partition("/") for entry in self.trained_on]
+        return any(name == dataset and (not split or not splits or split in splits) for name, _, split in entries)
 
     def has(self, suffix: str) -> bool:
         """Whether there is a file with this ending."""
@@ -232,6 +247,19 @@ def write_manifest(manifest: WeightsManifest) -> WeightsManifest:
     except OSError as error:
         raise OutputError(f"{manifest.path} cannot be written: {error.strerror or error}") from error
     return replace(manifest, files=files)
+
+
+def keep_held_out(manifest: WeightsManifest, exported: WeightsManifest) -> None:
+    """Give the exported form of weights what their run says of the images that it held out."""
+    for name in (VALIDATION, FOLD):
+        source, target = manifest.beside(name), exported.beside(name)
+        try:
+            if source.is_file():
+                atomic_write(target, source.read_bytes())
+            else:
+                target.unlink(missing_ok=True)  # of weights that had this name before
+        except OSError as error:
+            raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
 def sha256(path: Path) -> str:

@@ -49,5 +49,5 @@ def same(
         monitor="last",
         paper="none: ours",
         hardware="one thread of a server CPU: 4 to 16 minutes",
-        measured=f"{measured} % on FER+ validation (deduplicated): docs/models/comparison.md",
+        measured=f"{measured} % on FER+ validation (deduplicated), earlier backbone: docs/models/comparison.md",
     )

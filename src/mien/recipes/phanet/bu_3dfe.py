@@ -5,7 +5,7 @@
         mien train phanet/bu_3dfe --data prepared/bu-3dfe --fold $fold \\
             --out runs/phanet-bu-3dfe/$fold
     done
-    grep -A 4 '"test (' runs/phanet-bu-3dfe/*/weights/manifest.json
+    mien evaluate bu-3dfe --data DIR --variant views-6 --weights 'runs/phanet-bu-3dfe/{fold}/weights'
 
 Pretrained weights and caveats as in kdef.py. All four intensities; which of them the paper takes is unknown. The
 faces must be rendered from the scans first (docs/datasets/bu-3dfe.md).

@@ -5,7 +5,7 @@
     for fold in 0 1 2 3 4 5 6 7 8 9; do
         mien train phanet/kdef --data prepared/kdef --fold $fold --out runs/phanet-kdef/$fold
     done
-    grep -A 4 '"test (' runs/phanet-kdef/*/weights/manifest.json
+    mien evaluate kdef --data DIR --weights 'runs/phanet-kdef/{fold}/weights'
 
 The file is torchvision's DenseNet-121. Nothing of the paper's training is published; all settings are ours, and its
 accuracy is the mean over poses under a protocol we do not know (docs/differences.md).

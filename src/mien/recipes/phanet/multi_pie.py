@@ -5,7 +5,7 @@
         mien train phanet/multi_pie --data prepared/multi-pie --fold $fold \\
             --out runs/phanet-multi-pie/$fold
     done
-    grep -A 4 '"test (' runs/phanet-multi-pie/*/weights/manifest.json
+    mien evaluate multi-pie --data DIR --weights 'runs/phanet-multi-pie/{fold}/weights'
 
 Pretrained weights and caveats as in kdef.py.
 """

@@ -4,7 +4,7 @@
     for fold in 0 1 2 3 4 5; do
         mien train poster/ferg --data prepared/ferg --fold $fold --out runs/poster-ferg/$fold
     done
-    grep -A 4 '"test (' runs/poster-ferg/*/weights/manifest.json
+    mien evaluate ferg --data DIR --weights 'runs/poster-ferg/{fold}/weights'
 
 Pretrained weights as in raf_db.py. Six characters, each left out once; the paper does not say how it split them.
 With images of one character in training and test set the accuracy is far higher.

@@ -4,7 +4,7 @@
     for fold in 0 1 2 3 4 5 6 7 8 9; do
         mien train poster/jaffe --data prepared/jaffe --fold $fold --out runs/poster-jaffe/$fold
     done
-    grep -A 4 '"test (' runs/poster-jaffe/*/weights/manifest.json
+    mien evaluate jaffe --data DIR --weights 'runs/poster-jaffe/{fold}/weights'
 
 Pretrained weights as in raf_db.py. Ten women, each left out once; the paper does not say how it split them.
 Batches are small because 213 images do not fill one of 200.
