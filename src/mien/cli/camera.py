@@ -86,7 +86,8 @@ def run_live(
 ) -> int:
     """Predict a live source until it ends, the person ends it, or it breaks off (1)."""
     from mien.cli.live_view import open_view
-    from mien.cli.predict_table import Summary, one_line
+    from mien.cli.predict_table import Summary
+    from mien.cli.terminal import one_line, warn
     from mien.media.frames import Sampling
     from mien.media.live import NewestFrames
     from mien.media.recording import Recording
@@ -116,7 +117,7 @@ def run_live(
                 rate = newest.given / max(time.monotonic() - begin, 1e-3)
                 status = f"{last_s:.1f} s, {rate:.1f} frames/s, {newest.dropped} dropped"
                 if result.error is not None:
-                    print(f"mien: {one_line(result.source)}: {result.error}", file=sys.stderr)  # noqa: T201
+                    warn(f"{one_line(result.source)}: {result.error}")
                 elif not shown.show(result, status + (", recording" if recording else "")):
                     break
         except KeyboardInterrupt:

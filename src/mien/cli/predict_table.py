@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.cli.output import counted
+from mien.cli.terminal import end_of_path, one_line, plain_console
 from mien.media.paths import common_folder
 from mien.pipeline.rows import TableRow
 from mien.results import FLAG_REASONS, ImageResult, VideoFrame, percent
@@ -94,11 +93,6 @@ class Summary:
         ]
 
 
-def one_line(name: str) -> str:
-    """A file's name on one line, without control codes."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
-
-
 def print_table(rows: list[TableRow], classes: list[str], threshold: float | None) -> None:
     """One line per face, cut to the terminal's width; as long as need be where the output is no terminal.
 
@@ -160,12 +154,6 @@ def _without_common_folder(console: Console, lines: list[dict[str, str]]) -> Non
             line["image"] = line["image"].removeprefix(folder)
 
 
-def plain_console() -> Console:
-    """As wide as the terminal; where the output is none, as wide as need be."""
-    cut = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if cut else 1_000_000)
-
-
 def _cells(row: TableRow, classes: list[str], threshold: float | None) -> dict[str, str]:
     if row["face"] is None:
         return {"face": "-", "expression": "no face detected"}
@@ -188,12 +176,3 @@ def _note(row: TableRow, threshold: float | None) -> str:
     if row["certain"] is False:
         return "uncertain: " + (", ".join(reasons) or f"below {100 * (threshold or 0):g}%")
     return ", ".join(reasons)
-
-
-def end_of_path(text: str, width: int) -> str:
-    """The end of a path, which tells it from the others."""
-    if cell_len(text) <= width:
-        return text
-    while cell_len(text) >= width:
-        text = text[1:]
-    return "…" + text
