@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mien.evaluation.calibrate import calibrate as calibrate
     from mien.evaluation.evaluate import compare as compare
     from mien.evaluation.evaluate import evaluate as evaluate
-    from mien.evaluation.forms import export as export
+    from mien.evaluation.export import export as export
     from mien.evaluation.result import Comparison as Comparison
     from mien.evaluation.result import Evaluation as Evaluation
     from mien.explanation.explain import Explanation as Explanation
@@ -121,7 +121,7 @@ _PUBLIC = {
     "convert": "mien.weights.convert",
     "evaluate": "mien.evaluation.evaluate",
     "explain": "mien.explanation.explain",
-    "export": "mien.evaluation.forms",
+    "export": "mien.evaluation.export",
     "load": "mien.pipeline.recognizer",
     "load_network": "mien.weights.fill",
     "predict": "mien.pipeline.recognizer",

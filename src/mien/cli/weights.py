@@ -156,7 +156,7 @@ def export_command(
 ) -> None:
     """Export weights to ONNX, OpenVINO or torch.export, in any precision, checked against torch on real faces."""
     from mien.cli.progress import progress
-    from mien.evaluation.forms import export
+    from mien.evaluation.export import export
 
     with progress("exporting", quiet=quiet) as bar:
         manifest = export(weights, to=to, precision=precision, out=out, prepared=prepared, progress=bar)
