@@ -209,7 +209,7 @@ def _why_absent(label: str) -> str:
     if label.startswith("data:"):
         return "is a data URL; give base64.b64decode(text.partition(',')[2])"
     if label.startswith("camera:"):
-        return "is a camera; this version reads images only"
+        return "is a camera, not an image; for its frames: mien camera"
     return "no such file; check the path"
 
 
