@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mien.cli.output import counted
 from mien.cli.terminal import end_of_path, one_line, plain_console
+from mien.geometry import SIDES
 from mien.media.paths import common_folder
 from mien.pipeline.rows import TableRow
 from mien.results import FLAG_REASONS, ImageResult, VideoFrame, percent
@@ -162,7 +163,7 @@ def _cells(row: TableRow, classes: list[str], threshold: float | None) -> dict[s
         "face": str(row["face"]),
         "expression": f"{row['expression']} {percent(row[first])}",
         "next": f"{second.removeprefix('p_')} {percent(row[second])}",
-        "left top right bottom": " ".join(f"{row[side]:.0f}" for side in ("left", "top", "right", "bottom")),
+        "left top right bottom": " ".join(f"{row[side]:.0f}" for side in SIDES),
         "yaw pitch roll": " ".join(
             f"{round(row[angle]) or 0:+d}°" for angle in ("yaw_deg", "pitch_deg", "roll_deg")
         ),
