@@ -59,7 +59,7 @@ def differences(rows: Rows, alone: Rows, times: dict[int, float]) -> dict[str, f
     both = sorted(alone)
     tracks = np.array([track for _, track in both])
     scores = [np.array([_scores(faces[key]) for key in both]) for faces in (alone, rows)]
-    smoothed = [smooth([times[frame] for frame, _ in both], tracks, of) for of in scores]
+    smoothed = [smooth([times[frame] for frame, _ in both], tracks, rows) for rows in scores]
     raw, smooth_difference = (np.abs(a - b).max(axis=1) for a, b in (scores, smoothed))
     return {
         "faces": len(both),

@@ -95,10 +95,10 @@ def flops(network: Any, x: Tensor) -> float:
     return 3 * counter.get_total_flops() - 2 * frozen.get_total_flops()
 
 
-def share(rate: float, of: float | None) -> dict[str, float]:
+def share(rate: float, card_rate: float | None) -> dict[str, float]:
     """Of the card's matrix rate."""
     return {"TFLOP/s": round(rate / 1e12, 2)} | (
-        {"share of the matrix rate": round(rate / 1e12 / of, 4)} if of else {}
+        {"share of the matrix rate": round(rate / 1e12 / card_rate, 4)} if card_rate else {}
     )
 
 

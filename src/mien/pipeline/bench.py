@@ -92,10 +92,10 @@ def bench(
 
 def advise(networks: tuple[NetworkSpeed, ...], cores: int) -> tuple[str, ...]:
     """What to choose on this machine, in sentences."""
-    of = [one for one in networks if one.network == networks[0].network]
-    best = min(of, key=lambda one: one.ms_per_face * one.threads)
+    same = [one for one in networks if one.network == networks[0].network]
+    best = min(same, key=lambda one: one.ms_per_face * one.threads)
     single = min(
-        (one for one in of if one.precision == "float32" and one.threads == 1), key=lambda one: one.ms_per_face
+        (one for one in same if one.precision == "float32" and one.threads == 1), key=lambda one: one.ms_per_face
     )
     lines = []
     if best.precision == "int8":
@@ -105,7 +105,7 @@ def advise(networks: tuple[NetworkSpeed, ...], cores: int) -> tuple[str, ...]:
         lines.append("precision: float32; int8 gains nothing here")
     if cores > 1:
         one, all_cores = (
-            min(each.ms_per_face for each in of if each.threads == count and each.batch == 1)
+            min(each.ms_per_face for each in same if each.threads == count and each.batch == 1)
             for count in (1, cores)
         )
         lines.append(

@@ -84,7 +84,9 @@ def summary_of(manifest: WeightsManifest) -> dict[str, Any]:
         "input_px": manifest.inputs.size_px,
         "tta": manifest.tta,
         "priors": sorted(manifest.priors),
-        "confidence_thresholds": {name: of.threshold for name, of in manifest.confidence_thresholds.items()},
+        "confidence_thresholds": {
+            name: stated.threshold for name, stated in manifest.confidence_thresholds.items()
+        },
         "accuracies": manifest.accuracies,
         "licence": manifest.licence,
     }

@@ -98,9 +98,13 @@ class WeightsManifest:
     @property
     def accuracies(self) -> dict[str, float]:
         """Measured accuracy of the first entry of each data set, by the entry's title."""
-        entries = {title: of for title, of in self.measured.items() if isinstance(of, dict) and "accuracy" in of}
+        entries = {
+            title: metrics
+            for title, metrics in self.measured.items()
+            if isinstance(metrics, dict) and "accuracy" in metrics
+        }
         first = {title.split(",")[0]: title for title in reversed(entries)}
-        return {title: of["accuracy"] for title, of in entries.items() if title in first.values()}
+        return {title: metrics["accuracy"] for title, metrics in entries.items() if title in first.values()}
 
     @property
     def label_set(self) -> LabelSet:
