@@ -33,7 +33,7 @@ from mien.faces.yunet import SIDE_PX, YuNetDetector
 from mien.geometry import Box, box_array, iou, nms
 from mien.media.images import read_image
 from mien.pipeline.detectors import yunet_slim
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from research.held_out import muxspace
 from research.yunet_slim.composites import CompositeMaker, Source
 from research.yunet_slim.data import digest, image_files, is_held_out, padded, read_backgrounds, rendered_heads

@@ -53,10 +53,10 @@ if TYPE_CHECKING:
     from mien.media.images import read_image as read_image
     from mien.models import build as build
     from mien.pipeline.batch import BatchOptions as BatchOptions
+    from mien.pipeline.loading import load as load
+    from mien.pipeline.loading import predict as predict
+    from mien.pipeline.loading import stream as stream
     from mien.pipeline.recognizer import Recognizer as Recognizer
-    from mien.pipeline.recognizer import load as load
-    from mien.pipeline.recognizer import predict as predict
-    from mien.pipeline.recognizer import stream as stream
     from mien.prepared.build import PreparationReport as PreparationReport
     from mien.prepared.build import prepare as prepare
     from mien.results import Face as Face
@@ -122,14 +122,14 @@ _PUBLIC = {
     "evaluate": "mien.evaluation.evaluate",
     "explain": "mien.explanation.explain",
     "export": "mien.evaluation.export",
-    "load": "mien.pipeline.recognizer",
+    "load": "mien.pipeline.loading",
     "load_network": "mien.weights.fill",
-    "predict": "mien.pipeline.recognizer",
+    "predict": "mien.pipeline.loading",
     "predict_collection": "mien.distributed.predict",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
     "report": "mien.analysis.report",
-    "stream": "mien.pipeline.recognizer",
+    "stream": "mien.pipeline.loading",
     "summarize": "mien.analysis.summary",
     "train": "mien.training.session",
     "verify": "mien.weights.verify",

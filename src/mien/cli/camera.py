@@ -63,7 +63,7 @@ def predict_live(
 ) -> int:
     """Also for `mien predict` of a camera or stream. `loading`: of `mien.load`; `options`: of `run_live`."""
     from mien.media.live import LiveStream
-    from mien.pipeline.recognizer import load
+    from mien.pipeline.loading import load
 
     stream = LiveStream(source)
     view = "none" if as_json and view == "auto" else view

@@ -21,7 +21,8 @@ from mien.errors import InputError, OptionError
 from mien.media.animation import is_video
 from mien.pipeline.batch import images_of
 from mien.pipeline.journal import sources_in
-from mien.pipeline.recognizer import Recognizer, load
+from mien.pipeline.loading import load
+from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import TableRow, check_suffix, rows_of
 from mien.results import ImageResult, VideoFrame
 

@@ -16,8 +16,9 @@ from mien._version import __version__
 from mien.cores import usable_cores
 from mien.media.work import Progress, no_progress
 from mien.nn.precision import int8_is_faster
+from mien.pipeline.loading import load
 from mien.pipeline.precision import open_precise
-from mien.pipeline.recognizer import Recognizer, load
+from mien.pipeline.recognizer import Recognizer
 from mien.weights.manifest import INT8, load_manifest
 from mien.weights.parity import FILE
 

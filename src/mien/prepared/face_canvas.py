@@ -13,7 +13,7 @@ from mien.faces.matching import annotated_face
 from mien.faces.pose import head_pose
 from mien.geometry import Box, box_array, transform
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, DETECTORS, detector_called
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
 from mien.weights.manifest import load_manifest
 

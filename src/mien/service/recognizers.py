@@ -10,7 +10,8 @@ from mien.errors import OptionError, UnknownNameError
 from mien.labels import LABEL_SETS, label_set
 from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import detector_called
-from mien.pipeline.recognizer import Recognizer, default_landmarker
+from mien.pipeline.loading import default_landmarker
+from mien.pipeline.recognizer import Recognizer
 from mien.service.options import PredictOptions
 from mien.weights.manifest import WeightsManifest, load_manifest
 
