@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mien.cli.output import writing
-from mien.cli.predict_table import Summary, print_table
+from mien.cli.predict_table import print_table
 from mien.cli.predict_video import TrackLines
 from mien.cli.progress import progress
+from mien.cli.run_summary import RunSummary
 from mien.cli.terminal import one_line, warn
 from mien.errors import InputError, OptionError
 from mien.media.animation import is_video
@@ -72,7 +73,7 @@ def predict_files(
 
         names = [item for item in images if isinstance(item, str) and item not in videos]
         overlays = FaceOverlays(recognizer, outputs.explain_method, outputs.explain, sources, names)
-    summary, shown, annotated = Summary(len(images)), _Shown(recognizer, outputs), outputs.annotated
+    summary, shown, annotated = RunSummary(len(images)), _Shown(recognizer, outputs), outputs.annotated
     with ExitStack() as stack:
         table = outputs.table
         if annotated is not None and table is None:

@@ -163,9 +163,7 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
         columns = {
             "track": [str(unit.track) for unit in units],
             "seen": [_seen(unit) for unit in units],
-            "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
-            "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
-            "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
+            **_seconds(units),
             "changes/min": [
                 "–" if unit.changes_per_minute is None else f"{unit.changes_per_minute:.1f}" for unit in units
             ],
@@ -174,9 +172,7 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
         columns = {
             "video": [end_of_path(one_line(unit.source), 30) for unit in units],
             "faces seen": [f"{unit.seen_s:,.1f} s" for unit in units],
-            "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
-            "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
-            "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
+            **_seconds(units),
             "errors": [f"{unit.failed:,}" for unit in units],
         }
     else:
@@ -195,6 +191,15 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
         if all(cell.split()[0] in ("0", "0.0") for cell in columns.get(name, ()))
     ]
     return {name: cells for name, cells in columns.items() if name not in empty}
+
+
+def _seconds(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
+    """What was counted of tracks or videos, and what was left out."""
+    return {
+        "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
+        "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
+        "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
+    }
 
 
 def _seen(track: ExpressionSummary) -> str:
