@@ -393,3 +393,8 @@ def check_image_suffix(path: Path) -> str:
     if encoding is None or encoding not in Image.SAVE:
         raise InputError(f"{path}: images cannot be saved as {path.suffix!r}; use .jpg or .png")
     return encoding
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the three channels of (H, W, 3) are the same."""
+    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])

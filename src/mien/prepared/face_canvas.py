@@ -12,6 +12,7 @@ from mien.faces import Detection, Detector, Landmarker
 from mien.faces.matching import annotated_face
 from mien.faces.pose import head_pose
 from mien.geometry import Box, box_array, transform
+from mien.media.images import is_grey
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, DETECTORS, detector_called
 from mien.pipeline.loading import default_landmarker
 from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
@@ -116,11 +117,6 @@ class CanvasMaker:
             if everywhere and not detections:
                 return None, _why_rejected(everywhere, width, height)
         return max(detections, key=lambda face: _weight(face, width, height), default=None), ""
-
-
-def is_grey(image: np.ndarray) -> bool:
-    """Whether the three channels of (H, W, 3) are the same."""
-    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])
 
 
 def _fitting(detections: list[Detection], stated: Box) -> Detection | None:
