@@ -18,7 +18,7 @@ import torch
 
 import mien
 from mien.nn.onnx_session import open_session
-from mien.weights.export import export_onnx
+from mien.weights.onnx_export import export_onnx
 
 RUNS = 8
 NETWORKS = {"poster": 224, "poster_v2": 224, "apvit": 112}  # name -> side of the input in pixels

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import mien
-from mien.geometry import Box, iou
+from mien.geometry import Box, box_array, iou
 from mien.media.animation import frames_of
 from mien.media.frames import FrameSource
 from mien.tracking.smoothing import smooth
@@ -59,7 +59,7 @@ def differences(rows: Rows, alone: Rows, times: dict[int, float]) -> dict[str, f
     both = sorted(alone)
     tracks = np.array([track for _, track in both])
     scores = [np.array([_scores(faces[key]) for key in both]) for faces in (alone, rows)]
-    smoothed = [smooth([times[frame] for frame, _ in both], tracks, of) for of in scores]
+    smoothed = [smooth([times[frame] for frame, _ in both], tracks, rows) for rows in scores]
     raw, smooth_difference = (np.abs(a - b).max(axis=1) for a, b in (scores, smoothed))
     return {
         "faces": len(both),
@@ -86,12 +86,8 @@ def mean_of(results: Sequence[dict[str, float]]) -> dict[str, float]:
 
 def _same(box: Box, faces: Sequence[mien.Face]) -> mien.Face | None:
     """The face that overlaps a box most, if it does well."""
-    overlaps = iou(_corners(box), np.array([_corners(face.box) for face in faces]).reshape(-1, 4))
+    overlaps = iou(box_array([box])[0], box_array(face.box for face in faces))
     return faces[int(overlaps.argmax())] if len(faces) and overlaps.max() >= SAME_FACE_IOU else None
-
-
-def _corners(box: Box) -> np.ndarray:
-    return np.array([box.left, box.top, box.right, box.bottom])
 
 
 def _scores(face: mien.Face) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import mien
-from mien.geometry import Box, iou
+from mien.geometry import Box, box_array, iou
 from mien.media.frames import Frame
 from scenes import FPS, SCENES, SceneFrame
 
@@ -49,7 +49,7 @@ def plain_iou(recognizer: mien.Recognizer, frames: Sequence[SceneFrame]) -> Trac
         tracks = {number: (box, seen) for number, (box, seen) in tracks.items() if i - seen <= 10}
         of_frame: list[tuple[int, Box]] = []
         for detection in recognizer.detections(frame.image):
-            box = np.array([getattr(detection.box, side) for side in ("left", "top", "right", "bottom")])
+            (box,) = box_array([detection.box])
             free = [number for number in tracks if number not in [n for n, _ in of_frame]]
             overlaps = iou(box, np.array([tracks[n][0] for n in free]).reshape(-1, 4))
             if len(free) and overlaps.max() >= 0.3:
@@ -70,7 +70,7 @@ def measure(frames: Sequence[SceneFrame], tracked: Tracked) -> dict[str, float]:
         accumulator = motmetrics.MOTAccumulator(auto_id=True)
         for frame, faces in zip(frames, tracked, strict=True):
             truth = np.array([box for _, box in frame.faces], dtype=float).reshape(-1, 4)
-            boxes = np.array([(b.left, b.top, b.right, b.bottom) for _, b in faces]).reshape(-1, 4)
+            boxes = box_array(box for _, box in faces)
             distances = np.array([1 - iou(box, boxes) for box in truth]).reshape(len(truth), len(boxes))
             distances[distances > 0.6] = np.nan
             accumulator.update(

@@ -18,7 +18,7 @@ from mien.datasets.audit.duplicates import repeats_another_split
 from mien.datasets.samples import Samples
 from mien.geometry import Box
 from mien.labels import FERPLUS, Expression
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from mien.preprocess import Preprocess
 
 

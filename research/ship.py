@@ -15,11 +15,11 @@ from mien.media.atomic import atomic_write
 from mien.nn.onnx_session import open_session
 from mien.pipeline.classifier import calibrated
 from mien.weights.borrow import borrowed_tensors
-from mien.weights.export import export_onnx
 from mien.weights.fill import load_network
 from mien.weights.golden import Golden
 from mien.weights.half_precision import with_half_weights
 from mien.weights.manifest import SHIPPED, WeightsManifest, write_manifest
+from mien.weights.onnx_export import export_onnx
 from mien.weights.verify import torch_output
 
 HALF_TOLERANCE = 1e-3  # of a probability

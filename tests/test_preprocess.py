@@ -79,7 +79,7 @@ def test_training_augments_around_the_crop_of_prediction(
     astronaut: np.ndarray, recognizer: mien.Recognizer
 ) -> None:
     torch = pytest.importorskip("torch")
-    from mien.augment.transforms import RandomAffine, random_affine
+    from mien.augment.cropping import RandomAffine, random_affine
 
     points = np.array(recognizer.predict(astronaut)[0].landmarks)
     inputs = Preprocess(size_px=112)

@@ -14,7 +14,6 @@ import mien
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden"
 
-
 FIELDS = ("box", "detection", "landmarks", "pose", "expression")
 
 

@@ -150,10 +150,12 @@ def measured_again(measured: Measured, command: str) -> WeightsManifest:
         manifest,
         confidence_thresholds={
             name: replace(
-                of,
-                measured=selective([*others, *reported], of.threshold, manifest.temperature, priors[name], command),
+                stated,
+                measured=selective(
+                    [*others, *reported], stated.threshold, manifest.temperature, priors[name], command
+                ),
             )
-            for name, of in manifest.confidence_thresholds.items()
+            for name, stated in manifest.confidence_thresholds.items()
         },
         measured={"command": command}
         | {one.title: metrics_of(one, manifest.temperature, priors["default"], other) for one, other in pairs},
@@ -207,9 +209,9 @@ def metrics_of(
             for name in ("accuracy", "balanced_accuracy")
         },
         "recall": {
-            str(label): [round(of.recall, 3), of.count]
-            for label, of in zip(FERPLUS, metrics.classes, strict=True)
-            if of.recall is not None
+            str(label): [round(row.recall, 3), row.count]
+            for label, row in zip(FERPLUS, metrics.classes, strict=True)
+            if row.recall is not None
         },
     } | half
 
@@ -217,17 +219,18 @@ def metrics_of(
 def print_metrics(manifest: WeightsManifest) -> None:
     """The chosen numbers and every source, in percent."""
     print(f"{manifest.name} {manifest.identity}, tta {manifest.tta}, temperature {manifest.temperature}")
-    for name, of in manifest.confidence_thresholds.items():
-        print(f"{name}: threshold {of.threshold}")
-        for title, values in of.measured.items():
+    for name, stated in manifest.confidence_thresholds.items():
+        print(f"{name}: threshold {stated.threshold}")
+        for title, values in stated.measured.items():
             if title != "command":
                 print(f"  {title}: coverage {values['coverage']:.1%}, accuracy {values['accuracy']}, "
                       f"below {values['accuracy_below_threshold']}")  # fmt: skip
-    for title, of in manifest.measured.items():
+    for title, metrics in manifest.measured.items():
         if title != "command":
-            print(f"{title}: {of['accuracy']:.2%} / {of['balanced_accuracy']:.2%}, ECE {of['ece']:.1%}, "
-                  f"{of.get('half that chose nothing')}, "
-                  f"{ {label: round(100 * recall) for label, (recall, _) in of['recall'].items()} }")  # fmt: skip
+            recalls = {label: round(100 * recall) for label, (recall, _) in metrics["recall"].items()}
+            accuracies = f"{metrics['accuracy']:.2%} / {metrics['balanced_accuracy']:.2%}"
+            half = metrics.get("half that chose nothing")
+            print(f"{title}: {accuracies}, ECE {metrics['ece']:.1%}, {half}, {recalls}")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.weights.manifest import WeightsManifest, sha256
+from mien.media.file_state import sha256
+from mien.weights.manifest import WeightsManifest
 from research.fer.checkpoint import build, soup, votes_only
 from research.fer.suite import INPUTS, SUITE, load
 from research.ship import ship

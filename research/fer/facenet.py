@@ -198,7 +198,7 @@ class _FaceNet(nn.Module):
             raise OptionError(f"size_px is at least {LEAST_PX}, not {size_px}")
         self.size_px = size_px
         inputs = Preprocess(size_px=size_px)
-        mean, std = (torch.tensor(of).view(3, 1, 1) for of in (inputs.mean, inputs.std))
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (inputs.mean, inputs.std))
         self.register_buffer("scale", std * 255 / 128, persistent=False)
         self.register_buffer("shift", (mean * 255 - 127.5) / 128, persistent=False)
         self.image_backbone = inception_resnet_v1()

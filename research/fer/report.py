@@ -37,7 +37,6 @@ SHORT = {
     "sfew-val": "SFEW 2.0, Val",
     "muxspace-test": "muxspace, test people",
 }
-REPORTED = [name for name in SHORT if name not in SUITE]
 
 
 def rows_of(table: Iterable[Iterable[str]]) -> str:
@@ -64,8 +63,8 @@ def mean_balanced(manifest: WeightsManifest, half: bool = False) -> float:
     """Of the five sources; `half`: on the evaluation halves."""
     sources = [manifest.measured[ENTRIES[name].title] for name in SUITE]
     if half:
-        sources = [of["half that chose nothing"] for of in sources]
-    return float(np.mean([of["balanced_accuracy"] for of in sources]))
+        sources = [source["half that chose nothing"] for source in sources]
+    return float(np.mean([source["balanced_accuracy"] for source in sources]))
 
 
 def metrics_table(weights: str) -> str:
@@ -74,14 +73,15 @@ def metrics_table(weights: str) -> str:
     table = [["test images", "faces", "accuracy", "balanced accuracy", "calibration error",
               "evaluation half: accuracy", "balanced"]]  # fmt: skip
     for name, title in SHORT.items():
-        if (of := measured(manifest, name)) is None:
+        if (metrics := measured(manifest, name)) is None:
             continue
-        half = of.get("half that chose nothing")
-        intervals = of["interval_95"]
+        half = metrics.get("half that chose nothing")
+        intervals = metrics["interval_95"]
         table.append([
-            title, f"{of['images']:,}", f"**{percent(of['accuracy'])}** ({percent_range(intervals['accuracy'])})",
-            f"{percent(of['balanced_accuracy'])} ({percent_range(intervals['balanced_accuracy'])})",
-            percent(of["ece"]), percent(half["accuracy"]) if half else "all",
+            title, f"{metrics['images']:,}",
+            f"**{percent(metrics['accuracy'])}** ({percent_range(intervals['accuracy'])})",
+            f"{percent(metrics['balanced_accuracy'])} ({percent_range(intervals['balanced_accuracy'])})",
+            percent(metrics["ece"]), percent(half["accuracy"]) if half else "all",
             percent(half["balanced_accuracy"]) if half else "all",
         ])  # fmt: skip
     table.append(["mean of the five validation sources", "", "", f"**{percent(mean_balanced(manifest))}**", "", "",
@@ -97,10 +97,10 @@ def percent_range(interval: list[float]) -> str:
 def recall(weights: str) -> str:
     """Recall of each class in each source, with the number of faces."""
     manifest = load_manifest(weights)
-    there = {name: of for name in SHORT if (of := measured(manifest, name)) is not None}
+    there = {name: metrics for name in SHORT if (metrics := measured(manifest, name)) is not None}
     table = [["class", *(SHORT[name].partition(" (")[0] for name in there)]]
     for label in FERPLUS:
-        cells = [of["recall"].get(str(label)) for of in there.values()]
+        cells = [metrics["recall"].get(str(label)) for metrics in there.values()]
         table.append([str(label), *(f"{100 * cell[0]:.0f} ({cell[1]:,})" if cell else "" for cell in cells)])
     return rows_of(table)
 
@@ -111,11 +111,11 @@ def thresholds(weights: str) -> str:
     stated = manifest.confidence_thresholds["default"]
     table = [["evaluation images", "faces", "coverage", "selective accuracy", "accuracy below the threshold"]]
     for name, title in SHORT.items():
-        if (of := stated.measured.get(ENTRIES[name].title)) is not None:
-            table.append([title, f"{of['images']:,}", percent(of["coverage"]),
-                          percent(of["accuracy"], of["interval_95"].get("accuracy")),
-                          percent(of["accuracy_below_threshold"])])  # fmt: skip
-    each = ", ".join(f"`{name}` {of.threshold:.2f}" for name, of in manifest.confidence_thresholds.items())
+        if (metrics := stated.measured.get(ENTRIES[name].title)) is not None:
+            table.append([title, f"{metrics['images']:,}", percent(metrics["coverage"]),
+                          percent(metrics["accuracy"], metrics["interval_95"].get("accuracy")),
+                          percent(metrics["accuracy_below_threshold"])])  # fmt: skip
+    each = ", ".join(f"`{name}` {stated.threshold:.2f}" for name, stated in manifest.confidence_thresholds.items())
     return f"Thresholds: {each}. With the priors `default`:\n\n" + rows_of(table)
 
 
@@ -130,8 +130,8 @@ def comparison(_: str) -> str:
         each = [measured(manifest, name) for name in sources]
         table.append([network, f"`{weights}`", percent(mean_balanced(manifest)),
                       percent(mean_balanced(manifest, half=True)),
-                      *(f"{percent(of['accuracy'])} / {percent(of['balanced_accuracy'])}" if of else "-"
-                        for of in each)])  # fmt: skip
+                      *(f"{percent(one['accuracy'])} / {percent(one['balanced_accuracy'])}" if one else "-"
+                        for one in each)])  # fmt: skip
     return rows_of(table)
 
 

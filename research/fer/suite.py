@@ -27,7 +27,7 @@ from mien.geometry import Box
 from mien.labels import FERPLUS, Expression, LabelSet
 from mien.media.atomic import atomic_open
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called, upright_measure
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from mien.pipeline.turns import AnyRoll
 from mien.preprocess import Preprocess
 from research.held_out import muxspace

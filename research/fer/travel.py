@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from mien.media.atomic import atomic_write
+from mien.media.file_state import sha256
 from mien.prepared.store import PreparedStore, Shard, StoreHeader
-from mien.prepared.table import hash_of, shard_note, write_shard_table
+from mien.prepared.table import shard_note, write_shard_table
 
 COLUMNS = 8  # of a sheet, and rows
 LEFT_BEHIND = "landmarks"
@@ -80,7 +81,7 @@ def _unpacked(header: StoreHeader, shard: Shard, folder: Path, out: Path) -> Sha
         images_bytes=npy.tell(),
         images_sha256=hashlib.sha256(npy.getvalue()).hexdigest(),
         table_bytes=table.stat().st_size,
-        table_sha256=hash_of(table),
+        table_sha256=sha256(table),
     )
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mien.augment import transforms
+from mien.augment import cropping
 from mien.preprocess import Preprocess
 from mien.weights.fill import load_network
 from research.landmarks68.teacher import Faces, Teacher
 
-ALIGNED = transforms.RandomAffine(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
-MOVED = transforms.RandomAffine(rotate_deg=8, scale=(0.85, 1.1), shift=0.04, flip=0)
+ALIGNED = cropping.RandomAffine(rotate_deg=0, scale=(1.0, 1.0), shift=0, flip=0)
+MOVED = cropping.RandomAffine(rotate_deg=8, scale=(0.85, 1.1), shift=0.04, flip=0)
 INPUTS = Preprocess(size_px=96)
 
 
@@ -32,7 +32,7 @@ def normalised_error(
     faces: Faces,
     split: str,
     *,
-    placement: transforms.RandomAffine = ALIGNED,
+    placement: cropping.RandomAffine = ALIGNED,
     limit: int = 10**9,
 ) -> Tensor:
     """NME (N,) of at most `limit` faces of a split, evenly spaced."""
@@ -44,10 +44,10 @@ def normalised_error(
     errors = []
     for part in rows.split(128):
         canvas, points = faces.take(part)
-        crops, matrices = transforms.random_affine(
+        crops, matrices = cropping.random_affine(
             canvas, INPUTS.size_px, rng, placement, aligned_px=faces.store.aligned_px
         )
-        target = transforms.move_points(points, matrices) / INPUTS.size_px
+        target = cropping.move_points(points, matrices) / INPUTS.size_px
         eyes = (target[:, 36] - target[:, 45]).norm(dim=-1)
         errors.append((network((crops - mean) / std) - target).norm(dim=-1).mean(dim=1) / eyes)
     return torch.cat(errors)

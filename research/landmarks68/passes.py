@@ -20,7 +20,7 @@ from mien.faces.landmarks import BOX_GROWTH, Landmarks68Onnx, is_close
 from mien.geometry import Box, box_onto_square, five_points
 from mien.labels import FERPLUS
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, detector_called
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from mien.preprocess import Preprocess
 from research.fer.suite import ENTRIES, INPUTS, Entry
 

@@ -27,7 +27,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
-from mien.augment import transforms
+from mien.augment import colours, cropping, degradations, occlusion
 from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.mobilefacenet import MobileFaceNetConfig
 from mien.preprocess import Preprocess, aligned_side
@@ -41,27 +41,27 @@ INPUTS = Preprocess(size_px=CONFIG.size_px)
 MEAN, STD = (torch.tensor(values).view(3, 1, 1) for values in (INPUTS.mean, INPUTS.std))
 FEATURE_WEIGHT = 20.0  # of the teacher's features against the wing loss in pixels
 # No flips: the teacher locates flipped faces 6 % of the eye distance apart, and its own points are wanted.
-NEAR = transforms.RandomAffine(rotate_deg=14, scale=(0.78, 1.3), shift=0.06, flip=0.0)
-FAR = transforms.RandomAffine(rotate_deg=30, scale=(0.7, 2.1), shift=0.07, flip=0.0)
+NEAR = cropping.RandomAffine(rotate_deg=14, scale=(0.78, 1.3), shift=0.06, flip=0.0)
+FAR = cropping.RandomAffine(rotate_deg=30, scale=(0.7, 2.1), shift=0.07, flip=0.0)
 STAGES = ("conv_23", "conv_3", "conv_34", "conv_4", "conv_45", "conv_5")
 
 
-def placed(canvas: Tensor, points: Tensor, rng: Generator, how: transforms.RandomAffine) -> tuple[Tensor, Tensor]:
+def placed(canvas: Tensor, points: Tensor, rng: Generator, how: cropping.RandomAffine) -> tuple[Tensor, Tensor]:
     """Canvases (B, 3, S, S) and points in their pixels -> crops in 0..1, points as shares of the crop's side."""
     aligned_px = aligned_side(canvas.shape[-1])
-    crops, matrices = transforms.random_affine(canvas, CONFIG.size_px, rng, how, aligned_px=aligned_px)
-    return crops, transforms.move_points(points, matrices) / CONFIG.size_px
+    crops, matrices = cropping.random_affine(canvas, CONFIG.size_px, rng, how, aligned_px=aligned_px)
+    return crops, cropping.move_points(points, matrices) / CONFIG.size_px
 
 
 def corrupt(x: Tensor, rng: Generator) -> Tensor:
     """What cameras, compression and hands do to faces."""
-    x = transforms.colour(x, rng, brightness=0.4, contrast=0.4, channel_gain=0.15, gamma=0.3)
-    x = transforms.grey(x, rng, p=0.3)
-    x = transforms.low_resolution(x, rng, p=0.35, least_px=20)
-    x = transforms.blur(x, rng, p=0.15, sigma_px=2.5)
-    x = transforms.jpeg(x, rng, p=0.1, quality=(15, 70))
-    x = transforms.noise(x, rng, p=0.2, sigma=0.08)
-    return transforms.occlude(x, rng, p=0.2, area=(0.02, 0.2))
+    x = colours.colour(x, rng, brightness=0.4, contrast=0.4, channel_gain=0.15, gamma=0.3)
+    x = colours.grey(x, rng, p=0.3)
+    x = degradations.low_resolution(x, rng, p=0.35, least_px=20)
+    x = degradations.blur(x, rng, p=0.15, sigma_px=2.5)
+    x = degradations.jpeg(x, rng, p=0.1, quality=(15, 70))
+    x = degradations.noise(x, rng, p=0.2, sigma=0.08)
+    return occlusion.occlude(x, rng, p=0.2, area=(0.02, 0.2))
 
 
 def normalise(crops: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from mien.faces.pose import head_pose
 from mien.geometry import Box, box_onto_square
 from mien.media.images import read_image
 from mien.pipeline.detectors import yunet_slim
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from mien.preprocess import warp
 from research.held_out import muxspace
 

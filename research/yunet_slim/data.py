@@ -23,7 +23,7 @@ from PIL import Image
 from mien.datasets import dataset_info
 from mien.datasets.samples import Samples
 from mien.faces.centerface import CenterFaceDetector, default_file
-from mien.geometry import five_points
+from mien.geometry import box_array, five_points
 from research.held_out import muxspace
 
 MIN_SCORE = 0.5  # of the teacher for a face to be a label
@@ -58,7 +58,7 @@ def label(image: np.ndarray, teacher: CenterFaceDetector) -> tuple[np.ndarray, n
     faces = [face for face in teacher.detect(large) if face.score >= MIN_SCORE]
     if len(faces) != 1:
         return None
-    box = np.array([faces[0].box.left, faces[0].box.top, faces[0].box.right, faces[0].box.bottom])
+    (box,) = box_array([faces[0].box])
     return (box - margin) / scale, (np.array(faces[0].points) - margin) / scale
 
 

@@ -30,10 +30,10 @@ from mien.faces.centerface import CenterFaceDetector, default_file
 from mien.faces.passes import MultiPassDetector
 from mien.faces.pose import head_pose
 from mien.faces.yunet import SIDE_PX, YuNetDetector
-from mien.geometry import Box, iou, nms
+from mien.geometry import Box, box_array, iou, nms
 from mien.media.images import read_image
 from mien.pipeline.detectors import yunet_slim
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from research.held_out import muxspace
 from research.yunet_slim.composites import CompositeMaker, Source
 from research.yunet_slim.data import digest, image_files, is_held_out, padded, read_backgrounds, rendered_heads
@@ -123,8 +123,8 @@ def people(archive: Path, split: str, limit: int) -> tuple[Source, np.ndarray]:
         large, scale, margin = padded(image, 256)
         box = np.array([30.0, 30.0, 170.0, 190.0])
         if faces := teacher.detect(large):
-            best = max(faces, key=lambda face: face.box.area).box
-            box = (np.array([best.left, best.top, best.right, best.bottom]) - margin) / scale
+            (best,) = box_array([max(faces, key=lambda face: face.box.area).box])
+            box = (best - margin) / scale
         try:
             yaw = abs(head_pose(landmarker.locate(image, [Box(*box)])[0]).yaw_deg)
         except ValueError:

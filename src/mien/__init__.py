@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mien.evaluation.calibrate import calibrate as calibrate
     from mien.evaluation.evaluate import compare as compare
     from mien.evaluation.evaluate import evaluate as evaluate
-    from mien.evaluation.forms import export as export
+    from mien.evaluation.export import export as export
     from mien.evaluation.result import Comparison as Comparison
     from mien.evaluation.result import Evaluation as Evaluation
     from mien.explanation.explain import Explanation as Explanation
@@ -53,10 +53,10 @@ if TYPE_CHECKING:
     from mien.media.images import read_image as read_image
     from mien.models import build as build
     from mien.pipeline.batch import BatchOptions as BatchOptions
+    from mien.pipeline.loading import load as load
+    from mien.pipeline.loading import predict as predict
+    from mien.pipeline.loading import stream as stream
     from mien.pipeline.recognizer import Recognizer as Recognizer
-    from mien.pipeline.recognizer import load as load
-    from mien.pipeline.recognizer import predict as predict
-    from mien.pipeline.recognizer import stream as stream
     from mien.prepared.build import PreparationReport as PreparationReport
     from mien.prepared.build import prepare as prepare
     from mien.results import Face as Face
@@ -121,15 +121,15 @@ _PUBLIC = {
     "convert": "mien.weights.convert",
     "evaluate": "mien.evaluation.evaluate",
     "explain": "mien.explanation.explain",
-    "export": "mien.evaluation.forms",
-    "load": "mien.pipeline.recognizer",
+    "export": "mien.evaluation.export",
+    "load": "mien.pipeline.loading",
     "load_network": "mien.weights.fill",
-    "predict": "mien.pipeline.recognizer",
+    "predict": "mien.pipeline.loading",
     "predict_collection": "mien.distributed.predict",
     "prepare": "mien.prepared.build",
     "read_image": "mien.media.images",
     "report": "mien.analysis.report",
-    "stream": "mien.pipeline.recognizer",
+    "stream": "mien.pipeline.loading",
     "summarize": "mien.analysis.summary",
     "train": "mien.training.session",
     "verify": "mien.weights.verify",

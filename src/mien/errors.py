@@ -56,6 +56,11 @@ def shortened(value: object) -> str:
     return shown if len(shown) <= 80 else shown[:79] + "…"
 
 
+def unforeseen(error: Exception) -> str:
+    """The reason, in one line, why a file could not be read where the error is none of ours."""
+    return " ".join(f"could not be read ({type(error).__name__}: {error}); please report it".split())
+
+
 class UnknownNameError(OptionError, KeyError):
     """A name that does not exist. The message gives the nearest one that does."""
 

@@ -6,6 +6,7 @@ pixel: the centre of that pixel is (0.5, 0.5).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from mien.arguments import check_fields
 from mien.errors import check_option
+
+SIDES = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,6 +77,11 @@ class Box:
             min(max(self.right, 0.0), width),
             min(max(self.bottom, 0.0), height),
         )
+
+
+def box_array(boxes: Iterable[Box]) -> np.ndarray:
+    """Boxes as an array (N, 4) in the order of `SIDES`."""
+    return np.array([(box.left, box.top, box.right, box.bottom) for box in boxes]).reshape(-1, 4)
 
 
 def rotation_matrix(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
@@ -166,8 +174,8 @@ def quarter_turn(turns: int, width: float, height: float) -> np.ndarray:
 
 def transform_box(matrix: np.ndarray, box: Box) -> Box:
     """The box around a transformed box."""
-    corners = transform(matrix, np.array([[box.left, box.top], [box.right, box.bottom]]))
-    return Box(*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+    points = transform(matrix, np.array([[box.left, box.top], [box.right, box.bottom]]))
+    return Box(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:

@@ -180,7 +180,10 @@ def test_the_command_writes_a_page_of_one_table_or_two(tmp_path: Path, capsys: p
 
 
 def test_a_table_without_any_face_has_a_report() -> None:
-    Page(mien.report(arrow([row("a.jpg", None), row("b.jpg", None, error="broken")])).to_html())
+    page = Page(mien.report(arrow([row("a.jpg", None), row("b.jpg", None, error="broken")])).to_html())
+    assert page.open == []
+    assert "No face in the images was counted." in page.text
+    assert "b.jpgbroken" in page.text.replace("\n", "")
 
 
 def test_faces_without_an_expression_and_hostile_names_have_a_report() -> None:

@@ -7,10 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.augment import transforms
+from mien.augment import colours, cropping, degradations, occlusion
+from mien.augment.colours import ColorJitter
+from mien.augment.cropping import CenterCrop, RandomAffine, RandomResizedCrop
 from mien.augment.mixing import Mixup, mix
+from mien.augment.occlusion import RandomErasing
 from mien.augment.presets import PRESETS, Augmentation, plain
-from mien.augment.transforms import CenterCrop, ColorJitter, RandomAffine, RandomErasing, RandomResizedCrop
 from mien.preprocess import Preprocess
 
 
@@ -72,8 +74,8 @@ PLACES = [
 def test_points_follow_their_pixels_through_every_kind_of_crop(place: object, size: int) -> None:
     canvas = torch.zeros(24, 1, 192, 192, dtype=torch.uint8)
     canvas[:, :, 95:100, 85:90] = 255
-    crops, matrices = transforms.crop(canvas, size, rng(), place, aligned_px=112)
-    moved = transforms.move_points(torch.tensor([[87.5, 97.5]]).repeat(24, 1, 1), matrices)[:, 0]
+    crops, matrices = cropping.crop(canvas, size, rng(), place, aligned_px=112)
+    moved = cropping.move_points(torch.tensor([[87.5, 97.5]]).repeat(24, 1, 1), matrices)[:, 0]
     y, x = torch.meshgrid(torch.arange(size) + 0.5, torch.arange(size) + 0.5, indexing="ij")
     mass = crops[:, 0].float()
     centre = torch.stack([(mass * x).sum((1, 2)), (mass * y).sum((1, 2))], 1) / mass.sum((1, 2))[:, None]
@@ -84,8 +86,8 @@ def test_a_black_crop_shows_nothing_from_outside_the_aligned_face() -> None:
     canvas = torch.full((10, 1, 192, 192), 255, dtype=torch.uint8)
     canvas[:, :, 40:152, 40:152] = 100
     config = RandomResizedCrop(area=(1, 1), rotate_deg=45)
-    black, _ = transforms.random_resized_crop(canvas, 112, rng(), config)
-    shown, _ = transforms.random_resized_crop(canvas, 112, rng(), replace(config, black_border=False))
+    black, _ = cropping.random_resized_crop(canvas, 112, rng(), config)
+    shown, _ = cropping.random_resized_crop(canvas, 112, rng(), replace(config, black_border=False))
     assert black.max() <= 100 / 255 + 1e-4
     assert (black == 0).any()
     assert shown.max() > 0.99
@@ -104,7 +106,7 @@ def test_flipped_says_which_images_were_flipped() -> None:
     "config", [RandomErasing(), RandomErasing(uniform_ratio=True, noise=True, area=(0.02, 0.33))]
 )
 def test_erasing_covers_as_large_and_as_many_rectangles_as_told(config: RandomErasing) -> None:
-    x = transforms.erase_(torch.ones(400, 3, 64, 64), rng(), config)
+    x = occlusion.erase_(torch.ones(400, 3, 64, 64), rng(), config)
     gone = (x != 1).any(dim=1)
     share = gone.flatten(1).float().mean(dim=1)
     some = share > 0
@@ -125,19 +127,19 @@ def test_erasing_covers_as_large_and_as_many_rectangles_as_told(config: RandomEr
 def test_jitter_without_strength_changes_nothing_and_greys_by_luminance() -> None:
     x = torch.rand(6, 3, 8, 8, generator=rng())
     none = ColorJitter(brightness=0, contrast=0, saturation=0, hue=0)
-    torch.testing.assert_close(transforms.jitter(x, rng(), none), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(colours.jitter(x, rng(), none), x, atol=1e-5, rtol=0)
     torch.testing.assert_close(
-        transforms.jitter(x, rng(), replace(none, grey=1.0)), transforms.grey(x, rng(), p=1), atol=1e-5, rtol=0
+        colours.jitter(x, rng(), replace(none, grey=1.0)), colours.grey(x, rng(), p=1), atol=1e-5, rtol=0
     )
-    bgr = transforms.jitter(x, rng(), replace(none, grey=1.0, bgr=True))
-    torch.testing.assert_close(bgr, transforms.grey(x.flip(1), rng(), p=1), atol=1e-5, rtol=0)
+    bgr = colours.jitter(x, rng(), replace(none, grey=1.0, bgr=True))
+    torch.testing.assert_close(bgr, colours.grey(x.flip(1), rng(), p=1), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("only", ["brightness", "contrast", "saturation"])
 def test_each_jitter_is_its_formula(only: str) -> None:
     x = 0.3 + 0.2 * torch.rand(8, 3, 6, 6, generator=rng())  # far from the clip
     config = replace(ColorJitter(brightness=0, contrast=0, saturation=0, hue=0, p=1.0), **{only: 0.4})
-    y = transforms.jitter(x, rng(3), config)
+    y = colours.jitter(x, rng(3), config)
     grey = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
     start = {"brightness": torch.zeros(()), "contrast": grey.mean(dim=(2, 3), keepdim=True), "saturation": grey}[
         only
@@ -151,7 +153,7 @@ def test_each_jitter_is_its_formula(only: str) -> None:
 
 def test_hue_keeps_luminance() -> None:
     x = 0.4 + 0.2 * torch.rand(8, 3, 6, 6, generator=rng())
-    y = transforms.jitter(x, rng(), ColorJitter(brightness=0, contrast=0, saturation=0, hue=0.1, p=1.0))
+    y = colours.jitter(x, rng(), ColorJitter(brightness=0, contrast=0, saturation=0, hue=0.1, p=1.0))
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     torch.testing.assert_close((x * weights).sum(1), (y * weights).sum(1), atol=1e-3, rtol=0)
     assert (x - y).abs().max() > 0.01
@@ -159,7 +161,7 @@ def test_hue_keeps_luminance() -> None:
 
 def test_camera_noise_has_the_strength_of_its_own_resolution() -> None:
     x = torch.full((200, 3, 32, 32), 0.5)
-    y = transforms.camera_noise(x, rng(), p=0.25, sigma=0.02, at_px=32)
+    y = degradations.camera_noise(x, rng(), p=0.25, sigma=0.02, at_px=32)
     changed = (y != x).flatten(1).any(dim=1)
     assert 0.15 < changed.float().mean() < 0.35
     assert float((y - x)[changed].std()) == pytest.approx(0.02, abs=0.001)

@@ -270,18 +270,18 @@ def test_the_start_script_ends_with_how_to_go_on() -> None:
 
 
 def test_one_face_is_one_face() -> None:
-    from mien.cli.predict_table import Summary
+    from mien.cli.run_summary import RunSummary
 
-    summary = Summary(0)
+    summary = RunSummary(0)
     assert summary.sentence(None) == "0 faces in 0 images"
     summary.faces = summary.images = 1
     assert summary.sentence(None) == "1 face in 1 image"
 
 
 def test_a_folder_ends_with_the_counts_of_each_expression(recognizer: mien.Recognizer) -> None:
-    from mien.cli.predict_table import Summary
+    from mien.cli.run_summary import RunSummary
 
-    summary = Summary(2)
+    summary = RunSummary(2)
     assert summary.expressions() == []
     faces = tuple(recognizer.predict(EXAMPLES / "astronaut.jpg"))
     for name in "ab":

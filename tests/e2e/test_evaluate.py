@@ -77,7 +77,7 @@ def test_the_same_images_are_evaluated_under_corruptions(
     [
         (["--split", "train"], "has no 'train' split; it has test"),
         (["--weights", "defualt"], "Did you mean 'default'"),
-        (["--predictions", "absent.csv"], "absent.csv is no complete table that mien predict wrote"),
+        (["--predictions", "absent.csv"], "absent.csv does not exist; name a table that mien predict wrote"),
         (["--corruptions", "blurr"], "No corruption called 'blurr'. Did you mean 'blur'"),
         (
             ["--corruptions", "blur", "--predictions", "some.csv"],

@@ -14,7 +14,7 @@ import mien
 from mien.cli.app import run
 from mien.cli.predict_video import seconds
 from mien.draw.video import clock
-from mien.geometry import iou
+from mien.geometry import box_array, iou
 from tests.media.videos import write_video
 
 PHOTO = Path(__file__).parents[2] / "examples/astronaut.jpg"
@@ -87,8 +87,8 @@ def detail(image: np.ndarray) -> float:
 
 
 def iou_of(one: mien.Box, other: mien.Box) -> float:
-    corners = [np.array([box.left, box.top, box.right, box.bottom]) for box in (one, other)]
-    return float(iou(corners[0], corners[1][None])[0])
+    boxes = box_array([one, other])
+    return float(iou(boxes[0], boxes[1:])[0])
 
 
 def test_what_cannot_be_is_said(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,8 @@ from mien.explanation.maps import METHODS, check_methods, mean_of, resized
 from mien.explanation.measured import identity_of, measured_map
 from mien.explanation.occlusion import GRID, hidden, mixed, occlusion_map
 from mien.explanation.overlay import face_overlay, overlay
-from mien.weights.manifest import SHIPPED, load_manifest, sha256
+from mien.media.file_state import sha256
+from mien.weights.manifest import SHIPPED, load_manifest
 from tests.conftest import EXAMPLES
 
 FACE = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)

@@ -8,7 +8,7 @@ import pytest
 from mien.faces.roll import BINS, quarters, up_deg
 from mien.geometry import Box, quarter_turn, transform, transform_box
 from mien.pipeline.detectors import detector_called, upright_measure
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 
 
 @pytest.mark.parametrize("name", ["astronaut", "hopper"])

@@ -284,7 +284,8 @@ def test_damaged_files_of_any_kind_raise_nothing_but_image_errors(seed: int) -> 
     for offset in rng.integers(0, len(data), 12):
         data[offset] = int(rng.integers(0, 256))
     with contextlib.suppress(ImageError):
-        read_image(bytes(data))
+        image = read_image(bytes(data))
+        assert (image.dtype, image.shape[2:]) == (np.uint8, (3,))
 
 
 def test_bytes_are_read_too() -> None:

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from fractions import Fraction
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from PIL import Image
 
-from mien.errors import OptionError, VideoError
+from mien.errors import OptionError
 from mien.media import video
-from mien.media.animation import Animation, frames_of, is_video
-from mien.media.frames import Frame, FrameSource, Sampling
-from mien.media.grab import frames_at
+from mien.media.frames import Sampling
 from mien.media.seeking import StartPoint, start_point
 from mien.media.video import VideoFile, open_video
-from mien.media.work import in_background
-from tests.media.videos import number_of, numbered, with_display_matrix, write_video
-
-
-def read(path: Path, sampling: Sampling | None = None) -> tuple[list[Frame], str | None]:
-    """The frames up to the end or the damage, and what was wrong."""
-    frames = []
-    try:
-        for frame in frames_of(str(path), sampling):
-            frames.append(frame)
-    except VideoError as error:
-        return frames, error.reason
-    return frames, None
-
-
-def error_of(path: Path) -> str:
-    frames, error = read(path)
-    assert error is not None
-    return error
+from tests.media.videos import number_of, numbered, read, with_display_matrix, write_video
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "mov"])
@@ -222,111 +198,6 @@ def test_the_header_is_read_for_progress_only(tmp_path: Path) -> None:
     assert info.duration_s == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_truncated_video_ends_with_the_reason(tmp_path: Path) -> None:
-    for suffix, options in {"mp4": {"movflags": "faststart"}, "mkv": {}}.items():
-        path = write_video(tmp_path / f"a.{suffix}", 90, container=options, options={"g": "10"})
-        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-        frames, error = read(path)
-        assert 0 < len(frames) < 80
-        assert [number_of(frame.image) for frame in frames[:50]] == list(range(len(frames[:50])))
-        assert error is not None
-        assert "damaged" in error
-
-
-def test_a_damaged_video_ends_where_it_is_damaged(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (60, 120, 160, 3), dtype=np.uint8)
-    path = write_video(tmp_path / "a.mp4", list(noise), options={"g": "10", "threads": "1"})
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 40_000] = np.random.default_rng(1).bytes(40_000)  # several frames
-    path.write_bytes(data)
-    ends = [read(path) for _ in range(3)]
-    frames, error = ends[0]
-    assert 10 < len(frames) < 50
-    assert error is not None
-    assert "is damaged at" in error
-    assert {(len(each), reason) for each, reason in ends} == {(len(frames), error)}, "the same each time"
-
-
-def test_damage_right_after_the_first_frame_is_no_recording_from_the_middle(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (20, 120, 160, 3), dtype=np.uint8)
-    path = write_video(tmp_path / "a.mp4", list(noise), options={"threads": "1"})
-    with av.open(str(path)) as file:
-        second = next(packet for i, packet in enumerate(file.demux(video=0)) if i == 1)
-    data = bytearray(path.read_bytes())
-    data[second.pos : second.pos + second.size] = b"\x5a" * second.size
-    path.write_bytes(data)
-    _, error = read(path)
-    assert error is not None
-    assert "is damaged at 0.0 s" in error
-
-
-def test_a_video_without_a_complete_frame_is_truncated(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mkv", 60)
-    path.write_bytes(path.read_bytes()[:900])
-    assert "truncated" in error_of(path)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    for name in ("pipe.mp4", "pipe.gif", "pipe"):
-        os.mkfifo(tmp_path / name)
-        is_video(str(tmp_path / name))
-        with pytest.raises(VideoError, match="pipe"):
-            list(frames_of(str(tmp_path / name)))
-
-
-def test_a_transport_stream_is_known_by_its_packets(tmp_path: Path) -> None:
-    write_video(tmp_path / "a.ts", 5)
-    (tmp_path / "b.ts").write_text("export const G = 1;\n" * 50)
-    assert is_video(str(tmp_path / "a.ts"))
-    assert not is_video(str(tmp_path / "b.ts"))
-
-
-def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
-    cut = write_video(tmp_path / "cut.mp4", 30)
-    cut.write_bytes(cut.read_bytes()[:1500])
-    (tmp_path / "empty.mp4").write_bytes(b"")
-    (tmp_path / "text.mp4").write_text("not a video" * 100)
-    with av.open(str(tmp_path / "sound.mp4"), "w") as file:
-        stream = file.add_stream("aac", rate=16000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        frame.sample_rate, frame.pts = 16000, 0
-        file.mux(stream.encode(frame))
-        file.mux(stream.encode())
-    write_video(tmp_path / "raw.h264", 5)
-    with av.open(str(tmp_path / "none.mp4"), "w") as file:
-        stream = file.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        file.start_encoding()
-    reasons = {
-        "cut.mp4": "index (moov) is missing",
-        "empty.mp4": "is empty",
-        "text.mp4": "no video of a known format",
-        "sound.mp4": "audio only",
-        "raw.h264": "has no timestamps",
-        "none.mp4": "holds no video stream",
-        "absent.mp4": "no such file",
-    }
-    for name, reason in reasons.items():
-        assert reason in error_of(tmp_path / name), name
-    with pytest.raises(VideoError, match="is a folder"):
-        list(VideoFile(tmp_path))
-
-
-def test_an_absurd_header_changes_no_time(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mp4", 20)
-    data = bytearray(path.read_bytes())
-    for box, offset in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
-        start = data.index(box) + offset
-        data[start : start + 4] = (0x7FFFFFF0).to_bytes(4)
-    path.write_bytes(data)
-    frames, error = read(path)
-    assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(20)], abs=1e-3)
-    assert error is None
-    assert VideoFile(path).info().duration_s == pytest.approx(2 / 3)
-
-
 def test_frames_may_change_their_size(tmp_path: Path) -> None:
     small, large = tmp_path / "small.ts", tmp_path / "large.ts"
     write_video(small, 5)
@@ -339,32 +210,15 @@ def test_frames_may_change_their_size(tmp_path: Path) -> None:
     assert {frame.image.shape for frame in frames} == {(120, 160, 3), (240, 320, 3)}
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
-def test_animations_have_the_times_of_their_durations(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a.{suffix}"
-    images = [Image.fromarray(numbered(10 * i)) for i in range(4)]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=[100, 250, 50, 100], lossless=True)
-    frames, error = read(path)
-    assert error is None
-    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.35, 0.4])
-    assert [number_of(frame.image) for frame in frames] == pytest.approx([0, 10, 20, 30], abs=1)
-    assert is_video(str(path))
-    assert isinstance(frames_of(str(path)), Animation)
-    path.write_bytes(path.read_bytes()[:-300])
-    frames, error = read(path)
-    assert error is not None or len(frames) < 4
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    def megabytes() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
-
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
-def test_single_frames_of_animations_are_those_of_their_times(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a.{suffix}"
-    first, *others = (Image.fromarray(np.full((64, 64, 3), 60 * i, np.uint8)) for i in range(4))
-    first.save(path, save_all=True, append_images=others, duration=[10, 300, 40, 100], lossless=True)
-    frames, _ = read(path)
-    grabbed = list(frames_at(path, [frames[3].time_s, frames[1].time_s]))
-    assert [time_s for time_s, _ in grabbed] == [frames[1].time_s, frames[3].time_s]
-    for (_, image), index in zip(grabbed, (1, 3), strict=True):
-        np.testing.assert_array_equal(image, frames[index].image)
+    large = partial(numbered, width=640, height=480)
+    path = write_video(tmp_path / "a.mp4", 300, image_of=large, options={"preset": "ultrafast"})
+    sizes = [megabytes() for _ in VideoFile(path)]
+    assert sizes[-1] - sizes[50] < 50, "each frame has 0.46 MB as the decoder holds it"
 
 
 def test_matroska_frames_before_time_zero_are_counted_and_not_examined(tmp_path: Path) -> None:
@@ -385,67 +239,3 @@ def test_matroska_frames_before_time_zero_are_counted_and_not_examined(tmp_path:
     assert [frame.index for frame in frames] == [number_of(frame.image) for frame in frames] == list(range(3, 20))
     assert frames[0].time_s == pytest.approx(0.0, abs=1e-3)
     assert [frame.index for frame in read(path, Sampling(every=6))[0]] == [6, 12, 18]
-
-
-@pytest.mark.parametrize("suffix", ["avi", "wmv"])
-def test_times_that_go_back_are_told_with_the_remedy(tmp_path: Path, suffix: str) -> None:
-    """H.264 that is stored in another order than it is shown, in containers that state only the first."""
-    error = error_of(write_video(tmp_path / f"a.{suffix}", 20, options={"bf": "2"}))
-    assert "does not say when frames are shown" in error
-    assert "ffmpeg -i OLD NEW.mp4" in error
-
-
-def test_the_still_image_of_an_animated_png_is_no_frame(tmp_path: Path) -> None:
-    """It is for what cannot show animations; a browser begins with the second image, at 0 s."""
-    path = tmp_path / "a.png"
-    images = [Image.fromarray(numbered(10 * i)) for i in range(4)]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=[300, 500, 700], default_image=True)
-    frames, _ = read(path)
-    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.3, 0.8])
-    assert [number_of(frame.image) for frame in frames] == pytest.approx([10, 20, 30], abs=1)
-    assert Animation(path).info().frames == 3
-
-
-def test_stills_are_no_videos(tmp_path: Path) -> None:
-    for suffix in ("gif", "webp", "png", "jpg"):
-        path = tmp_path / f"a.{suffix}"
-        Image.fromarray(numbered(0)).save(path)
-        assert not is_video(str(path))
-    assert is_video("talk.MP4")
-    nameless = tmp_path / "recording"
-    nameless.write_bytes(write_video(tmp_path / "a.mp4", 2).read_bytes())
-    assert is_video(str(nameless))
-    assert not is_video(str(tmp_path / "absent"))
-
-
-def test_sources_follow_the_protocol() -> None:
-    assert isinstance(VideoFile("a.mp4"), FrameSource)
-    assert isinstance(Animation("a.gif"), FrameSource)
-
-
-def test_decoding_in_the_background_keeps_order_and_errors_and_ends() -> None:
-    def failing() -> list[int]:
-        yield from range(3)
-        raise VideoError("a.mp4", "is damaged")
-
-    threads = threading.active_count()
-    broken = in_background(failing(), ahead=1)
-    assert list(islice(broken, 3)) == [0, 1, 2]
-    with pytest.raises(VideoError):
-        next(broken)
-    assert list(in_background(range(100), ahead=3)) == list(range(100))
-    endless = in_background(iter(int, 1), ahead=2)
-    assert next(endless) == 0
-    endless.close()
-    assert threading.active_count() == threads
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
-def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
-    def megabytes() -> float:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
-
-    large = partial(numbered, width=640, height=480)
-    path = write_video(tmp_path / "a.mp4", 300, image_of=large, options={"preset": "ultrafast"})
-    sizes = [megabytes() for _ in VideoFile(path)]
-    assert sizes[-1] - sizes[50] < 50, "each frame has 0.46 MB as the decoder holds it"

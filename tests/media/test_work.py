@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from mien.errors import OptionError
+from mien.errors import OptionError, VideoError
 from mien.media.atomic import atomic_open, atomic_write
 from mien.media.resume import differences
-from mien.media.work import map_bounded, map_processes
+from mien.media.work import in_background, map_bounded, map_processes
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
@@ -75,3 +77,20 @@ def test_differences_name_every_changed_value() -> None:
         "gone was null, now absent",
         'added was absent, now ""',
     ]
+
+
+def test_decoding_in_the_background_keeps_order_and_errors_and_ends() -> None:
+    def failing() -> Iterator[int]:
+        yield from range(3)
+        raise VideoError("a.mp4", "is damaged")
+
+    threads = threading.active_count()
+    broken = in_background(failing(), ahead=1)
+    assert list(islice(broken, 3)) == [0, 1, 2]
+    with pytest.raises(VideoError):
+        next(broken)
+    assert list(in_background(range(100), ahead=3)) == list(range(100))
+    endless = in_background(iter(int, 1), ahead=2)
+    assert next(endless) == 0
+    endless.close()
+    assert threading.active_count() == threads

@@ -10,6 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 
+from mien.errors import VideoError
+from mien.media.animation import frames_of
+from mien.media.frames import Frame, Sampling
+
 TIME_BASE = Fraction(1, 30000)
 
 
@@ -74,3 +78,21 @@ def with_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> Path:
     data[start : start + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
+
+
+def read(path: Path, sampling: Sampling | None = None) -> tuple[list[Frame], str | None]:
+    """The frames up to the end or the damage, and what was wrong."""
+    frames = []
+    try:
+        for frame in frames_of(str(path), sampling):
+            frames.append(frame)
+    except VideoError as error:
+        return frames, error.reason
+    return frames, None
+
+
+def error_of(path: Path) -> str:
+    """What is wrong with a video."""
+    frames, error = read(path)
+    assert error is not None
+    return error

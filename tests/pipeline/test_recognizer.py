@@ -23,7 +23,7 @@ from mien.errors import ImageError, InputError, OptionError, UnknownNameError
 from mien.faces import Detection
 from mien.geometry import Box
 from mien.labels import FERPLUS, RAF_DB
-from mien.pipeline import recognizer as module
+from mien.pipeline import loading as module
 from mien.pipeline.classifier import ExpressionNetwork, calibrated
 from mien.pipeline.recognizer import Recognizer
 from mien.weights.manifest import SHIPPED, ConfidenceThreshold

@@ -9,8 +9,9 @@ import numpy as np
 from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Collector, Samples
 from mien.labels import RAF_DB
+from mien.media.file_state import sha256
 from mien.prepared.store import Shard, StoreHeader
-from mien.prepared.table import hash_of, table_of, write_shard_table
+from mien.prepared.table import table_of, write_shard_table
 from tests.datasets.distributions import image
 
 SIDE = 48
@@ -66,7 +67,7 @@ def store(
         }
         write_shard_table(out / f"{number:05d}.parquet", table_of(samples, rows, measured), {"channels": channels})
         files = [out / f"{number:05d}{suffix}" for suffix in (".npy", ".parquet")]
-        (pb, ph), (tb, th) = ((file.stat().st_size, hash_of(file)) for file in files)
+        (pb, ph), (tb, th) = ((file.stat().st_size, sha256(file)) for file in files)
         shards.append(
             Shard(name=f"{number:05d}", rows=len(rows), channels=channels, images_bytes=pb, images_sha256=ph,
                   table_bytes=tb, table_sha256=th)

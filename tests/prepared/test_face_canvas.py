@@ -7,7 +7,7 @@ from mien.errors import OptionError
 from mien.faces import Detection
 from mien.faces.pose import head_pose
 from mien.geometry import Box, five_points
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from mien.prepared.face_canvas import CanvasMaker, CanvasSettings
 from mien.preprocess import TEMPLATES
 

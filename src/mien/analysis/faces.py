@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mien.errors import InputError, OptionError
+from mien.geometry import SIDES
 from mien.labels import LabelSet
 from mien.media.images import VIDEO_SUFFIXES
 from mien.pipeline.read import read_columns, with_contract
@@ -153,7 +154,7 @@ def _deduplicated(columns: pa.Table, labels: LabelSet) -> tuple[pa.Table, int]:
     Raises `InputError` where rows of one face of one frame are not the same.
     """
     names = ["source", "frame", "face", "track"]
-    values = ["left", "top", "right", "bottom", "expression", *(f"p_{label}" for label in labels)]
+    values = [*SIDES, "expression", *(f"p_{label}" for label in labels)]
     rows = columns.select([*names, *values]).append_column("row", pa.array(np.arange(len(columns))))
     rows = rows.filter(pc.is_valid(rows["frame"]))
     faces = rows.group_by(names).aggregate([("row", "min"), ("row", "max")])

@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.analysis.faces import FaceTable
 from mien.errors import InputError, MienError
+from mien.geometry import SIDES
 from mien.media.grab import frames_at
 from mien.media.images import read_image
 from mien.results import FLAGS
@@ -125,7 +126,7 @@ def _read(faces: FaceTable, path: Path, rows: list[int]) -> list[tuple[int, np.n
 
 def _crop(faces: FaceTable, row: int, image: np.ndarray) -> np.ndarray:
     """The square around the box, as far as the image goes. Raises `InputError` for a box outside the image."""
-    left, top, right, bottom = (faces.columns[side][row].as_py() for side in ("left", "top", "right", "bottom"))
+    left, top, right, bottom = (faces.columns[side][row].as_py() for side in SIDES)
     half = (0.5 + _MARGIN) * max(right - left, bottom - top)
     x, y = (left + right) / 2, (top + bottom) / 2
     height, width = image.shape[:2]

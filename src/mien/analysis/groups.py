@@ -10,7 +10,7 @@ from mien.analysis.faces import FaceTable
 from mien.analysis.shares import LEAST_UNITS, shares, student_factor
 from mien.analysis.summary import ExpressionSummary, image_summary, time_blocks, video_summary
 from mien.errors import OptionError
-from mien.geometry import iou
+from mien.geometry import SIDES, iou
 from mien.metrics.resampling import bootstrap_each
 
 MOST_GROUPS = 24
@@ -168,5 +168,5 @@ def agreement(first: FaceTable, second: FaceTable) -> Agreement | None:
 
 def _boxes(faces: FaceTable) -> np.ndarray:
     """(N, 4); zeros where there is no face."""
-    sides = [faces.columns[side].to_numpy(zero_copy_only=False) for side in ("left", "top", "right", "bottom")]
+    sides = [faces.columns[side].to_numpy(zero_copy_only=False) for side in SIDES]
     return np.nan_to_num(np.stack([np.asarray(side, dtype=np.float64) for side in sides], axis=1))

@@ -15,11 +15,13 @@ import torch
 from torch import Generator, Tensor
 
 from mien import plugins
-from mien.augment import transforms
+from mien.augment import colours, cropping, degradations, occlusion
+from mien.augment.colours import ColorJitter
+from mien.augment.cropping import CenterCrop, RandomAffine, RandomResizedCrop
 from mien.augment.lighting import side_light
 from mien.augment.mixing import Mix, Mixup, mix
 from mien.augment.moving import moved
-from mien.augment.transforms import CenterCrop, ColorJitter, RandomAffine, RandomErasing, RandomResizedCrop
+from mien.augment.occlusion import RandomErasing
 from mien.errors import OptionError
 from mien.preprocess import Preprocess, aligned_side
 
@@ -50,7 +52,7 @@ class Augmentation:
     inputs: Preprocess  # size, normalisation and colour order of the network
     crop: CenterCrop | RandomAffine | RandomResizedCrop = CenterCrop()
     jitter: ColorJitter | None = None
-    brightness: float = 0.0  # `transforms.colour`: brightness,
+    brightness: float = 0.0  # `colours.colour`: brightness,
     contrast: float = 0.0  # contrast,
     channel_gain: float = 0.0  # a gain per channel,
     gamma: float = 0.0  # and a gamma, each uniform within 1 +- strength
@@ -89,7 +91,7 @@ class Augmentation:
             x, matrices[rows] = self._changed(canvases[rows], rng)
             self._normalise(x, images[rows])
             if self.erase:
-                transforms.erase_(images[rows], rng, self.erase)
+                occlusion.erase_(images[rows], rng, self.erase)
         if self.mix is None:
             return Augmented(images, targets, matrices)
         images, mixed = mix(images, rng, self.mix, groups=groups)
@@ -97,15 +99,15 @@ class Augmentation:
 
     def _changed(self, canvases: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         aligned_px = aligned_side(canvases.shape[-1])
-        x, matrices = transforms.crop(canvases, self.inputs.size_px, rng, self.crop, aligned_px=aligned_px)
+        x, matrices = cropping.crop(canvases, self.inputs.size_px, rng, self.crop, aligned_px=aligned_px)
         if not self._changes:
             return x, matrices
         x = x.expand(-1, 3, -1, -1)
         x = x.float().div_(255) if x.dtype == torch.uint8 else x
         if self.jitter:
-            x = transforms.jitter(x, rng, self.jitter)
+            x = colours.jitter(x, rng, self.jitter)
         if self.brightness or self.contrast or self.channel_gain or self.gamma:
-            x = transforms.colour(
+            x = colours.colour(
                 x,
                 rng,
                 brightness=self.brightness,
@@ -116,19 +118,19 @@ class Augmentation:
         if self.side_light:
             x = side_light(x, rng, p=self.side_light, strength=self.side_light_strength)
         if self.grey:
-            x = transforms.grey(x, rng, p=self.grey)
+            x = colours.grey(x, rng, p=self.grey)
         if self.low_resolution:
-            x = transforms.low_resolution(x, rng, p=self.low_resolution, least_px=self.least_px)
+            x = degradations.low_resolution(x, rng, p=self.low_resolution, least_px=self.least_px)
         if self.blur:
-            x = transforms.blur(x, rng, p=self.blur, sigma_px=self.blur_sigma_px)
+            x = degradations.blur(x, rng, p=self.blur, sigma_px=self.blur_sigma_px)
         if self.jpeg:
-            x = transforms.jpeg(x, rng, p=self.jpeg, quality=self.jpeg_quality)
+            x = degradations.jpeg(x, rng, p=self.jpeg, quality=self.jpeg_quality)
         if self.noise:
-            x = transforms.noise(x, rng, p=self.noise, sigma=self.noise_sigma)
+            x = degradations.noise(x, rng, p=self.noise, sigma=self.noise_sigma)
         if self.camera_noise:
-            x = transforms.camera_noise(x, rng, p=self.camera_noise, sigma=self.camera_sigma, at_px=aligned_px)
+            x = degradations.camera_noise(x, rng, p=self.camera_noise, sigma=self.camera_sigma, at_px=aligned_px)
         if self.occlude:
-            x = transforms.occlude(x, rng, p=self.occlude, area=self.occlude_area)
+            x = occlusion.occlude(x, rng, p=self.occlude, area=self.occlude_area)
         return x, matrices
 
     @property

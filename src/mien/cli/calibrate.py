@@ -69,9 +69,9 @@ def _before_and_after(result: CalibrationResult) -> Table:
     table = _table("set", "", "images", "accuracy", "balanced", "ECE", "log loss")
     for title, after in result.calibration.after.items():
         first = [title, "before", str(after["images"])]
-        for of in (result.calibration.before[title], after):
-            shares = [f"{of[key]:.1%}" for key in ("accuracy", "balanced_accuracy", "ece")]
-            table.add_row(*first, *shares, f"{of['log_loss']:.3f}")
+        for metrics in (result.calibration.before[title], after):
+            shares = [f"{metrics[key]:.1%}" for key in ("accuracy", "balanced_accuracy", "ece")]
+            table.add_row(*first, *shares, f"{metrics['log_loss']:.3f}")
             first = ["", "after", ""]
     return table
 
@@ -81,10 +81,10 @@ def _thresholds(result: CalibrationResult, accuracy: float) -> Table:
     table = _table("priors", "strength", f"threshold for {accuracy:.0%}", "set", "coverage", "accuracy")
     for name, stated in result.calibration.thresholds.items():
         first = [name, f"{result.calibration.strengths[name]:+.2f}", f"{stated.threshold:.2f}"]
-        for title, of in stated.measured.items():
-            if isinstance(of, dict):
-                right = "-" if of["accuracy"] is None else f"{of['accuracy']:.1%}"
-                table.add_row(*first, title.removesuffix(", other half"), f"{of['coverage']:.1%}", right)
+        for title, metrics in stated.measured.items():
+            if isinstance(metrics, dict):
+                right = "-" if metrics["accuracy"] is None else f"{metrics['accuracy']:.1%}"
+                table.add_row(*first, title.removesuffix(", other half"), f"{metrics['coverage']:.1%}", right)
                 first = ["", "", ""]
     return table
 

@@ -18,7 +18,7 @@ import typer
 from mien.cli.options import Overwrite, Priors, Tta, Weights
 
 if TYPE_CHECKING:
-    from mien.cli.predict_table import Summary
+    from mien.cli.run_summary import RunSummary
     from mien.media.frames import FrameSource
     from mien.pipeline.recognizer import Recognizer
 
@@ -63,7 +63,7 @@ def predict_live(
 ) -> int:
     """Also for `mien predict` of a camera or stream. `loading`: of `mien.load`; `options`: of `run_live`."""
     from mien.media.live import LiveStream
-    from mien.pipeline.recognizer import load
+    from mien.pipeline.loading import load
 
     stream = LiveStream(source)
     view = "none" if as_json and view == "auto" else view
@@ -86,7 +86,8 @@ def run_live(
 ) -> int:
     """Predict a live source until it ends, the person ends it, or it breaks off (1)."""
     from mien.cli.live_view import open_view
-    from mien.cli.predict_table import Summary, one_line
+    from mien.cli.run_summary import RunSummary
+    from mien.cli.terminal import one_line, warn
     from mien.media.frames import Sampling
     from mien.media.live import NewestFrames
     from mien.media.recording import Recording
@@ -95,7 +96,7 @@ def run_live(
 
     Sampling(fps=fps, end_s=seconds)  # raises for values that cannot be
     _check_record(record, overwrite=overwrite)
-    summary, last_s = Summary(0), 0.0
+    summary, last_s = RunSummary(0), 0.0
     with ExitStack() as stack:
         table = stack.enter_context(LiveTable(output, recognizer.labels, overwrite=overwrite)) if output else None
         recording = stack.enter_context(Recording(record)) if record else None
@@ -116,7 +117,7 @@ def run_live(
                 rate = newest.given / max(time.monotonic() - begin, 1e-3)
                 status = f"{last_s:.1f} s, {rate:.1f} frames/s, {newest.dropped} dropped"
                 if result.error is not None:
-                    print(f"mien: {one_line(result.source)}: {result.error}", file=sys.stderr)  # noqa: T201
+                    warn(f"{one_line(result.source)}: {result.error}")
                 elif not shown.show(result, status + (", recording" if recording else "")):
                     break
         except KeyboardInterrupt:
@@ -156,7 +157,7 @@ def _interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _conclude(summary: Summary, output: Path | None, seconds: float, dropped: int, record: Path | None) -> None:
+def _conclude(summary: RunSummary, output: Path | None, seconds: float, dropped: int, record: Path | None) -> None:
     from mien.cli.output import counted
 
     lines = [f"{counted(summary.frames, 'frame')} in {seconds:.1f} s ({dropped:,} dropped)"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +53,7 @@ def explain(
     0: done; 1: the image could not be read, or has no face.
     """
     from mien.cli.output import check_output_files, writing
+    from mien.cli.terminal import warn
     from mien.errors import OptionError
     from mien.explanation.arrays import save_arrays
     from mien.explanation.explain import explain
@@ -75,10 +75,10 @@ def explain(
         raise OptionError(f"{npz}: arrays are written as .npz")
     pixels, frames = read_first_frame(image)
     if frames > 1:
-        print(f"mien: {image}: only the first of {frames} images in it is explained", file=sys.stderr)  # noqa: T201
+        warn(f"{image}: only the first of {frames} images in it is explained")
     explanations = explain(pixels, weights=several, methods=method, label=label, detect=detect)
     if not explanations:
-        print(f"mien: {image}: no face detected", file=sys.stderr)  # noqa: T201
+        warn(f"{image}: no face detected")
         return 1
     if output is not None:
         with writing(output):

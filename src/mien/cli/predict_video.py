@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import typer
 
-from mien.cli.predict_table import end_of_path, one_line, plain_console
+from mien.cli.terminal import end_of_path, one_line, plain_console
 from mien.draw.video import clock
 from mien.results import VideoFrame
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -13,7 +11,7 @@ from rich.text import Text
 
 from mien.analysis.summary import COUNTED, ExpressionSummary, TableSummary
 from mien.cli.output import counted
-from mien.cli.predict_table import one_line
+from mien.cli.terminal import end_of_path, is_bounded, one_line, plain_console
 from mien.draw.palette import colours_of
 from mien.draw.video import clock
 
@@ -24,8 +22,7 @@ _BAR_FROM = 8  # cells below which there is no bar
 
 def print_summary(summary: TableSummary) -> None:
     """Everything, cut to the terminal's width; as wide as need be where the output is no terminal."""
-    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-    console = Console(width=None if terminal else 1_000_000, highlight=False)
+    console = plain_console()
     bounded = False  # whether any interval was shown
     if len(summary.videos) > _MOST_VIDEOS:
         _heading(console, "videos", f"{len(summary.videos)}")
@@ -86,7 +83,7 @@ def _expressions(console: Console, unit: ExpressionSummary) -> bool:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     colours = colours_of([one.expression for one in unit.expressions])
     names = max(cell_len(one.expression) for one in unit.expressions)
-    bar = min(_BAR, console.width - names - 34) if console.width < 1_000_000 else 0
+    bar = min(_BAR, console.width - names - 34) if is_bounded(console) else 0
     for one in unit.expressions:
         amount = f"{one.amount:,.1f} s" if unit.counted_s is not None else f"{one.amount:,.0f}"
         filled = Text("█" * round(bar * (one.share or 0)), colours[one.expression]) if bar >= _BAR_FROM else Text()
@@ -166,25 +163,21 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
         columns = {
             "track": [str(unit.track) for unit in units],
             "seen": [_seen(unit) for unit in units],
-            "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
-            "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
-            "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
+            **_seconds(units),
             "changes/min": [
                 "–" if unit.changes_per_minute is None else f"{unit.changes_per_minute:.1f}" for unit in units
             ],
         }
     elif units[0].kind == "video":
         columns = {
-            "video": [_end(one_line(unit.source), 30) for unit in units],
+            "video": [end_of_path(one_line(unit.source), 30) for unit in units],
             "faces seen": [f"{unit.seen_s:,.1f} s" for unit in units],
-            "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
-            "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
-            "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
+            **_seconds(units),
             "errors": [f"{unit.failed:,}" for unit in units],
         }
     else:
         columns = {
-            "folder": [_end(one_line(unit.source), 30) for unit in units],
+            "folder": [end_of_path(one_line(unit.source), 30) for unit in units],
             "images": [f"{unit.files:,}" for unit in units],
             "faces": [f"{unit.faces:,}" for unit in units],
             "counted": [f"{unit.counted:,}" for unit in units],
@@ -198,6 +191,15 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
         if all(cell.split()[0] in ("0", "0.0") for cell in columns.get(name, ()))
     ]
     return {name: cells for name, cells in columns.items() if name not in empty}
+
+
+def _seconds(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
+    """What was counted of tracks or videos, and what was left out."""
+    return {
+        "counted": [f"{unit.counted_s:,.1f} s" for unit in units],
+        "uncertain": [f"{unit.uncertain_s:,.1f} s" for unit in units],
+        "flagged": [f"{unit.flagged_s:,.1f} s" for unit in units],
+    }
 
 
 def _seen(track: ExpressionSummary) -> str:
@@ -230,7 +232,3 @@ def _share(share: float | None) -> str:
 
 def _bounds(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"({100 * low:.0f}–{100 * high:.0f})"
-
-
-def _end(text: str, width: int) -> str:
-    return text if len(text) <= width else "…" + text[1 - width :]

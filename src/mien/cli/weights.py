@@ -42,9 +42,9 @@ def list_weights(
     for name, manifest in own or [(name, load_manifest(name)) for name in shipped_names()]:
         network = ", ".join(filter(None, [manifest.network, _classes(manifest)]))
         table.add_row(Text.assemble((name, "bold"), f" ({network})" if network != name else ""))
-        for title, of in manifest.measured.items():
-            if isinstance(of, dict) and "accuracy" in of:
-                shares = [_percent(of.get(key)) for key in ("accuracy", "balanced_accuracy")]
+        for title, metrics in manifest.measured.items():
+            if isinstance(metrics, dict) and "accuracy" in metrics:
+                shares = [_percent(metrics.get(key)) for key in ("accuracy", "balanced_accuracy")]
                 table.add_row(f"  {title}", *shares)
     Console().print(table)
 
@@ -156,7 +156,7 @@ def export_command(
 ) -> None:
     """Export weights to ONNX, OpenVINO or torch.export, in any precision, checked against torch on real faces."""
     from mien.cli.progress import progress
-    from mien.evaluation.forms import export
+    from mien.evaluation.export import export
 
     with progress("exporting", quiet=quiet) as bar:
         manifest = export(weights, to=to, precision=precision, out=out, prepared=prepared, progress=bar)

@@ -18,7 +18,8 @@ from mien.distributed.storage import Storage
 from mien.errors import OptionError, UnknownNameError, check_option
 from mien.media.frames import Sampling
 from mien.media.work import Progress, no_progress
-from mien.pipeline.recognizer import Recognizer, load
+from mien.pipeline.loading import load
+from mien.pipeline.recognizer import Recognizer
 
 ENGINES = ("ray", "local")
 IMAGES_PER_PART = 1000

@@ -79,7 +79,7 @@ def calibrate(
         | ({"command": command} if command else {})
         for title, part in zip(titles, parts, strict=True)
     }
-    kept = {title: of for title, of in manifest.measured.items() if not title.startswith(tuple(measured))}
+    kept = {title: value for title, value in manifest.measured.items() if not title.startswith(tuple(measured))}
     manifest = write_manifest(replace(calibration.applied(manifest), measured=measured | kept))
     images = {title: part.chosen for title, part in zip(titles, parts, strict=True)}
     return CalibrationResult(manifest=manifest, calibration=calibration, images=images)

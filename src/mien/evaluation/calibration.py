@@ -157,12 +157,12 @@ def operating_points(
     strengths = sorted(STRENGTHS.tolist(), key=abs)
     predicted = {k: [(one.restricted + prior(frequencies, k)).argmax(axis=1) for one in sets] for k in strengths}
     accuracy = {
-        k: float(np.mean([(p == one.truth).mean() for p, one in zip(of, sets, strict=True)]))
-        for k, of in predicted.items()
+        k: float(np.mean([(p == one.truth).mean() for p, one in zip(predictions, sets, strict=True)]))
+        for k, predictions in predicted.items()
     }
     balanced = {
-        k: float(np.mean([balanced_accuracy(one.truth, p) for p, one in zip(of, sets, strict=True)]))
-        for k, of in predicted.items()
+        k: float(np.mean([balanced_accuracy(one.truth, p) for p, one in zip(predictions, sets, strict=True)]))
+        for k, predictions in predicted.items()
     }
     near = [k for k in strengths if accuracy[k] >= max(accuracy.values()) - within]
     chosen = {

@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from mien.errors import UnknownNameError, check_option
 from mien.geometry import five_points
+from mien.media.images import is_grey
 from mien.preprocess import BOX, Preprocess
 
 MASKS = ((150, 190, 215), (225, 225, 225), (35, 35, 40))  # surgical blue, white, black cloth
@@ -113,7 +114,7 @@ def _motion(image: np.ndarray, region: FaceRegion, share: float, rng: np.random.
 
 def _noise(image: np.ndarray, region: FaceRegion, sigma: float, rng: np.random.Generator) -> np.ndarray:
     """Gaussian noise in every pixel, standard deviation in levels of 255; grey in grey images."""
-    channels = 1 if _is_grey(image) else 3
+    channels = 1 if is_grey(image) else 3
     grain = rng.standard_normal((*image.shape[:2], channels), dtype=np.float32) * np.float32(sigma)
     return np.rint(image + grain).clip(0, 255).astype(np.uint8)
 
@@ -208,10 +209,6 @@ def _grey(image: np.ndarray, region: FaceRegion, share: float, rng: np.random.Ge
     return np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
 
 
-def _is_grey(image: np.ndarray) -> bool:
-    return bool((image == image[..., :1]).all())
-
-
 def _painted(image: np.ndarray, polygons: list[np.ndarray], colour: tuple[int, ...], opacity: float) -> np.ndarray:
     """Polygons (P, 2) in image pixels filled with a colour, smooth at their edges; grey in grey images."""
     height, width = image.shape[:2]
@@ -227,7 +224,7 @@ def _painted(image: np.ndarray, polygons: list[np.ndarray], colour: tuple[int, .
         draw.polygon([tuple(point) for point in points.tolist()], fill=255)
     cover = np.asarray(fine.reduce(SUPERSAMPLING), dtype=np.float32)[..., None] * (opacity / 255)
     paint = np.array(colour, dtype=np.float32)
-    if _is_grey(image):
+    if is_grey(image):
         paint[:] = paint @ [0.299, 0.587, 0.114]
     painted = image.copy()
     inside = painted[top:bottom, left:right]

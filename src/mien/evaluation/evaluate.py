@@ -27,8 +27,9 @@ from mien.evaluation.result import Comparison, Evaluation, MisclassifiedImage, m
 from mien.evaluation.robustness import Robustness, robustness
 from mien.media.work import Progress, no_progress
 from mien.models.paper_results import PaperResult, find_paper_result
+from mien.pipeline.loading import load
 from mien.pipeline.read import read_predictions
-from mien.pipeline.recognizer import Recognizer, load
+from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import SUFFIXES
 from mien.weights.manifest import load_manifest
 

@@ -133,10 +133,10 @@ def _all_folds(pattern: str) -> list[tuple[str, FoldInfo]]:
     while not runs or len(runs) < runs[0][1].folds:
         path = pattern.replace(PLACEHOLDER, str(len(runs)))
         if not Path(path).exists():
-            of = f" of {runs[0][1].folds}" if runs else ""
+            total = f" of {runs[0][1].folds}" if runs else ""
             raise InputError(
-                f"{path}: no such weights; all folds are evaluated together, and fold {len(runs)}{of} is missing: "
-                f"mien train ... --fold {len(runs)}"
+                f"{path}: no such weights; all folds are evaluated together, and fold {len(runs)}{total} is "
+                f"missing: mien train ... --fold {len(runs)}"
             )
         manifest = load_manifest(path)
         fold = FoldInfo.of(manifest)

@@ -12,7 +12,7 @@ from mien.datasets.samples import Samples
 from mien.errors import InputError
 from mien.evaluation.corruptions import Corruption, FaceRegion, corrupt
 from mien.faces.matching import annotated_face
-from mien.geometry import Box
+from mien.geometry import Box, box_array
 from mien.labels import LabelSet
 from mien.media.work import Progress, map_bounded, no_progress
 from mien.pipeline.recognizer import Recognizer
@@ -116,8 +116,7 @@ def annotated(recognizer: Recognizer, image: np.ndarray, box: np.ndarray | None,
     if not detect:
         return recognizer.predict(image, detect=False, boxes=None if box is None else [Box(*box.tolist())])[0]
     faces = recognizer.predict(image)
-    boxes = np.array([[face.box.left, face.box.top, face.box.right, face.box.bottom] for face in faces])
-    best = annotated_face(box, boxes)
+    best = annotated_face(box, box_array(face.box for face in faces))
     return None if best is None else faces[best]
 
 

@@ -11,9 +11,8 @@ import numpy as np
 from mien.datasets.samples import Samples
 from mien.errors import InputError
 from mien.faces.matching import annotated_face
+from mien.geometry import SIDES
 from mien.labels import LabelSet
-
-SIDES = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

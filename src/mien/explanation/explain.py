@@ -19,7 +19,8 @@ from mien.explanation.torch_maps import TorchMaps, check_torch_methods
 from mien.faces import Detection
 from mien.geometry import Box, quarter_turn
 from mien.media.images import ImageSource, to_rgb
-from mien.pipeline.recognizer import Recognizer, load
+from mien.pipeline.loading import load
+from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face
 

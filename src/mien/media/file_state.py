@@ -6,12 +6,19 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from pathlib import Path
 
 Stamp = tuple[int, int, int]  # size in bytes, time of the last change in ns, the system's own time of it (ctime)
 FileState = tuple[int, int, int, str]  # the stamp, and a BLAKE2b of the content
 _HASHED_BYTES = 1 << 30  # larger files: this much of them, in blocks spread evenly from head to tail
 _BLOCK_BYTES = 1 << 20
 _CTIME_IS_CHANGE = os.name == "posix"  # elsewhere it is the time of creation
+
+
+def sha256(path: Path) -> str:
+    """Of a file's whole content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_stamp(path: str) -> Stamp | None:

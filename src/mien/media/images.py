@@ -209,7 +209,7 @@ def _why_absent(label: str) -> str:
     if label.startswith("data:"):
         return "is a data URL; give base64.b64decode(text.partition(',')[2])"
     if label.startswith("camera:"):
-        return "is a camera; this version reads images only"
+        return "is a camera, not an image; for its frames: mien camera"
     return "no such file; check the path"
 
 
@@ -393,3 +393,8 @@ def check_image_suffix(path: Path) -> str:
     if encoding is None or encoding not in Image.SAVE:
         raise InputError(f"{path}: images cannot be saved as {path.suffix!r}; use .jpg or .png")
     return encoding
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the three channels of (H, W, 3) are the same."""
+    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])

@@ -29,7 +29,6 @@ from mien.nn.mobilefacenet import LIGHT_BACKBONE, OFFICIAL, MobileFaceNetConfig
 
 Score = Literal["sum", "sum_abs", "max", "max_abs"]
 
-
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {  # (B, N, parts) -> (B, N)
     "sum": lambda x: x.sum(dim=2),
     "sum_abs": lambda x: x.abs().sum(dim=2),

@@ -16,7 +16,7 @@ from mien.draw.faces import DRAWN, check_drawing
 from mien.draw.video import MarkedFace, VideoMarker
 from mien.draw.video_cover import VideoCover
 from mien.errors import InputError, OptionError, OutputError, VideoError
-from mien.geometry import Box
+from mien.geometry import SIDES, Box
 from mien.media.animation import frames_of
 from mien.media.disk import plain_disk_errors
 from mien.media.encode import VideoWriter
@@ -24,8 +24,6 @@ from mien.media.frames import Frame
 from mien.media.video import VideoFile
 from mien.media.work import Progress, in_background, no_progress
 from mien.pipeline.read import with_contract
-
-_SIDES = ("left", "top", "right", "bottom")
 
 
 def check_annotated(output: Path, video: str, draw: Sequence[str] = DRAWN) -> None:
@@ -116,7 +114,7 @@ class _Rows:
         self._confidences = np.where(np.isnan(smoothed), raw, smoothed)
         self._certain = table["certain"].to_pylist()
         self.uncertain = np.array([certain is False for certain in self._certain], dtype=bool)
-        self.boxes = np.stack([np.array(table[side], dtype=float) for side in _SIDES], axis=-1)
+        self.boxes = np.stack([np.array(table[side], dtype=float) for side in SIDES], axis=-1)
 
     def faces(self, frame: int) -> list[MarkedFace]:
         """What is drawn in a frame, in the order of the table."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from mien.arguments import checked
 from mien.draw.faces import DRAWN, check_drawing
-from mien.errors import ImageError, MienError, check_option
+from mien.errors import ImageError, MienError, check_option, unforeseen
 from mien.media.animation import frames_of, is_video
 from mien.media.disk import DISK_FULL, plain_disk_errors
 from mien.media.frames import Sampling
@@ -211,8 +211,7 @@ def _read_video(
             raise
         if step is not None:
             yield step
-        known = isinstance(error, MienError)
-        reason = str(error) if known else f"could not be read ({type(error).__name__}: {error}); please report it"
+        reason = str(error) if isinstance(error, MienError) else unforeseen(error)
         step = _Step(VideoFrame(name, error=" ".join(reason.split())))
     if step is not None:
         yield replace(step, last=True, checkpoint=None)

@@ -16,8 +16,9 @@ from mien._version import __version__
 from mien.cores import usable_cores
 from mien.media.work import Progress, no_progress
 from mien.nn.precision import int8_is_faster
+from mien.pipeline.loading import load
 from mien.pipeline.precision import open_precise
-from mien.pipeline.recognizer import Recognizer, load
+from mien.pipeline.recognizer import Recognizer
 from mien.weights.manifest import INT8, load_manifest
 from mien.weights.parity import FILE
 
@@ -92,10 +93,10 @@ def bench(
 
 def advise(networks: tuple[NetworkSpeed, ...], cores: int) -> tuple[str, ...]:
     """What to choose on this machine, in sentences."""
-    of = [one for one in networks if one.network == networks[0].network]
-    best = min(of, key=lambda one: one.ms_per_face * one.threads)
+    same = [one for one in networks if one.network == networks[0].network]
+    best = min(same, key=lambda one: one.ms_per_face * one.threads)
     single = min(
-        (one for one in of if one.precision == "float32" and one.threads == 1), key=lambda one: one.ms_per_face
+        (one for one in same if one.precision == "float32" and one.threads == 1), key=lambda one: one.ms_per_face
     )
     lines = []
     if best.precision == "int8":
@@ -105,7 +106,7 @@ def advise(networks: tuple[NetworkSpeed, ...], cores: int) -> tuple[str, ...]:
         lines.append("precision: float32; int8 gains nothing here")
     if cores > 1:
         one, all_cores = (
-            min(each.ms_per_face for each in of if each.threads == count and each.batch == 1)
+            min(each.ms_per_face for each in same if each.threads == count and each.batch == 1)
             for count in (1, cores)
         )
         lines.append(

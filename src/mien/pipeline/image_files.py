@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mien.errors import ImageError, MienError
+from mien.errors import ImageError, MienError, unforeseen
 from mien.labels import LabelSet
 from mien.media.disk import is_disk_full
 from mien.media.images import read_first_frame
@@ -131,4 +131,4 @@ def _reason(error: Exception) -> str:
         return f"its annotated image cannot be saved ({error.strerror or error}); save elsewhere"
     if isinstance(error, MienError):  # of a detector of the user's own, say
         return str(error)
-    return " ".join(f"could not be read ({type(error).__name__}: {error}); please report it".split())
+    return unforeseen(error)

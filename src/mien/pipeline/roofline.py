@@ -45,12 +45,12 @@ def draw_roofline(result: BenchResult, path: Path) -> None:
     names = list(dict.fromkeys(one.network for one in points))
     for name in names:
         for precision, colour in _COLOURS.items():
-            of = [one for one in points if (one.network, one.precision) == (name, precision)]
-            if of:
+            series = [one for one in points if (one.network, one.precision) == (name, precision)]
+            if series:
                 axes.plot(
-                    [one.products_per_byte for one in of], [one.billion_products_s for one in of],
+                    [one.products_per_byte for one in series], [one.billion_products_s for one in series],
                     linestyle=":", marker=_MARKS[names.index(name) % len(_MARKS)], color=colour,
-                    label=f"{name}, {precision}, batch {', '.join(str(one.batch) for one in of)}",
+                    label=f"{name}, {precision}, batch {', '.join(str(one.batch) for one in series)}",
                 )  # fmt: skip
     axes.set(
         xscale="log",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import OptionError, OutputError
+from mien.geometry import SIDES
 from mien.labels import LabelSet
 from mien.results import Face, ImageResult, VideoFrame
 
@@ -26,14 +27,14 @@ DIGITS = {"eye_px": 2, "off_axis_deg": 2} | dict.fromkeys(
 @lru_cache(maxsize=8)
 def column_types(labels: LabelSet) -> dict[str, type]:
     """Names and types of the columns for predictions in these classes, in their order."""
-    sides, angles = ("left", "top", "right", "bottom"), ("yaw_deg", "pitch_deg", "roll_deg")
+    angles = ("yaw_deg", "pitch_deg", "roll_deg")
     return {
         "source": str,
         "frame": int,
         "time_s": float,
         "face": int,
         "track": int,
-        **dict.fromkeys((*sides, "detection", *angles, *DIGITS), float),
+        **dict.fromkeys((*SIDES, "detection", *angles, *DIGITS), float),
         "flags": str,
         "expression": str,
         "certain": bool,
@@ -61,7 +62,7 @@ def _row(source: str, labels: LabelSet, **values: Any) -> TableRow:
 
 
 def _values(face: Face, labels: LabelSet) -> TableRow:
-    values: TableRow = {side: _number(getattr(face.box, side), 2) for side in ("left", "top", "right", "bottom")}
+    values: TableRow = {side: _number(getattr(face.box, side), 2) for side in SIDES}
     if face.detection is not None:
         values["detection"] = _number(face.detection, 4)
     if face.pose is not None:

@@ -28,7 +28,7 @@ _CHUNK = 10_000  # rows held in memory while a file is written
 def schema(labels: LabelSet) -> pa.Schema:
     """Names and types of the columns for predictions in these classes."""
     types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    return pa.schema([(name, types[of]) for name, of in column_types(labels).items()])
+    return pa.schema([(name, types[kind]) for name, kind in column_types(labels).items()])
 
 
 def to_arrow(rows: Iterable[TableRow], labels: LabelSet) -> pa.Table:

@@ -11,7 +11,7 @@ from PIL import Image
 from mien.faces import Detection, Landmarker
 from mien.faces.roll import quarters
 from mien.faces.upright import UprightMeasure
-from mien.geometry import Box, invert, iou, quarter_turn, transform, transform_box
+from mien.geometry import box_array, invert, iou, quarter_turn, transform, transform_box
 from mien.results import UP_UNKNOWN_BELOW
 
 Detections = Callable[[np.ndarray], Iterable[Detection]]
@@ -149,9 +149,5 @@ def _first_turns(rolls: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(face: LocatedFace, others: Sequence[LocatedFace]) -> bool:
-    corners = np.array([_corners(other.detection.box) for other in others]).reshape(-1, 4)
-    return bool((iou(np.array(_corners(face.detection.box)), corners) > SAME_FACE_IOU).any())
-
-
-def _corners(box: Box) -> tuple[float, float, float, float]:
-    return box.left, box.top, box.right, box.bottom
+    boxes = box_array([face.detection.box, *(other.detection.box for other in others)])
+    return bool((iou(boxes[0], boxes[1:]) > SAME_FACE_IOU).any())

@@ -32,13 +32,14 @@ from mien.datasets.samples import Problem, Samples
 from mien.errors import DataError, OutputError
 from mien.media.atomic import atomic_open, atomic_write
 from mien.media.disk import plain_disk_errors
+from mien.media.file_state import sha256
 from mien.media.resume import differences
 from mien.media.work import Progress, no_progress, worker_count
 from mien.pipeline.detectors import DEFAULT_DETECTOR
 from mien.prepared.face_canvas import CanvasSettings
 from mien.prepared.parts import make_parts
 from mien.prepared.store import HEADER, Shard, StoreHeader
-from mien.prepared.table import hash_of, shard_note, table_of, write_shard_table
+from mien.prepared.table import shard_note, table_of, write_shard_table
 
 SHARD_ROWS = 2048
 PART_ROWS = 32
@@ -46,6 +47,7 @@ UNFINISHED = "preparing.json"  # what an unfinished folder holds; `prepared.json
 PROBLEMS = "problems.csv"
 UNDETECTED = "no face detected"
 _PARTS = "parts"
+_NO_LABEL = "no label"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,8 +276,8 @@ class _StoreFolder:
             name: np.concatenate([part[name] for part in measured]) for name in measured[0] if name != "channels"
         }
         rows = columns.pop("row")
-        sha256, size = self._write_images(self.file(shard, ".npy"), files, len(rows), channels)
-        note = {"channels": channels, "images_bytes": size, "images_sha256": sha256, "unreadable": lost}
+        digest, size = self._write_images(self.file(shard, ".npy"), files, len(rows), channels)
+        note = {"channels": channels, "images_bytes": size, "images_sha256": digest, "unreadable": lost}
         note |= {"rejected": rejected} if rejected else {}
         write_shard_table(self.file(shard, ".parquet"), table_of(self.samples, rows, columns), note)
 
@@ -295,69 +297,23 @@ class _StoreFolder:
 
     def finish(self, info: DatasetInfo, key: dict[str, Any]) -> StoreHeader:
         """Write the header and the list of problems, remove what was only for the work."""
-        shards: list[Shard] = []
-        counts: Counter[tuple[str, str]] = Counter()
-        problems = [[problem.where, "", "", problem.what, "left out"] for problem in self.problems]
-        undetected = unreadable = rejected = 0
-        names = ("row", "path", "split", "label", "box", "detected")
-        for number in range(self.shards):
-            path = self.file(number, ".parquet")
-            note = shard_note(path)
-            if note is None:
-                raise OutputError(f"{path} has gone while the set was being prepared; run the same command again")
-            there = [name for name in names if name in pq.read_schema(path).names]
-            rows = pq.read_table(path, columns=there).to_pylist()
-            counts.update((row["split"], row["label"] or "no label") for row in rows)
-            reasons = note.get("rejected", {})
-            faceless = [row for row in rows if not row["detected"]]
-            problems += [
-                [
-                    row["path"],
-                    row["split"],
-                    row["label"] or "",
-                    reasons.get(str(row["row"]), UNDETECTED),
-                    _fallback(row),
-                ]
-                for row in faceless
-            ]
-            problems += [
-                [image["path"], image["split"], image["label"], image["reason"], "left out"]
-                for image in note["unreadable"]
-            ]
-            rejected += len(reasons)
-            undetected += len(faceless) - len(reasons)
-            unreadable += len(note["unreadable"])
-            shards.append(
-                Shard(
-                    name=path.stem,
-                    rows=len(rows),
-                    channels=note["channels"],
-                    images_bytes=note["images_bytes"],
-                    images_sha256=note["images_sha256"],
-                    table_bytes=path.stat().st_size,
-                    table_sha256=hash_of(path),
-                )
-            )
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([["path", "split", "label", "reason", "action"], *problems])
-        atomic_write(self.out / PROBLEMS, text.getvalue().encode())
-        order = [*self.samples.labels, "no label"]
+        tally = _Tally(self.problems)
+        for shard in range(self.shards):
+            tally.add(self.file(shard, ".parquet"))
+        atomic_write(self.out / PROBLEMS, tally.problems_csv().encode())
         header = StoreHeader(
             **key,
             title=info.title,
             labels=self.samples.labels,
-            counts={
-                split: {name: counts[split, name] for name in order}
-                for split in sorted({split for split, _ in counts})
-            },
+            counts=tally.counts_in([*self.samples.labels, _NO_LABEL]),
             version=__version__,
             citation=info.citation,
             licence=info.licence,
-            undetected=undetected,
-            rejected=rejected,
-            unreadable=unreadable,
+            undetected=tally.undetected,
+            rejected=tally.rejected,
+            unreadable=tally.unreadable,
             broken=len(self.problems),
-            shards=tuple(shards),
+            shards=tuple(tally.shards),
         )
         header.write(self.out)
         (self.out / UNFINISHED).unlink(missing_ok=True)
@@ -367,6 +323,60 @@ class _StoreFolder:
     def size(self) -> int:
         """Bytes of all files of the store."""
         return sum(file.stat().st_size for file in self.out.iterdir() if file.is_file())
+
+
+class _Tally:
+    """What the header and the list of problems state, added up over the tables of the shards."""
+
+    undetected = rejected = unreadable = 0
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.shards: list[Shard] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._problems = [[problem.where, "", "", problem.what, "left out"] for problem in problems]
+
+    def add(self, path: Path) -> None:
+        """The next shard, by its table. Raises `OutputError` where it has gone."""
+        note = shard_note(path)
+        if note is None:
+            raise OutputError(f"{path} has gone while the set was being prepared; run the same command again")
+        names = pq.read_schema(path).names
+        columns = [name for name in ("row", "path", "split", "label", "box", "detected") if name in names]
+        rows = pq.read_table(path, columns=columns).to_pylist()
+        self._counts.update((row["split"], row["label"] or _NO_LABEL) for row in rows)
+        reasons = note.get("rejected", {})
+        faceless = [row for row in rows if not row["detected"]]
+        for row in faceless:
+            reason = reasons.get(str(row["row"]), UNDETECTED)
+            self._problems.append([row["path"], row["split"], row["label"] or "", reason, _fallback(row)])
+        for image in note["unreadable"]:
+            self._problems.append([*(image[name] for name in ("path", "split", "label", "reason")), "left out"])
+        self.rejected += len(reasons)
+        self.undetected += len(faceless) - len(reasons)
+        self.unreadable += len(note["unreadable"])
+        self.shards.append(
+            Shard(
+                name=path.stem,
+                rows=len(rows),
+                channels=note["channels"],
+                images_bytes=note["images_bytes"],
+                images_sha256=note["images_sha256"],
+                table_bytes=path.stat().st_size,
+                table_sha256=sha256(path),
+            )
+        )
+
+    def counts_in(self, labels: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Images of each split and class, in the order of `labels`."""
+        splits = sorted({split for split, _ in self._counts})
+        return {split: {name: self._counts[split, name] for name in labels} for split in splits}
+
+    def problems_csv(self) -> str:
+        """One line per image or row that is not a detected face: why, and what was done."""
+        text = io.StringIO(newline="")
+        header = ["path", "split", "label", "reason", "action"]
+        csv.writer(text, lineterminator="\n").writerows([header, *self._problems])
+        return text.getvalue()
 
 
 def _fallback(row: dict[str, Any]) -> str:

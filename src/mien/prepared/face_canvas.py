@@ -11,9 +11,10 @@ from mien.errors import OptionError, UnknownNameError
 from mien.faces import Detection, Detector, Landmarker
 from mien.faces.matching import annotated_face
 from mien.faces.pose import head_pose
-from mien.geometry import Box, transform
+from mien.geometry import Box, box_array, transform
+from mien.media.images import is_grey
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, DETECTORS, detector_called
-from mien.pipeline.recognizer import default_landmarker
+from mien.pipeline.loading import default_landmarker
 from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
 from mien.weights.manifest import load_manifest
 
@@ -118,15 +119,9 @@ class CanvasMaker:
         return max(detections, key=lambda face: _weight(face, width, height), default=None), ""
 
 
-def is_grey(image: np.ndarray) -> bool:
-    """Whether the three channels of (H, W, 3) are the same."""
-    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])
-
-
 def _fitting(detections: list[Detection], stated: Box) -> Detection | None:
     """The detection that the stated box is about, if any is."""
-    boxes = np.array([[f.box.left, f.box.top, f.box.right, f.box.bottom] for f in detections])
-    best = annotated_face(np.array([stated.left, stated.top, stated.right, stated.bottom]), boxes)
+    best = annotated_face(box_array([stated])[0], box_array(face.box for face in detections))
     return None if best is None else detections[best]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Samples
-from mien.errors import ImageError, InputError
+from mien.errors import ImageError, InputError, unforeseen
 from mien.geometry import Box
 from mien.media.atomic import atomic_write
 from mien.media.work import map_processes
@@ -113,9 +113,7 @@ class PartMaker:
 def _reason(error: Exception) -> str:
     if isinstance(error, ImageError):
         return error.reason
-    known = isinstance(error, InputError)
-    text = str(error) if known else f"could not be read ({type(error).__name__}: {error}); please report it"
-    return " ".join(text.split())
+    return " ".join(str(error).split()) if isinstance(error, InputError) else unforeseen(error)
 
 
 def _with_networks(work: PartMaker) -> tuple[PartMaker, CanvasMaker]:

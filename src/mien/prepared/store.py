@@ -30,7 +30,8 @@ from mien.datasets.samples import TEXT, Samples
 from mien.errors import DataError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_write
-from mien.prepared.table import from_arrow, hash_of
+from mien.media.file_state import sha256
+from mien.prepared.table import from_arrow
 
 HEADER = "prepared.json"
 FORMAT = 2  # 1: column `found`, settings `faces`
@@ -256,9 +257,9 @@ class PreparedStore:
     def verify(self) -> None:
         """Read every byte of the store and compare the hashes; raises `DataError` naming the first altered file."""
         for shard in self.header.shards:
-            for suffix, sha256 in ((".npy", shard.images_sha256), (".parquet", shard.table_sha256)):
+            for suffix, expected in ((".npy", shard.images_sha256), (".parquet", shard.table_sha256)):
                 path = self.folder / (shard.name + suffix)
-                if hash_of(path) != sha256:
+                if sha256(path) != expected:
                     raise DataError(f"{path} was altered (its hash differs); delete it and {_AGAIN}")
 
     def _indices(self, rows: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,12 +48,6 @@ def shard_note(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
     return note
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _to_arrow(value: np.ndarray) -> pa.Array:

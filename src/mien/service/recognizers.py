@@ -10,7 +10,8 @@ from mien.errors import OptionError, UnknownNameError
 from mien.labels import LABEL_SETS, label_set
 from mien.pipeline.classifier import ExpressionNetwork
 from mien.pipeline.detectors import detector_called
-from mien.pipeline.recognizer import Recognizer, default_landmarker
+from mien.pipeline.loading import default_landmarker
+from mien.pipeline.recognizer import Recognizer
 from mien.service.options import PredictOptions
 from mien.weights.manifest import WeightsManifest, load_manifest
 
@@ -84,7 +85,9 @@ def summary_of(manifest: WeightsManifest) -> dict[str, Any]:
         "input_px": manifest.inputs.size_px,
         "tta": manifest.tta,
         "priors": sorted(manifest.priors),
-        "confidence_thresholds": {name: of.threshold for name, of in manifest.confidence_thresholds.items()},
+        "confidence_thresholds": {
+            name: stated.threshold for name, stated in manifest.confidence_thresholds.items()
+        },
         "accuracies": manifest.accuracies,
         "licence": manifest.licence,
     }

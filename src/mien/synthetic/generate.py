@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 
 from mien.errors import MissingPackageError, OptionError, OutputError
+from mien.geometry import SIDES
 from mien.labels import FERPLUS, Expression
 from mien.media.atomic import atomic_write
 from mien.media.disk import plain_disk_errors
@@ -176,7 +177,7 @@ class _FaceWriter:
                 "yaw_deg": view.yaw_deg,
                 "pitch_deg": view.pitch_deg,
                 "roll_deg": view.roll_deg,
-                **{side: f"{getattr(rendered.box, side):.1f}" for side in ("left", "top", "right", "bottom")},
+                **{side: f"{getattr(rendered.box, side):.1f}" for side in SIDES},
                 "landmarks": " ".join(f"{coordinate:.1f}" for coordinate in rendered.landmarks.ravel()),
                 "visible": "".join("01"[seen] for seen in rendered.visible.astype(int)),
             }

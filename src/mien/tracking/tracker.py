@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.geometry import Box, iou
+from mien.geometry import Box, box_array, iou
 from mien.tracking.appearance import likeness
 
 COASTING_S = 1.0  # so long an unseen face is expected to go on moving as before
@@ -60,7 +60,7 @@ class Tracker:
     ) -> list[int]:
         """The track number of each box. `colours`: their `descriptor`s. `cut`: another shot begins here."""
         self._shot += cut
-        corners = np.array([(box.left, box.top, box.right, box.bottom) for box in boxes]).reshape(-1, 4)
+        corners = box_array(boxes)
         numbers: list[Track | None] = [None] * len(boxes)
         in_sight = [t for t in self._tracks if t.shot == self._shot and time_s - t.seen_s <= COASTING_S]
         self._match(in_sight, numbers, lambda track, i: _nearby(track, time_s, corners[i], colours[i]))

@@ -19,6 +19,7 @@ from mien.arguments import checked
 from mien.errors import OptionError, WeightsError
 from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.media.atomic import atomic_write
+from mien.media.file_state import sha256
 from mien.media.work import Progress, no_progress
 from mien.models.phanet import PhaNet
 from mien.training.budget import within_minutes
@@ -35,7 +36,7 @@ from mien.training.run_folder import RunFolder, writing
 from mien.training.sources import shares_of
 from mien.training.teachers import Teachers, cached_logits
 from mien.weights.golden import Golden
-from mien.weights.manifest import WeightsManifest, read_manifest, sha256, stated_labels, write_manifest
+from mien.weights.manifest import WeightsManifest, read_manifest, stated_labels, write_manifest
 from mien.weights.verify import torch_output
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,12 @@ from mien.arguments import checked
 from mien.errors import MissingPackageError, OptionError, OutputError
 from mien.labels import label_set
 from mien.media.atomic import atomic_write
+from mien.media.file_state import sha256
 from mien.media.work import Progress
-from mien.weights.export import check_exporter, export
 from mien.weights.fill import check_finite, empty_network, fill
 from mien.weights.golden import Golden
-from mien.weights.manifest import WeightsManifest, sha256, stated_labels, write_manifest
+from mien.weights.manifest import WeightsManifest, stated_labels, write_manifest
+from mien.weights.onnx_export import check_exporter, export_weights
 from mien.weights.verify import torch_output
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def convert(
     except OSError as error:
         raise OutputError(f"{to} cannot be written: {error}; free some space, or choose another folder") from error
     manifest = write_manifest(manifest)
-    return export(to, progress=progress) if onnx else manifest
+    return export_weights(to, progress=progress) if onnx else manifest
 
 
 def _check_target(file: Path, to: Path, *, overwrite: bool) -> None:

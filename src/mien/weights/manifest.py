@@ -15,6 +15,7 @@ from msgspec import Meta
 from mien.errors import OptionError, OutputError, UnknownNameError, WeightsError
 from mien.labels import LABEL_SETS, LabelSet, label_set
 from mien.media.atomic import atomic_write
+from mien.media.file_state import sha256
 from mien.preprocess import Preprocess
 from mien.schema import parse
 from mien.weights.downloads import no_weights
@@ -97,9 +98,13 @@ class WeightsManifest:
     @property
     def accuracies(self) -> dict[str, float]:
         """Measured accuracy of the first entry of each data set, by the entry's title."""
-        entries = {title: of for title, of in self.measured.items() if isinstance(of, dict) and "accuracy" in of}
+        entries = {
+            title: metrics
+            for title, metrics in self.measured.items()
+            if isinstance(metrics, dict) and "accuracy" in metrics
+        }
         first = {title.split(",")[0]: title for title in reversed(entries)}
-        return {title: of["accuracy"] for title, of in entries.items() if title in first.values()}
+        return {title: metrics["accuracy"] for title, metrics in entries.items() if title in first.values()}
 
     @property
     def label_set(self) -> LabelSet:
@@ -260,9 +265,3 @@ def keep_held_out(manifest: WeightsManifest, exported: WeightsManifest) -> None:
                 target.unlink(missing_ok=True)  # of weights that had this name before
         except OSError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

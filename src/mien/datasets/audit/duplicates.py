@@ -39,7 +39,7 @@ class Duplicates:
 
     pairs: np.ndarray  # (P, 2) int: rows, the smaller first, in ascending order
     similarity: np.ndarray  # (P,): correlation of the detail, `SIMILARITY` to 1
-    groups: np.ndarray  # (N,) int: rows of one number are connected_components through pairs; -1: alone
+    groups: np.ndarray  # (N,) int: rows that pairs connect have one number; -1: in no pair
 
     def across(self, column: np.ndarray) -> np.ndarray:
         """Mask (P,) of the pairs whose rows differ in a column (N,), the split for instance."""
@@ -99,7 +99,7 @@ def near_pairs(bits: np.ndarray, *, distance: int = DISTANCE) -> np.ndarray:
 
 
 def connected_components(pairs: np.ndarray, count: int) -> np.ndarray:
-    """Connected components of `count` rows under pairs (P, 2): a number per row from 0, -1 for those alone."""
+    """Connected components of `count` rows under pairs (P, 2) -> (count,): numbers from 0; -1: in no pair."""
     parent = list(range(count))
 
     def root(row: int) -> int:

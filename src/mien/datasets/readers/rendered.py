@@ -15,11 +15,12 @@ from mien.datasets.distribution import Distribution
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import SPLIT_NAMES, Collector, Reading
 from mien.errors import DataError
+from mien.geometry import SIDES
 from mien.labels import FERPLUS, FERPLUS_7, Expression, expression_called
 
 TABLE = "faces.csv"
 DESCRIPTION = "dataset.json"
-NUMBERS = ("intensity", "take", "yaw_class", "yaw_deg", "pitch_deg", "roll_deg", "left", "top", "right", "bottom")
+NUMBERS = ("intensity", "take", "yaw_class", "yaw_deg", "pitch_deg", "roll_deg", *SIDES)
 COLUMNS = ("file", "split", "identity", "expression", *NUMBERS, "units", "landmarks", "visible")
 
 
@@ -75,7 +76,7 @@ def _add(rows: Collector, where: str, line: dict[str, str]) -> None:
         rows.add(
             line["file"], label, where=where, split=line["split"], subject=line["identity"],
             group=f"{line['identity']} {label} {line['take']}", points=points,
-            box=np.array([numbers[side] for side in ("left", "top", "right", "bottom")]),
+            box=np.array([numbers[side] for side in SIDES]),
             intensity=int(numbers["intensity"]), visible=line["visible"], units=line["units"], **more,
         )  # fmt: skip
 

@@ -20,7 +20,6 @@ from mien.labels import CAER_S, expression_called
 
 SPLIT_OF_PART = {"train": "train", "val": "test"}
 
-
 TABLE = "labels.csv"
 
 

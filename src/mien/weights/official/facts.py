@@ -38,7 +38,6 @@ _BOX_NOTE = (
     "68 points, so the framing is close to the set's but not the same"
 )
 
-
 Labels = str | tuple[str, ...]  # a key of LABEL_SETS, or own classes in the order of the outputs
 
 
@@ -58,9 +57,8 @@ def facts(converted: Converted, *, labels: str | None, channels: str | None, sou
     """Everything a manifest needs besides the tensors; `source` names the file in messages.
 
     `labels`: the label set of the data the file was trained on, by name, or its classes with commas between.
-    `channels`: "rgb" or "bgr", where it is
-    not what the authors' code feeds. Raises `OptionError` where the file cannot tell and neither is given, or where
-    what is given does not fit.
+    `channels`: "rgb" or "bgr", where it is not what the authors' code feeds. Raises `OptionError` where the file
+    cannot tell and neither is given, or where what is given does not fit.
     """
     given = None if labels is None else _named(labels)
     try:

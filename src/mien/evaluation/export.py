@@ -19,10 +19,10 @@ from mien.media.atomic import atomic_write
 from mien.media.work import Progress, no_progress
 from mien.nn.onnx_session import open_session
 from mien.prepared.store import PreparedStore
-from mien.weights import export as plain
 from mien.weights.fill import network_of
 from mien.weights.half_precision import with_half_weights
 from mien.weights.manifest import PARTS, WeightsManifest, keep_held_out, load_manifest, write_manifest
+from mien.weights.onnx_export import check_exporter, export_onnx_of, export_weights, quiet
 from mien.weights.parity import parity_faces
 from mien.weights.quantise import quantised
 
@@ -62,7 +62,7 @@ def export(
     """
     _check(to, precision, prepared)
     if (to, precision, prepared) == ("onnx", "fp32", None):
-        return plain.export(weights, out=out, progress=progress)
+        return export_weights(weights, out=out, progress=progress)
     progress = progress or no_progress
     manifest = load_manifest(os.fspath(weights))
     if manifest.network in PARTS:
@@ -81,7 +81,7 @@ def export(
         difference = _parity(network, manifest, run, precision, path)
         stated: dict[str, Any] = {"to": to, "precision": precision, "largest_difference": round(difference, 5)}
         if store is not None and manifest.labels is not None:
-            stated |= _lost(manifest, network, run, store)
+            stated |= _accuracy_lost(manifest, network, run, store)
         files = [made, *([made.with_suffix(".bin")] if to == "openvino" else [])]
         for file in files:
             atomic_write(path.parent / file.name, file.read_bytes())
@@ -106,7 +106,7 @@ def _check(to: str, precision: str, prepared: object) -> None:
         raise OptionError("int8 is calibrated on real faces; give a prepared set (--prepared, mien data prepare)")
     if to == "openvino" and find_spec("openvino") is None:
         raise MissingPackageError("Writing OpenVINO", "openvino", "openvino")
-    plain.check_exporter()
+    check_exporter()
 
 
 def _target(path: Path, suffix: str) -> Path:
@@ -124,7 +124,7 @@ def _onnx(
     network: nn.Module, manifest: WeightsManifest, path: Path, precision: str, store: PreparedStore | None
 ) -> Run:
     single = path.with_name("single.onnx")
-    plain.export_onnx_of(manifest, network, single)
+    export_onnx_of(manifest, network, single)
     model = single.read_bytes()
     if precision == "fp16":
         model = with_half_weights(model)
@@ -162,7 +162,7 @@ def _torch_export(
 
         network, faces = deepcopy(network).half(), faces.half()
     batch = {0: torch.export.Dim("batch", min=1, max=4096)}
-    with plain.quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.export.export(network, (faces,), dynamic_shapes=(batch,))
         torch.export.save(program, path)
         module = torch.export.load(path).module()
@@ -197,7 +197,7 @@ def _parity(network: nn.Module, manifest: WeightsManifest, run: Run, precision: 
     return difference
 
 
-def _lost(manifest: WeightsManifest, network: nn.Module, run: Run, store: PreparedStore) -> dict[str, Any]:
+def _accuracy_lost(manifest: WeightsManifest, network: nn.Module, run: Run, store: PreparedStore) -> dict[str, Any]:
     """Accuracy of torch and of the file on the labelled faces of a set, in the classes that both have."""
     import torch
 

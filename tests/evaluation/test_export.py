@@ -15,20 +15,20 @@ pytest.importorskip("onnxscript")
 
 import mien
 from mien.errors import MissingPackageError, OptionError, UnknownNameError, WeightsError
-from mien.evaluation import forms
+from mien.evaluation import export as module
 from mien.evaluation.folds import FoldInfo
 from mien.evaluation.validation_rows import ValidationRows, ValidationSets
 from mien.nn.onnx_session import open_session
 from mien.weights.manifest import load_manifest
 from mien.weights.parity import parity_faces
 from tests.conftest import EXAMPLES
-from tests.weights.test_export import trained  # noqa: F401
+from tests.weights.test_onnx_export import trained  # noqa: F401
 
 
 def test_half_precision_takes_half_the_room(trained: Path, tmp_path: Path) -> None:
     single = mien.export(trained, out=tmp_path / "single.onnx")
     half = mien.export(trained, out=tmp_path / "half.onnx", precision="fp16")
-    assert half.measured["export"]["largest_difference"] < forms.LIMITS["fp16"]
+    assert half.measured["export"]["largest_difference"] < module.LIMITS["fp16"]
     faces = parity_faces(half.inputs)
     one, other = (open_session(each.file(".onnx"), threads=1) for each in (single, half))
     np.testing.assert_allclose(one.run(None, {"faces": faces})[0], other.run(None, {"faces": faces})[0], atol=1e-3)
@@ -62,7 +62,7 @@ def test_a_form_that_differs_is_not_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(forms.LIMITS, "fp16", 1e-9)
+    monkeypatch.setitem(module.LIMITS, "fp16", 1e-9)
     with pytest.raises(WeightsError, match="of the outputs' range on real faces"):
         mien.export(trained, out=tmp_path / "half.onnx", precision="fp16")
     assert not list(tmp_path.glob("half*"))
@@ -79,7 +79,7 @@ def test_what_cannot_be_is_refused_first(trained: Path, tmp_path: Path, monkeypa
         mien.export(trained, to="torch-export", precision="int8", out=tmp_path / "a.pt2")
     with pytest.raises(OptionError, match=r"must end in \.pt2"):
         mien.export(trained, to="torch-export", out=tmp_path / "a.onnx")
-    monkeypatch.setattr(forms, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match="openvino"):
         mien.export(trained, to="openvino", out=tmp_path / "a.xml")
 
@@ -96,7 +96,7 @@ def test_int8_is_calibrated_on_a_prepared_set_and_states_what_it_costs(tmp_path:
     stated = manifest.measured["export"]
     assert (stated["precision"], stated["images"]) == ("int8", 8)
     assert stated["accuracy_lost"] == pytest.approx(stated["accuracy_torch"] - stated["accuracy_file"])
-    assert 0 < stated["largest_difference"] < forms.LIMITS["int8"]
+    assert 0 < stated["largest_difference"] < module.LIMITS["int8"]
     assert b"QuantizeLinear" in manifest.file(".onnx").read_bytes()
     (face,) = mien.predict(EXAMPLES / "astronaut.jpg", weights=tmp_path / "small.json")
     assert str(face.expression.top) == "happiness"

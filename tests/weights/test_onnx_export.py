@@ -21,7 +21,7 @@ from mien.models.landmarks68 import Landmarks68, Landmarks68Config
 from mien.nn.mobilefacenet import MobileFaceNetConfig
 from mien.nn.onnx_session import open_session
 from mien.preprocess import Preprocess
-from mien.weights import export as module
+from mien.weights import onnx_export
 from mien.weights.golden import Golden
 from mien.weights.manifest import WeightsManifest, load_manifest, write_manifest
 from mien.weights.parity import parity_faces
@@ -89,7 +89,7 @@ def test_a_file_that_differs_from_torch_is_not_written(trained: Path, monkeypatc
         def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
             return [np.ones((len(inputs["faces"]), 68, 2), dtype=np.float32)]
 
-    monkeypatch.setattr(module, "open_session", lambda data, threads: Ones())
+    monkeypatch.setattr(onnx_export, "open_session", lambda data, threads: Ones())
     with pytest.raises(WeightsError, match=r"ONNX differs from torch by .* nothing is written"):
         mien.export(trained)
     assert [path.name for path in sorted((trained / "weights").iterdir())] == [
@@ -109,7 +109,7 @@ def test_a_file_that_differs_on_real_faces_alone_is_not_written(
             outputs = self.session.run(names, inputs)[0]
             return [outputs + 0.1 * (len(outputs) == 8)]
 
-    monkeypatch.setattr(module, "open_session", OffOnFaces)
+    monkeypatch.setattr(onnx_export, "open_session", OffOnFaces)
     with pytest.raises(WeightsError, match=r"by 0.1 on real faces, more than 0.0001; nothing is written"):
         mien.export(trained)
 
