@@ -69,7 +69,11 @@ COMMANDS = {  # name: its words, its outputs, the packages it needs
         "train {made}/tiny.py --data {made}/prepared --out run2 --accelerator cpu", ["run2"],
         ["torch", "lightning_fabric"],
     ),
-    "export": ("export {made}/run/weights --to torch-export --out x.pt2", ["x.json", "x.pt2"], ["torch"]),
+    "export": (
+        "export {made}/run/weights --to torch-export --out x.pt2",
+        ["x.json", "x.pt2", "x.validation.json"],
+        ["torch"],
+    ),
 }  # fmt: skip
 INTERNET = re.compile(r"(?:connect|sendto|sendmsg)\(.*AF_INET|socket\(AF_INET")
 CALLS = "%network,openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,truncate"
