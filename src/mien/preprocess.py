@@ -33,8 +33,8 @@ BOX = "box"
 FOREHEAD = 0.3  # above the brows, in heights of the points: CenterFace's boxes of our example photos, 0.16 to 0.31
 
 
-GLANCE_PX = 3  # that a glance averages along each side for a pixel of the result
 ALIGNED_SHARE = 7 / 12  # of a stored canvas's side is the aligned face in its middle: 112 of 192 pixels
+GLANCE_PX = 3  # along each side, that `warp` averages at a glance for a pixel of the result
 
 
 def aligned_side(canvas_px: int) -> int:
