@@ -8,21 +8,18 @@ and shards however large the set is. Nothing that is written depends on the numb
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
 import os
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from mien._version import __version__
 from mien.arguments import checked
@@ -32,22 +29,20 @@ from mien.datasets.samples import Problem, Samples
 from mien.errors import DataError, OutputError
 from mien.media.atomic import atomic_open, atomic_write
 from mien.media.disk import plain_disk_errors
-from mien.media.file_state import sha256
 from mien.media.resume import differences
 from mien.media.work import Progress, no_progress, worker_count
 from mien.pipeline.detectors import DEFAULT_DETECTOR
 from mien.prepared.face_canvas import CanvasSettings
 from mien.prepared.parts import make_parts
-from mien.prepared.store import HEADER, Shard, StoreHeader
+from mien.prepared.store import HEADER, StoreHeader
 from mien.prepared.table import shard_note, table_of, write_shard_table
+from mien.prepared.tally import Tally
 
 SHARD_ROWS = 2048
 PART_ROWS = 32
 UNFINISHED = "preparing.json"  # what an unfinished folder holds; `prepared.json` takes its place
 PROBLEMS = "problems.csv"
-UNDETECTED = "no face detected"
 _PARTS = "parts"
-_NO_LABEL = "no label"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +292,7 @@ class _StoreFolder:
 
     def finish(self, info: DatasetInfo, key: dict[str, Any]) -> StoreHeader:
         """Write the header and the list of problems, remove what was only for the work."""
-        tally = _Tally(self.problems)
+        tally = Tally(self.problems)
         for shard in range(self.shards):
             tally.add(self.file(shard, ".parquet"))
         atomic_write(self.out / PROBLEMS, tally.problems_csv().encode())
@@ -305,7 +300,7 @@ class _StoreFolder:
             **key,
             title=info.title,
             labels=self.samples.labels,
-            counts=tally.counts_in([*self.samples.labels, _NO_LABEL]),
+            counts=tally.counts_in(self.samples.labels),
             version=__version__,
             citation=info.citation,
             licence=info.licence,
@@ -323,65 +318,6 @@ class _StoreFolder:
     def size(self) -> int:
         """Bytes of all files of the store."""
         return sum(file.stat().st_size for file in self.out.iterdir() if file.is_file())
-
-
-class _Tally:
-    """What the header and the list of problems state, added up over the tables of the shards."""
-
-    undetected = rejected = unreadable = 0
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.shards: list[Shard] = []
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._problems = [[problem.where, "", "", problem.what, "left out"] for problem in problems]
-
-    def add(self, path: Path) -> None:
-        """The next shard, by its table. Raises `OutputError` where it has gone."""
-        note = shard_note(path)
-        if note is None:
-            raise OutputError(f"{path} has gone while the set was being prepared; run the same command again")
-        names = pq.read_schema(path).names
-        columns = [name for name in ("row", "path", "split", "label", "box", "detected") if name in names]
-        rows = pq.read_table(path, columns=columns).to_pylist()
-        self._counts.update((row["split"], row["label"] or _NO_LABEL) for row in rows)
-        reasons = note.get("rejected", {})
-        faceless = [row for row in rows if not row["detected"]]
-        for row in faceless:
-            reason = reasons.get(str(row["row"]), UNDETECTED)
-            self._problems.append([row["path"], row["split"], row["label"] or "", reason, _fallback(row)])
-        for image in note["unreadable"]:
-            self._problems.append([*(image[name] for name in ("path", "split", "label", "reason")), "left out"])
-        self.rejected += len(reasons)
-        self.undetected += len(faceless) - len(reasons)
-        self.unreadable += len(note["unreadable"])
-        self.shards.append(
-            Shard(
-                name=path.stem,
-                rows=len(rows),
-                channels=note["channels"],
-                images_bytes=note["images_bytes"],
-                images_sha256=note["images_sha256"],
-                table_bytes=path.stat().st_size,
-                table_sha256=sha256(path),
-            )
-        )
-
-    def counts_in(self, labels: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Images of each split and class, in the order of `labels`."""
-        splits = sorted({split for split, _ in self._counts})
-        return {split: {name: self._counts[split, name] for name in labels} for split in splits}
-
-    def problems_csv(self) -> str:
-        """One line per image or row that is not a detected face: why, and what was done."""
-        text = io.StringIO(newline="")
-        header = ["path", "split", "label", "reason", "action"]
-        csv.writer(text, lineterminator="\n").writerows([header, *self._problems])
-        return text.getvalue()
-
-
-def _fallback(row: dict[str, Any]) -> str:
-    stated = np.isfinite(row.get("box") or [np.nan]).all()
-    return "the set's own box was used" if stated else "the whole image was used"
 
 
 def _side(files: Sequence[Path]) -> int:
