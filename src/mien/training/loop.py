@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,9 +24,10 @@ from mien.metrics import classification_metrics
 from mien.training.history import History, best_epoch, patience_ended
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ema import moving_average
-from mien.training.optim.optimizer import build_optimizer, freeze, fusible, load_state, set_rates
+from mien.training.optim.optimizer import build_optimizer, freeze, fusible, set_rates
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
+from mien.training.state import TrainingState
 from mien.training.step import Step, seed_of
 
 log = logging.getLogger(__name__)
@@ -100,78 +101,77 @@ def fit(
     step_of = Step(recipe, objective, module, wrapped, fabric)
     if ema is not None:
         ema.to(fabric.device)
-    first, history, losses = 0, list[dict[str, Any]](), list[float]()
-    if (state := run.last()) is not None:
-        objective.module.load_state_dict(state["network"])
-        load_state(optimizer, state["optimizer"])
-        if scaler := state.get("scaler"):  # absent from runs of earlier versions
-            fabric.strategy.precision.load_state_dict(scaler)
-        if ema is not None:
-            ema.load_state_dict(state["ema"])
-        first, history, losses = int(state["step"]), list(state["history"]), list(state["losses"])
-        if first < steps:
-            log.info("%s: resumes after step %d of %d", run.folder, first, steps)
-        else:
-            log.info("%s: finished already; --set epochs=%d would continue it", run.folder, recipe.epochs + 10)
+    precision = fabric.strategy.precision
+    state = TrainingState(objective=objective, optimizer=optimizer, ema=ema, precision=precision)
+    if (saved := run.last()) is not None:
+        state.restore(saved)
+        _log_resumed(run, state, steps)
     ready = list[TrainingBatch]()
-    for step in range(first, steps):
-        if history and step % per_epoch == 0 and patience_ended(history, recipe.monitor, recipe.patience):
-            log.info(
-                "%s: %d epochs without a better one, so it stopped after %d of %d; "
-                "--set patience=%d would continue it",
-                run.folder, recipe.patience, len(history), recipe.epochs, 2 * recipe.patience,
-            )  # fmt: skip
+    for step in range(state.step, steps):
+        if step % per_epoch == 0 and _gives_up(state.history, recipe, run):
             break
         factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
         set_rates(optimizer, [rate * factor for rate in rates])
         started = step_of.begin(step, ready or batches(recipe, data, step_of, step, per_epoch))
         if step + 1 < steps:  # made while a GPU is at work on the step
             ready = batches(recipe, data, step_of, step + 1, per_epoch)
-        loss = started()
-        losses.append(loss)
-        if not math.isfinite(loss):
-            with run.left_clean(history):
-                _check_skipped(losses, step, per_epoch, recipe)
+        state.losses.append(started())
+        state.step = step + 1
+        if not math.isfinite(state.losses[-1]):
+            with run.left_clean(state.history):
+                _check_skipped(state.losses, step, per_epoch, recipe)
         elif ema is not None:
             ema.update_parameters(objective.network)
-        done = step + 1
-        if done % per_epoch == 0:
+        epoch_ends = state.step % per_epoch == 0
+        if epoch_ends:
             network = objective.network if ema is None else ema.module
-            with run.left_clean(history):
+            with run.left_clean(state.history):
                 metrics = validate(network, data, fabric, size=max(64, recipe.batch))
-            loss, lr = round(float(np.nanmean(losses)), 5), recipe.optimizer.lr * factor
-            row = {"epoch": done // per_epoch, "step": done, "loss": loss, "lr": lr, **metrics}
-            if skipped := int(np.isnan(losses).sum()):
-                row["skipped_steps"] = skipped
-                log.warning("epoch %d: %d of %d steps skipped", row["epoch"], skipped, per_epoch)
-            history.append(row)
-            losses.clear()
-            if best_epoch(history, recipe.monitor) == len(history):
+            state.history.append(_epoch(state, per_epoch, recipe.optimizer.lr * factor, metrics))
+            state.losses.clear()
+            if best_epoch(state.history, recipe.monitor) == len(state.history):
                 run.keep_best(network.state_dict())
-            run.metrics(history)
-            log.info(
-                "epoch %(epoch)d: loss %(loss).4f; validation: accuracy %(accuracy).3f, "
-                "balanced accuracy %(balanced_accuracy).3f, loss %(validation_loss).4f",
-                history[-1],
-            )
-            for name, of in history[-1].get("sources", {}).items():
-                log.info(
-                    "  %s: accuracy %.3f, balanced accuracy %.3f", name, of["accuracy"], of["balanced_accuracy"]
-                )
-        if done % per_epoch == 0 or done % save_every == 0:
-            run.save(
-                {
-                    "step": done,
-                    "history": history,
-                    "losses": losses,
-                    "network": objective.module.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "scaler": fabric.strategy.precision.state_dict(),  # of float16's gradients
-                    "ema": None if ema is None else ema.state_dict(),
-                }
-            )
-        progress(done, steps)
-    return tuple(history)
+            run.metrics(state.history)
+        if epoch_ends or state.step % save_every == 0:
+            run.save(state.to_dict())
+        progress(state.step, steps)
+    return tuple(state.history)
+
+
+def _log_resumed(run: RunFolder, state: TrainingState, steps: int) -> None:
+    if state.step < steps:
+        log.info("%s: resumes after step %d of %d", run.folder, state.step, steps)
+    else:
+        more = len(state.history) + 10
+        log.info("%s: finished already; --set epochs=%d would continue it", run.folder, more)
+
+
+def _gives_up(history: Sequence[Mapping[str, Any]], recipe: Recipe, run: RunFolder) -> bool:
+    """Whether patience has ended, which is logged."""
+    if not history or not patience_ended(history, recipe.monitor, recipe.patience):
+        return False
+    log.info(
+        "%s: %d epochs without a better one, so it stopped after %d of %d; --set patience=%d would continue it",
+        run.folder, recipe.patience, len(history), recipe.epochs, 2 * recipe.patience,
+    )  # fmt: skip
+    return True
+
+
+def _epoch(state: TrainingState, per_epoch: int, lr: float, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The epoch that ends with this step, as `metrics.jsonl` has it; it is logged."""
+    epoch, loss = state.step // per_epoch, round(float(np.nanmean(state.losses)), 5)
+    row = {"epoch": epoch, "step": state.step, "loss": loss, "lr": lr, **metrics}
+    if skipped := int(np.isnan(state.losses).sum()):
+        row["skipped_steps"] = skipped
+        log.warning("epoch %d: %d of %d steps skipped", epoch, skipped, per_epoch)
+    log.info(
+        "epoch %(epoch)d: loss %(loss).4f; validation: accuracy %(accuracy).3f, "
+        "balanced accuracy %(balanced_accuracy).3f, loss %(validation_loss).4f",
+        row,
+    )
+    for name, of in metrics.get("sources", {}).items():
+        log.info("  %s: accuracy %.3f, balanced accuracy %.3f", name, of["accuracy"], of["balanced_accuracy"])
+    return row
 
 
 def check_batch(recipe: Recipe, data: Data) -> None:
