@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.media.animation import Animation, frames_of, is_video
+from mien.media.animation import Animation, frames_of
 from mien.media.grab import frames_at
+from mien.media.sniff import is_video
 from tests.media.videos import number_of, numbered, read, write_video
 
 

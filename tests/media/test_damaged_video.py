@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mien.errors import VideoError
-from mien.media.animation import frames_of, is_video
+from mien.media.animation import frames_of
+from mien.media.sniff import is_video
 from mien.media.video import VideoFile
 from tests.media.videos import error_of, number_of, read, write_video
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from mien.errors import ImageError, InputError
 from mien.media import images
-from mien.media.images import images_in, read_first_frame, read_image, to_rgb, write_image
+from mien.media.folder import images_in
+from mien.media.images import read_first_frame, read_image, to_rgb, write_image
 
 RED = (200, 40, 30)
 

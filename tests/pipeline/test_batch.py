@@ -135,7 +135,7 @@ def test_an_unreadable_subfolder_is_a_row(
         onerror(PermissionError(errno.EACCES, "Permission denied", f"{top}/locked"))
         yield top, [], ["0.png"]
 
-    monkeypatch.setattr("mien.media.images.os.walk", walk)
+    monkeypatch.setattr("mien.media.folder.os.walk", walk)
     rows = recognizer.predict_folder(folder).to_pylist()
     assert rows[0]["error"] is None
     assert rows[1]["source"] == f"{folder}/locked"

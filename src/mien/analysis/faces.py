@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from mien.errors import InputError, OptionError
 from mien.geometry import SIDES
 from mien.labels import LabelSet
-from mien.media.images import VIDEO_SUFFIXES
+from mien.media.sniff import VIDEO_SUFFIXES
 from mien.pipeline.read import read_columns, with_contract
 
 

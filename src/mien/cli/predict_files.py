@@ -19,7 +19,7 @@ from mien.cli.progress import progress
 from mien.cli.run_summary import RunSummary
 from mien.cli.terminal import one_line, warn
 from mien.errors import InputError, OptionError
-from mien.media.animation import is_video
+from mien.media.sniff import is_video
 from mien.pipeline.batch import images_of
 from mien.pipeline.journal import sources_in
 from mien.pipeline.loading import load

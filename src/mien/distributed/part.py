@@ -20,9 +20,9 @@ from mien.distributed.filesystems import fetch, is_local
 from mien.distributed.sources import Source
 from mien.distributed.storage import Storage
 from mien.errors import ImageError, InputError, OptionError
-from mien.media.animation import is_video
 from mien.media.images import read_first_frame
 from mien.media.resume import differences
+from mien.media.sniff import is_video
 from mien.media.work import map_bounded
 from mien.pipeline.batch import stream
 from mien.pipeline.image_files import Predictor, read_result

@@ -15,7 +15,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 from mien.distributed.filesystems import file_info, is_local, is_uri, local_path, open_filesystem, shown, state_of
 from mien.errors import ImageError, InputError
 from mien.media.file_state import file_stamp
-from mien.media.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from mien.media.sniff import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from mien.pipeline.batch import images_of
 from mien.pipeline.image_files import name_of
 

@@ -13,7 +13,8 @@ from mien.draw.anonymize import anonymize as cover
 from mien.draw.layout import layout_labels
 from mien.draw.marks import MOST_WITH_BARS, draw_axes, draw_box, draw_label, draw_landmarks, labels_of, line_px
 from mien.errors import OptionError, UnknownNameError
-from mien.media.images import ImageSource, pixels_of, to_rgb
+from mien.media.images import ImageSource, to_rgb
+from mien.media.pixels import pixels_of
 from mien.results import Face
 
 PARTS = ("boxes", "labels", "bars", "landmarks", "axes")

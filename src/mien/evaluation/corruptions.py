@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from mien.errors import UnknownNameError, check_option
 from mien.geometry import five_points
-from mien.media.images import is_grey
+from mien.media.pixels import is_grey
 from mien.preprocess import BOX, Preprocess
 
 MASKS = ((150, 190, 215), (225, 225, 225), (35, 35, 40))  # surgical blue, white, black cloth

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mien.errors import VideoError
-from mien.media.animation import Animation, is_animation
+from mien.media.animation import Animation
+from mien.media.sniff import is_animation
 from mien.media.video import Converter, load_av, open_video
 
 _SLACK_S = 0.002

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mien.errors import ImageError, MienError
-from mien.media.animation import frames_of, is_video
+from mien.media.animation import frames_of
 from mien.media.frames import Sampling
+from mien.media.sniff import is_video
 from mien.pipeline.journal import Journal
 from mien.results import ImageResult
 

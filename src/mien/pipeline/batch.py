@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from mien.arguments import checked
 from mien.draw.faces import DRAWN, check_drawing
 from mien.errors import ImageError, MienError, check_option, unforeseen
-from mien.media.animation import frames_of, is_video
+from mien.media.animation import frames_of
 from mien.media.disk import DISK_FULL, plain_disk_errors
+from mien.media.folder import images_in
 from mien.media.frames import Sampling
-from mien.media.images import images_in
+from mien.media.sniff import is_video
 from mien.media.work import Progress, in_parts, map_bounded, no_progress, worker_count
 from mien.pipeline.amounts import Amounts
 from mien.pipeline.image_files import Predictor, name_of, read_results

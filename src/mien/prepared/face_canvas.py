@@ -12,7 +12,7 @@ from mien.faces import Detection, Detector, Landmarker
 from mien.faces.matching import annotated_face
 from mien.faces.pose import head_pose
 from mien.geometry import Box, box_array, transform
-from mien.media.images import is_grey
+from mien.media.pixels import is_grey
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, DETECTORS, detector_called
 from mien.pipeline.loading import default_landmarker
 from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mien.datasets.samples import Collector
 from mien.labels import expression_called
-from mien.media.images import IMAGE_SUFFIXES
+from mien.media.sniff import IMAGE_SUFFIXES
 
 
 def is_image(name: str) -> bool:
