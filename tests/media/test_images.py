@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mien.errors import ImageError, InputError
-from mien.media import images
+from mien.media import images, pixels
 from mien.media.folder import images_in
 from mien.media.images import read_first_frame, read_image, to_rgb, write_image
 
@@ -178,13 +178,13 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) ->
 
 
 def test_a_large_image_is_made_into_an_array_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_STRIP_PIXELS", 500)
+    monkeypatch.setattr(pixels, "_STRIP_PIXELS", 500)
     noise = np.random.default_rng(0).integers(0, 256, (47, 90, 3), np.uint8)
-    np.testing.assert_array_equal(images.rgb_of(Image.fromarray(noise)), noise)
+    np.testing.assert_array_equal(pixels.rgb_of(Image.fromarray(noise)), noise)
     turned = Image.fromarray(noise)
     turned.getexif()[0x0112] = 6
-    np.testing.assert_array_equal(images.rgb_of(turned), np.rot90(noise, -1))
-    np.testing.assert_array_equal(images.rgb_of(Image.fromarray(noise).resize((600, 3))).shape, (3, 600, 3))
+    np.testing.assert_array_equal(pixels.rgb_of(turned), np.rot90(noise, -1))
+    np.testing.assert_array_equal(pixels.rgb_of(Image.fromarray(noise).resize((600, 3))).shape, (3, 600, 3))
 
 
 def test_missing_files_folders_addresses_and_cameras_are_told_apart(tmp_path: Path) -> None:
