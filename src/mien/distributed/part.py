@@ -25,7 +25,8 @@ from mien.media.resume import differences
 from mien.media.sniff import is_video
 from mien.media.work import map_bounded
 from mien.pipeline.batch import stream
-from mien.pipeline.image_files import Predictor, read_result
+from mien.pipeline.image_files import read_result
+from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import TableRow, rows_of
 from mien.pipeline.table import schema, to_arrow
 from mien.results import ImageResult
@@ -92,7 +93,7 @@ class Job:
 
     storage: Storage
     settings: Mapping[str, Any]  # of the collection
-    load: Callable[[], Any]  # makes the recognizer
+    load: Callable[[], Recognizer]  # makes the recognizer
     detect: bool
     video: VideoOptions
 
@@ -105,7 +106,7 @@ class PartWorker:
 
     def __init__(self, job: Job, ledger: Ledger | None = None) -> None:
         self._job, self._ledger = job, ledger or NoLedger()
-        self._recognizer: Predictor = job.load()
+        self._recognizer: Recognizer = job.load()
         here = settings_of(self._recognizer, detect=job.detect, video=job.video)
         if changes := differences(job.settings, here):
             raise OptionError(
@@ -166,7 +167,7 @@ class PartWorker:
             yield from rows_of(replace(result, source=source.name), self._recognizer.labels)
 
 
-def settings_of(recognizer: Predictor, *, detect: bool, video: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(recognizer: Recognizer, *, detect: bool, video: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that decides the rows of a collection."""
     return recognizer.describe() | {"detect": detect, "video": dict(video)}
 

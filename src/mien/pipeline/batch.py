@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from mien.arguments import checked
 from mien.draw.faces import DRAWN, check_drawing
@@ -24,7 +24,7 @@ from mien.media.frames import Sampling
 from mien.media.sniff import is_video
 from mien.media.work import Progress, in_parts, map_bounded, no_progress, worker_count
 from mien.pipeline.amounts import Amounts
-from mien.pipeline.image_files import Predictor, name_of, read_results
+from mien.pipeline.image_files import name_of, read_results
 from mien.pipeline.journal import Journal
 from mien.pipeline.rows import TableRow, check_suffix, rows_of
 from mien.pipeline.save import Saver
@@ -83,7 +83,7 @@ class _Step:
 
 @checked
 def stream(
-    recognizer: Predictor,
+    recognizer: Recognizer,
     sources: Iterable[str | os.PathLike[str]],
     *,
     detect: bool = True,
@@ -124,7 +124,7 @@ def stream(
         given = [item for item in items if isinstance(item, str)]
         saver = Saver(folder, names, given, draw=draw, anonymize=anonymize, settings=settings, overwrite=overwrite)
     read = partial(read_results, recognizer=recognizer, detect=detect, saver=saver)
-    video = partial(_read_video, recognizer=cast("Recognizer", recognizer), sampling=sampling,
+    video = partial(_read_video, recognizer=recognizer, sampling=sampling,
                     detect=detect, smoothing=smoothing, reuse_scores=reuse_scores, workers=workers)  # fmt: skip
     most = TOGETHER if saver is None else 1  # what is saved is held until then
     if table is None:

@@ -6,41 +6,22 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mien.errors import ImageError, MienError, unforeseen
-from mien.labels import LabelSet
 from mien.media.disk import is_disk_full
 from mien.media.images import read_first_frame
 from mien.pipeline.save import Saver
 from mien.pipeline.seen import SeenFace
 from mien.results import Face, ImageResult
 
+if TYPE_CHECKING:
+    from mien.pipeline.recognizer import Recognizer
+
 Read = Callable[[str], tuple[np.ndarray, int]]
 """What gives the pixels (H, W, 3) uint8 RGB and the number of frames to an item's name."""
-
-
-class Predictor(Protocol):
-    """What a batch needs of a `mien.Recognizer`."""
-
-    @property
-    def labels(self) -> LabelSet:
-        """The classes of the predictions."""
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """Everything that decides the predictions, as plain values."""
-        ...
-
-    def see(self, source: Any, *, detect: bool = True) -> list[SeenFace]:
-        """The faces of one image, not yet recognised."""
-        ...
-
-    def with_expressions(self, seen: Sequence[SeenFace]) -> list[Face]:
-        """Faces of any images with their expressions."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +41,7 @@ def name_of(item: str | ImageError) -> str:
 
 
 def read_result(
-    item: str | ImageError, *, recognizer: Predictor, detect: bool, read: Read = read_first_frame
+    item: str | ImageError, *, recognizer: Recognizer, detect: bool, read: Read = read_first_frame
 ) -> ImageResult:
     """One image; what goes wrong with it is its `error`."""
     (result,) = read_results([item], recognizer=recognizer, detect=detect, read=read)
@@ -70,7 +51,7 @@ def read_result(
 def read_results(
     items: Sequence[str | ImageError],
     *,
-    recognizer: Predictor,
+    recognizer: Recognizer,
     detect: bool,
     saver: Saver | None = None,
     read: Read = read_first_frame,
@@ -80,25 +61,26 @@ def read_results(
     Of each only the crops of its faces are kept until all are seen.
     """
     seen = [_guarded(item, partial(_see, item, recognizer, detect, saver, read)) for item in items]
-    faces = [face for one in seen if isinstance(one, _Seen) for face in one.faces]
+    faces = iter(recognised([one.faces for one in seen if isinstance(one, _Seen)], recognizer))
+    return [
+        _guarded(one.item, partial(_finished, one, next(faces), saver)) if isinstance(one, _Seen) else one
+        for one in seen
+    ]
+
+
+def recognised(images: Sequence[Sequence[SeenFace]], recognizer: Recognizer) -> list[list[Face] | Exception]:
+    """The faces of each image with their expressions: one batch for all, or where it fails one for each image."""
     try:
-        recognised = iter(recognizer.with_expressions(faces))
+        faces = iter(recognizer.with_expressions([face for image in images for face in image]))
     except Exception as error:
-        if len(items) == 1:
-            return [ImageResult(name_of(items[0]), error=_reason(error))]
-        return [one for item in items for one in read_results(
-            [item], recognizer=recognizer, detect=detect, saver=saver, read=read)]  # fmt: skip
-    results = []
-    for one in seen:
-        if isinstance(one, _Seen):
-            own = [next(recognised) for _ in one.faces]
-            one = _guarded(one.item, partial(_finished, one, own, saver))
-        results.append(one)
-    return results
+        if len(images) == 1:
+            return [error]
+        return [one for image in images for one in recognised([image], recognizer)]
+    return [[next(faces) for _ in image] for image in images]
 
 
 def _see(
-    item: str | ImageError, recognizer: Predictor, detect: bool, saver: Saver | None, read: Read
+    item: str | ImageError, recognizer: Recognizer, detect: bool, saver: Saver | None, read: Read
 ) -> ImageResult | _Seen:
     if isinstance(item, ImageError):
         raise item
@@ -108,7 +90,9 @@ def _see(
     return _Seen(item, recognizer.see(image, detect=detect), frames, None if saver is None else image)
 
 
-def _finished(one: _Seen, faces: list[Face], saver: Saver | None) -> ImageResult:
+def _finished(one: _Seen, faces: list[Face] | Exception, saver: Saver | None) -> ImageResult:
+    if isinstance(faces, Exception):
+        raise faces
     if saver is not None and one.image is not None:
         saver.save(one.item, one.image, faces, frames=one.frames)
     return ImageResult(name_of(one.item), tuple(faces), frames=one.frames)

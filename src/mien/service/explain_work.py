@@ -39,7 +39,7 @@ class ExplainWork:
         recognizer = self._recognizers.of(options)
         if options.label is not None and options.label not in recognizer.labels:
             raise UnknownNameError("class", options.label, recognizer.labels)
-        located = self._images.located(0, request, recognizer)
+        located = self._images.located(request, recognizer)
         if options.face >= len(located.faces):
             count = len(located.faces)
             raise OptionError(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,16 @@ from mien.errors import ImageError, MienError, OptionError
 from mien.faces import Detection
 from mien.geometry import Box
 from mien.media.images import read_first_frame
+from mien.pipeline.image_files import recognised
 from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import rows_of
+from mien.pipeline.seen import SeenFace, seen_face
 from mien.pipeline.turns import LocatedFace
 from mien.results import Face, ImageResult, reasons
 from mien.service.options import PredictOptions
 from mien.service.recognizers import Recognizers
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO", "JPEG2000", "PPM")  # none runs a program
-HELD_PIXELS = 24_000_000  # decoded images of a batch that are held at a time
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,24 @@ class ImageRequest:
     options: PredictOptions
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Located:
     """A decoded image and its faces."""
 
-    index: int  # in the batch
     image: np.ndarray
     frames: int
     small_faces: bool | None  # as in the options, but False beyond the limit of size
-    faces: list[LocatedFace] = field(default_factory=list)
+    faces: list[LocatedFace]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What is kept of an image until all of its batch are decoded: no pixels but the crops of its faces."""
+
+    size: tuple[int, int]  # width and height
+    frames: int
+    small_faces: bool | None
+    faces: list[SeenFace]
 
 
 class ImageWork:
@@ -62,40 +72,34 @@ class ImageWork:
         order = sorted(range(len(batch)), key=lambda index: repr(batch[index].options))
         for _, group in groupby(order, key=lambda index: repr(batch[index].options)):
             indices = list(group)
-            try:
-                recognizer = self._recognizers.of(batch[indices[0]].options)
-            except MienError as error:
-                results = [error if index in indices else result for index, result in enumerate(results)]
-                continue
-            for held in self._located(batch, indices, recognizer, results):
-                self._recognise(batch, held, recognizer, results)
+            for index, result in zip(indices, self._predict([batch[index] for index in indices]), strict=True):
+                results[index] = result
         return results
 
-    def _located(
-        self,
-        batch: Sequence[ImageRequest],
-        indices: Sequence[int],
-        recognizer: Recognizer,
-        results: list[bytes | Exception],
-    ) -> Iterator[list[Located]]:
-        """The located faces of as many images as may be held at a time."""
-        held: list[Located] = []
-        pixels = 0
-        for index in indices:
-            request = batch[index]
-            try:
-                held.append(self.located(index, request, recognizer))
-                height, width = held[-1].image.shape[:2]
-                pixels += height * width
-            except Exception as error:  # one strange image must not end the others
-                results[index] = error
-            if pixels >= HELD_PIXELS:
-                yield held
-                held, pixels = [], 0
-        if held:
-            yield held
+    def _predict(self, requests: Sequence[ImageRequest]) -> list[bytes | Exception]:
+        """Requests of the same options."""
+        try:
+            recognizer = self._recognizers.of(requests[0].options)
+        except MienError as error:
+            return [error] * len(requests)
+        seen = [self._seen(request, recognizer) for request in requests]
+        faces = iter(recognised([one.faces for one in seen if isinstance(one, _Seen)], recognizer))
+        return [
+            one if isinstance(one, Exception) else _json_of(request.name, one, next(faces), recognizer)
+            for request, one in zip(requests, seen, strict=True)
+        ]
 
-    def located(self, index: int, request: ImageRequest, recognizer: Recognizer) -> Located:
+    def _seen(self, request: ImageRequest, recognizer: Recognizer) -> _Seen | Exception:
+        try:
+            one = self.located(request, recognizer)
+            height, width = one.image.shape[:2]
+            inputs = recognizer.network.manifest.inputs
+            faces = [seen_face(one.image, face, inputs) for face in one.faces]
+            return _Seen((width, height), one.frames, one.small_faces, faces)
+        except Exception as error:  # one strange image must not end the others
+            return error
+
+    def located(self, request: ImageRequest, recognizer: Recognizer) -> Located:
         """The image of a request, decoded within the limits, and its faces."""
         check_image(request.data, request.name, max_pixels=self._max_pixels)
         image, frames = read_first_frame(request.data, name=request.name)
@@ -104,7 +108,7 @@ class ImageWork:
         options = request.options
         if not options.detect:
             faces = recognizer.any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
-            return Located(index, image, frames, None, faces)
+            return Located(image, frames, None, faces)
         small_faces = options.small_faces
         if height * width > self._max_search_pixels:
             if small_faces:
@@ -113,27 +117,7 @@ class ImageWork:
             small_faces = False
             recognizer = self._recognizers.of(options.model_copy(update={"small_faces": False}))
         faces = recognizer.any_roll.detect(image, recognizer.detections)
-        return Located(index, image, frames, small_faces, faces)
-
-    def _recognise(
-        self,
-        batch: Sequence[ImageRequest],
-        held: Sequence[Located],
-        recognizer: Recognizer,
-        results: list[bytes | Exception],
-    ) -> None:
-        try:
-            faces = iter(recognizer.recognise([(one.image, face) for one in held for face in one.faces]))
-            for one in held:
-                request = batch[one.index]
-                result = ImageResult(request.name, tuple(next(faces) for _ in one.faces), frames=one.frames)
-                results[one.index] = to_json(result, one.image, one.small_faces, recognizer)
-        except Exception as error:
-            if len(held) == 1:
-                results[held[0].index] = error
-                return
-            for one in held:
-                self._recognise(batch, [one], recognizer, results)
+        return Located(image, frames, small_faces, faces)
 
 
 def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
@@ -160,16 +144,18 @@ def check_size(width: int, height: int, name: str, max_pixels: int) -> None:
         raise ImageError(name, f"more than {max_pixels / 1e6:g} megapixels; make it smaller")
 
 
-def to_json(result: ImageResult, image: np.ndarray, small_faces: bool | None, recognizer: Recognizer) -> bytes:
+def _json_of(name: str, image: _Seen, faces: list[Face] | Exception, recognizer: Recognizer) -> bytes | Exception:
     """The body of the response, `mien.service.schemas.Prediction`."""
-    manifest = recognizer.network.manifest
+    if isinstance(faces, Exception):
+        return faces
+    manifest, result = recognizer.network.manifest, ImageResult(name, tuple(faces), frames=image.frames)
     return msgspec.json.encode(
         {
             "source": result.source,
-            "width": image.shape[1],
-            "height": image.shape[0],
+            "width": image.size[0],
+            "height": image.size[1],
             "frames": result.frames,
-            "small_faces": small_faces,
+            "small_faces": image.small_faces,
             "weights": {"name": manifest.name, "identity": manifest.identity},
             "labels": [str(label) for label in recognizer.labels],
             "confidence_threshold": recognizer.network.confidence_threshold,
