@@ -13,6 +13,7 @@ from mien.arguments import check_fields, checked
 from mien.errors import MienError, OptionError, UnknownNameError, refused, shortened
 from mien.geometry import Box
 from mien.labels import LabelSet
+from mien.wording import counted
 
 # Limits of `Quality`, chosen and measured by research/fer/quality_flags.py (docs/concepts/quality.md).
 FLAGS = ("small", "off-axis", "blurred", "dark", "flat", "overexposed", "orientation")
@@ -260,7 +261,7 @@ class ImageResult:
         check_fields(self)
 
     def __repr__(self) -> str:
-        count = f"{len(self.faces)} face{'s' * (len(self.faces) != 1)}"
+        count = counted(len(self.faces), "face")
         return f"ImageResult({self.source!r}, {count if self.error is None else f'error={self.error!r}'})"
 
 
@@ -277,7 +278,7 @@ class VideoFrame(ImageResult):
     image: np.ndarray | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
-        count = f"{len(self.faces)} face{'s' * (len(self.faces) != 1)}"
+        count = counted(len(self.faces), "face")
         if self.error is not None or self.time_s is None:
             return f"VideoFrame({self.source!r}, error={self.error!r})"
         return f"VideoFrame({self.source!r}, frame={self.frame}, time_s={self.time_s:.3f}, {count})"

@@ -24,6 +24,7 @@ LAYERS = [  # lowest first; a layer sees only what stands before it
         "plugins",
         "schema",
         "_version",
+        "wording",
     },
     {"nn", "media"},
     {"models", "faces", "datasets", "metrics", "augment", "tracking"},

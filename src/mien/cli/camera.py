@@ -158,7 +158,7 @@ def _interrupts() -> Iterator[None]:
 
 
 def _conclude(summary: RunSummary, output: Path | None, seconds: float, dropped: int, record: Path | None) -> None:
-    from mien.cli.output import counted
+    from mien.wording import counted
 
     lines = [f"{counted(summary.frames, 'frame')} in {seconds:.1f} s ({dropped:,} dropped)"]
     lines[0] += f"; recording: {record}" if record else ""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mien.cli.output import counted
 from mien.cli.progress import progress
 from mien.prepared.build import PROBLEMS, PreparationReport, prepare
+from mien.wording import counted
 
 
 def prepare_command(name: str, folder: Path, out: Path, *, quiet: bool, **options: Any) -> int:

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mien.cli.output import counted, write_json, writing
+from mien.cli.output import write_json, writing
 from mien.datasets import dataset_info
 from mien.datasets.audit.summary import POSE_DEG, Summary, summarize
 from mien.draw.summary_plot import plot_summary
+from mien.wording import counted
 
 
 def summary_command(name: str, folder: Path, *, variant: str, save: Path | None, json_file: Path | None) -> None:

@@ -8,6 +8,7 @@ from rich.table import Table as RichTable
 
 from mien.evaluation import tables
 from mien.evaluation.result import Evaluation
+from mien.wording import counted
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -24,7 +25,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     if evaluation.poses:
         _print(console, tables.pose_table(evaluation))
         console.print(f"Mean over poses: {tables.share(evaluation.pose_average)}.")
-    images = f"{metrics.images:,} image{'s' * (metrics.images != 1)}"
+    images = counted(metrics.images, "image")
     sentences = [f"{images}, {metrics.predicted:,} with a prediction; intervals: {evaluation.resampled} resampled."]
     sentences += [f"{note}." for note in evaluation.notes]
     sentences += [f"Caution: {caution}."] if caution else []

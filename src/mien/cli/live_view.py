@@ -19,6 +19,7 @@ from mien.draw.faces import annotate
 from mien.draw.palette import UNCERTAIN, colours_of
 from mien.errors import OptionError
 from mien.results import Face, VideoFrame, percent
+from mien.wording import one_line
 
 VIEWS = ("auto", "window", "terminal", "none")
 _MOST_FACES = 6
@@ -83,7 +84,7 @@ def _why_no_window() -> str:
     except ImportError as error:
         return f"{error.name} is not installed (Debian: apt install python3-tk)"
     except Exception as error:  # TclError, which is not there without tkinter
-        return " ".join(str(error).split())
+        return one_line(error)
     return ""
 
 

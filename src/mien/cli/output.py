@@ -58,8 +58,3 @@ def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(text.getvalue(), path)
-
-
-def counted(count: int, thing: str) -> str:
-    """ "1 image", "2,965 images"."""
-    return f"{count:,} {thing}{'s' * (count != 1)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mien.cli.output import counted
 from mien.cli.progress import progress
 from mien.errors import OptionError, UnknownNameError
+from mien.wording import counted
 
 
 def predict_collection(sources: list[str], output: str | None, *, quiet: bool, **options: Any) -> int:

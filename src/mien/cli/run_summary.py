@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from mien.cli.output import counted
 from mien.results import ImageResult, VideoFrame
+from mien.wording import counted
 
 
 class RunSummary:

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.analysis.summary import COUNTED, ExpressionSummary, TableSummary
-from mien.cli.output import counted
 from mien.cli.terminal import end_of_path, is_bounded, one_line, plain_console
 from mien.draw.palette import colours_of
 from mien.draw.video import clock
+from mien.wording import counted
 
 _MOST_VIDEOS = 6  # that are shown with their tracks; more get a line each
 _BAR = 40  # cells at most

@@ -14,6 +14,7 @@ from mien.datasets.distribution import Distribution
 from mien.errors import DataError
 from mien.labels import LabelSet
 from mien.media.images import read_image
+from mien.wording import counted
 
 SPLIT_NAMES = ("train", "valid", "test")
 TEXT = ("path", "split", "subject", "group")
@@ -244,7 +245,7 @@ class Reading:
             "--skip-broken (skip_broken=True) leaves these rows out." if len(self.samples) else "Is it this folder?"
         )
         raise DataError(
-            f"{self.samples.files}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}\n  {shown}"
+            f"{self.samples.files}: {counted(len(self.problems), 'problem')}\n  {shown}"
             + (f"\n  and {more} more" if more > 0 else "")
             + f"\n`mien data check --all` lists all. {hint}"
         )

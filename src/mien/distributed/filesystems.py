@@ -13,6 +13,7 @@ from pyarrow.fs import FileInfo, FileSystem, FileType, FSSpecHandler, LocalFileS
 
 from mien.errors import ImageError, InputError, MissingPackageError
 from mien.media.images import MAX_BYTES
+from mien.wording import one_line
 
 ATTEMPTS = 3  # to read from an object store
 _FIRST_WAIT_S = 0.5  # doubled each time
@@ -78,7 +79,7 @@ def file_info(name: str) -> FileInfo:
         files, path = open_filesystem(name)
         return files.get_file_info(path)
     except OSError as error:
-        raise InputError(f"{shown(name)}: cannot be reached ({_one_line(error)})") from error
+        raise InputError(f"{shown(name)}: cannot be reached ({one_line(error, 160)})") from error
 
 
 def fetch(uri: str, label: str) -> bytes:
@@ -91,17 +92,19 @@ def fetch(uri: str, label: str) -> bytes:
             except FileNotFoundError:
                 raise ImageError(label, "no such file; check the address") from None
             except PermissionError as error:
-                raise ImageError(label, f"may not be read ({_one_line(error)}); check the credentials") from None
+                raise ImageError(
+                    label, f"may not be read ({one_line(error, 160)}); check the credentials"
+                ) from None
             except OSError as error:
                 if attempt + 1 == ATTEMPTS:
                     raise ImageError(
-                        label, f"cannot be read ({_one_line(error)}), tried {ATTEMPTS} times"
+                        label, f"cannot be read ({one_line(error, 160)}), tried {ATTEMPTS} times"
                     ) from None
                 time.sleep(_FIRST_WAIT_S * 2**attempt)
     except ImageError:
         raise
     except (InputError, OSError) as error:
-        raise ImageError(label, _one_line(error)) from None
+        raise ImageError(label, one_line(error, 160)) from None
     raise AssertionError
 
 
@@ -113,11 +116,6 @@ def _content(files: FileSystem, path: str, label: str) -> bytes:
             )
         content: bytes = file.read()
         return content
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 160 else text[:159] + "…"
 
 
 def state_of(info: FileInfo) -> tuple[int | None, int | None]:

@@ -15,6 +15,7 @@ from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Samples
 from mien.draw.palette import FAINT, FAULT, INK, MUTED, PAPER, colour_of
 from mien.errors import InputError
+from mien.wording import counted
 
 _GAP_PX, _TITLE_PX = 4, 34
 _UNLABELLED = "#777777"
@@ -45,7 +46,7 @@ def dataset_strips(
     samples = samples.of(split) if split else samples
     return class_strips(
         samples, per_class=per_class, seed=seed
-    ), f"{info.title}  ·  {len(samples):,} image{'s' * (len(samples) != 1)}"
+    ), f"{info.title}  ·  {counted(len(samples), 'image')}"
 
 
 def class_strips(samples: Samples, *, per_class: int = 24, seed: int = 0) -> list[Strip]:

@@ -32,6 +32,7 @@ from mien.pipeline.read import read_predictions
 from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import SUFFIXES
 from mien.weights.manifest import load_manifest
+from mien.wording import counted
 
 PathLike = str | os.PathLike[str]
 
@@ -174,19 +175,19 @@ def _select(
         kept = folds.test_fold >= 0
         settings["split"] = folds.title
         if folds.untested:
-            excluded.append(f"{_images(folds.untested)} that no fold tests")
+            excluded.append(f"{counted(folds.untested, 'image')} that no fold tests")
     if seen := _trained_here(info, samples, sources, split, folds):
         settings["caution"] = f"{', '.join(seen)} trained on images of this set: higher than on new images"
     if exclude_duplicates:
         repeated = repeats_another_split(samples, workers=workers) & kept
         kept &= ~repeated
-        excluded.append(f"{_images(int(repeated.sum()))} with a near-duplicate in another split")
+        excluded.append(f"{counted(int(repeated.sum()), 'image')} with a near-duplicate in another split")
     rows = np.flatnonzero(kept)
     if excluded:
         settings["excluded"] = ", ".join(excluded)
     if limit:
         rows = np.sort(rows[np.random.default_rng(0).permutation(len(rows))[:limit]])
-        settings["limit"] = f"{_images(limit)} drawn with seed 0"
+        settings["limit"] = f"{counted(limit, 'image')} drawn with seed 0"
     return _Part(samples=samples.take(rows), split=split, folds=folds and folds.take(rows), settings=settings)
 
 
@@ -323,7 +324,3 @@ def _misclassified(clean: Predictions, samples: Samples) -> tuple[MisclassifiedI
         )
         for row, confidence in most_confident_errors(clean)
     )
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' * (count != 1)}"

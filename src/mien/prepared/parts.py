@@ -18,6 +18,7 @@ from mien.geometry import Box
 from mien.media.atomic import atomic_write
 from mien.media.work import map_processes
 from mien.prepared.face_canvas import CanvasMaker, CanvasSettings
+from mien.wording import one_line
 
 
 def make_parts(
@@ -113,7 +114,7 @@ class PartMaker:
 def _reason(error: Exception) -> str:
     if isinstance(error, ImageError):
         return error.reason
-    return " ".join(str(error).split()) if isinstance(error, InputError) else unforeseen(error)
+    return one_line(error) if isinstance(error, InputError) else unforeseen(error)
 
 
 def _with_networks(work: PartMaker) -> tuple[PartMaker, CanvasMaker]:

@@ -17,6 +17,7 @@ from mien.datasets.audit.scan import scan
 from mien.datasets.info import DatasetInfo
 from mien.datasets.samples import Problem, Samples
 from mien.media.work import Progress, no_progress
+from mien.wording import counted
 
 ALL = "all"  # the class under which a `DatasetInfo` states only the sum of a split
 
@@ -92,7 +93,7 @@ class DatasetCheck:
         what = f"{self.name}{f' ({self.variant})' if self.variant else ''}"
         if not self.images:
             return f"{what} is not usable: no image of it was found in {self.folder}."
-        faults = [f"{len(self.problems):,} problem{'s' * (len(self.problems) != 1)}"] if self.problems else []
+        faults = [counted(len(self.problems), "problem")] if self.problems else []
         if self.differing:
             faults.append(f"other counts than published{_of(self.differing)}")
         known = any(count.published is not None for count in self.counts)

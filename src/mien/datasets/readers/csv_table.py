@@ -28,6 +28,7 @@ from mien.datasets.readers.own_labels import (
 )
 from mien.datasets.samples import Collector, Reading
 from mien.labels import LabelSet, expression_called
+from mien.wording import counted
 
 PATH = ("path", "image", "file", "filename")
 LABEL = ("label", "emotion", "expression", "class")
@@ -82,7 +83,7 @@ def read(files: Distribution, variant: str) -> Reading:
                 face = " ".join(f"{side:g}" for side in more.get("box", ()))
                 rows.add(path, label, where=where, key=f"{path} {face}".rstrip(), **more)
         if outvoted:
-            lines = f"{outvoted:,} line{'s' * (outvoted > 1)}"
+            lines = counted(outvoted, "line")
             rows.note(f"in {lines} another class has more votes than the label: the votes train, the label tests")
     except _RowError as wrong:
         rows.problem(wrong.args[0], f"{name}:1", *wrong.args[1:])

@@ -25,6 +25,7 @@ from mien.datasets.readers.own_labels import (
 )
 from mien.datasets.samples import Collector, Reading
 from mien.labels import LabelSet
+from mien.wording import counted
 
 
 def read(files: Distribution, variant: str) -> Reading:
@@ -50,7 +51,7 @@ def read(files: Distribution, variant: str) -> Reading:
             without.append(name)
         rows.add(name, class_called(path[depth], labels, variant), where=name, split=split)
     for folder, images in sorted(unknown.items()):
-        what = f"{len(images)} image{'s' * (len(images) > 1)} in {'a' if folder else 'no'} folder"
+        what = f"{counted(len(images), 'image')} in {'a' if folder else 'no'} folder"
         remedy = (
             class_remedy(folder.rpartition("/")[2], variant) if folder else "put it into the folder of its class"
         )
@@ -80,7 +81,7 @@ def _split_of_file(name: str) -> str | None:
 
 
 def _and_others(images: Sequence[str]) -> str:
-    return f"{len(images)} image{'s' * (len(images) > 1)}, for example {images[0]}"
+    return f"{counted(len(images), 'image')}, for example {images[0]}"
 
 
 def _empty(files: Distribution, images: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 from mien.datasets.samples import Samples
 from mien.datasets.splits.grouping import connected_groups, stratified_group_split
 from mien.errors import DataError, OptionError, UnknownNameError
+from mien.wording import counted
 
 Key = Literal["subject", "group"]
 PARTS = (("train", "valid"), ("train", "test"), ("valid", "test"))
@@ -37,7 +38,7 @@ class Leak:
         if self.kind.startswith("unnamed"):
             name = self.kind.removeprefix("unnamed ")
             return f"{self.rows[0]:,} images of {left} and {self.rows[1]:,} of {right} name no {name}"
-        what = f"{self.count:,} {self.kind}{'s' * (self.count != 1)}"
+        what = counted(self.count, self.kind)
         return f"{what} in both {left} and {right} ({self.rows[0]:,} and {self.rows[1]:,} images)"
 
 

@@ -1,0 +1,14 @@
+"""Counts and texts as messages say them."""
+
+from __future__ import annotations
+
+
+def counted(count: int, thing: str) -> str:
+    """ "1 image", "2,965 images"."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def one_line(text: object, most: int | None = None) -> str:
+    """A text, or what an error says, in one line of at most so many characters."""
+    line = " ".join(str(text).split())
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
