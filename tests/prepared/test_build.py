@@ -134,11 +134,11 @@ def test_stopped_anywhere_and_taken_up_again_it_is_the_same_and_nothing_is_done_
 ) -> None:
     run(samples, tmp_path / "whole")
     made: list[Path] = []
-    real = parts.PartMaker.make
+    real = parts.write_part
     monkeypatch.setattr(
-        parts.PartMaker,
-        "make",
-        lambda self, maker, target, rows: (made.append(target), real(self, maker, target, rows)),
+        parts,
+        "write_part",
+        lambda files, decode, maker, part: (made.append(part[0]), real(files, decode, maker, part)),
     )
 
     class Kill(BaseException):

@@ -136,9 +136,11 @@ class Evaluation:
 
     def to_html(self) -> str:
         """One self-contained page with tables, plots and the most confident errors."""
-        from mien.evaluation.html import render
+        from mien.evaluation import plots, tables
+        from mien.pages.render import render
 
-        return render(self)
+        values = {"evaluation": self, "metrics": self.metrics, "tables": tables, "plots": plots}
+        return render("mien.evaluation", "evaluation.html", **values)
 
 
 def summarize(

@@ -30,11 +30,10 @@ def make_parts(
     workers: int,
 ) -> Iterator[range]:
     """Write the parts, `workers` at a time, each to its `file_of`; yields each as it is finished, in order."""
-    work = PartMaker(samples.files, samples.decode, settings)
     items = ((file_of(part), _rows_of(samples, part)) for part in parts)
     done = map_processes(
-        partial(_with_networks, work),
-        _make_part,
+        partial(CanvasMaker, settings),
+        partial(write_part, samples.files, samples.decode),
         items,
         workers=min(workers, max(1, len(parts))),
         ended="perhaps for lack of memory; run the same command again with fewer workers, what is finished is kept",
@@ -67,61 +66,49 @@ def _rows_of(samples: Samples, part: range) -> list[_Row]:
     return rows
 
 
-@dataclass(frozen=True)
-class PartMaker:
-    """How rows become canvases; travels to the processes once."""
-
-    files: Distribution
-    decode: Callable[[Distribution, str], np.ndarray]
-    settings: CanvasSettings
-
-    def make(self, maker: CanvasMaker, target: Path, rows: Sequence[_Row]) -> None:
-        """Do one part and write it."""
-        faces, done, lost = [], [], []
-        for row in rows:
-            try:
-                faces.append(maker.make(self.decode(self.files, row.path), row.box, row.points))
-                done.append(row.row)
-            except MemoryError:
-                raise
-            except Exception as error:  # one strange image must not end the run
-                lost.append({"path": row.path, "split": row.split, "label": row.label, "reason": _reason(error)})
-        side = self.settings.canvas_px
-        channels = max((face.canvas.shape[2] for face in faces), default=1)
-        canvas = np.empty((len(faces), side, side, channels), dtype=np.uint8)
-        for target_canvas, face in zip(canvas, faces, strict=True):
-            target_canvas[...] = face.canvas
-        detection = np.array([face.detection for face in faces], dtype=np.float32)
-        pose = np.array([face.pose for face in faces], dtype=np.float32).reshape(-1, 3)
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            canvas=canvas,
-            channels=np.array(channels),
-            row=np.array(done, dtype=np.int64),
-            detected=np.isfinite(detection),
-            detection=detection,
-            landmarks=np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 68, 2),
-            head_yaw_deg=pose[:, 0],
-            head_pitch_deg=pose[:, 1],
-            head_roll_deg=pose[:, 2],
-            lost=np.array(json.dumps(lost)),
-            rejected=np.array([face.rejected for face in faces], dtype=str),
-        )
-        atomic_write(target, buffer.getbuffer())
+def write_part(
+    files: Distribution,
+    decode: Callable[[Distribution, str], np.ndarray],
+    maker: CanvasMaker,
+    part: tuple[Path, Sequence[_Row]],
+) -> None:
+    """The canvases of some rows to a file."""
+    target, rows = part
+    faces, done, lost = [], [], []
+    for row in rows:
+        try:
+            faces.append(maker.make(decode(files, row.path), row.box, row.points))
+            done.append(row.row)
+        except MemoryError:
+            raise
+        except Exception as error:  # one strange image must not end the run
+            lost.append({"path": row.path, "split": row.split, "label": row.label, "reason": _reason(error)})
+    side = maker.settings.canvas_px
+    channels = max((face.canvas.shape[2] for face in faces), default=1)
+    canvas = np.empty((len(faces), side, side, channels), dtype=np.uint8)
+    for target_canvas, face in zip(canvas, faces, strict=True):
+        target_canvas[...] = face.canvas
+    detection = np.array([face.detection for face in faces], dtype=np.float32)
+    pose = np.array([face.pose for face in faces], dtype=np.float32).reshape(-1, 3)
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        canvas=canvas,
+        channels=np.array(channels),
+        row=np.array(done, dtype=np.int64),
+        detected=np.isfinite(detection),
+        detection=detection,
+        landmarks=np.array([face.landmarks for face in faces], dtype=np.float32).reshape(-1, 68, 2),
+        head_yaw_deg=pose[:, 0],
+        head_pitch_deg=pose[:, 1],
+        head_roll_deg=pose[:, 2],
+        lost=np.array(json.dumps(lost)),
+        rejected=np.array([face.rejected for face in faces], dtype=str),
+    )
+    atomic_write(target, buffer.getbuffer())
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ImageError):
         return error.reason
     return one_line(error) if isinstance(error, InputError) else unforeseen(error)
-
-
-def _with_networks(work: PartMaker) -> tuple[PartMaker, CanvasMaker]:
-    """What a process needs: the work and its own detector and landmarker."""
-    return work, CanvasMaker(work.settings)
-
-
-def _make_part(state: tuple[PartMaker, CanvasMaker], item: tuple[Path, Sequence[_Row]]) -> None:
-    work, maker = state
-    work.make(maker, *item)
