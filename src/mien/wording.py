@@ -1,4 +1,4 @@
-"""Counts and texts as messages say them."""
+"""Counts, shares and texts as messages and tables say them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from __future__ import annotations
 def counted(count: int, thing: str) -> str:
     """ "1 image", "2,965 images"."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def share(value: float | None) -> str:
+    """A share of one in percent, with one decimal."""
+    return "–" if value is None else f"{value:.1%}"
 
 
 def one_line(text: object, most: int | None = None) -> str:

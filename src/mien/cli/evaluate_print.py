@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 
 from mien.evaluation import tables
 from mien.evaluation.result import Evaluation
-from mien.wording import counted
+from mien.wording import counted, share
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -24,7 +24,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print(console, tables.fold_table(evaluation))
     if evaluation.poses:
         _print(console, tables.pose_table(evaluation))
-        console.print(f"Mean over poses: {tables.share(evaluation.pose_average)}.")
+        console.print(f"Mean over poses: {share(evaluation.pose_average)}.")
     images = counted(metrics.images, "image")
     sentences = [f"{images}, {metrics.predicted:,} with a prediction; intervals: {evaluation.resampled} resampled."]
     sentences += [f"{note}." for note in evaluation.notes]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mien.evaluation.result import FOLD_METRICS, Evaluation
 from mien.metrics import Interval
+from mien.wording import share
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,6 @@ def paper_text(evaluation: Evaluation) -> str:
     return (
         f"Accuracy in the paper of {paper.network}: {paper.accuracy:.2%} ({paper.source}); here {gap:+.2f} points."
     )
-
-
-def share(value: float | None) -> str:
-    """A share of one in percent."""
-    return "–" if value is None else f"{value:.1%}"
 
 
 def bounds(interval: Interval | None) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 from mien.draw.palette import colours_of
 from mien.errors import MissingPackageError
 from mien.results import percent
+from mien.wording import share
 
 THUMBNAIL_PX = 224
 
@@ -41,11 +42,6 @@ def thumbnail(image: np.ndarray, *, side_px: int = THUMBNAIL_PX) -> str:
     file = io.BytesIO()
     pil.save(file, "JPEG", quality=80)
     return base64.b64encode(file.getvalue()).decode()
-
-
-def share(value: float | None) -> str:
-    """A share of one in percent, with one decimal."""
-    return "–" if value is None else f"{value:.1%}"
 
 
 def points(value: float | None) -> str:
