@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.faces import Detection
+from mien.faces import Detection, Detector
 from mien.faces.passes import MultiPassDetector
-
-if TYPE_CHECKING:
-    from mien.pipeline.recognizer import Recognizer
+from mien.pipeline.detectors import checked_detections
 
 
 @dataclass(frozen=True)
@@ -26,25 +23,26 @@ class LastSearch:
 
 
 class KeyFrameSearch:
-    """Detects as the recognizer does, or as the last search says. A detector of the user's own is simply called."""
+    """Detects as the detector does, or as the last search says. One of the user's own is simply called."""
 
-    def __init__(self, recognizer: Recognizer) -> None:
-        self._recognizer = recognizer
-        detector = recognizer.detector
-        adaptive = isinstance(detector, MultiPassDetector) and detector.tiles is None
-        self._adaptive = detector if adaptive else None
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._adaptive = detector if isinstance(detector, MultiPassDetector) and detector.tiles is None else None
 
     def everything(self, image: np.ndarray) -> tuple[list[Detection], bool]:
         """The faces of an image (H, W, 3) uint8 RGB, and whether tiles were needed for them."""
-        if not isinstance(self._adaptive, MultiPassDetector):
-            return self._recognizer.detections(image), False
+        if self._adaptive is None:
+            return self._detections(image), False
         if large := self._adaptive.detect_unless_small(image):
             return large, False
-        faces = self._recognizer.detections(image)
+        faces = self._detections(image)
         return faces, bool(faces)
 
     def quickly(self, image: np.ndarray, *, small: bool) -> list[Detection]:
         """The faces of a key frame after a search. `small`: in tiles, too."""
-        if not isinstance(self._adaptive, MultiPassDetector):
-            return self._recognizer.detections(image)
+        if self._adaptive is None:
+            return self._detections(image)
         return self._adaptive.with_tiles(small).detect(image)
+
+    def _detections(self, image: np.ndarray) -> list[Detection]:
+        return checked_detections(self._detector.detect(image))

@@ -111,7 +111,7 @@ class VideoPredictor:
             self._tracker.restore(checkpoint["tracker"])
         self._steady = SteadyUp(recognizer.any_roll, self._start.get("ups"))
         self._smoother = Smoother(wait=not live, history=self._start.get("history"))
-        self._search = KeyFrameSearch(recognizer)
+        self._search = KeyFrameSearch(recognizer.detector)
         self._follower = Follower(recognizer.landmarker, recognizer.any_roll.measure, reuse_scores=self._reuse)
         self._error: str | None = None
 
