@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from mien.errors import OptionError
 from mien.media.atomic import atomic_write
 from mien.media.resume import differences
-from mien.training.optim.ema import moving_average
+from mien.training.optim.ema import MovingAverage
 from mien.training.optim.schedule import Schedule
 from mien.training.run_folder import RunFolder
 
@@ -53,7 +53,7 @@ class Run:
     ) -> None:
         self.network = channels_last(network)
         self.steps, self.grad_clip, self.out = steps, grad_clip, out
-        self.ema = moving_average(network, ema_decay)
+        self.ema = MovingAverage(network, ema_decay)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: SCHEDULE.factor(step, per_epoch=steps, epochs=1)

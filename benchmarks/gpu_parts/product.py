@@ -85,7 +85,6 @@ class Resident:
         """As the training set makes one."""
         from mien.augment.moving import moved
         from mien.training.objective import TrainingBatch
-        from mien.training.teachers import mixed_logits
 
         rng = torch.Generator().manual_seed(step)
         rows = torch.randint(len(self.canvases), (size,), generator=rng)
@@ -93,13 +92,14 @@ class Resident:
         augmented = self.augmentation(
             self.canvases[moved(rows, device)], moved(self.targets[rows], device), rng, groups=sources
         )
+        logits = moved(self.logits[rows], device)
         return TrainingBatch(
             images=augmented.images.contiguous(memory_format=torch.channels_last),
             targets=augmented.targets,
             poses=None if self.poses is None else moved(self.poses[rows], device),
             known=moved(self.known[sources], device),
             sources=moved(sources, device),
-            teacher=mixed_logits(moved(self.logits[rows], device), augmented.mix, 2.0),
+            teacher=logits if augmented.mix is None else augmented.mix.logits(logits, 2.0),
         )
 
 
@@ -111,7 +111,7 @@ class Trained:
         average: bool = True, compiled: bool = False,
     ) -> None:  # fmt: skip
         from mien.training.objective import ExpressionObjective, JointObjective
-        from mien.training.optim.ema import moving_average
+        from mien.training.optim.ema import MovingAverage
         from mien.training.optim.losses import Loss
         from mien.training.optim.optimizer import build_optimizer
         from mien.training.recipe import Optimizer, Recipe
@@ -136,7 +136,7 @@ class Trained:
         module, wrapped = fabric.setup(self.objective.module, optimizer)
         recorder = Repeated() if graph and run.device.type == "cpu" else None
         self.step_of = Step(recipe, self.objective, module, wrapped, fabric, recorder=recorder)
-        self.average = moving_average(network, 0.999).to(run.device) if average else None
+        self.average = MovingAverage(network, 0.999).to(run.device) if average else None
         self.data, self.size, self.step, self.ready = data, size, 0, data.batch(0, size)
         self.warm_up = 1 if run.tiny and not graph else 5
         self.loss = 0.0

@@ -25,7 +25,7 @@ from mien.training.plan import make_plan
 from mien.training.recipe import Optimizer, Recipe
 from mien.training.sampling import Mixture, Shuffle
 from mien.training.session import TrainingResult, build_objective, resolved_precision, run_plan
-from mien.training.teachers import Teachers, cached_logits, mixed_logits
+from mien.training.teachers import Teachers, cached_logits
 from mien.weights.manifest import load_manifest
 from tests.research.fabricated import prepared
 from tests.training.made_up import small_network
@@ -241,10 +241,9 @@ def test_cached_teachers_say_what_they_say_of_unchanged_images(sets: list[Path],
 def test_teachers_of_mixed_images_are_mixed_as_distributions() -> None:
     logits = torch.tensor([[3.0, 0.0], [0.0, 3.0]])
     _, how = mix(torch.rand(2, 3, 2, 2), torch.Generator().manual_seed(5), Mixup(alpha=1.0))
-    mixed = mixed_logits(logits, how, 2.0)
+    mixed = how.logits(logits, 2.0)
     expected = how.labels((logits / 2).softmax(1))
     torch.testing.assert_close((mixed / 2).softmax(1), expected)
-    assert mixed_logits(logits, None, 2.0) is logits
 
 
 def test_what_does_not_fit_says_why(sets: list[Path], tmp_path: Path) -> None:

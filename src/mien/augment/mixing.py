@@ -35,6 +35,10 @@ class Mix:
         own, partner = moved(self.own.to(targets.dtype), targets.device), moved(self.partner, targets.device)
         return own[:, None] * targets + (1 - own)[:, None] * targets[partner]
 
+    def logits(self, logits: Tensor, temperature: float) -> Tensor:
+        """Logits (B, K) of the images -> those of the mean of their distributions, softened by the temperature."""
+        return temperature * self.labels((logits / temperature).softmax(dim=-1)).clamp(min=1e-8).log()
+
 
 def mix(x: Tensor, rng: Generator, config: Mixup, *, groups: Tensor | None = None) -> tuple[Tensor, Mix]:
     """Images (B, C, H, W), mixed, and how. `groups` (B,) on the CPU: only images of one group are mixed."""

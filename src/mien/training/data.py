@@ -22,7 +22,6 @@ from mien.training.plan import Plan
 from mien.training.recipe import Recipe
 from mien.training.sampling import Balanced, Mixture, RepeatFactor, Sampler, Shuffle, Weighted
 from mien.training.sources import OTHERS, Source, known_classes, shares_of
-from mien.training.teachers import mixed_logits
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +103,8 @@ class TrainingData:
         teacher = None
         if self.teacher_logits is not None:
             teacher = moved(self.teacher_logits[torch.from_numpy(positions)], device)
-            teacher = mixed_logits(teacher, augmented.mix, self._temperature)
+            if augmented.mix is not None:
+                teacher = augmented.mix.logits(teacher, self._temperature)
         return TrainingBatch(
             images=augmented.images.contiguous(memory_format=self._format),
             targets=augmented.targets,

@@ -23,7 +23,7 @@ from mien.media.work import Progress, no_progress
 from mien.metrics import classification_metrics
 from mien.training.history import History, best_epoch, patience_ended
 from mien.training.objective import Objective, TrainingBatch
-from mien.training.optim.ema import moving_average
+from mien.training.optim.ema import MovingAverage
 from mien.training.optim.optimizer import build_optimizer, freeze, fusible, set_rates
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
@@ -94,7 +94,7 @@ def fit(
     per_epoch = data.epoch_size // recipe.batch
     steps = per_epoch * recipe.epochs
     freeze(objective, recipe)
-    ema = moving_average(objective.network, recipe.ema_decay) if recipe.ema_decay else None
+    ema = MovingAverage(objective.network, recipe.ema_decay) if recipe.ema_decay else None
     optimizer = build_optimizer(objective, recipe, fused=fusible(recipe, fabric.device))
     rates = [group["lr"] for group in optimizer.param_groups]
     module, wrapped = fabric.setup(objective.module, optimizer)

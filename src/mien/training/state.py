@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from lightning_fabric.plugins import Precision
-from torch.optim.swa_utils import AveragedModel
 
 from mien.training.objective import Objective
+from mien.training.optim.ema import MovingAverage
 from mien.training.optim.optimizer import load_state
 
 
@@ -20,7 +20,7 @@ class TrainingState:
 
     objective: Objective
     optimizer: torch.optim.Optimizer
-    ema: AveragedModel | None
+    ema: MovingAverage | None
     precision: Precision
     step: int = 0  # so many are done
     history: list[dict[str, Any]] = field(default_factory=list)  # the epochs done

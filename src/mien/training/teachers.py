@@ -12,18 +12,17 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mien.augment.mixing import Mix
 from mien.errors import OptionError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
 from mien.preprocess import Preprocess
+from mien.training.data import TrainingData
 from mien.weights.fill import network_of
 from mien.weights.manifest import WeightsManifest
 
@@ -81,20 +80,9 @@ class Teachers:
         return (self(images) + self(images.flip(-1))) / 2
 
 
-class Unchanged(Protocol):
-    """What `cached_logits` needs of data."""
-
-    fingerprint: str
-    train_rows: np.ndarray
-
-    def unchanged_batch(self, positions: np.ndarray, device: torch.device) -> Tensor:
-        """Training images (B, 3, S, S) without augmentation."""
-        ...
-
-
 def cached_logits(
     teachers: Teachers,
-    data: Unchanged,
+    data: TrainingData,
     folder: Path,
     *,
     device: torch.device,
@@ -126,13 +114,6 @@ def cached_logits(
             if not old.name.startswith(key):
                 old.unlink()
     return torch.cat(parts)
-
-
-def mixed_logits(logits: Tensor, mix: Mix | None, temperature: float) -> Tensor:
-    """Cached logits (B, K) for images that were mixed: those of the mean of their softened distributions."""
-    if mix is None:
-        return logits
-    return temperature * mix.labels((logits / temperature).softmax(dim=-1)).clamp(min=1e-8).log()
 
 
 def _of_size(images: Tensor, size: int) -> Tensor:

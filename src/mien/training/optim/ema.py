@@ -11,18 +11,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+class MovingAverage(AveragedModel):
     """An average that follows quickly at first: its decay is min(decay, (1 + t) / (10 + t)) after t updates.
 
-    Running statistics of batch norms are averaged as well. Source: Polyak and Juditsky (1992); the warm-up is
-    that of TensorFlow's ExponentialMovingAverage.
+    Running statistics of batch norms are averaged as well. Updates are counted on the CPU, so that none waits for
+    a GPU to tell their number. Source: Polyak and Juditsky (1992); the warm-up is that of TensorFlow's
+    ExponentialMovingAverage.
     """
-
-    return MovingAverage(network, decay)
-
-
-class MovingAverage(AveragedModel):
-    """The average; it counts its updates on the CPU, so that none waits for a GPU to tell their number."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         super().__init__(network, use_buffers=True)
