@@ -87,7 +87,6 @@ def calibrate_logits(
     frequencies: np.ndarray,
     *,
     accuracy: float = ACCURACY,
-    within: float = WITHIN,
     command: str = "",
 ) -> Calibration:
     """Choose everything on one half of each set and measure it on the other half.
@@ -103,7 +102,7 @@ def calibrate_logits(
                 f"calibration needs {LEAST} of each"
             )
     chooses, others = [pair[0] for pair in halves], [pair[1] for pair in halves]
-    strengths = operating_points(chooses, frequencies, within=within)
+    strengths = operating_points(chooses, frequencies)
     biases = {name: prior(frequencies, strength) for name, strength in strengths.items()}
     temperature = best_temperature(chooses, biases["default"])
     priors = {name: np.round(bias / temperature, 4) for name, bias in biases.items()}
@@ -146,13 +145,11 @@ def prior(frequencies: np.ndarray, strength: float) -> np.ndarray:
     return -strength * np.log(np.maximum(shares / shares.sum(), FLOOR))
 
 
-def operating_points(
-    sets: Sequence[LabelledLogits], frequencies: np.ndarray, *, within: float = WITHIN
-) -> dict[str, float]:
+def operating_points(sets: Sequence[LabelledLogits], frequencies: np.ndarray) -> dict[str, float]:
     """The strength of `prior` of three operating points, by means over the sets.
 
     natural: the best accuracy. balanced: the best balanced accuracy. default: the best balanced accuracy within
-    `within` of the best accuracy. Of equals the one nearest to 0.
+    `WITHIN` of the best accuracy. Of equals the one nearest to 0.
     """
     strengths = sorted(STRENGTHS.tolist(), key=abs)
     predicted = {k: [(one.restricted + prior(frequencies, k)).argmax(axis=1) for one in sets] for k in strengths}
@@ -164,7 +161,7 @@ def operating_points(
         k: float(np.mean([balanced_accuracy(one.truth, p) for p, one in zip(predictions, sets, strict=True)]))
         for k, predictions in predicted.items()
     }
-    near = [k for k in strengths if accuracy[k] >= max(accuracy.values()) - within]
+    near = [k for k in strengths if accuracy[k] >= max(accuracy.values()) - WITHIN]
     chosen = {
         "default": max(near, key=lambda k: balanced[k]),
         "natural": max(strengths, key=lambda k: accuracy[k]),

@@ -150,8 +150,6 @@ def summarize(
     other: Predictions | None = None,
     compared: tuple[str, str] = ("", ""),
     folds: Mapping[str, np.ndarray] | None = None,
-    resamples: int = 2000,
-    seed: int = 0,
     **more: Any,
 ) -> Evaluation:
     """The metrics of predictions, as an `Evaluation`; `more` are further fields of it.
@@ -159,8 +157,9 @@ def summarize(
     `other`: a second model's predictions for the same images; `compared`: the names of both. `folds`: which
     predictions, by index or mask, are of which fold's weights.
     """
-    options: dict[str, Any] = {"clusters": predictions.clusters, "resamples": resamples, "seed": seed}
-    intervals = classification_intervals(predictions.truth, predictions.probabilities, **options)
+    intervals = classification_intervals(
+        predictions.truth, predictions.probabilities, clusters=predictions.clusters
+    )
     return Evaluation(
         settings=dict(settings),
         labels=tuple(str(label) for label in predictions.labels),
@@ -169,7 +168,7 @@ def summarize(
         resampled=predictions.resampled,
         poses=_poses(predictions),
         folds=_folds(predictions, folds or {}),
-        comparison=None if other is None else _comparison(predictions, other, compared, options),
+        comparison=None if other is None else _comparison(predictions, other, compared),
         notes=predictions.notes,
         predictions=predictions,
         **more,
@@ -204,12 +203,10 @@ def _folds(predictions: Predictions, folds: Mapping[str, np.ndarray]) -> tuple[F
     )
 
 
-def _comparison(
-    first: Predictions, second: Predictions, names: tuple[str, str], options: dict[str, Any]
-) -> Comparison:
+def _comparison(first: Predictions, second: Predictions, names: tuple[str, str]) -> Comparison:
     check_same([first, second])
     both = (first.truth, first.probabilities, second.probabilities)
-    differences = paired_differences(*both, **options)
+    differences = paired_differences(*both, clusters=first.clusters)
     return Comparison(first=names[0], second=names[1], images=len(first), mcnemar=mcnemar(*both), **differences)
 
 

@@ -71,8 +71,6 @@ def robustness(
     *,
     yaw_deg: np.ndarray,
     other: Sequence[Predictions] = (),
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> Robustness:
     """Compare the clean images with their corrupted versions (corruption, severity, images altered, predictions).
 
@@ -84,7 +82,7 @@ def robustness(
 
     def difference(first: Predictions, second: Predictions) -> dict[str, Interval]:
         both = (first.probabilities, second.probabilities)
-        return paired_differences(clean.truth, *both, clusters=clean.clusters, resamples=resamples, seed=seed)
+        return paired_differences(clean.truth, *both, clusters=clean.clusters)
 
     results = []
     for i, (corruption, severity, altered, after) in enumerate(corrupted):
@@ -105,12 +103,10 @@ def robustness(
                 balanced_accuracy_gain=gain.get("balanced_accuracy"),
             )
         )
-    return Robustness(
-        corruptions=tuple(results), yaw_bins=_yaw_bins(clean, yaw_deg, resamples=resamples, seed=seed)
-    )
+    return Robustness(corruptions=tuple(results), yaw_bins=_yaw_bins(clean, yaw_deg))
 
 
-def _yaw_bins(clean: Predictions, yaw_deg: np.ndarray, *, resamples: int, seed: int) -> tuple[YawBin, ...]:
+def _yaw_bins(clean: Predictions, yaw_deg: np.ndarray) -> tuple[YawBin, ...]:
     edges = [f"{edge:g}" for edge in YAW_EDGES_DEG]
     ranges = [f"under {edges[0]}°", *(f"{low} to {high}°" for low, high in pairwise(edges)), f"over {edges[-1]}°"]
     known = np.isfinite(yaw_deg)
@@ -118,9 +114,7 @@ def _yaw_bins(clean: Predictions, yaw_deg: np.ndarray, *, resamples: int, seed: 
     bins = []
     for i in np.unique(index[known]):
         part = clean.take(index == i)
-        bounds = classification_intervals(
-            part.truth, part.probabilities, clusters=part.clusters, resamples=resamples, seed=seed
-        )
+        bounds = classification_intervals(part.truth, part.probabilities, clusters=part.clusters)
         bins.append(
             YawBin(
                 range=ranges[i],

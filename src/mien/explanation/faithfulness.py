@@ -25,15 +25,13 @@ class Faithfulness:
     insertion_curve: tuple[float, ...] = field(repr=False)
 
 
-def faithfulness(
-    probability: Probability, face: np.ndarray, maps: Sequence[np.ndarray], *, steps: int = STEPS
-) -> list[Faithfulness]:
+def faithfulness(probability: Probability, face: np.ndarray, maps: Sequence[np.ndarray]) -> list[Faithfulness]:
     """Of each map (GRID, GRID) of an aligned face (S, S, 3) uint8 RGB, in steps of equally many cells.
 
     Cells of equal value come in an order drawn by chance, the same for every map.
     """
     blurred = hidden(face)
-    between = [masks_of(cells, steps)[1:-1] for cells in maps]
+    between = [masks_of(cells, STEPS)[1:-1] for cells in maps]
     variants = [face, blurred]
     for masks in between:
         variants += [mixed(face, blurred, mask) for mask in masks]
@@ -41,7 +39,7 @@ def faithfulness(
     shown, nothing, *others = probability(np.stack(variants)).tolist()
     results = []
     for i in range(len(maps)):
-        start, count = 2 * i * (steps - 1), steps - 1
+        start, count = 2 * i * (STEPS - 1), STEPS - 1
         deleted = (shown, *others[start : start + count], nothing)
         inserted = (nothing, *others[start + count : start + 2 * count], shown)
         results.append(Faithfulness(_area(deleted), _area(inserted), deleted, inserted))
@@ -57,9 +55,9 @@ def masks_of(cells: np.ndarray, steps: int) -> list[np.ndarray]:
     return [(rank < count).reshape(cells.shape) for count in counts]
 
 
-def centre_prior(grid: int = GRID) -> np.ndarray:
-    """A map (grid, grid), the same for every face: the nearer to the middle, the higher."""
-    offset = (np.arange(grid) + 0.5) / grid - 0.5
+def centre_prior() -> np.ndarray:
+    """A map (GRID, GRID), the same for every face: the nearer to the middle, the higher."""
+    offset = (np.arange(GRID) + 0.5) / GRID - 0.5
     return -(offset[:, None] ** 2 + offset[None] ** 2)
 
 

@@ -32,14 +32,14 @@ def captum() -> Any:
     return attr
 
 
-def grad_cam(network: nn.Module, passes: Tensor, target: int, layer: nn.Module | None = None) -> np.ndarray:
+def grad_cam(network: nn.Module, passes: Tensor, target: int) -> np.ndarray:
     """Grad-CAM (h, w) of an output's logit, not negative.
 
     `passes`: the face, normalised (1, 3, S, S), or also its horizontal flip (2, 3, S, S), whose map is flipped back
-    and averaged. `layer`: its maps are weighted; None: see `cam_layer`.
+    and averaged. The maps are those of `cam_layer`.
     """
     attr = captum()
-    cam = attr.LayerGradCam(network, layer or cam_layer(network, passes))
+    cam = attr.LayerGradCam(network, cam_layer(network, passes))
     maps = cam.attribute(passes.requires_grad_(), target=target).detach()[:, 0]  # (1 or 2, h, w)
     return _one_way_round(maps).clip(min=0)
 

@@ -53,8 +53,8 @@ def overlay(source: ImageSource, explanations: Sequence[Explanation], *, method:
     )
 
 
-def face_overlay(source: ImageSource, one: Explanation, *, method: str | None = None) -> np.ndarray:
-    """The same of one face alone, cut out of the image around it, at least 480 pixels wide."""
+def face_overlay(source: ImageSource, one: Explanation) -> np.ndarray:
+    """The first map over one face alone, cut out of the image around it, at least 480 pixels wide."""
     image = to_rgb(source)
     side = len(one.crop)
     corners = transform(invert(one.matrix), np.array([[0, 0], [side, 0], [0, side], [side, side]], dtype=float))
@@ -65,7 +65,7 @@ def face_overlay(source: ImageSource, one: Explanation, *, method: str | None = 
     into = one.matrix.copy()  # from pixels of the part into the crop
     into[:, 2] += into[:, :2] @ (x, y)
     part, moved = _enlarged(part, [replace(one, matrix=into)], max(1.0, _OWN_PX / part.shape[1]))
-    return overlay(part, moved, method=method)
+    return overlay(part, moved)
 
 
 def _enlarged(

@@ -45,12 +45,10 @@ class CenterFaceDetector(MultiPassDetector):
         model: Path,
         *,
         threshold: float = 0.5,
-        iou_threshold: float = 0.3,
-        side_px: int = 640,
         tiles: bool | None = None,
         threads: int = 0,
     ) -> None:
-        super().__init__(threshold=threshold, iou_threshold=iou_threshold, side_px=side_px, tiles=tiles)
+        super().__init__(threshold=threshold, iou_threshold=0.3, side_px=640, tiles=tiles)
         self._session = open_session(_with_open_sizes(model), threads=threads)
 
     def infer(self, x: np.ndarray, *, threshold: float | None = None) -> RawDetections:

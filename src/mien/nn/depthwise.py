@@ -18,11 +18,11 @@ class StridedDepthwise(nn.Conv2d):
     and bfloat16, torch 2.13: `benchmarks/training_step.py`).
     """
 
-    def __init__(self, channels: int, *, bias: bool = False) -> None:
-        super().__init__(channels, channels, 3, 2, 1, groups=channels, bias=bias)
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, 2, 1, groups=channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        trains = x.requires_grad and torch.is_grad_enabled() and self.bias is None
+        trains = x.requires_grad and torch.is_grad_enabled()
         if trains and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             kind = torch.get_autocast_dtype("cpu")
             y: Tensor = DenseGradient.apply(x.to(kind), self.weight.to(kind))  # type: ignore[no-untyped-call]

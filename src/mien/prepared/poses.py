@@ -123,9 +123,7 @@ class PoseLabels:
         return np.where(flipped, flip[label], label)
 
 
-def pose_labels(
-    store: PreparedStore | ConcatStore, classes: PoseClasses, *, trust: PoseTrust | None = None
-) -> PoseLabels:
+def pose_labels(store: PreparedStore | ConcatStore, classes: PoseClasses) -> PoseLabels:
     """Pose classes of prepared faces: what the set states, or else pseudo-labels from the measured head pose.
 
     An image in which no face was found has none. Pitch is only needed where `classes` has bins of it.
@@ -139,7 +137,7 @@ def pose_labels(
     head_yaw, head_pitch = (store.column(f"head_{name}_deg") for name in ("yaw", "pitch"))
     if head_yaw is None or head_pitch is None:
         return PoseLabels(classes=classes, label=stated, pseudo=np.zeros(count, dtype=bool))
-    measured = classes.measured(head_yaw, head_pitch, trust or PoseTrust())
+    measured = classes.measured(head_yaw, head_pitch, PoseTrust())
     measured = np.where(store.detected, measured, -1)
     pseudo = (stated < 0) & (measured >= 0)
     return PoseLabels(classes=classes, label=np.where(pseudo, measured, stated), pseudo=pseudo)

@@ -27,6 +27,8 @@ from mien.weights.parity import parity_faces
 if TYPE_CHECKING:
     from torch import nn
 
+TOLERANCE = 1e-4  # largest difference of the outputs to those of torch
+
 
 def export_weights(
     weights: str | os.PathLike[str],
@@ -83,14 +85,13 @@ def export_onnx(
     output: str,
     inputs: Preprocess | None = None,
     multiple_px: int | None = None,
-    tolerance: float = 1e-4,
     progress: Progress = no_progress,
 ) -> float:
     """Write `network` as ONNX with any batch size: input "faces" (B, 3, S, S) float32, one output.
 
     With `multiple_px` height and width vary too, each a multiple of it (at least two). ONNX Runtime runs the file
     on noise in two batch sizes and, with `inputs`, on the real faces of `parity_faces`; returns the largest
-    difference to torch. Raises `WeightsError`, and writes nothing, where it exceeds `tolerance`.
+    difference to torch. Raises `WeightsError`, and writes nothing, where it exceeds `TOLERANCE`.
     """
     import torch
 
@@ -114,9 +115,9 @@ def export_onnx(
     data = _without_traces(program.model_proto).SerializeToString()
     progress(1, 2)
     difference, worst = _largest_difference(network, data, size_px, inputs, multiple_px)
-    if not difference <= tolerance:
+    if not difference <= TOLERANCE:
         raise WeightsError(
-            f"{path}: ONNX differs from torch by {difference:.2g} on {worst}, more than {tolerance:.2g}; "
+            f"{path}: ONNX differs from torch by {difference:.2g} on {worst}, more than {TOLERANCE:.2g}; "
             "nothing is written"
         )
     try:
