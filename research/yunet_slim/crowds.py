@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -137,36 +138,39 @@ class Tables:
         self.detectors = {name: yunet_slim(threads=1, tiles=tiles) for name, tiles in searches.items()}
 
     def crowds(self) -> None:
-        print("| image | faces | px | " + " | ".join(f"{name}: found, twice, false" for name in self.detectors))
+        print("| image | faces | px | " + self._columns())
         for width, height, count, low, high in CROWDS:
-            sums = {name: np.zeros(3, int) for name in self.detectors}
-            total = 0
-            for _ in range(2):
-                canvas = filled(self.wide[self.rng.integers(len(self.wide))], width, height)
-                boxes = crowd(canvas, self.faces, count, low, high, self.rng)
-                total += len(boxes)
-                for name, detector in self.detectors.items():
-                    sums[name] += counted(boxes, detector.detect(canvas))
-            cells = " | ".join(", ".join(map(str, values.tolist())) for values in sums.values())
+            total, cells = self._found(width, height, 2, [(count, low, high)])
             print(f"| {width} x {height} | {total} | {low} to {high} | {cells} |", flush=True)
 
     def mixtures(self, repeats: int) -> None:
-        print(
-            "| image | large | small | px | "
-            + " | ".join(f"{name}: found, twice, false" for name in self.detectors)
-        )
+        print("| image | large | small | px | " + self._columns())
         for width, height, large, small, low, high in MIXTURES:
-            sums = {name: np.zeros(3, int) for name in self.detectors}
-            total = 0
-            for _ in range(repeats):
-                canvas = filled(self.wide[self.rng.integers(len(self.wide))], width, height)
-                boxes = crowd(canvas, self.faces, large, LARGE[0] * height, LARGE[1] * height, self.rng)
-                boxes = crowd(canvas, self.faces, small, low, high, self.rng, taken=boxes)
-                total += len(boxes)
-                for name, detector in self.detectors.items():
-                    sums[name] += counted(boxes, detector.detect(canvas))
-            cells = " | ".join(", ".join(map(str, values.tolist())) for values in sums.values())
+            parts = [(large, LARGE[0] * height, LARGE[1] * height), (small, low, high)]
+            total, cells = self._found(width, height, repeats, parts)
             print(f"| {width} x {height} | {large} | {small} | {low} to {high} | {total} | {cells} |", flush=True)
+
+    def _columns(self) -> str:
+        return " | ".join(f"{name}: found, twice, false" for name in self.detectors)
+
+    def _found(
+        self, width: int, height: int, repeats: int, parts: Sequence[tuple[int, float, float]]
+    ) -> tuple[int, str]:
+        """Faces in some images of this size, and what each detector finds of them.
+
+        `parts`: how many faces, from how many to how many pixels large.
+        """
+        sums, total = {name: np.zeros(3, int) for name in self.detectors}, 0
+        for _ in range(repeats):
+            canvas = filled(self.wide[self.rng.integers(len(self.wide))], width, height)
+            boxes = None
+            for count, low, high in parts:
+                boxes = crowd(canvas, self.faces, count, low, high, self.rng, taken=boxes)
+            assert boxes is not None
+            total += len(boxes)
+            for name, detector in self.detectors.items():
+                sums[name] += counted(boxes, detector.detect(canvas))
+        return total, " | ".join(", ".join(map(str, values.tolist())) for values in sums.values())
 
     def alone(self, repeats: int) -> None:
         for name in ("default", "all tiles"):

@@ -10,7 +10,7 @@ import numpy as np
 from mien.faces import Detection, Landmarker
 from mien.faces.landmarks import Landmarks68Onnx
 from mien.faces.upright import UprightMeasure
-from mien.geometry import Box, invert, quarter_turn, transform
+from mien.geometry import SIDES, Box, invert, quarter_turn, transform
 from mien.media.frames import Frame
 from mien.pipeline.reuse import MOST_CHANGE, agree, change, moved, thumbnail
 from mien.pipeline.turns import LocatedFace
@@ -160,8 +160,7 @@ def _alike(now: np.ndarray, a: TrackedFace, b: TrackedFace) -> TrackedFace | Non
 
 def _mix(a: LocatedFace, b: LocatedFace, share: float) -> LocatedFace:
     corners = [
-        (1 - share) * getattr(a.detection.box, side) + share * getattr(b.detection.box, side)
-        for side in ("left", "top", "right", "bottom")
+        (1 - share) * getattr(a.detection.box, side) + share * getattr(b.detection.box, side) for side in SIDES
     ]
     score = (1 - share) * a.detection.score + share * b.detection.score
     return LocatedFace(

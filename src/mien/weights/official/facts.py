@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mien.errors import OptionError
@@ -152,63 +153,55 @@ def _apvit(config: Any, labels: Labels | None, channels: str | None) -> Facts:
     )
 
 
-def _landmarks68(config: Any, labels: Labels | None, channels: str | None) -> Facts:
-    _no_classes(labels, "the 68-landmark network")
-    return Facts(
-        title="the 68-landmark network",
-        inputs=Preprocess(
-            size_px=config.size_px, template=BOX, mean=(0.0,) * 3, std=(1.0,) * 3, channels=channels or "bgr"
-        ),
-        licence="not stated in the file",
-        notes=("images as in cunjian/pytorch_face_landmark: divided by 255, read with OpenCV (bgr)",),
-    )
-
-
-def _ir50(config: Any, labels: Labels | None, channels: str | None) -> Facts:
-    _no_classes(labels, "IR-50, an image backbone")
-    return Facts(
-        title="IR-50, an image backbone",
-        inputs=Preprocess(
-            size_px=112, template="arcface", mean=(0.5,) * 3, std=(0.5,) * 3, channels=channels or "rgb"
-        ),
-        licence="not stated in the file",
-        notes=(
-            "the inputs are those of its training for face identity; POSTER, POSTER++ and APViT feed it images "
-            "normalised by ImageNet's statistics",
-        ),
-    )
-
-
-def _vit_small(config: Any, labels: Labels | None, channels: str | None) -> Facts:
-    _no_classes(labels, "ViT-small, a transformer")
-    return Facts(
-        title="ViT-small, a transformer",
-        inputs=_imagenet(112, "arcface", channels or "rgb"),
-        licence="not stated in the file",
-        notes=("the inputs are those of APViT, whose transformer it starts; it sees no images itself",),
-    )
-
-
-def _densenet(config: Any, labels: Labels | None, channels: str | None) -> Facts:
-    _no_classes(labels, "DenseNet, an image backbone")
-    return Facts(
-        title="DenseNet, an image backbone",
-        inputs=_imagenet(224, BOX, channels or "rgb"),
-        licence="not stated in the file",
-        notes=(
-            "the inputs are those of PhaNet, whose backbone it starts: a face that is not turned, with a margin",
-        ),
-    )
+def _part(
+    config: Any,
+    labels: Labels | None,
+    channels: str | None,
+    *,
+    title: str,
+    inputs: Callable[[Any, str | None], Preprocess],
+    note: str,
+) -> Facts:
+    """Weights without classes, which others start from or carry."""
+    if labels is not None:
+        raise OptionError(f"{title}: it has no classes; leave --labels out")
+    licence = "not stated in the file"
+    return Facts(title=title, inputs=inputs(config, channels), licence=licence, notes=(note,))
 
 
 OFFICIAL: dict[str, Callable[[Any, Labels | None, str | None], Facts]] = {  # keys as in FAMILIES
     "poster": _poster,
     "poster_v2": _poster_v2,
     "apvit": _apvit,
-    "landmarks68": _landmarks68,
-    "ir50": _ir50,
-    "densenet": _densenet,
-    "vit_small": _vit_small,
+    "landmarks68": partial(
+        _part,
+        title="the 68-landmark network",
+        inputs=lambda config, channels: Preprocess(
+            size_px=config.size_px, template=BOX, mean=(0.0,) * 3, std=(1.0,) * 3, channels=channels or "bgr"
+        ),
+        note="images as in cunjian/pytorch_face_landmark: divided by 255, read with OpenCV (bgr)",
+    ),
+    "ir50": partial(
+        _part,
+        title="IR-50, an image backbone",
+        inputs=lambda config, channels: Preprocess(
+            size_px=112, template="arcface", mean=(0.5,) * 3, std=(0.5,) * 3, channels=channels or "rgb"
+        ),
+        note="the inputs are those of its training for face identity; POSTER, POSTER++ and APViT feed it images "
+        "normalised by ImageNet's statistics",
+    ),
+    "densenet": partial(
+        _part,
+        title="DenseNet, an image backbone",
+        inputs=lambda config, channels: _imagenet(224, BOX, channels or "rgb"),
+        note="the inputs are those of PhaNet, whose backbone it starts: a face that is not turned, with a margin",
+    ),
+    "vit_small": partial(
+        _part,
+        title="ViT-small, a transformer",
+        inputs=lambda config, channels: _imagenet(112, "arcface", channels or "rgb"),
+        note="the inputs are those of APViT, whose transformer it starts; it sees no images itself",
+    ),
 }
 
 
@@ -241,11 +234,6 @@ def _shown(labels: Labels) -> str:
 def _fitting(classes: int) -> list[str]:
     """Label sets of data; APViT's own order is no data set."""
     return [name for name, known in LABEL_SETS.items() if len(known) == classes and not name.startswith("apvit")]
-
-
-def _no_classes(labels: Labels | None, title: str) -> None:
-    if labels is not None:
-        raise OptionError(f"{title}: it has no classes; leave --labels out")
 
 
 def _imagenet(size_px: int, template: str, channels: str) -> Preprocess:
