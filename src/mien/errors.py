@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 LONGEST_WORD = 300  # of a message, in characters: no path is as long, but an image as base64 text is
 
@@ -54,12 +54,12 @@ def refused(name: str, value: object, wanted: str) -> OptionError:
 
 def shortened(value: object) -> str:
     """A value for a message, in one short line."""
-    return one_line(repr(value), 80)
+    return in_one_line(repr(value), 80)
 
 
 def unforeseen(error: Exception) -> str:
     """The reason, in one line, why a file could not be read where the error is none of ours."""
-    return one_line(f"could not be read ({type(error).__name__}: {error}); please report it")
+    return in_one_line(f"could not be read ({type(error).__name__}: {error}); please report it")
 
 
 class UnknownNameError(OptionError, KeyError):

@@ -13,7 +13,7 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
-def one_line(text: object, most: int | None = None) -> str:
+def in_one_line(text: object, most: int | None = None) -> str:
     """A text, or what an error says, in one line of at most so many characters."""
     line = " ".join(str(text).split())
     return line if most is None or len(line) <= most else f"{line[: most - 1]}…"

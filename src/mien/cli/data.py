@@ -80,9 +80,17 @@ def data_show(
     seed: Annotated[int, typer.Option(help="Another seed shows other images.", min=0)] = 0,
 ) -> None:
     """Write a contact sheet: some images of every class."""
-    from mien.cli.data_show import show_command
+    from mien.cli.output import writing
+    from mien.draw.contact_sheet import contact_sheet, dataset_strips
+    from mien.media.images import write_image
 
-    show_command(name, folder, save, variant=variant, split=split, per_class=per_class, seed=seed)
+    strips, title = dataset_strips(name, folder, variant=variant, split=split, per_class=per_class, seed=seed)
+    with writing(save):
+        write_image(contact_sheet(strips, title=title), save)
+    images = [image for strip in strips for image in strip.images]
+    unreadable = sum(image is None for image in images)
+    text = f"{save}: {len(images)} of {title.rpartition('  ')[2]}, {len(strips)} classes"
+    typer.echo(text + f", {unreadable} unreadable" * bool(unreadable))
 
 
 @data_app.command("summary")
@@ -168,19 +176,25 @@ def data_render(
     quiet: Quiet = False,
 ) -> None:
     """Render faces of known expression, identity and head pose from a 3D face model."""
-    from mien.cli.data_render import render_command
+    from mien.cli.progress import progress
+    from mien.errors import OptionError
+    from mien.synthetic.generate import TABLE, RenderSettings, render_faces
 
-    render_command(
-        model,
-        out,
-        yaws,
-        workers=workers,
-        overwrite=overwrite,
-        quiet=quiet,
+    try:
+        angles = tuple(float(yaw) for yaw in yaws.split(","))
+    except ValueError:
+        raise OptionError(f"--yaws {yaws!r}: give angles with commas between, like --yaws=-45,0,45") from None
+    settings = RenderSettings(
         identities=identities,
         seed=seed,
         size_px=size,
         classes=classes,
+        yaws=angles,
         yaw_jitter_deg=yaw_jitter,
         pitch_limit_deg=pitch,
     )
+    with progress("rendering", len(settings), quiet=quiet) as bar:
+        now = render_faces(model, out, settings, workers=workers, overwrite=overwrite, progress=bar)
+    if not quiet:
+        before = f", {len(settings) - now} done before" if now < len(settings) else ""
+        typer.echo(f"{now} faces rendered{before}; table: {out / TABLE}", err=True)

@@ -19,7 +19,7 @@ from mien.draw.faces import annotate
 from mien.draw.palette import UNCERTAIN, colours_of
 from mien.errors import OptionError
 from mien.results import Face, VideoFrame, percent
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 VIEWS = ("auto", "window", "terminal", "none")
 _MOST_FACES = 6
@@ -84,7 +84,7 @@ def _why_no_window() -> str:
     except ImportError as error:
         return f"{error.name} is not installed (Debian: apt install python3-tk)"
     except Exception as error:  # TclError, which is not there without tkinter
-        return one_line(error)
+        return in_one_line(error)
     return ""
 
 

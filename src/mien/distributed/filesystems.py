@@ -13,7 +13,7 @@ from pyarrow.fs import FileInfo, FileSystem, FileType, FSSpecHandler, LocalFileS
 
 from mien.errors import ImageError, InputError, MissingPackageError
 from mien.media.images import MAX_BYTES
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 ATTEMPTS = 3  # to read from an object store
 _FIRST_WAIT_S = 0.5  # doubled each time
@@ -79,7 +79,7 @@ def file_info(name: str) -> FileInfo:
         files, path = open_filesystem(name)
         return files.get_file_info(path)
     except OSError as error:
-        raise InputError(f"{shown(name)}: cannot be reached ({one_line(error, 160)})") from error
+        raise InputError(f"{shown(name)}: cannot be reached ({in_one_line(error, 160)})") from error
 
 
 def fetch(uri: str, label: str) -> bytes:
@@ -93,18 +93,18 @@ def fetch(uri: str, label: str) -> bytes:
                 raise ImageError(label, "no such file; check the address") from None
             except PermissionError as error:
                 raise ImageError(
-                    label, f"may not be read ({one_line(error, 160)}); check the credentials"
+                    label, f"may not be read ({in_one_line(error, 160)}); check the credentials"
                 ) from None
             except OSError as error:
                 if attempt + 1 == ATTEMPTS:
                     raise ImageError(
-                        label, f"cannot be read ({one_line(error, 160)}), tried {ATTEMPTS} times"
+                        label, f"cannot be read ({in_one_line(error, 160)}), tried {ATTEMPTS} times"
                     ) from None
                 time.sleep(_FIRST_WAIT_S * 2**attempt)
     except ImageError:
         raise
     except (InputError, OSError) as error:
-        raise ImageError(label, one_line(error, 160)) from None
+        raise ImageError(label, in_one_line(error, 160)) from None
     raise AssertionError
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from mien.distributed.collection import PartTask
 from mien.distributed.part import Job, Ledger, PartDone, PartWorker
 from mien.errors import InputError, MienError, MissingPackageError, OptionError, OutputError
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 MAX_ATTEMPTS = 20  # at one part, ended by whatever ends processes
 _DEATHS = 2  # of processes at the same image before it is left out
@@ -208,7 +208,7 @@ def _cluster(address: str | None, workers: int, temp_dir: Path | None) -> Iterat
         try:
             ray.init(address, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = one_line(error, 200)
+            reason = in_one_line(error, 200)
             raise OptionError(f"--address {address}: no Ray cluster answers there ({reason})") from error
         with _shut_down(ray):
             yield ray

@@ -18,7 +18,7 @@ from mien.media.file_state import file_stamp
 from mien.media.sniff import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from mien.pipeline.batch import images_of
 from mien.pipeline.image_files import name_of
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 LIST_SUFFIXES = (".txt", ".lst")
 _REMOTE_VIDEO = "is a video in an object store; videos are read from folders that all machines share"
@@ -147,7 +147,7 @@ def _of_parquet(name: str, column: str | None) -> Iterator[Source]:
     except FileNotFoundError:
         raise InputError(f"{shown(name)}: no such file; check the path") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{shown(name)} is no Parquet ({one_line(error, 160)})") from error
+        raise InputError(f"{shown(name)} is no Parquet ({in_one_line(error, 160)})") from error
     chosen = _column(table.schema, column, shown(name))
     row = 0
     for batch in table.to_batches(columns=[chosen]):

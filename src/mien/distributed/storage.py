@@ -14,7 +14,7 @@ from mien.distributed.filesystems import is_local, local_path, open_filesystem, 
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
 from mien.media.disk import DISK_FULL, plain_disk_errors
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 
 class Storage:
@@ -41,7 +41,7 @@ class Storage:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise OutputError(f"{self}/{name}: cannot be read ({one_line(error)})") from error
+            raise OutputError(f"{self}/{name}: cannot be read ({in_one_line(error)})") from error
 
     def open(self, name: str) -> pa.NativeFile | None:
         """The file, for who wants a piece of it; None where there is none."""
@@ -64,7 +64,7 @@ class Storage:
             except OSError as error:
                 if error.errno in DISK_FULL:
                     raise
-                raise OutputError(f"{self}: cannot be written ({one_line(error)})") from error
+                raise OutputError(f"{self}: cannot be written ({in_one_line(error)})") from error
 
     def names(self, folder: str = "") -> list[str]:
         """The files directly in a folder; of the collection's own where none is named."""

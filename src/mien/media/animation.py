@@ -15,7 +15,7 @@ from mien.media.images import MAX_PIXELS, MIN_SIDE_PX, bytes_of, open_image
 from mien.media.pixels import rgb_of
 from mien.media.sniff import is_animation
 from mien.media.video import VideoFile, VideoInfo
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 SHORTEST_MS = 20  # browsers show frames of a stated duration below it for
 DEFAULT_MS = 100
@@ -59,7 +59,7 @@ class Animation:
                 raise
             except Exception as error:  # Pillow's decoders raise anything on damaged files
                 reason = f"is damaged after {time_ms / 1000:.1f} s ({error or type(error).__name__}); save it again"
-                raise VideoError(self.name, one_line(reason)) from None
+                raise VideoError(self.name, in_one_line(reason)) from None
 
     def _opened(self) -> Image.Image:
         try:

@@ -21,7 +21,7 @@ from mien.errors import ImageError, InputError, how_to_install
 from mien.media.atomic import atomic_open
 from mien.media.pixels import from_array, rgb_of
 from mien.media.sniff import HEAD, IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix_of
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 FORMATS = tuple(  # of Pillow, that are read; none runs a program or renders a drawing
     "JPEG MPO PNG WEBP GIF BMP DIB TIFF JPEG2000 AVIF HEIF PPM TGA ICO QOI".split()
@@ -158,7 +158,7 @@ def _decode(data: bytes, label: str) -> tuple[np.ndarray, int]:
             reason = "the image ends early (truncated file); copy or download it again"
         else:
             reason = f"the image is damaged ({error or type(error).__name__}); save it again as PNG or JPEG"
-        raise ImageError(label, one_line(reason)) from None
+        raise ImageError(label, in_one_line(reason)) from None
 
 
 def open_image(file: IO[bytes]) -> Image.Image:

@@ -31,7 +31,7 @@ from mien.pipeline.save import Saver
 from mien.pipeline.video import VideoPredictor
 from mien.pipeline.xlsx import check_rows
 from mien.results import ImageResult, VideoFrame
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 if TYPE_CHECKING:
     from mien.pipeline.recognizer import Recognizer
@@ -214,7 +214,7 @@ def _read_video(
         if step is not None:
             yield step
         reason = str(error) if isinstance(error, MienError) else unforeseen(error)
-        step = _Step(VideoFrame(name, error=one_line(reason)))
+        step = _Step(VideoFrame(name, error=in_one_line(reason)))
     if step is not None:
         yield replace(step, last=True, checkpoint=None)
     elif checkpoint is None:

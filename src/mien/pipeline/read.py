@@ -16,7 +16,7 @@ from mien.errors import InputError, OutputError
 from mien.labels import LabelSet
 from mien.pipeline.rows import TableRow
 from mien.pipeline.table import LATER, floats_for_integers, schema
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 READABLE = (".parquet", ".csv", ".jsonl", ".xlsx")
 _NOT_UTF8 = 'it is not in UTF-8; save it as "CSV UTF-8", or as .xlsx'
@@ -41,7 +41,9 @@ def read_columns(path: Path) -> tuple[LabelSet, pa.Table]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; name a table that mien predict wrote") from error
     except (OSError, ValueError, TypeError, LookupError) as error:  # Arrow's errors are among them
-        raise InputError(f"{path} is no complete table that mien predict wrote ({one_line(error, 200)})") from error
+        raise InputError(
+            f"{path} is no complete table that mien predict wrote ({in_one_line(error, 200)})"
+        ) from error
 
 
 def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
@@ -61,7 +63,9 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; name a table that mien predict wrote") from error
     except (OSError, ValueError, TypeError, LookupError, OutputError) as error:
-        raise InputError(f"{path} is no complete table that mien predict wrote ({one_line(error, 200)})") from error
+        raise InputError(
+            f"{path} is no complete table that mien predict wrote ({in_one_line(error, 200)})"
+        ) from error
     scores = [f"p_{label}" for label in labels]
     if not all(row[one] is not None and 0 <= row[one] <= 1 for row in rows if row["face"] is not None
                for one in scores):  # fmt: skip
@@ -145,3 +149,7 @@ def _read_jsonl(path: Path) -> pa.Table:
     with path.open("rb") as file:
         names = list(json.loads(file.readline()))
     return arrow_json.read_json(path, parse_options=arrow_json.ParseOptions(pa.schema(_types(names).items())))
+
+
+def _incomplete(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is no complete table that mien predict wrote ({in_one_line(error, 200)})")

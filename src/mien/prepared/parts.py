@@ -18,7 +18,7 @@ from mien.geometry import Box
 from mien.media.atomic import atomic_write
 from mien.media.work import map_processes
 from mien.prepared.face_canvas import CanvasMaker, CanvasSettings
-from mien.wording import one_line
+from mien.wording import in_one_line
 
 
 def make_parts(
@@ -111,4 +111,4 @@ def write_part(
 def _reason(error: Exception) -> str:
     if isinstance(error, ImageError):
         return error.reason
-    return one_line(error) if isinstance(error, InputError) else unforeseen(error)
+    return in_one_line(error) if isinstance(error, InputError) else unforeseen(error)
