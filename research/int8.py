@@ -22,7 +22,8 @@ from mien.preprocess import warp
 from mien.weights.golden import Golden, pattern
 from mien.weights.half_precision import with_half_weights
 from mien.weights.manifest import INT8, WeightsManifest, load_manifest, write_manifest
-from mien.weights.quantise import borrowing, quantised
+from mien.weights.quantise import quantised
+from research.borrow import borrowing
 from research.fer.suite import SUITE, load
 
 FACES = 24  # of each source

@@ -14,13 +14,13 @@ from mien.errors import WeightsError
 from mien.media.atomic import atomic_write
 from mien.nn.onnx_session import open_session
 from mien.pipeline.classifier import calibrated
-from mien.weights.borrow import borrowed_tensors
 from mien.weights.fill import load_network
 from mien.weights.golden import Golden
 from mien.weights.half_precision import with_half_weights
 from mien.weights.manifest import SHIPPED, WeightsManifest, write_manifest
 from mien.weights.onnx_export import export_onnx
 from mien.weights.verify import torch_output
+from research.borrow import borrowed_tensors
 
 HALF_TOLERANCE = 1e-3  # of a probability
 HALF_LOGIT_TOLERANCE = 0.01  # of the golden output, a logit

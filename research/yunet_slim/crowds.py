@@ -140,20 +140,20 @@ class Tables:
     def crowds(self) -> None:
         print("| image | faces | px | " + self._columns())
         for width, height, count, low, high in CROWDS:
-            total, cells = self._found(width, height, 2, [(count, low, high)])
+            total, cells = self._detected(width, height, 2, [(count, low, high)])
             print(f"| {width} x {height} | {total} | {low} to {high} | {cells} |", flush=True)
 
     def mixtures(self, repeats: int) -> None:
         print("| image | large | small | px | " + self._columns())
         for width, height, large, small, low, high in MIXTURES:
             parts = [(large, LARGE[0] * height, LARGE[1] * height), (small, low, high)]
-            total, cells = self._found(width, height, repeats, parts)
+            total, cells = self._detected(width, height, repeats, parts)
             print(f"| {width} x {height} | {large} | {small} | {low} to {high} | {total} | {cells} |", flush=True)
 
     def _columns(self) -> str:
         return " | ".join(f"{name}: found, twice, false" for name in self.detectors)
 
-    def _found(
+    def _detected(
         self, width: int, height: int, repeats: int, parts: Sequence[tuple[int, float, float]]
     ) -> tuple[int, str]:
         """Faces in some images of this size, and what each detector finds of them.

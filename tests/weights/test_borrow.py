@@ -10,10 +10,12 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
+from research.borrow import borrowed_tensors
+
 import mien
 from mien.errors import WeightsError
 from mien.nn.onnx_session import open_session
-from mien.weights.borrow import borrowed_tensors, borrows
+from mien.weights.borrow import borrows
 from mien.weights.half_precision import with_half_weights
 from mien.weights.manifest import SHIPPED
 from tests.weights.test_half_precision import product

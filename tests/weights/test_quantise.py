@@ -11,6 +11,8 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
+from research.borrow import borrowing
+
 import mien
 from mien.errors import OptionError, WeightsError
 from mien.nn.onnx_session import open_session
@@ -18,7 +20,7 @@ from mien.pipeline import precision
 from mien.pipeline.precision import open_precise
 from mien.weights.half_precision import with_half_weights
 from mien.weights.manifest import INT8, SHIPPED, load_manifest
-from mien.weights.quantise import borrowing, quantised
+from mien.weights.quantise import quantised
 from tests.weights.test_half_precision import product
 
 

@@ -59,61 +59,6 @@ def quantised(model: bytes, faces: np.ndarray) -> bytes:
     return data
 
 
-def borrowing(model: bytes, single: Path) -> bytes:
-    """The quantised model, its nodes fused, without its large weights: the half-precision file beside it has them.
-
-    ONNX Runtime rounds them to int8 when it opens the model, and has nothing left to fuse. `single`: the file that
-    `model` was made of, as `with_half_weights` leaves it; the result has to lie in the same folder.
-    """
-    import onnx
-    from onnx import TensorProto, helper
-
-    scaled = {
-        node.input[0]: (node.input[1:], {attribute.name: attribute.i for attribute in node.attribute})
-        for node in onnx.load_from_string(model).graph.node
-        if node.op_type == "DequantizeLinear"
-    }
-    proto, content = onnx.load_from_string(fused(model)), single.read_bytes()
-    kept = {weight.name: weight for weight in proto.graph.initializer}
-    borrowed, first = [], []
-    for half in onnx.load_from_string(content).graph.initializer:
-        name = half.name.removesuffix(".half")
-        stored = f"{name}_quantized" if f"{name}_quantized" in kept else name
-        if name == half.name or stored not in kept:
-            continue
-        del kept[stored]
-        weight = TensorProto(name=half.name, data_type=half.data_type, dims=half.dims)
-        weight.data_location = TensorProto.EXTERNAL
-        external = {"location": single.name, "offset": content.index(half.raw_data), "length": len(half.raw_data)}
-        for key, value in external.items():
-            weight.external_data.add(key=key, value=str(value))
-        borrowed.append(weight)
-        first.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
-        if stored != name:
-            scales, axis = scaled[stored]
-            first.append(helper.make_node("QuantizeLinear", [name, *scales], [stored], **axis))
-    nodes = list(proto.graph.node)
-    del proto.graph.initializer[:], proto.graph.node[:]
-    proto.graph.initializer.extend([*kept.values(), *borrowed])
-    proto.graph.node.extend([*first, *nodes])
-    data: bytes = proto.SerializeToString()
-    return data
-
-
-def fused(model: bytes) -> bytes:
-    """The model as ONNX Runtime rewrites it for processors, the order of values in memory left to each machine."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.log_severity_level = 3
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fused.onnx"
-        options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return path.read_bytes()
-
-
 def in_single_precision(model: bytes) -> Any:
     """The model with the casts of `with_half_weights` undone: its weights in single precision."""
     import onnx
