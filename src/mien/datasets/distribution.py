@@ -8,6 +8,7 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -120,23 +121,25 @@ class Distribution:
 
     def open(self, name: str) -> IO[bytes]:
         """One file, to be read piece by piece; raises `DataError` that names it."""
-        try:
+        with self._naming(name):
             if self.zipped:
                 archive, infos = self._zip()
                 return archive.open(infos[self.prefix + name])
             return open(self._top + name, "rb")
-        except (KeyError, FileNotFoundError):
-            raise DataError(f"{self}: {name} is not there") from None
-        except (*BROKEN, RuntimeError) as error:
-            raise DataError(f"{self}: {name} cannot be read ({error})") from error
 
     def read(self, name: str) -> bytes:
         """The bytes of one file; raises `DataError` that names it."""
-        try:
+        with self._naming(name):
             if self.zipped:
                 archive, infos = self._zip()
                 return archive.read(infos[self.prefix + name])
             return _content(self._top + name)
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """What is wrong with a file becomes a `DataError`."""
+        try:
+            yield
         except (KeyError, FileNotFoundError):
             raise DataError(f"{self}: {name} is not there") from None
         except (*BROKEN, RuntimeError) as error:
@@ -144,11 +147,7 @@ class Distribution:
 
     def text(self, name: str) -> str:
         """One file as text: UTF-8, with or without its mark, or Latin-1."""
-        data = self.read(name)
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return data.decode("latin-1")
+        return _decoded(self.read(name))
 
     def lines(self, name: str) -> Iterator[tuple[int, str]]:
         """(number from 1, line) for each line that is not empty."""
@@ -169,7 +168,7 @@ class Distribution:
                 raise DataError(f"{self}: {name} cannot be read as a table ({error})") from error
 
     def _rows(self, name: str, columns: Sequence[str], file: IO[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
-        reader = csv.DictReader(map(_line, file), restval="", skipinitialspace=True)
+        reader = csv.DictReader(map(_decoded, file), restval="", skipinitialspace=True)
         header = [column.strip() for column in reader.fieldnames or []]
         if absent := [column for column in columns if column not in header]:
             present = ", ".join(header)[:200] or "nothing"
@@ -230,8 +229,8 @@ def _content(path: str) -> bytes:
         os.close(handle)
 
 
-def _line(raw: bytes) -> str:
-    """A line of a table: UTF-8, with or without its mark, or Latin-1."""
+def _decoded(raw: bytes) -> str:
+    """Text of a table: UTF-8, with or without its mark, or Latin-1."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

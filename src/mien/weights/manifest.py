@@ -138,12 +138,12 @@ class WeightsManifest:
 
     def has(self, suffix: str) -> bool:
         """Whether there is a file with this ending."""
-        return any(_is(name, suffix) for name in self.files)
+        return any(is_of_form(name, suffix) for name in self.files)
 
     def file(self, suffix: str) -> Path:
         """The file with this ending, checked against its hash."""
         for name, expected in self.files.items():
-            if not _is(name, suffix):
+            if not is_of_form(name, suffix):
                 continue
             path = self.folder / name
             shipped = SHIPPED in path.parents
@@ -158,8 +158,8 @@ class WeightsManifest:
         raise WeightsError(f"weights {self.name!r} have no {suffix} file; they hold {', '.join(self.files)}")
 
 
-def _is(name: str, suffix: str) -> bool:
-    """`.onnx` is not the int8 form."""
+def is_of_form(name: str, suffix: str) -> bool:
+    """Whether a file has this ending; `.onnx` is not the int8 form."""
     return name.endswith(suffix) and (suffix.endswith(INT8) or not name.endswith(INT8))
 
 

@@ -15,7 +15,7 @@ from mien.nn.onnx_session import open_session
 from mien.preprocess import Preprocess
 from mien.weights.fill import network_of, read_tensors
 from mien.weights.golden import Golden, pattern
-from mien.weights.manifest import INT8, WeightsManifest, load_manifest, shipped_names
+from mien.weights.manifest import INT8, WeightsManifest, is_of_form, load_manifest, shipped_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,21 +72,23 @@ def _checks(manifest: WeightsManifest) -> Iterator[Outcome]:
         except WeightsError as error:
             complete[name] = False
             yield False, str(error)
-    for suffix, checks, skipped in (
-        (".safetensors", _with_torch, "fit and torch's output skipped: the safetensors file is not complete"),
-        (".onnx", _with_onnx, "ONNX Runtime's output skipped: the ONNX file is not complete"),
-        (INT8, _with_int8, "int8's output skipped: the int8 file is not complete"),
+    onnx = _with_onnx(manifest, ".onnx", manifest.golden, "ONNX Runtime")
+    int8 = _with_onnx(manifest, INT8, manifest.golden_int8, "ONNX Runtime in int8")
+    for suffix, checks, what in (
+        (".safetensors", _with_torch(manifest), "fit and torch's output skipped: the safetensors file"),
+        (".onnx", onnx, "ONNX Runtime's output skipped: the ONNX file"),
+        (INT8, int8, "int8's output skipped: the int8 file"),
     ):
         if manifest.has(suffix):
-            if all(passed for name, passed in complete.items() if _part_of(suffix, name)):
-                yield from checks(manifest)
+            if all(passed for name, passed in complete.items() if _needs(suffix, name)):
+                yield from checks
             else:
-                yield None, skipped
+                yield None, f"{what} is not complete"
 
 
-def _part_of(suffix: str, name: str) -> bool:
+def _needs(suffix: str, name: str) -> bool:
     """Whether a form needs this file; int8 takes its weights from the ONNX file."""
-    return name.endswith(".onnx" if suffix == INT8 else suffix) and (suffix == INT8 or not name.endswith(INT8))
+    return is_of_form(name, suffix) or (suffix == INT8 and is_of_form(name, ".onnx"))
 
 
 def _with_torch(manifest: WeightsManifest) -> Iterator[Outcome]:
@@ -115,22 +117,15 @@ def _fit_of_vit_small(manifest: WeightsManifest) -> Outcome:
     return True, f"its {len(expected)} tensors fit the transformer of APViT"
 
 
-def _with_onnx(manifest: WeightsManifest) -> Iterator[Outcome]:
-    yield _run_onnx(manifest, ".onnx", manifest.golden, "ONNX Runtime")
-
-
-def _with_int8(manifest: WeightsManifest) -> Iterator[Outcome]:
-    yield _run_onnx(manifest, INT8, manifest.golden_int8, "ONNX Runtime in int8")
-
-
-def _run_onnx(manifest: WeightsManifest, suffix: str, golden: Golden | None, runner: str) -> Outcome:
+def _with_onnx(manifest: WeightsManifest, suffix: str, golden: Golden | None, runner: str) -> Iterator[Outcome]:
     faces = manifest.inputs.normalise(pattern(manifest.inputs.size_px)[None])
     try:
         output = open_session(manifest.file(suffix)).run(None, {"faces": faces})[0]
     except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
         reason = str(error).strip().split("\n")[0]
-        return False, f"{runner} cannot run the file: {reason}"
-    return _golden(golden, runner, output)
+        yield False, f"{runner} cannot run the file: {reason}"
+    else:
+        yield _golden(golden, runner, output)
 
 
 def _golden(golden: Golden | None, runner: str, output: np.ndarray) -> Outcome:
