@@ -13,7 +13,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 from mien.distributed.filesystems import is_local, local_path, open_filesystem, shown
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
-from mien.media.disk import DISK_FULL, plain_disk_errors
+from mien.media.disk import is_disk_full, plain_disk_errors
 from mien.wording import in_one_line
 
 
@@ -62,7 +62,7 @@ class Storage:
                 with self._files.open_output_stream(f"{self._root}/{name}") as file:
                     file.write(content)
             except OSError as error:
-                if error.errno in DISK_FULL:
+                if is_disk_full(error):
                     raise
                 raise OutputError(f"{self}: cannot be written ({in_one_line(error)})") from error
 

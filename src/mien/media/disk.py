@@ -10,12 +10,17 @@ from tempfile import TemporaryFile
 
 from mien.errors import OutputError
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error, or what it comes from, is that of a full disk."""
-    return any(isinstance(one, OSError) and one.errno in DISK_FULL for one in (error, error.__cause__))
+    return any(isinstance(one, OSError) and one.errno in _DISK_FULL for one in (error, error.__cause__))
+
+
+def disk_full(output: Path) -> OutputError:
+    """The error for a disk that fills while something is written that can be resumed."""
+    return OutputError(f"{output}: the disk is full; free some space and run this again, what is finished is kept")
 
 
 def check_folder(folder: Path, output: Path) -> None:
@@ -37,9 +42,7 @@ def plain_disk_errors(output: Path, *, option: str) -> Iterator[None]:
         yield
     except OSError as error:
         if is_disk_full(error):
-            raise OutputError(
-                f"{output}: the disk is full; free some space and run this again, what is finished is kept"
-            ) from error
+            raise disk_full(output) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise OutputError(f"{output}: the folder may not be written to; choose another {option}") from error
         raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error

@@ -18,7 +18,7 @@ from mien.arguments import checked
 from mien.draw.faces import DRAWN, check_drawing
 from mien.errors import ImageError, MienError, check_option, unforeseen
 from mien.media.animation import frames_of
-from mien.media.disk import DISK_FULL, plain_disk_errors
+from mien.media.disk import is_disk_full, plain_disk_errors
 from mien.media.folder import images_in
 from mien.media.frames import Sampling
 from mien.media.sniff import is_video
@@ -209,7 +209,7 @@ def _read_video(
                 yield step
             step = _Step(replace(frame, source=name), last=False, checkpoint=state)
     except Exception as error:  # one strange video must not end the run
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if is_disk_full(error):
             raise
         if step is not None:
             yield step

@@ -13,7 +13,7 @@ import numpy as np
 from mien.draw.faces import DRAWN, annotate
 from mien.errors import OutputError
 from mien.media.atomic import atomic_write
-from mien.media.disk import check_folder, is_disk_full
+from mien.media.disk import check_folder, disk_full, is_disk_full
 from mien.media.file_state import file_state, unchanged
 from mien.media.images import write_image
 from mien.media.resume import differences
@@ -71,9 +71,7 @@ class Saver:
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            raise OutputError(
-                f"{self.folder}: the disk is full; free some space and run this again, what is finished is kept"
-            ) from error
+            raise disk_full(self.folder) from error
 
     def _save(self, source: str, image: np.ndarray, faces: list[Face], frames: int) -> None:
         target, state = self._targets[source], file_state(source)
