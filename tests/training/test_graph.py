@@ -67,7 +67,7 @@ def trained(
             batch = replace(batch, images=batch.images * math.nan)
         if step == smaller:
             batch = replace(batch, images=batch.images[:8], targets=batch.targets[:8])
-        losses.append(step_of(step, [batch]))
+        losses.append(step_of.begin(step, [batch])())
         objective.network.eval()  # as validation leaves it
     return losses, objective, optimizer
 

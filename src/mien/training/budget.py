@@ -17,9 +17,8 @@ from lightning_fabric import Fabric
 from mien.errors import OptionError
 from mien.training.loop import Data, batches
 from mien.training.objective import Objective
-from mien.training.optim.optimizer import build_optimizer, freeze, fusible
 from mien.training.recipe import Recipe
-from mien.training.step import Step
+from mien.training.step import make_step
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +64,7 @@ def copied(objective: Objective) -> Objective:
 
 def _timed(recipe: Recipe, objective: Objective, data: Data, fabric: Fabric) -> tuple[float, float]:
     """Seconds of a step, and of an image in validation."""
-    freeze(objective, recipe)
-    built = build_optimizer(objective, recipe, fused=fusible(recipe, fabric.device))
-    module, optimizer = fabric.setup(objective.module, built)
-    step_of = Step(recipe, objective, module, optimizer, fabric)
+    step_of, _ = make_step(recipe, objective, fabric)
     per_epoch = max(1, data.epoch_size // recipe.batch)
     begun, steps, warm_up = time.monotonic(), 0, step_of.warm_up
     ready = batches(recipe, data, step_of, 0, per_epoch)

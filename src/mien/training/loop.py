@@ -24,11 +24,11 @@ from mien.metrics import classification_metrics
 from mien.training.history import History, best_epoch, patience_ended
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ema import MovingAverage
-from mien.training.optim.optimizer import build_optimizer, freeze, fusible, set_rates
+from mien.training.optim.optimizer import set_rates
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
 from mien.training.state import TrainingState
-from mien.training.step import Step, seed_of
+from mien.training.step import Step, make_step, seed_of
 
 log = logging.getLogger(__name__)
 
@@ -93,14 +93,8 @@ def fit(
     check_batch(recipe, data)
     per_epoch = data.epoch_size // recipe.batch
     steps = per_epoch * recipe.epochs
-    freeze(objective, recipe)
+    step_of, optimizer = make_step(recipe, objective, fabric)
     ema = MovingAverage(objective.network, recipe.ema_decay) if recipe.ema_decay else None
-    optimizer = build_optimizer(objective, recipe, fused=fusible(recipe, fabric.device))
-    rates = [group["lr"] for group in optimizer.param_groups]
-    module, wrapped = fabric.setup(objective.module, optimizer)
-    step_of = Step(recipe, objective, module, wrapped, fabric)
-    if ema is not None:
-        ema.to(fabric.device)
     precision = fabric.strategy.precision
     state = TrainingState(objective=objective, optimizer=optimizer, ema=ema, precision=precision)
     if (saved := run.last()) is not None:
@@ -111,7 +105,7 @@ def fit(
         if step % per_epoch == 0 and _gives_up(state.history, recipe, run):
             break
         factor = recipe.schedule.factor(step, per_epoch=per_epoch, epochs=recipe.epochs)
-        set_rates(optimizer, [rate * factor for rate in rates])
+        set_rates(optimizer, [rate * factor for rate in step_of.rates])
         started = step_of.begin(step, ready or batches(recipe, data, step_of, step, per_epoch))
         if step + 1 < steps:  # made while a GPU is at work on the step
             ready = batches(recipe, data, step_of, step + 1, per_epoch)

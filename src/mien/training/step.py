@@ -16,7 +16,7 @@ from mien.errors import OptionError
 from mien.training.graph import CudaRecorder, Recorder, SavedTensors, fill, fits, fixed, recordable, skipped_where
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ghost_batch_norm import GhostStatistics
-from mien.training.optim.optimizer import set_training
+from mien.training.optim.optimizer import build_optimizer, freeze, fusible, set_training
 from mien.training.optim.sam import SAM, norm
 from mien.training.recipe import Recipe
 
@@ -30,7 +30,7 @@ UNRECORDED = 3  # steps before one is recorded: they make what the optimizer kee
 
 
 class Step:
-    """Called once a step with the micro-batches of this process.
+    """Takes the micro-batches of this process, once a step.
 
     With the recipe's `cuda_graph`, on one GPU, a step is recorded after a few and repeated from then on; `recorder`
     takes the place of the GPU's.
@@ -64,6 +64,7 @@ class Step:
         self._unrecorded, self._loss = 0, torch.zeros((), device=fabric.device)
         self._nan = torch.full((), math.nan, device=fabric.device)
         self._fixed: TrainingBatch | None = None  # the inputs of the recorded step
+        self.rates = [group["lr"] for group in optimizer.param_groups]  # before the schedule
         if self._recorder is not None:
             recordable(_inner(optimizer), fabric.device)
 
@@ -77,15 +78,12 @@ class Step:
         """Steps at first that take longer than the others."""
         return 1 if self._recorder is None else UNRECORDED + 2
 
-    def __call__(self, step: int, batches: list[TrainingBatch]) -> float:
-        """The mean loss over the batch; `batches`: one for each of `mine`.
+    def begin(self, step: int, batches: list[TrainingBatch]) -> Callable[[], float]:
+        """Start a step; `batches`: one for each of `mine`.
 
+        The result must be called before the next step: it waits for the end and gives the mean loss over the batch,
         NaN where loss or gradient are not finite: then network and optimizer are as before.
         """
-        return self.begin(step, batches)()
-
-    def begin(self, step: int, batches: list[TrainingBatch]) -> Callable[[], float]:
-        """Start a step. The result must be called before the next one: it waits for the end and gives the loss."""
         if self._recorder is None:
             loss = self._eager(step, batches)
         elif self._fixed is None and self._unrecorded < UNRECORDED:
@@ -207,6 +205,14 @@ class Step:
 
     def _sum(self, values: Tensor) -> Tensor:
         return cast(Tensor, self.fabric.all_reduce(values, reduce_op="sum"))
+
+
+def make_step(recipe: Recipe, objective: Objective, fabric: Fabric) -> tuple[Step, torch.optim.Optimizer]:
+    """The step of an objective, of which the recipe's parts are frozen, and torch's own optimizer."""
+    freeze(objective, recipe)
+    optimizer = build_optimizer(objective, recipe, fused=fusible(recipe, fabric.device))
+    module, wrapped = fabric.setup(objective.module, optimizer)
+    return Step(recipe, objective, module, wrapped, fabric), optimizer
 
 
 def _inner(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
