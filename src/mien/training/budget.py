@@ -15,7 +15,8 @@ import torch
 from lightning_fabric import Fabric
 
 from mien.errors import OptionError
-from mien.training.loop import Data, batches
+from mien.training.data import TrainingData
+from mien.training.loop import batches
 from mien.training.objective import Objective
 from mien.training.recipe import Recipe
 from mien.training.step import make_step
@@ -27,7 +28,9 @@ RESERVE = 0.1  # of the time, for what nobody timed
 VALIDATIONS = 6  # of a run whose epochs have no length of their own
 
 
-def within_minutes(recipe: Recipe, objective: Objective, data: Data, fabric: Fabric, *, started: float) -> Recipe:
+def within_minutes(
+    recipe: Recipe, objective: Objective, data: TrainingData, fabric: Fabric, *, started: float
+) -> Recipe:
     """The recipe with the epochs that end `recipe.minutes` after `started`, a time of `time.monotonic`.
 
     With shares, epochs are made as long as it takes for six of them; without, they stay passes over the training
@@ -62,7 +65,7 @@ def copied(objective: Objective) -> Objective:
     return copy.deepcopy(objective, {id(teachers): teachers})
 
 
-def _timed(recipe: Recipe, objective: Objective, data: Data, fabric: Fabric) -> tuple[float, float]:
+def _timed(recipe: Recipe, objective: Objective, data: TrainingData, fabric: Fabric) -> tuple[float, float]:
     """Seconds of a step, and of an image in validation."""
     step_of, _ = make_step(recipe, objective, fabric)
     per_epoch = max(1, data.epoch_size // recipe.batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from mien.augment.presets import Augmented, plain
 from mien.errors import OptionError
 from mien.labels import LabelSet
 from mien.prepared.poses import PoseLabels
-from mien.training.loop import ValidPart
 from mien.training.objective import TrainingBatch
 from mien.training.plan import Plan
 from mien.training.recipe import Recipe
@@ -26,6 +25,15 @@ from mien.training.sources import OTHERS, Source, known_classes, shares_of
 log = logging.getLogger(__name__)
 
 RESIDENT_SHARE = 0.4  # of the GPU's memory that canvases may take: then no step waits for the disk
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ValidPart:
+    """The validation images of one source."""
+
+    name: str
+    positions: np.ndarray  # in the validation set
+    classes: np.ndarray  # (K,) bool: that the source knows; predictions are restricted to them
 
 
 class TrainingData:

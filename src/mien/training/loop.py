@@ -9,18 +9,17 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from mien.errors import OptionError
-from mien.labels import LabelSet
 from mien.media.work import Progress, no_progress
 from mien.metrics import classification_metrics
+from mien.training.data import TrainingData
 from mien.training.history import History, best_epoch, patience_ended
 from mien.training.objective import Objective, TrainingBatch
 from mien.training.optim.ema import MovingAverage
@@ -35,51 +34,10 @@ log = logging.getLogger(__name__)
 MAX_SKIPPED = 25  # steps in a row whose gradients are not finite; half precision skips up to 16 to find its scale
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ValidPart:
-    """The validation images of one source."""
-
-    name: str
-    positions: np.ndarray  # in the validation set
-    classes: np.ndarray  # (K,) bool: that the source knows; predictions are restricted to them
-
-
-class Data(Protocol):
-    """What the loop needs of data. Positions are indices into the training or the validation set."""
-
-    labels: LabelSet
-
-    @property
-    def epoch_size(self) -> int:
-        """Training images of one epoch."""
-        ...
-
-    @property
-    def valid_size(self) -> int:
-        """Images of the validation set."""
-        ...
-
-    def order(self, epoch: int) -> np.ndarray:
-        """Positions in the training set, in the order of one epoch."""
-        ...
-
-    def training_batch(self, positions: np.ndarray, rng: torch.Generator, device: torch.device) -> TrainingBatch:
-        """Augmented images and their targets."""
-        ...
-
-    def validation_batch(self, positions: np.ndarray, device: torch.device) -> tuple[Tensor, np.ndarray]:
-        """Images (B, 3, S, S) without augmentation, normalised, and their labels (B,)."""
-        ...
-
-    def valid_parts(self) -> Sequence[ValidPart]:
-        """The validation set by source; empty where there is one source."""
-        ...
-
-
 def fit(
     recipe: Recipe,
     objective: Objective,
-    data: Data,
+    data: TrainingData,
     run: RunFolder,
     *,
     fabric: Fabric,
@@ -168,7 +126,7 @@ def _epoch(state: TrainingState, per_epoch: int, lr: float, metrics: Mapping[str
     return row
 
 
-def check_batch(recipe: Recipe, data: Data) -> None:
+def check_batch(recipe: Recipe, data: TrainingData) -> None:
     """Raises `OptionError` where an epoch would have no step."""
     if data.epoch_size < recipe.batch:
         raise OptionError(
@@ -192,7 +150,7 @@ def _check_skipped(losses: Sequence[float], step: int, per_epoch: int, recipe: R
         )
 
 
-def batches(recipe: Recipe, data: Data, step_of: Step, step: int, per_epoch: int) -> list[TrainingBatch]:
+def batches(recipe: Recipe, data: TrainingData, step_of: Step, step: int, per_epoch: int) -> list[TrainingBatch]:
     """The micro-batches of this process for one step."""
     epoch, within = divmod(step, per_epoch)
     positions = data.order(epoch)[within * recipe.batch : (within + 1) * recipe.batch]
@@ -202,7 +160,7 @@ def batches(recipe: Recipe, data: Data, step_of: Step, step: int, per_epoch: int
 
 
 @torch.no_grad()
-def validate(network: nn.Module, data: Data, fabric: Fabric, *, size: int) -> dict[str, Any]:
+def validate(network: nn.Module, data: TrainingData, fabric: Fabric, *, size: int) -> dict[str, Any]:
     """Metrics on the validation set; of several sources the means over them, and "sources" with each one's.
 
     Every process computes all of them, so that all choose the same epoch.
