@@ -178,10 +178,7 @@ def run_plan(
         if fabric.is_global_zero:
             network = objective.network
             network.load_state_dict(load_file(out / "best.safetensors"))
-            purpose = "not used to choose" if recipe.monitor == "last" else "chose the epoch"
-            sources = {f"{name} validation": of for name, of in best.get("sources", {}).items()}
-            measured = {f"{title}, {purpose}": {"epoch": epoch} | of for title, of in sources.items()}
-            measured = measured or {f"validation ({plan.fold.name}), {purpose}": dict(best)}
+            measured = _measured(plan, best)
             if plan.fold_info is not None and len(plan.fold.test):
                 size = max(64, recipe.batch)
                 measured[f"test ({plan.fold.name})"] = validate(network, data.on_test(), fabric, size=size)
@@ -195,6 +192,14 @@ def run_plan(
             history=history,
             recipe=recipe,
         )
+
+
+def _measured(plan: Plan, best: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics of the epoch that was kept, of each source where there are several, by titles for a manifest."""
+    purpose = "not used to choose" if plan.recipe.monitor == "last" else "chose the epoch"
+    if sources := best.get("sources"):
+        return {f"{name} validation, {purpose}": {"epoch": best["epoch"]} | of for name, of in sources.items()}
+    return {f"validation ({plan.fold.name}), {purpose}": dict(best)}
 
 
 def build_objective(plan: Plan, *, teachers: Teachers | None = None, known: np.ndarray | None = None) -> Objective:
