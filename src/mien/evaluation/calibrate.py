@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from PIL import Image
 
 from mien.arguments import checked
 from mien.errors import DataError, InputError, OptionError
@@ -68,7 +67,7 @@ def calibrate(
     for part in parts:
         logits = []
         for rows in np.array_split(part.rows, max(1, -(-len(part.rows) // BATCH))):
-            logits.append(network.logits(aligned_faces(part.store, rows, manifest.inputs.size_px)))
+            logits.append(network.logits(part.store.aligned(rows, manifest.inputs.size_px)))
             done += len(rows)
             progress(done, total)
         sets.append(part.labelled(np.concatenate(logits)))
@@ -83,20 +82,6 @@ def calibrate(
     manifest = write_manifest(replace(calibration.applied(manifest), measured=measured | kept))
     images = {title: part.chosen for title, part in zip(titles, parts, strict=True)}
     return CalibrationResult(manifest=manifest, calibration=calibration, images=images)
-
-
-def aligned_faces(store: PreparedStore, rows: np.ndarray, size_px: int) -> np.ndarray:
-    """The aligned faces (B, S, S, 3) uint8 RGB in the middle of a prepared set's canvases."""
-    margin = (store.canvas_px - store.aligned_px) // 2
-    inner = store.images(rows)[:, margin : margin + store.aligned_px, margin : margin + store.aligned_px]
-    faces = np.broadcast_to(inner, (*inner.shape[:3], 3))
-    if size_px == store.aligned_px:
-        return np.ascontiguousarray(faces)
-    resized = (
-        Image.fromarray(np.ascontiguousarray(face)).resize((size_px, size_px), Image.Resampling.BILINEAR)
-        for face in faces
-    )
-    return np.stack([np.asarray(face) for face in resized])
 
 
 @dataclass(frozen=True, kw_only=True)

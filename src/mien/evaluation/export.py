@@ -14,7 +14,6 @@ import numpy as np
 
 from mien.arguments import checked
 from mien.errors import MissingPackageError, OptionError, OutputError, UnknownNameError, WeightsError
-from mien.evaluation.calibrate import aligned_faces
 from mien.media.atomic import atomic_write
 from mien.media.work import Progress, no_progress
 from mien.nn.onnx_session import open_session
@@ -130,7 +129,7 @@ def _onnx(
         model = with_half_weights(model)
     elif store is not None and precision == "int8":
         rows = np.unique(np.linspace(0, len(store) - 1, CALIBRATION).astype(int))
-        faces = aligned_faces(store, rows, manifest.inputs.size_px)
+        faces = store.aligned(rows, manifest.inputs.size_px)
         model = quantised(model, manifest.inputs.normalise(faces))
     path.write_bytes(model)
     session = open_session(model, threads=1)
@@ -210,7 +209,7 @@ def _accuracy_lost(manifest: WeightsManifest, network: nn.Module, run: Run, stor
     allowed, truth = np.sort(classes[classes >= 0]), classes[label[rows]]
     right = {"torch": 0, "file": 0, "same": 0}
     for part in np.array_split(np.arange(len(rows)), -(-len(rows) // BATCH)):
-        x = manifest.inputs.normalise(aligned_faces(store, rows[part], manifest.inputs.size_px))
+        x = manifest.inputs.normalise(store.aligned(rows[part], manifest.inputs.size_px))
         with torch.inference_mode():
             first = allowed[network(torch.from_numpy(x)).numpy()[:, allowed].argmax(axis=1)]
         second = allowed[run(x)[:, allowed].argmax(axis=1)]

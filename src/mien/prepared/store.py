@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from mien.datasets.distribution import Distribution
 from mien.datasets.samples import TEXT, Samples
@@ -176,6 +177,18 @@ class PreparedStore:
         ):
             target[...] = self._map(shard)[row]  # a grey canvas fills all channels
         return batch
+
+    def aligned(self, rows: np.ndarray, size_px: int) -> np.ndarray:
+        """The aligned faces (B, size, size, 3) uint8 RGB in the middle of the canvases of the given rows."""
+        margin = (self.canvas_px - self.aligned_px) // 2
+        inner = self.images(rows)[:, margin : margin + self.aligned_px, margin : margin + self.aligned_px]
+        faces = np.ascontiguousarray(np.broadcast_to(inner, (*inner.shape[:3], 3)))
+        if size_px == self.aligned_px:
+            return faces
+        size = (size_px, size_px)
+        return np.stack(
+            [np.asarray(Image.fromarray(face).resize(size, Image.Resampling.BILINEAR)) for face in faces]
+        )
 
     def column(self, name: str) -> np.ndarray | None:
         """One column of the table (N, ...), as `Samples` has it; None where the set has no such column.
