@@ -25,7 +25,7 @@ from mien.media.resume import differences
 from mien.media.sniff import is_video
 from mien.media.work import map_bounded
 from mien.pipeline.batch import stream
-from mien.pipeline.image_files import read_result
+from mien.pipeline.image_files import predict_image_files
 from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import TableRow, rows_of
 from mien.pipeline.table import schema, to_arrow
@@ -152,17 +152,17 @@ class PartWorker:
     def _rows(self, source: Source, error: str | None, content: bytes | ImageError | None) -> Iterator[TableRow]:
         results: Iterable[ImageResult]
         path = os.fsdecode(source.address)
+        predict = partial(predict_image_files, recognizer=self._recognizer, detect=self._job.detect)
         if error is not None:
             results = [ImageResult(source.name, error=error)]
         elif isinstance(content, ImageError):
             results = [ImageResult(source.name, error=content.reason)]
         elif content is not None:
-            read = partial(_decoded, content, source.name)
-            results = [read_result(path, recognizer=self._recognizer, detect=self._job.detect, read=read)]
+            results = predict([path], read=partial(_decoded, content, source.name))
         elif is_video(path):
             results = stream(self._recognizer, [path], detect=self._job.detect, workers=1, **self._job.video)
         else:
-            results = [read_result(path, recognizer=self._recognizer, detect=self._job.detect)]
+            results = predict([path])
         for result in results:
             yield from rows_of(replace(result, source=source.name), self._recognizer.labels)
 

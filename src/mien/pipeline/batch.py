@@ -24,7 +24,7 @@ from mien.media.frames import Sampling
 from mien.media.sniff import is_video
 from mien.media.work import Progress, in_parts, map_bounded, no_progress, worker_count
 from mien.pipeline.amounts import Amounts
-from mien.pipeline.image_files import name_of, read_results
+from mien.pipeline.image_files import name_of, predict_image_files
 from mien.pipeline.journal import Journal
 from mien.pipeline.rows import TableRow, check_suffix, rows_of
 from mien.pipeline.save import Saver
@@ -124,7 +124,7 @@ def stream(
     if folder is not None:
         given = [item for item in items if isinstance(item, str)]
         saver = Saver(folder, names, given, draw=draw, anonymize=anonymize, settings=settings, overwrite=overwrite)
-    read = partial(read_results, recognizer=recognizer, detect=detect, saver=saver)
+    read = partial(predict_image_files, recognizer=recognizer, detect=detect, saver=saver)
     video = partial(_read_video, recognizer=recognizer, sampling=sampling,
                     detect=detect, smoothing=smoothing, reuse_scores=reuse_scores, workers=workers)  # fmt: skip
     most = TOGETHER if saver is None else 1  # what is saved is held until then

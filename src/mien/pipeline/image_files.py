@@ -40,15 +40,7 @@ def name_of(item: str | ImageError) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def read_result(
-    item: str | ImageError, *, recognizer: Recognizer, detect: bool, read: Read = read_first_frame
-) -> ImageResult:
-    """One image; what goes wrong with it is its `error`."""
-    (result,) = read_results([item], recognizer=recognizer, detect=detect, read=read)
-    return result
-
-
-def read_results(
+def predict_image_files(
     items: Sequence[str | ImageError],
     *,
     recognizer: Recognizer,
