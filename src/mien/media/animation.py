@@ -38,7 +38,7 @@ class Animation:
         """Raises `VideoError`."""
         with self._opened() as image:
             frames = getattr(image, "n_frames", 1) - _not_animated(image)
-            return VideoInfo(image.width, image.height, None, frames, False)
+            return VideoInfo(image.width, image.height, None, frames)
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames in the order of their times."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,21 +19,19 @@ _WAITING = 60  # frames that may wait for the encoder
 class Recording:
     """Writes the frames that it is called with to an .mp4; complete when the context ends.
 
-    Frames that the encoder is too slow for, or of another size than the first, are left out and counted.
+    Frames that the encoder is too slow for, or of another size than the first, are left out.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.written, self.omitted = path, 0, 0
+        self.path, self.written = path, 0
         self._frames: queue.Queue[Frame | None] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._write, name=f"writes {path}", daemon=True)
 
     def __call__(self, frame: Frame) -> None:
         """One more frame."""
-        try:
+        with suppress(queue.Full):
             self._frames.put_nowait(frame)
-        except queue.Full:
-            self.omitted += 1
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,10 +59,8 @@ class Recording:
                     if frame.image.shape == first.image.shape:
                         writer.write(frame.image, frame.time_s)
                         self.written += 1
-                    else:
-                        self.omitted += 1
                     frame = self._frames.get()
         except BaseException as error:
             self._error = error
             while self._frames.get() is not None:  # until the end, so that nobody waits
-                self.omitted += 1
+                pass

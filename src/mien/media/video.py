@@ -44,7 +44,6 @@ class VideoInfo:
     height: int
     duration_s: float | None
     frames: float | None  # about
-    has_audio: bool
 
 
 class VideoFile:
@@ -72,7 +71,7 @@ class VideoFile:
             duration = stated_duration(container, stream)
             rate = stream.average_rate or stream.guessed_rate
             frames = stream.frames or (duration * float(rate) if duration and rate else None)
-            return VideoInfo(stream.width, stream.height, duration, frames, bool(container.streams.audio))
+            return VideoInfo(stream.width, stream.height, duration, frames)
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames in the order of their times."""
