@@ -60,6 +60,16 @@ def test_stills_are_no_videos(tmp_path: Path) -> None:
     assert not is_video(str(tmp_path / "absent"))
 
 
+def test_files_without_a_known_ending_are_told_by_their_first_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for head in (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x1aE\xdf\xa3", b"\0\0\0\x08wide", b"\0\0\x01\xba"):
+        path.write_bytes(head + bytes(600))
+        assert is_video(str(path))
+    for head in (b"The free software\n", b"\0\0\0\x20ftypheic", b"\0\0\0\x20ftypavif", b"P6 \n"):
+        path.write_bytes(head * 40)
+        assert not is_video(str(path))
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_single_frames_of_animations_are_those_of_their_times(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
