@@ -21,7 +21,6 @@ import numpy as np
 from mien.datasets import dataset_info
 from mien.datasets.audit.duplicates import repeats_another_split
 from mien.datasets.samples import Samples
-from mien.faces import Detection
 from mien.faces.pose import head_pose
 from mien.geometry import Box
 from mien.labels import FERPLUS, Expression, LabelSet
@@ -145,7 +144,7 @@ def align(samples: Samples, *, detect: bool) -> Faces:
         located = any_roll.detect(image, detector.detect)[:1] if detect else []
         detections += len(located)
         if not located:
-            located = any_roll.locate(image, [Detection(Box(0, 0, image.shape[1], image.shape[0]), 1.0)])
+            located = any_roll.locate_boxes(image, [Box(0, 0, image.shape[1], image.shape[0])])
         images.append(INPUTS.crop(np.rot90(image, located[0].turns), located[0].points))
         yaw.append(head_pose(located[0].landmarks).yaw_deg)
     known = samples.subject if samples.subject is not None else np.full(len(samples), "", dtype=object)

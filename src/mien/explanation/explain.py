@@ -16,7 +16,6 @@ from mien.explanation.maps import ExplanationMap, check_methods, resized, signed
 from mien.explanation.measured import identity_of
 from mien.explanation.occlusion import GRID, occlusion_map
 from mien.explanation.torch_maps import TorchMaps, check_torch_methods
-from mien.faces import Detection
 from mien.geometry import Box, quarter_turn
 from mien.media.images import ImageSource, to_rgb
 from mien.pipeline.loading import load
@@ -89,7 +88,7 @@ def explain(
     if boxes is None and not detect:
         boxes = [Box(0, 0, image.shape[1], image.shape[0])]
     if boxes is not None:
-        located = first.any_roll.locate(image, [Detection(box, 1.0) for box in boxes])
+        located = first.any_roll.locate_boxes(image, boxes)
     else:
         located = first.any_roll.detect(image, first.detections)
     return [each.explain(image, face, i, label) for i, face in enumerate(located) for each in explainers]
@@ -111,7 +110,7 @@ class Explainer:
 
     def explain_boxes(self, image: np.ndarray, boxes: Sequence[Box]) -> list[Explanation]:
         """The faces in these boxes of an image (H, W, 3) uint8 RGB, in their order, for the most probable class."""
-        located = self.recognizer.any_roll.locate(image, [Detection(box, 1.0) for box in boxes])
+        located = self.recognizer.any_roll.locate_boxes(image, boxes)
         return [self.explain(image, face, i, None) for i, face in enumerate(located)]
 
     def explain(self, image: np.ndarray, located: LocatedFace, index: int, label: str | None) -> Explanation:

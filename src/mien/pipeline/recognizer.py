@@ -88,7 +88,7 @@ class Recognizer:
         if boxes is None:
             located = self.any_roll.detect(image, self.detections)
         else:
-            located = self.any_roll.locate(image, [Detection(_box(box, width, height), 1.0) for box in boxes])
+            located = self.any_roll.locate_boxes(image, [_box(box, width, height) for box in boxes])
         seen = [seen_face(image, face, self.network.manifest.inputs) for face in located]
         return seen if boxes is None else [replace(one, face=replace(one.face, detection=None)) for one in seen]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from mien.faces import Detection, Landmarker
 from mien.faces.roll import quarters
 from mien.faces.upright import UprightMeasure
-from mien.geometry import box_array, invert, iou, quarter_turn, transform, transform_box
+from mien.geometry import Box, box_array, invert, iou, quarter_turn, transform, transform_box
 from mien.results import UP_UNKNOWN_BELOW
 
 Detections = Callable[[np.ndarray], Iterable[Detection]]
@@ -68,6 +68,10 @@ class AnyRoll:
         for turns in range(4):
             self._try(image, detections, rolls, doubtful & (first != turns), turns, tried)
         return [_chosen(faces) for faces in tried]
+
+    def locate_boxes(self, image: np.ndarray, boxes: Sequence[Box]) -> list[LocatedFace]:
+        """The same of boxes that nobody detected, as certain as a detection can be."""
+        return self.locate(image, [Detection(box, 1.0) for box in boxes])
 
     def locate_at(self, image: np.ndarray, detection: Detection, turns: int) -> LocatedFace:
         """The face in a box, taken to be upright in `np.rot90(image, turns)`."""

@@ -202,7 +202,7 @@ class VideoPredictor:
         any_roll = self._recognizer.any_roll
         if not self._detect:
             height, width = image.shape[:2]
-            return any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
+            return any_roll.locate_boxes(image, [Box(0, 0, width, height)])
         if segment.search:
             faces: list[LocatedFace] = []
             _set(segment.last_search, partial(self._searched, image, faces))
