@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from dataclasses import FrozenInstanceError
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,19 @@ def test_the_same_faces_by_their_boxes(recognizer: mien.Recognizer, astronaut: n
     (one,) = mien.explain(astronaut, recognizer=recognizer, boxes=[face.box for face in faces], curves=False)
     assert one.probability == pytest.approx(faces[0].expression["happiness"], abs=1e-6)
     np.testing.assert_allclose(one.face.landmarks, faces[0].landmarks, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("box", "problem"),
+    [(mien.Box(9, 9, 9, 9), "which has no area"), (mien.Box(2000, 2000, 2100, 2100), "most of it outside")],
+    ids=["no area", "outside"],
+)
+def test_boxes_that_hold_no_face_are_refused_as_by_predict(
+    recognizer: mien.Recognizer, astronaut: np.ndarray, box: mien.Box, problem: str
+) -> None:
+    for call in (recognizer.predict, partial(mien.explain, recognizer=recognizer)):
+        with pytest.raises(mien.OptionError, match=problem):
+            call(astronaut, boxes=[box])
 
 
 def test_the_command_writes_image_and_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,13 +84,7 @@ def explain(
         if label is not None and label not in one.labels:
             raise UnknownNameError("class", label, one.labels)
     image = to_rgb(source)
-    first = recognizers[0]
-    if boxes is None and not detect:
-        boxes = [Box(0, 0, image.shape[1], image.shape[0])]
-    if boxes is not None:
-        located = first.any_roll.locate_boxes(image, boxes)
-    else:
-        located = first.any_roll.detect(image, first.detections)
+    located = recognizers[0].locate(image, detect=detect, boxes=boxes)
     return [each.explain(image, face, i, label) for i, face in enumerate(located) for each in explainers]
 
 

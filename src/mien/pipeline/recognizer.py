@@ -82,15 +82,24 @@ class Recognizer:
         `with_expressions` adds these, to the faces of many images at once.
         """
         image = to_rgb(source)
-        height, width = image.shape[:2]
-        if boxes is None and not detect:
-            boxes = [Box(0, 0, width, height)]
-        if boxes is None:
-            located = self.any_roll.detect(image, self.detections)
-        else:
-            located = self.any_roll.locate_boxes(image, [_box(box, width, height) for box in boxes])
+        located = self.locate(image, detect=detect, boxes=boxes)
         seen = [seen_face(image, face, self.network.manifest.inputs) for face in located]
-        return seen if boxes is None else [replace(one, face=replace(one.face, detection=None)) for one in seen]
+        if boxes is None and detect:
+            return seen
+        return [replace(one, face=replace(one.face, detection=None)) for one in seen]
+
+    @checked
+    def locate(
+        self, source: ImageSource, *, detect: bool = True, boxes: Sequence[Box] | None = None
+    ) -> list[LocatedFace]:
+        """Where the faces are that `predict` gives; `recognise` takes them."""
+        image = to_rgb(source)
+        height, width = image.shape[:2]
+        if boxes is not None:
+            return self.any_roll.locate_boxes(image, [_box(box, width, height) for box in boxes])
+        if not detect:
+            return self.any_roll.locate_boxes(image, [Box(0, 0, width, height)])
+        return self.any_roll.detect(image, self.detections)
 
     @checked
     def detections(self, image: ImageSource) -> list[Detection]:
