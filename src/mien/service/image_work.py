@@ -15,8 +15,6 @@ import numpy as np
 from PIL import Image
 
 from mien.errors import ImageError, MienError, OptionError
-from mien.faces import Detection
-from mien.geometry import Box
 from mien.media.images import read_first_frame
 from mien.pipeline.image_files import recognised
 from mien.pipeline.recognizer import Recognizer
@@ -107,8 +105,7 @@ class ImageWork:
         check_size(width, height, request.name, self._max_pixels)  # of HEIC only now
         options = request.options
         if not options.detect:
-            faces = recognizer.any_roll.locate(image, [Detection(Box(0, 0, width, height), 1.0)])
-            return Located(image, frames, None, faces)
+            return Located(image, frames, None, recognizer.locate(image, detect=False))
         small_faces = options.small_faces
         if height * width > self._max_search_pixels:
             if small_faces:
@@ -116,8 +113,7 @@ class ImageWork:
                 raise OptionError(f"small_faces is for images up to {limit:g} megapixels here; make it smaller")
             small_faces = False
             recognizer = self._recognizers.of(options.model_copy(update={"small_faces": False}))
-        faces = recognizer.any_roll.detect(image, recognizer.detections)
-        return Located(image, frames, small_faces, faces)
+        return Located(image, frames, small_faces, recognizer.locate(image))
 
 
 def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
