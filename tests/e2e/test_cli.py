@@ -278,6 +278,13 @@ def test_one_face_is_one_face() -> None:
     assert summary.sentence(None) == "1 face in 1 image"
 
 
+def test_an_extended_table_says_how_many_of_its_files_are_gone(tmp_path: Path) -> None:
+    from mien.cli.run_summary import RunSummary
+
+    said = RunSummary(0).sentence(tmp_path / "t.csv", others=[str(PHOTO), str(tmp_path / "gone.jpg")])
+    assert said.endswith("t.csv, with 2 sources of earlier runs (1 not found now)")
+
+
 def test_a_folder_ends_with_the_counts_of_each_expression(recognizer: mien.Recognizer) -> None:
     from mien.cli.run_summary import RunSummary
 

@@ -18,6 +18,7 @@ from PIL import Image
 import mien
 from mien.errors import OutputError
 from mien.labels import FERPLUS
+from mien.pipeline.journal import sources_in
 from mien.pipeline.table import read_table
 from mien.weights.manifest import load_manifest
 from tests.conftest import EXAMPLES
@@ -176,6 +177,33 @@ def test_a_table_is_not_extended_by_the_same_images_named_from_another_folder(
         "copy.png",
         f"{folder.name}/0.png",
     ]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("9.png", id="a new name"), pytest.param("3.png", id="in the place of another")]
+)
+def test_a_renamed_image_counts_once(recognizer: mien.Recognizer, folder: Path, name: str) -> None:
+    extended, stopped, whole = (folder.parent / f"{name}.csv" for name in ("extended", "stopped", "whole"))
+    recognizer.predict_folder(folder, output=extended)
+    list(islice(recognizer.stream([folder], output=stopped), 6))
+    (folder / "0.png").rename(folder / name)
+    list(islice(recognizer.stream([folder], output=stopped), 1))  # stopped again
+    for output in (extended, stopped, whole):
+        recognizer.predict_folder(folder, output=output)
+    assert extended.read_bytes() == stopped.read_bytes() == whole.read_bytes()
+    assert sorted(sources_in(extended)) == sorted(sources_in(whole))
+
+
+def test_rows_of_a_deleted_image_stay_though_another_has_its_content(
+    recognizer: mien.Recognizer, folder: Path
+) -> None:
+    output = folder.parent / "t.csv"
+    shutil.copy2(folder / "0.png", folder / "copy.png")
+    before = recognizer.predict_folder(folder, output=output)
+    (folder / "copy.png").unlink()
+    assert sorted(recognizer.predict_folder(folder, output=output)["source"].to_pylist()) == sorted(
+        before["source"].to_pylist()
+    )
 
 
 def test_a_table_whose_rows_were_sorted_is_not_extended(recognizer: mien.Recognizer, folder: Path) -> None:

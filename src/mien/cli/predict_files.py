@@ -21,6 +21,7 @@ from mien.cli.terminal import one_line, warn
 from mien.errors import InputError, OptionError
 from mien.media.sniff import is_video
 from mien.pipeline.batch import images_of
+from mien.pipeline.image_files import name_of
 from mien.pipeline.journal import sources_in
 from mien.pipeline.loading import load
 from mien.pipeline.recognizer import Recognizer
@@ -102,11 +103,11 @@ def predict_files(
         warn("faces that were not detected are not covered; look through all before you share it")
     written = (outputs.table, outputs.save, outputs.explain)
     if not quiet and (any(written) or len(images) > 1 or videos):
-        others = 0 if outputs.table is None else sources_in(outputs.table) - len(images)
+        others = set() if outputs.table is None else {*sources_in(outputs.table)} - {*map(name_of, images)}
         bar.write(summary.sentence(outputs.table, others=others) + (f"; video: {annotated}" if annotated else ""))
         for line in summary.expressions():
             bar.write(line)
-        resumed = summary.before or others > 0
+        resumed = summary.before or others
         if outputs.table is not None and (videos or resumed):
             what = "expressions in the whole table" if resumed else "seconds of each expression in videos"
             bar.write(f"  {what}: mien summary {shlex.quote(str(outputs.table))}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from mien.results import ImageResult, VideoFrame
@@ -45,7 +47,7 @@ class RunSummary:
         """Sources that an earlier run has done."""
         return self.total - self.images - len(self._videos | self._broken)
 
-    def sentence(self, output: Path | None, *, others: int = 0) -> str:
+    def sentence(self, output: Path | None, *, others: Collection[str] = ()) -> str:
         """The counts in words, zeros left out. `others`: sources of the table that this run was not given."""
         counts = {
             "uncertain": self.uncertain,
@@ -59,7 +61,9 @@ class RunSummary:
             read.append(f"{counted(self.frames, 'frame')} of {counted(len(self._videos), 'video')}")
         parts = [f"{counted(self.faces, 'face')} in {' and '.join(read)}"]
         parts += [f"{count} {what}" for what, count in counts.items() if count > 0]
-        kept = f", with {counted(others, 'source')} of earlier runs" if others > 0 else ""
+        gone = sum(not os.path.exists(source) for source in others)
+        kept = f", with {counted(len(others), 'source')} of earlier runs" if others else ""
+        kept += f" ({gone:,} not found now)" if gone else ""
         return ", ".join(parts) + (f"; table: {output}{kept}" if output else "")
 
     def expressions(self) -> list[str]:

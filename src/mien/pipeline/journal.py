@@ -18,7 +18,7 @@ from typing import IO, Any, Self, cast
 from mien.errors import OutputError
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
-from mien.media.file_state import FileState, Stamp, file_stamp, file_state, has_content, unchanged
+from mien.media.file_state import FileState, file_stamp, file_state, has_content, unchanged
 from mien.media.lock import lock
 from mien.media.resume import differences
 from mien.pipeline.rows import TableRow
@@ -54,6 +54,7 @@ class Journal:
         self._stamps = {source: None if path is None else file_stamp(path) for source, path in files.items()}
         self._known: set[str] = set()  # sources of earlier runs
         self._others: dict[str, Sequence[int | str]] = {}  # files of earlier runs that this one does not name
+        self._renamed: list[str] = []  # those of them that this run is given under a new name
         self._states: dict[str, FileState | None] = {}  # of what is being written
         self._file: IO[bytes] | None = None
         if self.path.exists():
@@ -155,13 +156,24 @@ class Journal:
             self.checkpoints[source], self._parts[source] = line.checkpoint, line.part + 1
 
     def _check_names(self) -> None:
-        """Raises `OutputError` for a file that an earlier run named otherwise, from another folder, say."""
-        new = {stamp: source for source, stamp in self._stamps.items() if source not in self._known and stamp}
+        """Files of earlier runs that were renamed since, whose rows go: they are predicted under their new name.
+
+        Raises `OutputError` for a file that an earlier run named otherwise, from another folder, say.
+        """
+        new: dict[object, list[str]] = {}
+        for source, stamp in self._stamps.items():
+            if stamp is not None and source not in self.sources and source not in self.checkpoints:
+                new.setdefault(stamp[:2], []).append(source)
         for source, state in self._others.items():
-            given = new.get(cast("Stamp", tuple(state[:3])))
-            path = None if given is None else self._files[given]
-            if given is not None and path is not None and has_content(path, state):
-                raise self._twice(source, given)
+            for given in new.get(tuple(state[:2]), ()):
+                path = self._files[given]
+                if path is None or not has_content(path, state):
+                    continue
+                if given not in self._known and self._stamps[given] == tuple(state[:3]):
+                    raise self._twice(source, given)  # a rename would have changed the system's own time
+                if not os.path.exists(source):
+                    self._renamed.append(source)
+                    break
 
     def _twice(self, source: str, given: str) -> OutputError:
         return OutputError(
@@ -171,12 +183,14 @@ class Journal:
 
     def __enter__(self) -> Self:
         self._file = self._open("ab")
-        if self._file.tell() == 0:
-            try:
+        try:
+            if self._file.tell() == 0:
                 self._write(_line(self._header))
-            except OSError:
-                self.__exit__()
-                raise
+            for source in self._renamed:
+                self._write(_Line(source, None, []).to_bytes())
+        except OSError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -230,16 +244,19 @@ class Journal:
             file.write(journal.readline() + _line(file_state(str(self.output))))
             for line in map(_read_line, journal):
                 files[line.source] = line.file
+                if not line.rows and not line.part:  # renamed since
+                    del files[line.source]
             file.writelines(map(_line, files.items()))
         self.path.unlink(missing_ok=True)
 
 
-def sources_in(output: Path) -> int:
-    """How many sources a finished table has, of this run and of earlier ones; 0 where it does not say."""
+def sources_in(output: Path) -> list[str]:
+    """The sources that a finished table has, of this run and of earlier ones; none where it does not say."""
     try:
-        return max(0, len(output.with_name(output.name + ".settings").read_bytes().splitlines()) - 2)
-    except OSError:
-        return 0
+        lines = output.with_name(output.name + ".settings").read_bytes().splitlines()[2:]
+        return [str(json.loads(line)[0]) for line in lines]
+    except (OSError, ValueError, LookupError):
+        return []
 
 
 @dataclass(frozen=True)
