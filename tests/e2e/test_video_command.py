@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 import mien
@@ -129,8 +130,17 @@ def test_options_that_would_do_nothing_are_refused(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "text", ["1:99", "1:60", "1:60:00", "1:05:60.5", "1:2:3:4", "-1", "1e3", "nan", "1:", ":1"]
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no time; give seconds, M:SS or H:MM:SS"):
+        seconds(text)
+
+
 def test_times_are_read_and_written() -> None:
     assert [seconds(text) for text in (None, "90", "1:30", "0:01:30.5", "1:00:00")] == [None, 90, 90, 90.5, 3600]
+    assert [seconds(text) for text in ("99", "90:00", "1:59.9", "1:59:59")] == [99, 5400, 119.9, 7199]
     assert [clock(time_s) for time_s in (-2.5, 0, 59.96, 65.24, 3661)] == [
         "-0:02.5", "0:00.0", "1:00.0", "1:05.2", "1:01:01",
     ]  # fmt: skip

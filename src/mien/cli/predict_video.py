@@ -23,10 +23,10 @@ def seconds(text: str | None) -> float | None:
     if text is None:
         return None
     match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)", text.strip())
-    if match is None:
+    hours, minutes, rest = match.groups("0") if match else ("", "", "")
+    if match is None or (match[2] and float(rest) >= 60) or (match[1] and int(minutes) >= 60):
         raise typer.BadParameter(f"{text!r} is no time; give seconds, M:SS or H:MM:SS")
-    hours, minutes, rest = match.groups()
-    return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(rest)
+    return 3600 * int(hours) + 60 * int(minutes) + float(rest)
 
 
 @dataclass
