@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -81,6 +82,13 @@ def test_beyond_loopback_tokens_are_needed(host: str) -> None:
     with pytest.raises(OptionError, match="loopback"):
         ServiceSettings(host=host, auth=False)
     assert ServiceSettings(host=host).auth
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 0.0], ids=str)
+@pytest.mark.parametrize("name", ["max_mib", "timeout_s", "keep_hours"])
+def test_limits_are_positive_numbers(name: str, value: float) -> None:
+    with pytest.raises(OptionError, match=rf"{name} is {value}; give a number from 1e-06 on"):
+        ServiceSettings(**{name: value})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class ServiceSettings:
         for field in fields(self):
             value = getattr(self, field.name)
             least = 0 if field.name in ("workers", "queue", "batch_wait_ms", "port") else 1e-6
-            if isinstance(value, int | float) and not isinstance(value, bool) and value < least:
+            if isinstance(value, int | float) and not isinstance(value, bool) and not least <= value < math.inf:
                 raise OptionError(f"{field.name} is {value}; give a number from {least:g} on")
         if not self.weights:
             raise OptionError("weights is empty; name at least one")
