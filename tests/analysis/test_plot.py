@@ -9,6 +9,7 @@ from PIL import Image
 from mien.analysis.faces import read_faces
 from mien.analysis.plot import figure_of, plot_table
 from mien.analysis.series import MOST_STEPS, cuts, track_series
+from mien.analysis.timing import frame_times
 from mien.draw.palette import COLOURS, rgb
 from mien.errors import InputError, OptionError
 from tests.analysis.tables import arrow, conversation, row, track
@@ -56,6 +57,15 @@ def test_a_short_absence_is_a_gap_too() -> None:
     series = track_series(faces, 0, np.unique(faces.time_s))
     (_, left, _), (came, _, _) = series.runs()
     assert came - left == pytest.approx(100 / 30, abs=0.8)
+
+
+def test_absences_are_gaps_in_a_table_of_one_track_too() -> None:
+    rows = track(["neutral"] * 20 + [None] * 8 + ["fear"] * 20)
+    kept = read_faces(arrow([one for one in rows if one["track"] == 0]))
+    series = track_series(kept, 0, frame_times(kept))
+    assert list(series.runs()) == [(0.0, pytest.approx(2.0), 0), (2.8, pytest.approx(4.8), 6)]
+    other = [one | {"track": 1} if one["time_s"] > 2.5 and one["track"] == 0 else one for one in rows]
+    assert not len(cuts(read_faces(arrow([one for one in other if one["track"] is not None]))))
 
 
 def test_many_frames_are_averaged_and_sums_stay_one() -> None:

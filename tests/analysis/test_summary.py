@@ -26,7 +26,7 @@ def amount_of(unit: ExpressionSummary, expression: str) -> float:
 def test_seconds_come_from_presentation_times() -> None:
     """A slow first half: one frame a second, then ten a second."""
     slow = track(["neutral"] * 10, fps=1.0)
-    fast = track(["happiness"] * 100, fps=10.0, start_s=10.0)
+    fast = [one | {"frame": 10 + i} for i, one in enumerate(track(["happiness"] * 100, fps=10.0, start_s=10.0))]
     (unit,) = mien.summarize(arrow([*slow, *fast])).tracks
     assert amount_of(unit, "neutral") == pytest.approx(10.0)
     assert amount_of(unit, "happiness") == pytest.approx(10.0)
@@ -55,6 +55,33 @@ def test_frames_without_the_person_are_not_theirs() -> None:
     (unit,) = mien.summarize(arrow(rows)).tracks
     assert unit.seen_s == pytest.approx(2.0)
     assert mien.summarize(arrow(rows)).videos[0].without_face == 5
+
+
+def test_a_table_of_one_track_has_the_seconds_of_the_whole_one() -> None:
+    """Rows without a face, and those of others, are gone; the frames that are left have their numbers."""
+    rows = track(["neutral"] * 30 + [None] * 8 + ["happiness"] * 5 + [None] * 3 + ["fear"] * 30)
+    (whole,) = mien.summarize(arrow(rows)).tracks
+    (kept,) = mien.summarize(arrow([one for one in rows if one["track"] == 0])).tracks
+    assert whole.seen_s == pytest.approx(6.5)
+    assert (kept.seen_s, kept.expressions) == (pytest.approx(whole.seen_s), whole.expressions)
+    every = [one | {"frame": 5 * one["frame"]} for one in rows if one["track"] == 0]  # as with --every 5
+    assert mien.summarize(arrow(every)).tracks[0].seen_s == pytest.approx(whole.seen_s)
+
+
+@pytest.mark.parametrize(
+    ("source", "numbers"),
+    [
+        pytest.param("talk.mp4", [1, 1, 1, 1, 1, 1, 1, 1], id="one image shown for long"),
+        pytest.param("talk.mp4", [1, 2, 1, 2, 1, 2, 2, 1], id="two of three frames examined"),
+        pytest.param("camera:0", [3, 3, 4, 3, 20, 3, 3, 3], id="frames that a camera dropped"),
+    ],
+)
+def test_steps_of_a_whole_table_are_no_absence(source: str, numbers: list[int]) -> None:
+    steps = [0.1, 0.1, 0.1, 0.1, 0.7, 0.1, 0.1, 0.1]
+    rows = track(["neutral"] * 9)
+    for i, one in enumerate(rows):
+        one |= {"source": source, "frame": sum(numbers[:i]), "time_s": sum(steps[:i])}
+    assert mien.summarize(arrow(rows)).videos[0].seen_s == pytest.approx(sum(steps) + 0.1)
 
 
 def test_only_certain_faces_without_flags_count() -> None:

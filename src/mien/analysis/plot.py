@@ -14,7 +14,7 @@ import numpy as np
 from mien.analysis.baseline import Baseline, at_rest, check_baseline, parse_baseline
 from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.series import CUT_NOTE, TrackSeries, cuts, frame_ends, track_series
-from mien.analysis.timing import by_source
+from mien.analysis.timing import by_source, frame_times
 from mien.arguments import checked
 from mien.draw.matplotlib_cache import leave_home_alone
 from mien.draw.palette import FAINT, GREY, INK, MUTED, UNCERTAIN, colours_of
@@ -127,7 +127,7 @@ def _panels(faces: FaceTable, style: str, rest: Baseline | None) -> list[_Panel]
 
 
 def _video_panels(video: FaceTable, style: str, rest: Baseline | None) -> list[_Panel]:
-    times = np.unique(video.time_s)
+    times = frame_times(video)
     numbers = np.unique(video.track[video.seen])
     series = [track_series(video, int(number), times) for number in numbers]
     longest = sorted(series, key=lambda one: -one.seen_s)[:MOST_TRACKS]

@@ -15,7 +15,7 @@ from mien.analysis.gallery import Gallery, gallery
 from mien.analysis.groups import Agreement, Difference, agreement, difference, group_names, overall
 from mien.analysis.series import TrackSeries, cuts, frame_ends, track_series
 from mien.analysis.summary import ExpressionSummary, TableSummary, summarize
-from mien.analysis.timing import by_source, row_seconds
+from mien.analysis.timing import by_source, frame_times, row_seconds
 from mien.arguments import checked
 from mien.errors import OptionError
 from mien.results import FLAGS
@@ -153,7 +153,7 @@ def _timelines(faces: FaceTable, summary: TableSummary) -> tuple[Timeline, ...]:
     timelines = []
     for rows in by_source(faces, ~np.isnan(faces.time_s)):
         video = faces.take(rows)
-        times = np.unique(video.time_s)
+        times = frame_times(video)
         of_track = {unit.track: unit for unit in summary.tracks if unit.source == video.source[0] and unit.faces}
         longest = sorted(of_track.values(), key=lambda unit: -(unit.seen_s or 0))[:MOST_TRACKS]
         kept = sorted(unit.track for unit in longest if unit.track is not None)

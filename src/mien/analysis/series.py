@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from mien.analysis.faces import FaceTable
-from mien.analysis.timing import frame_seconds, longest_gap
+from mien.analysis.timing import frame_seconds, frame_times, longest_gap
 from mien.tracking.smoothing import smooth
 
 MOST_STEPS = 1500  # of a plot; more frames are averaged
@@ -98,7 +98,8 @@ def _binned(
 
 def cuts(video: FaceTable) -> np.ndarray:
     """Times at which every track ends and others begin in the next frame: a shot change ends tracks."""
-    times, frame = np.unique(video.time_s, return_inverse=True)
+    times = frame_times(video)
+    frame = np.searchsorted(times, video.time_s)
     tracks: list[set[int]] = [set() for _ in times]
     for i, track in zip(frame[video.seen].tolist(), video.track[video.seen].tolist(), strict=True):
         tracks[i].add(track)

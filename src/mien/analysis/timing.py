@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mien.analysis.faces import FaceTable
+from mien.media.live import is_live
 
 GAP_S = 1.0  # frames further apart are a gap, unless the table is sampled so sparsely
 _GAP_FRAMES = 5.0  # ... which is so many times the usual distance
@@ -39,8 +40,27 @@ def row_seconds(faces: FaceTable) -> np.ndarray:
     for rows in by_source(faces, ~np.isnan(faces.time_s)):
         times, at = np.unique(faces.time_s[rows], return_inverse=True)
         frames = np.unique(np.stack([at, faces.frame[rows]]), axis=1)[0]  # the time of each frame
-        seconds[rows] = (frame_seconds(times) / np.bincount(frames))[at]
+        grid = frame_times(faces, rows)
+        shown = frame_seconds(grid)[np.searchsorted(grid, times)]
+        seconds[rows] = (shown / np.bincount(frames))[at]
     return seconds
+
+
+def frame_times(faces: FaceTable, rows: np.ndarray | None = None) -> np.ndarray:
+    """The rising times of the frames of one video, of all rows or of these.
+
+    Where frames were taken out of the table, as by a filter that keeps one track, the first of them is among them:
+    the frame before it is not shown until the next that was kept. Their numbers tell: a step in number and in time
+    that is more than twice the usual one. A camera drops frames itself.
+    """
+    rows = np.arange(len(faces)) if rows is None else rows
+    times, first = np.unique(faces.time_s[rows], return_index=True)
+    if len(times) < 3 or is_live(str(faces.source[rows[0]])):
+        return times
+    steps, numbers = np.diff(times), np.diff(faces.frame[rows][first])
+    usual = np.median(steps)
+    taken_out = (steps > 2 * usual) & (numbers > 2 * np.median(numbers))
+    return np.union1d(times, times[:-1][taken_out] + usual)
 
 
 def by_source(faces: FaceTable, keep: np.ndarray) -> Iterator[np.ndarray]:
