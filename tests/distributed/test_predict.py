@@ -118,6 +118,20 @@ def test_a_complete_collection_takes_new_and_changed_images(
     assert sorted(rows_of(out), key=str) == sorted(local_rows(recognizer, folder), key=str)
 
 
+def test_what_could_not_be_read_is_named_and_what_is_no_longer_named_is_counted(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = predict(folder, out)
+    reason = "is not an image although it is called .png; check the file"
+    assert (result.others, result.unread) == (0, ((str(folder / "bad.png"), reason),))
+    (folder / "0.png").rename(folder / "9.png")
+    (folder / "also bad.png").write_bytes(b"no image")
+    result = predict(folder, out)
+    assert (result.images, result.others) == (8, 1)
+    assert [Path(name).name for name, _ in result.unread] == ["bad.png", "also bad.png"]
+
+
 def test_only_what_could_not_be_read_is_read_again(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     predict(folder, out, images_per_part=10)

@@ -20,6 +20,7 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mien.distributed.sources import Seen, Source
@@ -84,6 +85,7 @@ class Collection:
         self, storage: Storage, settings: Mapping[str, Any], given: Mapping[str, Any], *, overwrite: bool = False
     ) -> None:
         self.storage, self.settings, self._given = storage, dict(settings), dict(given)
+        self.others = 0  # images of earlier calls that this one does not name
         storage.check()
         run = storage.read_json(_RUN)
         if run is None and not storage.empty():
@@ -155,16 +157,22 @@ class Collection:
         return {"format": FORMAT, "settings": self.settings, "given": self._given}
 
     def _news(self, sources: Iterable[Source], changed: dict[str, Source]) -> Iterator[Source]:
-        """Sources that no part holds; those of parts whose file is another now are put into `changed`."""
+        """Sources that no part holds; those of parts whose file is another now are put into `changed`.
+
+        Counts `others`.
+        """
         names, states = Seen(), Seen()
         for index in range(len(self._parts)):
             for source in self.inputs(index):
                 names.add(source.name)
                 states.add(_state(source))
+        self.others = sum(self.sizes())
         for source in sources:
             if source.name not in names:
                 yield source
-            elif (source.size is not None or source.error) and _state(source) not in states:
+                continue
+            self.others -= 1
+            if (source.size is not None or source.error) and _state(source) not in states:
                 changed[source.name] = source
 
     def _replaced(self, index: int, changed: Mapping[str, Source]) -> list[Source]:
@@ -224,6 +232,17 @@ class Collection:
         if self.complete != counts:
             self.storage.write_json(_COMPLETE, counts)
         return counts
+
+    def unread(self, most: int) -> Iterator[tuple[str, str]]:
+        """Name and error of images that could not be read, at most so many of them."""
+        for index in range(len(self._parts)):
+            info = read_info(self.storage, index) if most > 0 else None
+            if info is not None and info.errors:
+                file = pa.BufferReader(self.storage.read(part_name(index)))
+                rows = pq.read_table(file, columns=["source", "error"], filters=pc.is_valid(pc.field("error")))
+                for row in rows.slice(0, most).to_pylist():
+                    most -= 1
+                    yield row["source"], row["error"]
 
 
 def _chunks(sources: Iterable[Source], images: int) -> Iterator[list[Source]]:

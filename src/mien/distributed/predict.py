@@ -23,6 +23,7 @@ from mien.pipeline.recognizer import Recognizer
 
 ENGINES = ("ray", "local")
 IMAGES_PER_PART = 1000
+MOST_UNREAD = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class CollectionResult:
     errors: int  # images that could not be read, each a row with its `error`
     parts: int
     made_now: int  # parts that this call made; the others were there
+    others: int  # images of earlier calls that this one does not name: of deleted or renamed files, say
+    unread: tuple[tuple[str, str], ...]  # name and error of what could not be read, the first MOST_UNREAD
 
 
 @checked
@@ -90,7 +93,9 @@ def predict_collection(
         folder = None if temp_dir is None else Path(temp_dir)
         results = make_parts(job, tasks, address=address, workers=workers, temp_dir=folder) if tasks else iter(())
     made = _counted(results, collection, tasks, progress)
-    return CollectionResult(output=str(storage), made_now=made, **collection.finish())
+    counts = collection.finish()
+    unread = tuple(collection.unread(MOST_UNREAD)) if counts["errors"] else ()
+    return CollectionResult(output=str(storage), made_now=made, others=collection.others, unread=unread, **counts)
 
 
 def _check(engine: str, images_per_part: int, workers: int) -> None:
