@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,17 @@ def test_with_every_class_known_the_loss_is_the_usual_one() -> None:
     torch.testing.assert_close(
         loss(logits, targets, known=torch.ones(5, 3, dtype=torch.bool)), loss(logits, targets)
     )
+
+
+def test_a_fraction_for_validation_that_does_nothing_is_said(
+    sets: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the two sets, FER+ has a validation part of its own."""
+    with caplog.at_level(logging.INFO, logger="mien.training"):
+        trained(sets, tmp_path / "stated")
+        trained(sets, tmp_path / "default", replace(TINY, validation_fraction=0.1))
+    said = [line for line in caplog.messages if "validation_fraction" in line]
+    assert said == [f"  {sets[0]} has a validation part, so validation_fraction does nothing there"]
 
 
 def test_the_weights_of_an_unknown_class_get_no_gradient_from_its_source(sets: list[Path]) -> None:

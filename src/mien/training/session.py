@@ -292,5 +292,9 @@ def _announce(plan: Plan, data: TrainingData) -> None:
             lacking = [label for label, there in zip(data.labels, known, strict=True) if not there]
             unknown = f"; says nothing of {', '.join(lacking)}" if lacking else ""
             log.info("  %s: %d and %d%s%s", one.name, len(one.train), len(one.valid), share, unknown)
+    stated = recipe.validation_fraction != Recipe.validation_fraction and plan.fold_info is None
+    for store, rows in plan.rows_by_set(fold.valid) if stated else ():
+        if len(rows) and (store.samples.split[rows] == "valid").all():
+            log.info("  %s has a validation part, so validation_fraction does nothing there", store.folder)
     for leak in (*fold.leaks, *seen_before(plan)):
         log.warning("leak: %s", leak)
