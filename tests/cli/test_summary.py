@@ -44,7 +44,7 @@ def test_the_summary_fits_the_terminal(
         "2 tracks",
         "resting",
         "2 folders",
-        "Counted: confident",
+        "Counted: certain",
         "In brackets: 95% intervals",
     ):
         assert word in text

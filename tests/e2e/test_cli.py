@@ -124,7 +124,7 @@ def test_uncertain_answers_and_faces_that_are_hard_to_see_are_said(
         "too blurred",
         "below 100%",
     ]
-    assert "2 uncertain, 1 flagged" in done.stderr
+    assert "2 uncertain, 1 of them flagged" in done.stderr
     done = mien_command("predict", PHOTO, "--min-confidence", "0", "--json")
     assert json.loads(done.stdout)["certain"] is True
     assert mien_command("predict", PHOTO, "--min-confidence", "60").returncode == 2

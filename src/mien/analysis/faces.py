@@ -61,7 +61,7 @@ class FaceTable:
 
     @property
     def counted(self) -> np.ndarray:
-        """(N,) faces that summaries count: confident and without flags."""
+        """(N,) faces that summaries count: certain and without flags."""
         return self.seen & self.certain & (self.flags == "")
 
     @property

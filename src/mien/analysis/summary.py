@@ -14,7 +14,7 @@ from mien.analysis.shares import LEAST_UNITS, ExpressionShare, block_seconds, sh
 from mien.analysis.timing import by_source, changes, longest_gap, row_seconds
 from mien.arguments import checked
 
-COUNTED = "Counted: confident predictions of faces without quality flags."
+COUNTED = "Counted: certain predictions of faces without quality flags."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def _rounded(value: Any) -> Any:
 def summarize(table: Any, *, raw: bool = False, baseline: str | Sequence[str] = ()) -> TableSummary:
     """Seconds, shares and changes per track and video; counts and shares per folder of images.
 
-    `table`: what `mien predict` wrote (a path), an Arrow table or a pandas data frame. Only confident predictions
+    `table`: what `mien predict` wrote (a path), an Arrow table or a pandas data frame. Only certain predictions
     of faces without quality flags are counted; what that leaves out is in the result. Frames are weighted by the
     time for which they are shown. `raw`: each frame's own expression instead of the smoothed one. `baseline`:
     "auto" or "TRACK:FROM-TO" in seconds: the scores of each track against its own stretches at rest.

@@ -51,7 +51,7 @@ class RunSummary:
         """The counts in words, zeros left out. `others`: sources of the table that this run was not given."""
         counts = {
             "uncertain": self.uncertain,
-            "flagged": self.flagged,
+            "of them flagged" if self.uncertain else "flagged": self.flagged,
             "without a face": self.empty,
             "could not be read" + " to the end" * (self._broken <= self._videos): self.failed,
             "done before": self.before,
