@@ -31,7 +31,19 @@ SOURCE = (
     "docs/models/default.md tells the steps"
 )
 
-TRAINED_ON = ("ferplus/train", "fer2013/train", "muxspace", "cfee/train", "sfew/train", "kdef")
+TRAINED_ON = (
+    "ferplus/train",
+    "fer2013/train",
+    "muxspace",
+    "cfee/train",
+    "sfew/train",
+    "kdef",
+    "affectnet",  # wild7 looks like a part of it, nobody can say which
+    "csv:d5038d14325d55e1c1bd56f236f9360395260346e050bda0fea88dfd7bbeaeb9/train",  # wild7.zip
+    "csv:4409e01cbfb8244419c7190a2e94a1ad7074ea280a3801724aaddc86f70a2ead/train",  # kdef3.zip
+    "csv:a6babd922a24ef5d97ff7379eda40583806b2918118936a11c150e2a5f22e976/train",  # stock_cdf.zip
+    "csv:6f825c6c5f1b9f94dacfdc7e8e0754e0cca68a732bc87165c2bdddb3b7feb7e3/train",  # sfew.zip
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,15 +3,18 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mien.datasets import dataset_info
 from mien.datasets.distribution import Distribution
 from mien.datasets.samples import Collector
 from mien.errors import DataError, InputError
 from mien.labels import AFFECTNET_8, FERPLUS, RAF_DB, Expression, expression_called
+from mien.weights.manifest import load_manifest
 from tests.datasets.distributions import image, image_bytes, text
 
 
@@ -141,3 +144,12 @@ def test_words_of_other_sets_are_understood(word: str, label: str) -> None:
 
 def test_an_unknown_word_is_no_class() -> None:
     assert expression_called("selfies") is None
+
+
+@pytest.mark.parametrize("name", ["wild7.zip", "kdef3.zip", "stock_cdf.zip"])
+def test_tables_without_a_name_that_trained_the_shipped_weights_are_known(
+    real: Callable[[str], Path], name: str
+) -> None:
+    table = dataset_info("csv").samples(real(name)).fingerprint()
+    assert load_manifest("default").saw(f"csv:{table}", ["train"])
+    assert not load_manifest("default").saw(f"csv:{table}", ["valid"])
