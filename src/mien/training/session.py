@@ -33,6 +33,7 @@ from mien.training.plan import Plan, make_plan
 from mien.training.recipe import Recipe
 from mien.training.recipe_source import read_recipe
 from mien.training.run_folder import RunFolder, writing
+from mien.training.several import begin_together
 from mien.training.sources import shares_of
 from mien.training.teachers import Teachers, cached_logits
 from mien.weights.golden import Golden
@@ -164,6 +165,7 @@ def run_plan(
                 teachers, data, out / "teachers", device=fabric.device, write=fabric.is_global_zero
             )
         if recipe.minutes:
+            begin_together()
             timed = run.timed(recipe) or within_minutes(recipe, objective, data, fabric, started=started)
             recipe = fabric.broadcast(timed)
             plan = replace(plan, recipe=recipe)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mien.errors import OptionError
 from mien.training.recipe_source import read_recipe
+
+_TICKET = "MIEN_TRAINING_TICKET"  # a file of each run that is still to begin, in a folder of one command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ def train_several(
     width = max(map(len, names))
 
     def one(i: int) -> FinishedRun:
-        environment = {"OMP_NUM_THREADS": threads} | os.environ
+        environment = {"OMP_NUM_THREADS": threads} | os.environ | {_TICKET: str(tickets[i])}
         if gpus > 1:
             environment["CUDA_VISIBLE_DEVICES"] = str(i % gpus)
         command = [sys.executable, "-m", "mien", "train", recipes[i], "--out", str(out / names[i]), *arguments]
@@ -53,7 +57,23 @@ def train_several(
             assert process.stdout is not None  # noqa: S101
             for line in process.stdout:
                 write(f"{names[i]:{width}}  {line.rstrip()}")
+        tickets[i].unlink(missing_ok=True)
         return FinishedRun(recipe=recipes[i], folder=out / names[i], code=process.returncode)
 
-    with ThreadPoolExecutor(len(recipes)) as pool:
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(len(recipes)) as pool:
+        tickets = [Path(folder) / str(i) for i in range(len(recipes))]
+        for ticket in tickets:
+            ticket.touch()
         return list(pool.map(one, range(len(recipes))))
+
+
+def begin_together() -> None:
+    """Wait until every run of the same command is about to begin, or has ended: one that is timed alone is faster
+    than it will be.
+    """
+    if _TICKET not in os.environ:
+        return
+    ticket, command = Path(os.environ[_TICKET]), os.getppid()
+    ticket.unlink(missing_ok=True)
+    while ticket.parent.is_dir() and any(ticket.parent.iterdir()) and os.getppid() == command:
+        time.sleep(0.1)
