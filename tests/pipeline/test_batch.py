@@ -183,6 +183,11 @@ def test_saved_images_follow_the_folders_and_resume(recognizer: mien.Recognizer,
     assert (folder / "marked" / "0.png").exists()
     assert (folder / "marked" / "0.png.json").exists()
     assert recognizer.predict_folder(folder, save=marked).num_rows == 10  # what was saved is no source
+    assert recognizer.predict_folder(folder).num_rows == 10  # nor is it for a run that saves nothing
+    assert len(list(recognizer.stream([folder], output=output))) == 1
+    assert recognizer.predict_folder(marked).num_rows == 9  # unless it is given itself
+    (folder / "0.png.json").write_text('{"title": "0.png"}')  # of another program
+    assert recognizer.predict_folder(folder).num_rows == 10
 
 
 def test_saved_images_are_drawn_as_wanted(recognizer: mien.Recognizer, folder: Path) -> None:

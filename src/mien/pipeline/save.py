@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mien.draw.faces import DRAWN, annotate
-from mien.errors import OutputError
+from mien.errors import ImageError, OutputError
 from mien.media.atomic import atomic_write
 from mien.media.disk import check_folder, disk_full, is_disk_full
 from mien.media.file_state import file_state, unchanged
@@ -86,6 +86,31 @@ class Saver:
     def _json(self, source: str) -> Path:
         target = self._targets[source]
         return target.with_name(target.name + ".json")
+
+
+def without_saved(items: Iterable[str | ImageError]) -> list[str | ImageError]:
+    """What is in a folder but for the annotated images in it, unless these are all there is.
+
+    Known by the .json beside each: they would count beside the images they were made from.
+    """
+    everything, beside = list(items), dict[str, set[str]]()
+    others = []
+    for item in everything:
+        if isinstance(item, str):
+            parent, name = os.path.split(item)
+            if parent not in beside:
+                beside[parent] = set(os.listdir(parent))
+            if f"{name}.json" in beside[parent] and _is_saved(Path(f"{item}.json")):
+                continue
+        others.append(item)
+    return others or everything
+
+
+def _is_saved(path: Path) -> bool:
+    try:
+        return {"source", "faces", "frames", "settings"} <= json.loads(path.read_bytes()).keys()
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def targets_below(folder: Path, given: Iterable[str], sources: Iterable[str]) -> dict[str, Path]:
