@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mien.cli.options import weights_names
-from mien.errors import MissingPackageError
+from mien.errors import MissingPackageError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,10 +138,13 @@ def serve(
         job_files=job_files, job_mib=job_mib, jobs_mib=jobs_mib, keep_hours=keep_hours,
     )  # fmt: skip
     write_to_stderr(log_level)
-    if sys.stdout.isatty():
-        shown = f"[{host}]" if ":" in host else host
-        typer.echo(f"http://{shown}:{port}   Ctrl-C ends it")
-    run(settings)
+
+    def ready(port: int) -> None:
+        if sys.stdout.isatty():
+            shown = f"[{host}]" if ":" in host else host
+            typer.echo(f"http://{shown}:{port}   Ctrl-C ends it")
+
+    run(settings, ready=ready)
     return 0
 
 
@@ -152,7 +155,7 @@ def add(
     database: Database = None,
 ) -> None:
     """Create a token and show it once; only its hash is stored."""
-    with _database(data, database) as engine:
+    with _database(data, database, create=True) as engine:
         from mien.service.tokens import add_token
 
         typer.echo(add_token(engine, name))
@@ -196,13 +199,16 @@ def _installed() -> Iterator[None]:
 
 
 @contextmanager
-def _database(data: Path, database: str | None) -> Iterator[Engine]:
+def _database(data: Path, database: str | None, *, create: bool = False) -> Iterator[Engine]:
+    """The database of a service; in `data` it must be there already unless `create`."""
     with _installed():
         from mien.service.database import open_database
     from mien.media.disk import plain_disk_errors
     from mien.service.settings import ServiceSettings
 
     settings = ServiceSettings(data=data, database=database)
+    if database is None and not create and not settings.database_file.is_file():
+        raise OptionError(f"{data} is no folder of mien serve; name that of the service with --data")
     if database is None:
         with plain_disk_errors(data, option="--data"):
             data.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -63,6 +63,8 @@ async def pieces(request: Request, *, max_bytes: int, timeout_s: float) -> Async
     """The body as it arrives. Raises `ServiceError` 413 beyond `max_bytes`, 408 for a sender that is too slow."""
     if (stated_length(request) or 0) > max_bytes:
         raise too_large(max_bytes)
+    if (encoding := request.headers.get("content-encoding", "identity")).lower() != "identity":
+        raise ServiceError(f"the body is packed ({encoding[:40]!r}); send it without Content-Encoding", status=415)
     received, began = 0, time.monotonic()
     stream = request.stream().__aiter__()
     while True:
@@ -92,12 +94,13 @@ def too_large(max_bytes: int) -> ServiceError:
 class FormReader:
     """A multipart form, fed piece by piece: files into sinks, other fields as text.
 
-    `open_file(field, file name)` gives the sink of each file; what it raises ends the reading.
+    `open_file(field, file name)` gives the sink of each file; what it raises ends the reading. `files`: the field
+    that is to hold files, not text.
     """
 
-    def __init__(self, boundary: str, open_file: Callable[[str, str], Sink]) -> None:
+    def __init__(self, boundary: str, open_file: Callable[[str, str], Sink], *, files: str) -> None:
         self.fields: dict[str, str] = {}
-        self._open_file = open_file
+        self._open_file, self._files = open_file, files
         self._headers: dict[str, bytes] = {}
         self._header_name, self._header_value = bytearray(), bytearray()
         self._sink: Sink | None = None
@@ -155,6 +158,12 @@ class FormReader:
             name = upload_name(parameters[b"filename"].decode("utf-8", "replace"))
             self._sink = self._open_file(self._name, name)
             return
+        if self._name == self._files:
+            raise ServiceError(
+                f"the field {self._name!r} is text without a file name; send the file itself, as "
+                f"curl -F {self._name}=@photo.jpg does",
+                status=422,
+            )
         self._count += 1
         if self._count > MAX_FIELDS:
             raise ServiceError(f"the form has more than {MAX_FIELDS} fields; send files and options only")

@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 
 from mien.errors import ImageError, MienError, OptionError
 from mien.media.images import read_first_frame
+from mien.media.sniff import HEAD, VIDEO_SUFFIXES, suffix_of
 from mien.pipeline.image_files import recognised
 from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import rows_of
@@ -118,8 +120,13 @@ class ImageWork:
 
 def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
     """Refuse by the header what is no image of `FORMATS`, or larger than it may be. Raises `ImageError`."""
-    if isinstance(source, bytes) and source[4:8] == b"ftyp" and source[8:12] not in (b"avif", b"avis"):
-        return  # HEIC, or a video: read_image says what it needs
+    kind = _kind_of(source)
+    if kind in VIDEO_SUFFIXES:
+        raise ImageError(name, "is a video, not an image; send it to POST /v1/jobs")
+    if kind == ".heic":
+        if find_spec("pillow_heif") is None:
+            raise ImageError(name, "is HEIC, which this service does not read; send it as JPEG")
+        return  # its size is known when it is decoded
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -132,6 +139,13 @@ def check_image(source: bytes | Path, name: str, *, max_pixels: int) -> None:
         reason = f"is not an image of a known format; send one of {', '.join(FORMATS[:7])}"
         raise ImageError(name, reason) from None
     check_size(width, height, name, max_pixels)
+
+
+def _kind_of(source: bytes | Path) -> str | None:
+    if isinstance(source, bytes):
+        return suffix_of(source[:HEAD])
+    with source.open("rb") as file:
+        return suffix_of(file.read(HEAD))
 
 
 def check_size(width: int, height: int, name: str, max_pixels: int) -> None:

@@ -148,4 +148,4 @@ class _FileSink:
         return JobFile(self._name, self._path.rename(self._path.with_suffix(suffix or "")).name, digest=digest)
 
 
-_DECODED_BY_PILLOW = frozenset(".jpg .png .webp .gif .bmp .tif .jp2 .ppm .avif".split())
+_DECODED_BY_PILLOW = frozenset(".jpg .png .webp .gif .bmp .tif .jp2 .ppm .avif .heic".split())

@@ -51,14 +51,14 @@ Key = Annotated[
 async def submit(request: Request, options: Annotated[JobOptions, Query()], key: Key = None) -> Response:
     """A form with files and options. Its uploads are kept until the job ends, its result until it expires."""
     state, owner = state_of(request), owner_of(request)
-    state.recognizers.check(options)
+    _check_options(state, options)
     kind, parameters = content_type(request)
     if kind != "multipart/form-data":
         raise ServiceError("a job is a form (multipart/form-data) with its files", status=415)
     if key is None or await run_in_threadpool(state.jobs.with_key, owner, key) is None:
         await run_in_threadpool(_check_room, state)
     incoming = Incoming(state.folder, state.settings)
-    form = FormReader(parameters.get("boundary", ""), incoming.open_file)
+    form = FormReader(parameters.get("boundary", ""), incoming.open_file, files="files")
     try:
         max_bytes = int(state.settings.job_mib * MIB)
         async for piece in pieces(request, max_bytes=max_bytes, timeout_s=state.settings.timeout_s):
@@ -67,7 +67,7 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
         if not incoming.files:
             raise ServiceError("the form has no file; send images or videos in the field 'files'", status=422)
         options = with_fields(options, form.fields)
-        state.recognizers.check(options)
+        _check_options(state, options)
         job = await run_in_threadpool(_keep, state, incoming, owner, key, options)
     except BaseException:
         try:
@@ -79,6 +79,11 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
         incoming.discard()
     state.runner.wake()
     return _respond(job, 202)
+
+
+def _check_options(state: ServiceState, options: JobOptions) -> None:
+    state.recognizers.check(options)
+    options.check_sampling()
 
 
 def _check_room(state: ServiceState) -> None:

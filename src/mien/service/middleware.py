@@ -81,9 +81,10 @@ class Envelope:
             await send(message)
 
         error: Exception | None = None
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # the server leaves its body out
         try:
             await self._admit(scope, Headers(scope=scope))
-            await self._app(scope, body.receive, send_with_headers)
+            await self._app(inner, body.receive, send_with_headers)
         except ClientDisconnect:
             status = CLIENT_GONE
         except Exception as caught:
@@ -95,7 +96,7 @@ class Envelope:
                 error = None
             await response(scope, body.receive, send_with_headers)
         seconds = time.perf_counter() - began
-        route = getattr(scope.get("route"), "path", None) or ("page" if status < 400 else "unmatched")
+        route = getattr(inner.get("route"), "path", None) or ("page" if status < 400 else "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._observe(route, method, status, seconds)
         log(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mien.errors import OptionError
 from mien.labels import LABEL_SETS
+from mien.media.frames import Sampling
 
 MAX_OPTION = 200  # characters of a value
 
@@ -85,6 +86,10 @@ class JobOptions(PredictOptions):
         Field(description="A face that has not changed takes over the scores of a frame less than 0.25 s away."),
     ] = True
 
+    def check_sampling(self) -> None:
+        """Raises `OptionError` for options of videos that exclude each other."""
+        Sampling(fps=self.fps, every=self.every, start_s=self.start_s, end_s=self.end_s)
+
 
 Options = TypeVar("Options", bound=PredictOptions)
 
@@ -104,5 +109,7 @@ def problems(errors: object) -> str:
     lines = []
     for error in errors if isinstance(errors, list | tuple) else ():
         field = [str(part) for part in error.get("loc", ()) if part not in ("query", "body", "path", "header")]
-        lines.append(f"{'.'.join(field)[:80] or 'request'}: {error.get('msg', 'is wrong')}")
+        unknown = error.get("type") == "extra_forbidden"
+        reason = "there is no such option; /openapi.json lists them" if unknown else error.get("msg", "is wrong")
+        lines.append(f"{'.'.join(field)[:80] or 'request'}: {reason}")
     return "; ".join(lines[:5]) or "the request is wrong"

@@ -95,7 +95,7 @@ async def _received(request: Request, options: ImageOptions, state: ServiceState
             sinks.append((name, MemorySink()))
             return sinks[0][1]
 
-        form = FormReader(parameters.get("boundary", ""), open_file)
+        form = FormReader(parameters.get("boundary", ""), open_file, files="image")
         async for piece in pieces(request, max_bytes=max_bytes, timeout_s=settings.timeout_s):
             form.feed(piece)
         form.finish()

@@ -97,5 +97,6 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         routes: list[Route] = request.app.state.routes
         matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
         methods = sorted({method for route in matching for method in route.methods or ()})
+        methods += ["HEAD"] * ("GET" in methods)
         headers["Allow"] = ", ".join(methods or ("GET", "HEAD"))  # or of the page
     return JSONResponse(body, error.status_code, headers)

@@ -92,6 +92,9 @@ def limited_protocol(*, headers_s: float, max_connections: int, reader_s: float 
             else:
                 self.transport.close()
 
+        def _unsupported_upgrade_warning(self) -> None:
+            """No line in the log: any client may ask for one."""
+
         def send_400_response(self, msg: str) -> None:
             self._refuse(400, "the request is no HTTP/1.1")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from mien.errors import OptionError
 from mien.service.app import create_app
@@ -17,27 +20,45 @@ from mien.service.protocol import limited_protocol, server_options
 from mien.service.settings import ServiceSettings
 
 
-def serve(settings: ServiceSettings) -> None:
-    """Listen, and return after SIGTERM or Ctrl-C, when the requests that were taken have their responses."""
+def serve(settings: ServiceSettings, *, ready: Callable[[int], None] = lambda port: None) -> None:
+    """Listen, and return after SIGTERM or Ctrl-C, when the requests that were taken have their responses.
+
+    `ready` gets the port once requests can be served. Raises a `MienError` where they cannot.
+    """
     listening = _listen(settings)
     app = create_app(settings)
     protocol = limited_protocol(headers_s=10.0, max_connections=settings.max_connections)
     grace_s = round(2 * settings.timeout_s)
-    config = uvicorn.Config(app, http=protocol, **server_options(timeout_graceful_shutdown=grace_s))
-    with listening, _signals_end_it():
-        log("listening", host=settings.host, port=listening.getsockname()[1], tokens=settings.auth)
-        uvicorn.Server(config).run(sockets=[listening])
+    options = server_options(timeout_graceful_shutdown=grace_s, lifespan="off")
+    config = uvicorn.Config(app, http=protocol, **options)
+    with listening:
+        asyncio.run(_run(app, config, listening, ready))
+
+
+async def _run(
+    app: FastAPI, config: uvicorn.Config, listening: socket.socket, ready: Callable[[int], None]
+) -> None:
+    """The life of the application around that of its server, so that what fails at its start is raised."""
+    with contextlib.ExitStack() as ending:
+        ending.enter_context(_handled_by(signal.default_int_handler))  # the first process of a container has none
+        async with app.router.lifespan_context(app):
+            port = listening.getsockname()[1]
+            log("listening", host=listening.getsockname()[0], port=port, tokens=app.state.service.settings.auth)
+            ready(port)
+            # Uvicorn repeats the signal that ended it; by then all is done, and nothing has failed.
+            ending.enter_context(_handled_by(lambda *_: None))
+            await uvicorn.Server(config).serve(sockets=[listening])
 
 
 @contextlib.contextmanager
-def _signals_end_it() -> Iterator[None]:
-    """Uvicorn repeats the signal that ended it; then all is done, and the process ends as if nothing had failed."""
-    handlers = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGINT, signal.SIGTERM)}
+def _handled_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """SIGINT and SIGTERM, while the block runs."""
+    before = {one: signal.signal(one, handler) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for one, handler in handlers.items():
-            signal.signal(one, handler)
+        for one, earlier in before.items():
+            signal.signal(one, earlier)
 
 
 def _listen(settings: ServiceSettings) -> socket.socket:

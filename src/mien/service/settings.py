@@ -10,6 +10,7 @@ from pathlib import Path
 from mien.errors import OptionError
 
 MIB = 2**20
+MOST_HOURS = 87_600  # that a result is kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +48,15 @@ class ServiceSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name in ("workers", "queue", "batch_wait_ms", "port") else 1e-6
-            if isinstance(value, int | float) and not isinstance(value, bool) and not least <= value < math.inf:
-                raise OptionError(f"{field.name} is {value}; give a number from {least:g} on")
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            if field.name in ("workers", "queue", "batch_wait_ms", "port"):
+                if not 0 <= value < math.inf:
+                    raise OptionError(f"{field.name} is {value}; give a number from 0 on")
+            elif not 0 < value < math.inf:
+                raise OptionError(f"{field.name} is {value}; give a number above 0")
+        if self.keep_hours > MOST_HOURS:
+            raise OptionError(f"keep_hours is {self.keep_hours:g}; give at most {MOST_HOURS:,}, ten years")
         if not self.weights:
             raise OptionError("weights is empty; name at least one")
         if not self.auth and not is_loopback(self.host):
@@ -61,7 +68,12 @@ class ServiceSettings:
     @property
     def database_url(self) -> str:
         """SQLite in `data` where none is named."""
-        return self.database or f"sqlite:///{(self.data / 'service.sqlite').absolute()}"
+        return self.database or f"sqlite:///{self.database_file.absolute()}"
+
+    @property
+    def database_file(self) -> Path:
+        """Of SQLite."""
+        return self.data / "service.sqlite"
 
 
 def is_loopback(host: str) -> bool:
