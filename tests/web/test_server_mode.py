@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_the_server_predicts_and_explains(chromium: Any, tmp_path: Path) -> None:
     service = pytest.importorskip("tests.service.conftest", exc_type=ImportError)
     from mien.service.settings import ServiceSettings
-    from mien.service.tokens import add_token
+    from mien.service.tokens import add_token, revoke_token
 
     running = service.start(ServiceSettings(data=tmp_path))
     try:
@@ -40,6 +41,10 @@ def test_the_server_predicts_and_explains(chromium: Any, tmp_path: Path) -> None
         page.click("#explain")
         page.locator("#explain", has_text="Hide").wait_for()
         assert [url for url in asked if "/v1/explain?face=0&label=happiness" in url]
+        revoke_token(running.state.engine, token.split("_")[1])
+        time.sleep(1.1)
+        page.set_input_files("#files", EXAMPLES / "grace_hopper.jpg")
+        page.locator("#token-form").wait_for(state="visible")  # for another one
         running.server.should_exit = True
         running.thread.join()
         page.set_input_files("#files", EXAMPLES / "grace_hopper.jpg")

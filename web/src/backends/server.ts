@@ -81,7 +81,8 @@ export class Server {
         continue;
       }
       const message = await messageOf(response);
-      throw response.status === 401 ? new TokenNeeded(message) : new Error(message);
+      if (response.status !== 401) throw new Error(message);
+      throw new TokenNeeded(this.#token ? message : "this server wants a token; enter it above, or recognise in the browser");
     }
   }
 }

@@ -3,7 +3,7 @@
 import type { Explanation } from "../explanation/overlay";
 import type { Face } from "../results";
 import { Backend, type Mode, TokenNeeded } from "./backend";
-import { announce, byId } from "./dom";
+import { announce, byId, isolated } from "./dom";
 import { Camera } from "./camera";
 import { readImage } from "./files";
 import { Item, noteOn, nothingIn } from "./items";
@@ -65,6 +65,11 @@ export class App {
     describeMode(this.backend.mode, this.backend);
   }
 
+  /** Where a server wants one, also once it was revoked. */
+  #offerToken(error: unknown): void {
+    if (error instanceof TokenNeeded) byId("token-form").hidden = false;
+  }
+
   /** Images and videos, in their order. */
   add(files: readonly (Blob & { name?: string })[]): void {
     const added = files.map((file, i) => {
@@ -100,17 +105,18 @@ export class App {
   }
 
   async #carryOut(item: Item): Promise<void> {
-    showProgress(`Recognising ${item.name}`, null);
+    showProgress(`Recognising ${isolated(item.name)}`, null);
     item.mode = this.backend.mode;
     try {
       if (item.kind === "video") await this.#video(item);
       else await this.#imageFile(item);
     } catch (error) {
+      this.#offerToken(error);
       item.error = messageOf(error);
       item.done = true;
       await this.#showFirst(item);
     }
-    announce(`${item.name}: ${item.summary}`);
+    announce(`${isolated(item.name)}: ${item.summary}`);
     this.#refreshLists();
   }
 
@@ -139,7 +145,7 @@ export class App {
       for (let i = 0; i < count && !this.#stopped; i++) {
         const timeS = Math.min(i / FRAMES_PER_S, video.durationS);
         await this.#recognise(item, await video.at(timeS), timeS);
-        showProgress(`Recognising ${item.name}: ${i + 1} of ${count} frames`, (i + 1) / count);
+        showProgress(`Recognising ${isolated(item.name)}: ${i + 1} of ${count} frames`, (i + 1) / count);
       }
     } finally {
       this.#end(item);
@@ -177,6 +183,7 @@ export class App {
       }
       if (!this.#stopped) item.error = "the camera was unplugged or taken by another program";
     } catch (error) {
+      this.#offerToken(error);
       item.error = messageOf(error);
       showProblem(item.error);
     } finally {
@@ -311,6 +318,7 @@ export class App {
         announce(`The explanation of ${label} lies over the face`);
       }
     } catch (error) {
+      this.#offerToken(error);
       showProblem(messageOf(error));
     } finally {
       this.#explaining = false;

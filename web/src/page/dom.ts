@@ -30,6 +30,9 @@ export function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return drawing;
 }
 
+/** A name inside a sentence: one in Arabic or Hebrew turns no word or number around it. */
+export const isolated = (name: string): string => `\u2068${name}\u2069`;
+
 /** Tell those who do not see the page. */
 export function announce(text: string): void {
   byId("announce").textContent = text;

@@ -6,6 +6,7 @@ import { type Row, rowsOf } from "../pipeline/table";
 import type { Face } from "../results";
 import { SMOOTHING } from "../constants";
 import type { Mode } from "./backend";
+import { isolated } from "./dom";
 import type { VideoFile } from "./video";
 
 export type Kind = "image" | "video" | "camera";
@@ -80,7 +81,7 @@ const countOf = (faces: number): string => (faces === 0 ? "no face" : faces === 
 
 /** The line below what is shown. */
 export function noteOn(item: Item, anonymise: boolean): string {
-  if (item.error !== null) return `${item.name}: ${item.error}`;
+  if (item.error !== null) return `${isolated(item.name)}: ${item.error}`;
   const parts = [item.summary];
   if (anonymise) parts.push("detected faces are covered; others are not");
   if (item.kind === "camera" && item.done) parts.push("its frames are not kept, only the table");

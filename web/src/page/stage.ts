@@ -9,7 +9,8 @@ import { colourOf, inkOn } from "./colours";
 import { byId, context, make } from "./dom";
 
 const CROWD = 12; // faces; among more the labels of those not chosen are left out
-const LEAST_PX = 32; // width of a box, as shown, with a full label
+const WIDE_PX = 80; // a box, as shown, whose label also has the reason
+const FORMS = ["reason", "full", "short"] as const; // of a label, the first that has room
 
 export interface View {
   readonly image: ImageData;
@@ -90,6 +91,44 @@ function placeBoxes(view: View, choose: (face: number) => void): void {
   boxes.classList.toggle("crowd", view.faces.length > CROWD);
   boxes.replaceChildren(...view.faces.map((face, i) => boxOf(view, face, i, choose)));
   if (focused >= 0) (boxes.children[focused] as HTMLElement | undefined)?.focus();
+  placeChips(view);
+}
+
+/** Labels as long as there is room: of the chosen face first, the others neither over each other nor over faces. */
+function placeChips(view: View): void {
+  const buttons = [...boxes.children] as HTMLElement[];
+  const outlines = buttons.map((button) => button.getBoundingClientRect());
+  const frame = boxes.getBoundingClientRect();
+  const placed: DOMRect[] = [];
+  const others = view.faces.map((_, i) => i).filter((i) => i !== view.chosen);
+  for (const i of view.chosen in view.faces ? [view.chosen, ...others] : others) {
+    const faces = outlines.filter((_, other) => other !== i);
+    for (const form of FORMS) {
+      const chip = chipOf(view, view.faces[i]!, form);
+      if (!chip) continue;
+      buttons[i]!.append(chip);
+      const rect = chip.getBoundingClientRect();
+      const inside = rect.left >= frame.left - 1 && rect.right <= frame.right + 1;
+      const last = form === "short";
+      if ((last || inside) && ![...placed, ...(last || i === view.chosen ? [] : faces)].some((one) => meet(one, rect))) {
+        placed.push(rect);
+        break;
+      }
+      chip.remove();
+      if (last) buttons[i]!.append(...coveredChip(view, i));
+    }
+  }
+}
+
+/** The label of a face that has no room for it: shown while the face is pointed at. */
+function coveredChip(view: View, index: number): HTMLElement[] {
+  const chip = chipOf(view, view.faces[index]!, "full");
+  chip?.classList.add("covered");
+  return chip ? [chip] : [];
+}
+
+function meet(one: DOMRect, other: DOMRect): boolean {
+  return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
 }
 
 function boxOf(view: View, face: Face, index: number, choose: (face: number) => void): HTMLButtonElement {
@@ -110,21 +149,20 @@ function boxOf(view: View, face: Face, index: number, choose: (face: number) => 
     height: share(bottom - upper, height),
   });
   button.onclick = () => choose(index);
-  const chip = chipOf(view, face);
-  if (chip) button.append(chip);
   return button;
 }
 
-function chipOf(view: View, face: Face): HTMLElement | null {
+/** The label of a box; null where it has no such form. */
+function chipOf(view: View, face: Face, form: (typeof FORMS)[number]): HTMLElement | null {
   if (!face.expression) return null;
   const [label, confidence] = top(face.smoothed ?? face.expression);
   const uncertain = face.certain === false;
   const shown = canvas.clientWidth / view.image.width;
   const [left, upper, right, bottom] = face.box.map((side) => side * shown) as [number, number, number, number];
-  const short = right - left < LEAST_PX;
-  const name = `${short ? label.slice(0, 3) : label}${uncertain ? "?" : ""}`;
+  const why = form === "reason" && uncertain && right - left > WIDE_PX ? reasons(face).join(", ") : "";
+  if (form === "reason" && !why) return null;
+  const name = `${form === "short" ? label.slice(0, 3) : label}${uncertain ? "?" : ""}`;
   const colour = uncertain ? PALETTE.UNCERTAIN : colourOf(label, view.labels);
-  const why = uncertain && right - left > 2.5 * LEAST_PX ? reasons(face).join(", ") : "";
   const lines = why ? 2 : 1;
   const below = upper < 24 * lines;
   const where = below ? (view.image.height * shown - bottom < 24 * lines ? " inner" : " below") : "";
@@ -132,7 +170,7 @@ function chipOf(view: View, face: Face): HTMLElement | null {
   return make(
     "span",
     { class: `chip${where}${far}`, "aria-hidden": "true", "--c": colour, "--on-c": inkOn(colour) },
-    short ? name : `${name} ${percent(confidence)}`,
+    form === "short" ? name : `${name} ${percent(confidence)}`,
     why ? make("span", { class: "why" }, why) : null,
   );
 }

@@ -1,6 +1,6 @@
 // What was given to the page, as small images.
 
-import { byId, make } from "./dom";
+import { byId, isolated, make } from "./dom";
 import type { Item } from "./items";
 
 export function showStrip(items: readonly Item[], current: Item | null, anonymise: boolean, select: (item: Item) => void): void {
@@ -26,9 +26,9 @@ function entryOf(item: Item, current: boolean, anonymise: boolean, select: (item
   small.setAttribute("aria-hidden", "true");
   const button = make(
     "button",
-    { type: "button", title: `${item.name}: ${item.summary}`, "aria-current": String(current) },
+    { type: "button", title: `${isolated(item.name)}: ${item.summary}`, "aria-current": String(current) },
     small,
-    make("span", {}, item.name),
+    make("span", { dir: "auto" }, item.name),
     make("span", { class: item.error === null ? "muted" : "bad" }, item.summary),
   );
   button.onclick = () => select(item);

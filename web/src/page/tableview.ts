@@ -57,7 +57,8 @@ function rowOf(line: Line, columns: readonly (keyof Line)[], labels: readonly st
     const dot = name === "expression" && line.expression
       ? make("span", { class: "dot", "--c": colourOf(line.expression, labels), "aria-hidden": "true" })
       : null;
-    return make("td", { class: NUMBERS.has(name) ? "number" : "" }, dot, line[name]);
+    if (name === "source") return make("td", { class: name, dir: "auto", title: line.source }, line.source);
+    return make("td", { class: NUMBERS.has(name) ? "number" : name === "reason" ? "text" : "" }, dot, line[name]);
   });
   return make("tr", {}, ...cells);
 }
