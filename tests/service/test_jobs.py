@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import socket
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import hostile
 import mien
 from mien.service.client import Client
 from tests.conftest import EXAMPLES
 from tests.service.conftest import Start, wait_for
+from tests.waiting import PATIENCE_S, eventually
 
 
 def test_a_job_has_the_rows_of_the_library_in_each_format(
@@ -145,3 +148,31 @@ def test_what_a_job_is_not_for_is_named(start_service: Start) -> None:
     video = http.post("/v1/jobs", files={"files": ("song.mp4", (EXAMPLES / "README.md").read_bytes())}).json()
     status = wait_for(http, video["id"], "done")
     assert "neither" in http.get("/" + status["result"]["json"]).json()[0]["error"]
+
+
+def test_uploads_that_are_being_received_count_for_the_space(start_service: Start, photo: bytes) -> None:
+    service = start_service(jobs_mib=0.5)
+    http = service.client()
+    content = photo + bytes(300_000)
+    head = hostile.part('name="files"; filename="a.jpg"', content).replace(b"-" + b"x" * 20, b"-x")
+    with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S) as one:
+        one.sendall(
+            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + head
+        )
+        eventually(lambda: any(upload.size >= len(content) for upload in tuple(service.state.incoming)))
+        response = http.post("/v1/jobs", files={"files": content})
+        assert (response.status_code, response.headers["retry-after"]) == (429, "30")
+        assert "fill their space" in response.json()["error"]["message"]
+    eventually(lambda: not service.state.incoming)
+    assert http.post("/v1/jobs", files={"files": content}).status_code == 202
+
+
+def test_why_there_is_no_result_is_said(start_service: Start, photo: bytes) -> None:
+    service = start_service()
+    http = service.client()
+    service.state.recognizers.of = None  # type: ignore[assignment, method-assign]
+    job = http.post("/v1/jobs", files={"files": photo}).json()["id"]
+    error = wait_for(http, job, "failed")["error"]
+    assert error
+    assert error in http.get(f"/v1/jobs/{job}/result").json()["error"]["message"]

@@ -28,6 +28,7 @@ from mien.service.upload_names import distinct
 router = APIRouter(tags=["jobs"])
 PARQUET = "application/vnd.apache.parquet"
 PIECE = 2**18  # bytes of a file that are read at once
+ROOM_EVERY = 2**24  # bytes of an upload, after which it is looked whether there is room for more
 Key = Annotated[
     str | None,
     Header(
@@ -58,12 +59,18 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
     if key is None or await run_in_threadpool(state.jobs.with_key, owner, key) is None:
         await run_in_threadpool(_check_room, state)
     incoming = Incoming(state.folder, state.settings)
+    state.incoming.add(incoming)
+    checked = 0
     form = FormReader(parameters.get("boundary", ""), incoming.open_file, files="files")
     try:
         max_bytes = int(state.settings.job_mib * MIB)
         async for piece in pieces(request, max_bytes=max_bytes, timeout_s=state.settings.timeout_s):
             await run_in_threadpool(form.feed, piece)  # a disk may be slow; others are served meanwhile
+            if incoming.size - checked >= ROOM_EVERY:
+                checked = incoming.size
+                await run_in_threadpool(_check_space, state)
         form.finish()
+        await run_in_threadpool(_check_space, state)
         if not incoming.files:
             raise ServiceError("the form has no file; send images or videos in the field 'files'", status=422)
         options = with_fields(options, form.fields)
@@ -75,6 +82,8 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
         finally:
             incoming.discard()
         raise
+    finally:
+        state.incoming.discard(incoming)
     if job.id != incoming.number:
         incoming.discard()
     state.runner.wake()
@@ -87,10 +96,16 @@ def _check_options(state: ServiceState, options: JobOptions) -> None:
 
 
 def _check_room(state: ServiceState) -> None:
-    settings, counts = state.settings, state.jobs.counts()
-    if sum(counts[one] for one in UNFINISHED) >= settings.jobs:
+    counts = state.jobs.counts()
+    if sum(counts[one] for one in UNFINISHED) >= state.settings.jobs:
         raise ServiceError("too many jobs wait; try again later", status=429, retry_after_s=30)
-    if state.jobs.unfinished_bytes() >= settings.jobs_mib * MIB:
+    _check_space(state)
+
+
+def _check_space(state: ServiceState) -> None:
+    """Also those that are being received count: each may be as large as a job may be."""
+    size = state.jobs.unfinished_bytes() + sum(one.size for one in tuple(state.incoming))
+    if size > state.settings.jobs_mib * MIB:
         raise ServiceError("the uploads of waiting jobs fill their space; try later", status=429, retry_after_s=30)
 
 
@@ -170,7 +185,8 @@ def _open_result(state: ServiceState, job: Job) -> BinaryIO:
             raise ServiceError("the result is with another service of this database; ask that one", status=409)
     if job.state in ("done", "expired"):
         raise ServiceError("the result has expired; submit the files again", status=410)
-    raise ServiceError(f"the job is {job.state}; it has no result", status=409)
+    reason = f" ({job.error})" if job.error else ""
+    raise ServiceError(f"the job is {job.state}{reason}; it has no result", status=409)
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:

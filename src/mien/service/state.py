@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 from sqlalchemy import Engine
@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from mien.service.fetch import Fetcher
 from mien.service.gather import Gatherer
 from mien.service.image_work import ImageRequest
-from mien.service.job_files import DataFolder
+from mien.service.job_files import DataFolder, Incoming
 from mien.service.job_runner import JobRunner
 from mien.service.job_store import Job, JobStore
 from mien.service.metrics import Metrics
@@ -35,6 +35,7 @@ class ServiceState:
     metrics: Metrics
     fetcher: Fetcher | None
     pending_bytes: int = 0  # of images that are being received or wait
+    incoming: set[Incoming] = field(default_factory=set)  # uploads of jobs that are being received
 
     def cancel_job(self, number: str, owner: str) -> Job:
         """Cancel a job, or remove its result; its files go at once, or when its runner sees it."""
