@@ -111,6 +111,22 @@ def test_a_sender_that_goes_leaves_nothing(start_service: Start, caplog: pytest.
     assert service.client().get("/healthz").json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 99999999", b"Transfer-Encoding: chunked"], ids=["length", "chunked"]
+)
+def test_who_is_refused_while_sending_sees_the_response(start_service: Start, framing: bytes) -> None:
+    service = start_service(max_mib=1.0)
+    piece = bytes(2**20)
+    body = (b"100000\r\n" + piece + b"\r\n" if b"chunked" in framing else piece) * 40  # a proxy does not wait
+    with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S) as connection:
+        connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n")
+        connection.sendall(body)
+        response = connection.recv(65536)
+    assert response.startswith(b"HTTP/1.1 413")
+    assert b"connection: close" in response.lower()
+    assert service.client().get("/healthz").json() == {"status": "ok"}
+
+
 def test_slow_readers_are_cut_off(start_service: Start) -> None:
     service = start_service(reader_s=0.4, max_connections=1)
     with socket.socket() as slow:

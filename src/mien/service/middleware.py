@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,8 @@ from mien.service.security import HEADERS
 
 Admit = Callable[[Scope, Headers], Awaitable[None]]
 CLIENT_GONE = 499  # for log and metrics, as nginx has it
-DRAIN_BYTES, DRAIN_S = 8 * 2**20, 2.0
+DRAIN_BYTES, DRAIN_S = 8 * 2**20, 2.0  # of a refused body, so that its connection can be kept
+LINGER_S = 10.0  # for the rest of it: who is cut off while sending, as proxies are, does not see the response
 _METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"))
 Observe = Callable[[str, str, int, float], None]
 
@@ -43,12 +45,15 @@ class _Body:
             return True
         if self._complete or not wait or "expect" in headers:
             return self._complete
-        left = DRAIN_BYTES
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                while not self._complete and left > 0:
-                    left -= len((await self.receive()).get("body", b""))
+        await self.discard(DRAIN_BYTES, DRAIN_S)
         return self._complete
+
+    async def discard(self, most: float, seconds: float) -> None:
+        """Read on to its end, but no more than so many bytes, and no longer than so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._complete and most > 0:
+                    most -= len((await self.receive()).get("body", b""))
 
 
 class Envelope:
@@ -63,21 +68,28 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         number, began, status = secrets.token_hex(8), time.perf_counter(), 0
+        responded, lingers = 0.0, False
         scope.setdefault("state", {})["request_id"] = number
 
         body = _Body(receive)
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, responded, lingers
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 if status >= 400 and not await body.drained(scope, wait=status != 408):
                     headers["Connection"] = "close"
+                    lingers = status != 408 and "expect" not in Headers(scope=scope)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
                 headers["X-Request-ID"] = number
+            elif lingers and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                responded = time.perf_counter()
+                await body.discard(math.inf, LINGER_S)
+                message = {"type": "http.response.body"}
             await send(message)
 
         error: Exception | None = None
@@ -95,7 +107,7 @@ class Envelope:
             if stated is error:  # the client's, nothing for the log
                 error = None
             await response(scope, body.receive, send_with_headers)
-        seconds = time.perf_counter() - began
+        seconds = (responded or time.perf_counter()) - began
         route = getattr(inner.get("route"), "path", None) or ("page" if status < 400 else "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._observe(route, method, status, seconds)

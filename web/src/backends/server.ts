@@ -9,6 +9,7 @@ export interface ServerModels {
   readonly version: string;
   readonly default: string;
   readonly weights: readonly { readonly name: string; readonly labels: readonly string[] }[];
+  readonly limits: { readonly image_mib: number };
 }
 
 interface Explained {
@@ -25,6 +26,7 @@ const RESPONSE_MS = 120_000;
 
 export class Server {
   #token = "";
+  #mostMib = Infinity; // of one image
 
   /** A service at the address of the page, or null: it is a static site. */
   static async find(): Promise<Server | null> {
@@ -43,7 +45,9 @@ export class Server {
   }
 
   async models(): Promise<ServerModels> {
-    return (await this.#fetch("v1/models")) as ServerModels;
+    const models = (await this.#fetch("v1/models")) as ServerModels;
+    this.#mostMib = models.limits.image_mib;
+    return models;
   }
 
   /** The faces of an image file, largest first. */
@@ -58,7 +62,11 @@ export class Server {
     return { label, cells: result.cells.flat(), sizePx: result.crop_px, matrix: result.matrix.flat() as unknown as Matrix };
   }
 
-  #post(path: string, image: Blob): Promise<unknown> {
+  async #post(path: string, image: Blob): Promise<unknown> {
+    const mib = image.size / 2 ** 20;
+    if (mib > this.#mostMib) {
+      throw new Error(`has ${mib.toFixed(1)} MiB; this server reads up to ${this.#mostMib}: make it smaller, or recognise in the browser`);
+    }
     const type = image.type.startsWith("image/") ? image.type : "application/octet-stream";
     return this.#fetch(path, { method: "POST", body: image, headers: { "Content-Type": type } });
   }
