@@ -86,3 +86,11 @@ def test_head_is_get_without_its_body(shared: Running, path: str) -> None:
         assert head.headers[name] == get.headers[name]
     assert http.head("/v1/predict").status_code == 405
     assert http.post("/healthz").headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/explain", "/v1/jobs"])
+def test_an_option_that_is_there_twice_is_refused(shared: Running, photo: bytes, path: str) -> None:
+    query = [("threshold", "0.1"), ("threshold", "0.9")]
+    response = shared.client().post(path, files={"image": photo}, params=query)
+    assert response.status_code == 422
+    assert response.json()["error"]["message"] == "the option 'threshold' is there twice; give it once"

@@ -63,3 +63,13 @@ def test_a_name_from_right_to_left_turns_nothing_around(page: Any, tmp_path: Pat
     give(page, path)
     assert page.locator("#view-note").inner_text().startswith(f"\u2068{path.name}\u2069: is not an image")
     assert page.locator("#view-title").get_attribute("dir") == "auto"
+
+
+def test_a_user_s_own_colours_leave_what_is_on_and_what_is_chosen(page: Any) -> None:
+    page.emulate_media(forced_colors="active")
+    give(page, EXAMPLES / "astronaut.jpg")
+    style = "(one, name) => getComputedStyle(one)[name]"
+    assert page.locator("#anonymise").evaluate(style, "appearance") == "auto"
+    for chosen in (".face[aria-pressed=true]", ".modes input:checked + span"):
+        assert page.locator(chosen).first.evaluate(style, "outlineStyle") == "solid"
+    assert page.locator(".bars .fill").first.evaluate(style, "forcedColorAdjust") == "none"

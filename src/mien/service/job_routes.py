@@ -19,7 +19,7 @@ from mien.pipeline.rows import csv_lines
 from mien.service.body import FormReader, content_type, pieces
 from mien.service.job_files import Incoming
 from mien.service.job_store import UNFINISHED, Job
-from mien.service.options import JobOptions, with_fields
+from mien.service.options import JobOptions, check_once, with_fields
 from mien.service.schemas import JobList, JobStatus, errors, job_body
 from mien.service.settings import MIB
 from mien.service.state import ServiceState, owner_of, state_of
@@ -52,6 +52,7 @@ Key = Annotated[
 async def submit(request: Request, options: Annotated[JobOptions, Query()], key: Key = None) -> Response:
     """A form with files and options. Its uploads are kept until the job ends, its result until it expires."""
     state, owner = state_of(request), owner_of(request)
+    check_once(request.query_params.multi_items())
     _check_options(state, options)
     kind, parameters = content_type(request)
     if kind != "multipart/form-data":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -102,6 +102,14 @@ def with_fields(options: Options, form: Mapping[str, str]) -> Options:
         return type(options).model_validate(options.model_dump(exclude_unset=True) | dict(form))
     except ValidationError as error:
         raise OptionError(problems(error.errors(include_url=False))) from None
+
+
+def check_once(query: Sequence[tuple[str, str]]) -> None:
+    """Raises `OptionError` for an option that a query has twice, as forms are refused too."""
+    names = [name for name, _ in query]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise OptionError(f"the option {twice[:80]!r} is there twice; give it once")
 
 
 def problems(errors: object) -> str:

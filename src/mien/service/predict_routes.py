@@ -13,7 +13,7 @@ from mien.errors import ServiceError
 from mien.service.body import FormReader, MemorySink, content_type, pieces, stated_length
 from mien.service.gather import Gatherer
 from mien.service.image_work import ImageRequest
-from mien.service.options import ExplainOptions, ImageOptions, with_fields
+from mien.service.options import ExplainOptions, ImageOptions, check_once, with_fields
 from mien.service.schemas import Explanation, Prediction, errors, image_body
 from mien.service.settings import MIB
 from mien.service.state import ServiceState, state_of
@@ -59,6 +59,7 @@ async def _carried_out(
     request: Request, options: ImageOptions, state: ServiceState, gatherer: Gatherer[ImageRequest, bytes]
 ) -> Response:
     """The response of a queue to an image within the limits."""
+    check_once(request.query_params.multi_items())
     state.recognizers.check(options)
     with _reserved(state, stated_length(request)):
         with gatherer.arriving():
