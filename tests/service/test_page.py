@@ -42,7 +42,7 @@ def test_bodies_do_not_wait_for_the_receipt_of_their_headers(shared: Running) ->
 
 def test_addresses_of_the_interface_stay_its_own(shared: Running) -> None:
     http = shared.client()
-    for method, path, allow in (("GET", "/v1/predict", "POST"), ("PUT", "/v1/jobs/0", "DELETE, GET")):
+    for method, path, allow in (("GET", "/v1/predict", "POST"), ("PUT", "/v1/jobs/0", "DELETE, GET, HEAD")):
         response = http.request(method, path)
         assert (response.status_code, response.headers["allow"]) == (405, allow)
         assert response.json()["error"]["type"] == "ServiceError"
