@@ -90,7 +90,7 @@ def test_head_is_get_without_its_body(shared: Running, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/explain", "/v1/jobs"])
 def test_an_option_that_is_there_twice_is_refused(shared: Running, photo: bytes, path: str) -> None:
-    query = [("threshold", "0.1"), ("threshold", "0.9")]
+    query: Any = [("threshold", "0.1"), ("threshold", "0.9")]
     response = shared.client().post(path, files={"image": photo}, params=query)
     assert response.status_code == 422
     assert response.json()["error"]["message"] == "the option 'threshold' is there twice; give it once"
