@@ -71,6 +71,16 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, stop_at:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_each_pass_of_sam_draws_its_own_dropout(tmp_path: Path) -> None:
+    objective, masks = small_objective(), []
+    objective.network[5].register_forward_hook(lambda _, __, out: masks.append(out != 0))  # type: ignore[index]
+    recipe = replace(RECIPE, epochs=1, micro_batch=0)
+    fit(recipe, objective, MadeUp(), RunFolder(tmp_path), fabric=Fabric(accelerator="cpu", devices=1))
+    first, second = masks[:2]  # of the first step
+    assert first.shape == second.shape
+    assert not torch.equal(first, second)
+
+
 def test_the_scale_of_half_precision_gradients_is_resumed(tmp_path: Path) -> None:
     def scale_after(folder: Path, *, stop_at: int = 0) -> float:
         def stop(done: int, total: int | None) -> None:

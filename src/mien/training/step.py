@@ -189,7 +189,7 @@ class Step:
             self.ghost.begin()
         total = torch.zeros((), device=self.fabric.device)
         for i, batch in zip(self.mine, batches, strict=True):
-            torch.manual_seed(seed_of(self.recipe.seed, step, i) + 1)  # dropout and stochastic depth
+            torch.manual_seed(seed_of(self.recipe.seed, step, i) + 1 + second)  # dropout, stochastic depth
             with self.fabric.no_backward_sync(self.module, enabled=batch is not batches[-1]):
                 loss = self.objective.loss(self.module, batch)
                 self.fabric.backward(loss / len(batches))
