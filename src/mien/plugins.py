@@ -13,6 +13,7 @@ GROUPS = {  # kind of part -> group of entry points in which a package may offer
     "network": "mien.networks",
     "data set": "mien.datasets",
     "augmentation": "mien.augmentations",
+    "protocol": "mien.protocols",
     "recipe": "mien.recipes",
 }
 

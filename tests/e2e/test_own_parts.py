@@ -1,7 +1,8 @@
-"""The network, data set, augmentation and recipe of docs/how-to/own-parts.md, as they stand there."""
+"""The parts of docs/how-to/own-parts.md, as they stand there."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -15,6 +16,7 @@ pytest.importorskip("torch")
 
 import mien
 from mien.cli.app import run
+from mien.training.recipe_source import read_recipe
 from tests.e2e.faces import PHOTO, write_crop
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/own-parts.md").read_text(encoding="utf-8")
@@ -48,7 +50,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_each_part_takes_less_than_thirty_lines() -> None:
-    assert list(MODULES) == ["mypkg/net.py", "mypkg/sets.py", "mypkg/aug.py", "mypkg/recipes.py"]
+    assert list(MODULES) == [
+        "mypkg/net.py", "mypkg/sets.py", "mypkg/aug.py", "mypkg/loss.py",
+        "mypkg/split.py", "mypkg/recipes.py",
+    ]  # fmt: skip
     assert max(len(text.splitlines()) for text in MODULES.values()) < 30
 
 
@@ -61,8 +66,18 @@ def test_the_weights_name_the_network_and_read_its_classes(folder: Path) -> None
 
 
 def test_parts_are_used_alone(folder: Path) -> None:
-    first, _ = ALONE.replace("\\\n", "").splitlines()  # the second differs in a field that test_train.py sets
-    assert run([*shlex.split(first)[1:], "--accelerator", "cpu"]) == 0
+    first, _, *halves = ALONE.replace("\\\n", "").splitlines()  # test_train.py sets the field of the second
+    for line in (first, *halves):
+        assert run([*shlex.split(line)[1:], *(["--accelerator", "cpu"] * line.startswith("mien train"))]) == 0, line
+
+
+def test_a_run_states_the_loss_and_tests_what_the_protocol_says(folder: Path) -> None:
+    loss = json.loads((folder / "runs/moods/run.json").read_text())["recipe"]["loss"]
+    assert (loss["class"], loss["gamma"]) == ("Focal", 1.5)
+    folds = [json.loads((folder / f"runs/half{i}/weights/fold.json").read_text()) for i in range(2)]
+    assert sorted(folds[0]["test"] + folds[1]["test"]) == list(range(24))
+    recipe = read_recipe("mypkg.recipes:MINE", {"loss.gamma": "1"})
+    assert (type(recipe.loss).__name__, recipe.loss.gamma) == ("Focal", 1.0)
 
 
 def test_what_is_no_such_part_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +88,7 @@ def test_what_is_no_such_part_is_refused(folder: Path, capsys: pytest.CaptureFix
             ["poster_v2/light", "--set", "augmentation=mypkg.net:Config"],
             "must be a mien.augment.presets.Augmentation",
         ),
+        (["mypkg.recipes:MINE", "--set", "protocol=mypkg.aug:BLURRED"], "give a class with a method folds"),
         (["mypkg.net:Config"], "mypkg.net:Config holds no RECIPE"),
     ):
         assert run(["train", *words, *options]) in (1, 2)

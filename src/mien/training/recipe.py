@@ -50,7 +50,7 @@ class Recipe(Settings):
     # on what
     data: str = ""  # the prepared data set's name; "": any
     variant: str = ""  # of that data set; "": any
-    protocol: str = "official"  # how the set is split: official, cross, subject-folds, group-folds, ...
+    protocol: str = "official"  # official, cross, subject-folds, group-folds, ..., or the import path of a class
     folds: int = 0  # of protocols with folds; 0: the protocol's own number
     validation_fraction: float = 0.1  # of the training set, where the data set has no validation part
     shares: Mapping[str, float] = field(
@@ -120,5 +120,9 @@ class Recipe(Settings):
             raise OptionError("cached_teachers needs teachers")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, nested."""
-        return asdict(self)
+        """Plain values, nested; settings of a class of the user's own have its name as "class"."""
+        values = asdict(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Settings) and not type(value).__module__.startswith("mien."):
+                values[name]["class"] = type(value).__qualname__
+        return values

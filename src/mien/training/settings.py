@@ -38,6 +38,9 @@ class Settings:
                 raise OptionError(f"{type(self).__name__}.{name} is {value}; it must be at least {least:g}")
 
     def _checked(self, field: Field[Any], hint: Any, value: Any) -> Any:
+        kinds = tuple(kind for kind in (hint, *get_args(hint)) if isinstance(kind, type))
+        if isinstance(value, Settings) and isinstance(value, kinds):
+            return value  # perhaps of a class of the user's own, which msgspec does not take
         try:
             if isinstance(value, dict) and get_origin(hint) is not Mapping:
                 raise msgspec.ValidationError  # msgspec would make a dataclass of it and drop unknown names

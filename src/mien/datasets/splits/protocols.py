@@ -10,13 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
+from mien import plugins
 from mien.datasets.samples import Samples
 from mien.datasets.splits.grouping import connected_groups, stratified_group_split
-from mien.errors import DataError, OptionError, UnknownNameError
+from mien.errors import DataError, OptionError
 from mien.wording import counted
 
 Key = Literal["subject", "group"]
@@ -98,7 +99,7 @@ class OfficialSplit:
                 )
             valid = valid[~_shared(near[valid], near[test])]
             train = train[~_shared(near[train], near[np.concatenate([valid, test])])]
-        return [_fold(f"official, tested on {test_part}", samples, near, train, valid, test)]
+        return [make_fold(f"official, tested on {test_part}", samples, near, train, valid, test)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +177,7 @@ class CrossDataset:
             train, valid = _held_out(
                 samples, train, near, ("subject", "group"), self.validation_fraction, self.seed
             )
-        return [_fold("cross", samples, near, train, valid, train[:0])]
+        return [make_fold("cross", samples, near, train, valid, train[:0])]
 
 
 PROTOCOLS: dict[str, type[Folding]] = {  # the names that `DatasetInfo` and recipes use
@@ -189,13 +190,17 @@ PROTOCOLS: dict[str, type[Folding]] = {  # the names that `DatasetInfo` and reci
 
 
 def protocol(name: str, **options: Any) -> Folding:
-    """The protocol called `name`; raises `UnknownNameError`, and `OptionError` for an option it does not have."""
-    if name not in PROTOCOLS:
-        raise UnknownNameError("protocol", name, PROTOCOLS)
+    """The protocol called `name`, or your own by its import path, `mypkg.split:Halves`.
+
+    Raises `UnknownNameError`, and `OptionError` for an option it does not have.
+    """
+    kind: Any = PROTOCOLS.get(name) or plugins.resolve("protocol", name, dict.fromkeys(PROTOCOLS, ""))
+    if not isinstance(kind, type) or not callable(getattr(kind, "folds", None)):
+        raise OptionError(f"protocol {name}: give a class with a method folds(samples, *, near=None)")
     try:
-        return PROTOCOLS[name](**options)
+        return cast(Folding, kind(**options))
     except TypeError:
-        known = ", ".join(inspect.signature(PROTOCOLS[name]).parameters)
+        known = ", ".join(inspect.signature(kind).parameters)
         raise OptionError(f"protocol {name} has the options {known}; given: {', '.join(options)}") from None
 
 
@@ -260,7 +265,7 @@ def _one_of(
     """The fold that tests on the rows of a mask (N,) and learns from the others."""
     train = np.flatnonzero(~out & _trainable(samples))
     train, valid = _held_out(samples, train, near, keys, validation_fraction, seed)
-    return _fold(name, samples, near, train, valid, np.flatnonzero(out & (samples.label >= 0)))
+    return make_fold(name, samples, near, train, valid, np.flatnonzero(out & (samples.label >= 0)))
 
 
 def _held_out(
@@ -282,7 +287,7 @@ def _held_out(
     return train[~chosen], valid[samples.label[valid] >= 0]
 
 
-def _fold(
+def make_fold(
     name: str, samples: Samples, near: np.ndarray | None, train: np.ndarray, valid: np.ndarray, test: np.ndarray
 ) -> Fold:
     """A fold with everything that crosses between its parts."""
