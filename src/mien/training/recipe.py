@@ -19,7 +19,7 @@ class Optimizer(Settings):
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"  # of torch.optim
     lr: float = 1e-3  # learning rate
-    weight_decay: float = 0.02  # not on norms, biases and other vectors, unless decay_norm_and_bias
+    weight_decay: float = 0.02  # not on norms, biases, tokens and positions, unless decay_norm_and_bias
     decay_norm_and_bias: bool = False  # weight decay on all parameters, as in the published APViT run
     momentum: float = 0.9  # of SGD
     nesterov: bool = False  # of SGD

@@ -12,9 +12,10 @@ import mien
 from mien.errors import OptionError
 from mien.training.objective import ExpressionObjective, JointObjective, Objective
 from mien.training.optim.losses import Loss
-from mien.training.optim.optimizer import build_optimizer, freeze, set_training
+from mien.training.optim.optimizer import build_optimizer, decays, freeze, set_training
 from mien.training.recipe import Optimizer, Recipe
 
+BIAS_TABLE = "relative_position_bias_table"
 RECIPE = Recipe(name="named", network="phanet", frozen=("image_backbone.",), frozen_statistics=("image_backbone",))
 
 
@@ -75,3 +76,20 @@ def test_a_name_that_fits_nothing_is_refused(objective: Objective, name: str) ->
         set_training(objective, replace(RECIPE, frozen_statistics=(name,)))
     with pytest.raises(OptionError, match="no parameter of phanet begins with"):
         build_optimizer(objective, replace(RECIPE, optimizer=Optimizer(lr_multipliers={name: 0.5})))
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("poster", {"pos_embed"}),
+        ("poster_v2", {"cls_token", "pos_embed", *(f"levels.{i}.attention.{BIAS_TABLE}" for i in range(3))}),
+        ("apvit", {"cls_token", "cls_pos_embed", "patch_pos_embed"}),
+        ("phanet", set()),
+        ("bare_backbone", set()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_tokens_and_positions_of_every_network_are_not_decayed(name: str, kept: set[str]) -> None:
+    network = mien.build(name, config_name="light", classes=8)
+    undecayed = {key for key, p in network.named_parameters() if p.dim() > 1 and not decays(network, key, p)}
+    assert {key for key in undecayed if not key.endswith(".bias") and ".norm" not in key} == kept

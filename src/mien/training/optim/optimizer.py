@@ -98,12 +98,8 @@ def load_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> No
 def decays(network: nn.Module, name: str, parameter: Tensor) -> bool:
     """Whether weight decay is for this parameter: not for norms, biases, class tokens and positions."""
     owner = network.get_submodule(name.rpartition(".")[0])
-    last = name.rpartition(".")[2]
-    return (
-        parameter.dim() > 1
-        and "Norm" not in type(owner).__name__
-        and last not in ("bias", "cls_token", "pos_embed")
-    )
+    undecayed = name.endswith(("bias", "cls_token", "pos_embed", "relative_position_bias_table"))
+    return parameter.dim() > 1 and "Norm" not in type(owner).__name__ and not undecayed
 
 
 def _parameters(objective: Objective) -> list[tuple[str, Tensor]]:
