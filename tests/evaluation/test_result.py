@@ -15,6 +15,7 @@ from mien.evaluation.plots import distinct
 from mien.evaluation.predictions import Predictions
 from mien.evaluation.result import Evaluation, MisclassifiedImage, most_confident_errors, summarize
 from mien.evaluation.robustness import robustness
+from mien.evaluation.tables import comparison_text
 from mien.labels import LabelSet
 from mien.metrics import Interval
 from mien.models.paper_results import PAPER_RESULTS, find_paper_result
@@ -51,6 +52,13 @@ def evaluation(predictions: Predictions) -> Evaluation:
         paper_result=paper,
         misclassified=(error,),
     )
+
+
+def test_mcnemar_of_images_of_one_person_comes_with_a_caution(predictions: Predictions) -> None:
+    options = {"settings": {}, "other": predictions, "compared": ("a", "b")}
+    of_people = summarize(predictions, **options)
+    assert comparison_text(of_people).endswith("p = 1 as if images were independent; the interval is of subjects.")
+    assert comparison_text(summarize(replace(predictions, subject=None), **options)).endswith("McNemar p = 1.")
 
 
 def test_subjects_are_resampled_where_they_are_known(evaluation: Evaluation, predictions: Predictions) -> None:

@@ -40,6 +40,9 @@ def test_a_recall_of_all_or_none_is_not_certain() -> None:
     of = classification_intervals(truth, predicting(np.ones(18, dtype=bool)))
     assert of["recall.0"] == Interval(value=1.0, low=pytest.approx(0.753, abs=0.001), high=1.0)
     assert of["recall.1"] == Interval(value=0.0, low=0.0, high=pytest.approx(0.522, abs=0.001))
+    assert of["balanced_accuracy"] == Interval(
+        value=0.5, low=pytest.approx(0.753 / 2, abs=0.001), high=pytest.approx(1.522 / 2, abs=0.001)
+    )
     people = np.array(["a"] * 13 + ["b", "c", "c", "", ""])
     of = classification_intervals(truth, predicting(np.ones(18, dtype=bool)), clusters=people)
     assert (of["recall.0"].low, of["recall.1"].high) == pytest.approx((0.025, 1 - 0.025**0.25))

@@ -102,9 +102,13 @@ def comparison_text(evaluation: Evaluation) -> str:
     """The comparison in one sentence; "" where there is none."""
     if (pair := evaluation.comparison) is None:
         return ""
+    caution = ""
+    if evaluation.resampled != "images":
+        caution = f" as if images were independent; the interval is of {evaluation.resampled}"
     return (
         f"Accuracy over {pair.second}: {points(pair.accuracy)} points; correct only here "
-        f"{pair.mcnemar.only_first}, only there {pair.mcnemar.only_second}; McNemar p = {pair.mcnemar.p_value:.2g}."
+        f"{pair.mcnemar.only_first}, only there {pair.mcnemar.only_second}; McNemar p = {pair.mcnemar.p_value:.2g}"
+        f"{caution}."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McNemar:
-    """McNemar's exact test of two models on the same images (McNemar, 1947)."""
+    """McNemar's exact test of two models on the same images (McNemar, 1947).
+
+    It takes images as independent: where several are of one person or video, p is too small, and the paired
+    interval over these clusters decides.
+    """
 
     both: int  # images that both models classify correctly
     only_first: int
@@ -108,7 +112,7 @@ def classification_intervals(
 
     Keys: "accuracy", "balanced_accuracy", "macro_f1", "recall.<index>". Options as `bootstrap`. An accuracy or
     recall of exactly 0 or 1, of which no resample gives another, has the exact binomial bound of so many images or
-    clusters.
+    clusters; where all recalls are, balanced accuracy has the mean of their bounds.
     """
     classes = probabilities.shape[1]
     table = np.zeros((len(truth), classes, classes + 1), dtype=np.uint8)
@@ -118,6 +122,10 @@ def classification_intervals(
         if one.value in (0, 1) and name.partition(".")[0] in ("accuracy", "recall"):
             rows = truth == int(name.partition(".")[2]) if "." in name else np.ones(len(truth), dtype=bool)
             drawn[name] = _binomial(one.value, _independent(rows, clusters))
+    recalls = [one for name, one in drawn.items() if name.startswith("recall.")]
+    if all(one.value in (0, 1) for one in recalls):
+        low, high = (float(np.mean([getattr(one, end) for one in recalls])) for end in ("low", "high"))
+        drawn["balanced_accuracy"] = replace(drawn["balanced_accuracy"], low=low, high=high)
     return drawn
 
 
