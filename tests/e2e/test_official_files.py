@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
@@ -27,6 +30,7 @@ from mien.weights.official import convert_file
 from tests.conftest import EXAMPLES
 from tests.parity.official import FAMILIES, state_of
 
+GUIDE = Path(__file__).parents[2] / "docs/how-to/convert.md"
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
@@ -168,3 +172,22 @@ def test_onnx_and_torch_give_one_answer_and_onnx_needs_no_torch(tmp_path: Path) 
     arguments = ["predict", PHOTO, "--weights", str(target), "--json"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_guides_figure_is_that_of_the_authors_inputs(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = Image.open(PHOTO).convert("RGB").crop((168, 50, 278, 187)).resize((100, 100))
+    (tmp_path / "RAF-DB/Image/aligned").mkdir(parents=True)
+    (tmp_path / "RAF-DB/EmoLabel").mkdir()
+    face.save(tmp_path / "RAF-DB/Image/aligned/test_0001_aligned.jpg")
+    (tmp_path / "RAF-DB/EmoLabel/list_patition_label.txt").write_text("test_0001.jpg 4\n")
+    for path in (converted, converted.with_suffix(".json")):
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (program,) = re.findall(r"```python\n(from pathlib.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.S)
+    values: dict[str, Any] = {}
+    exec(program, values)  # noqa: S102 - of our own page
+    seen = Image.open("RAF-DB/Image/aligned/test_0001_aligned.jpg").resize((224, 224), Image.Resampling.BILINEAR)
+    expected = by_hand(mien.load_network("poster.safetensors"), np.asarray(seen)[..., ::-1])  # read as BGR
+    np.testing.assert_allclose(values["probabilities"][0], expected, atol=1e-5)
