@@ -187,7 +187,7 @@ def test_the_guides_figure_is_that_of_the_authors_inputs(
     monkeypatch.chdir(tmp_path)
     (program,) = re.findall(r"```python\n(from pathlib.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.S)
     values: dict[str, Any] = {}
-    exec(program, values)  # noqa: S102 - of our own page
+    exec(program, values)
     seen = Image.open("RAF-DB/Image/aligned/test_0001_aligned.jpg").resize((224, 224), Image.Resampling.BILINEAR)
     expected = by_hand(mien.load_network("poster.safetensors"), np.asarray(seen)[..., ::-1])  # read as BGR
     np.testing.assert_allclose(values["probabilities"][0], expected, atol=1e-5)
