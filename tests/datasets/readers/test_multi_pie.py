@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.datasets import dataset_info
-from mien.datasets.readers.multi_pie import YAW_DEG
+from mien.datasets.readers.multi_pie import SEVEN_VIEWS, YAW_DEG
 from mien.errors import InputError
 from tests.datasets.distributions import images
 
@@ -51,6 +51,12 @@ def test_a_camera_that_sees_the_right_profile_has_positive_yaw(folder: Path) -> 
     assert np.array_equal(samples.yaw_deg, [0, 0, 90, -90, np.nan, -30], equal_nan=True)
     assert np.array_equal(samples.pitch_deg, [0, 0, 0, 0, np.nan, 0], equal_nan=True)
     assert sorted(YAW_DEG.values()) == list(range(-90, 91, 15))
+
+
+def test_seven_views_are_those_that_the_pose_classes_of_the_recipe_name(folder: Path) -> None:
+    samples = MULTI_PIE.samples(folder, variant="7-views")
+    assert samples.yaw_deg.tolist() == [0, 0, -30]
+    assert sorted(YAW_DEG[camera] for camera in SEVEN_VIEWS) == list(range(-45, 46, 15))
 
 
 def test_strange_names_recordings_cameras_and_copies_are_problems(folder: Path) -> None:

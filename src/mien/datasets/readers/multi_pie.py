@@ -33,13 +33,15 @@ EXPRESSIONS = {  # (session, recording) -> what was asked for; "smile" is happin
 # the nose towards the right edge of the image: positive yaw.
 CAMERAS = "110 120 090 080 130 140 051 050 041 190 200 010 240".split()
 YAW_DEG = dict(zip(CAMERAS, range(-90, 91, 15), strict=True))
+SEVEN_VIEWS = {camera for camera, yaw in YAW_DEG.items() if abs(yaw) <= 45}
 RAISED = "081", "191"  # above the others; their angles are not published
 
 
 def read(files: Distribution, variant: str) -> Reading:
-    """One row per image of the 15 cameras. A group is one recording: all cameras, all illuminations.
+    """One row per image of the 15 cameras, or of the seven up to 45 degrees (variant 7-views).
 
-    Yaw and pitch are unknown (NaN) for the two raised cameras.
+    A group is one recording: all cameras, all illuminations. Yaw and pitch are unknown (NaN) for the two raised
+    cameras.
     """
     pattern = r"(\d{3})_(0[1-4])_(\d\d)_(\d{3})_(\d\d)"
     rows, named = from_filenames(files, MULTI_PIE, pattern, form="001_01_01_051_07.png", skip=["highres"])
@@ -51,6 +53,8 @@ def read(files: Distribution, variant: str) -> Reading:
             rows.problem(
                 "misnamed", path, f"camera {camera} is unknown", f"it is of {', '.join((*CAMERAS, *RAISED))}"
             )
+        elif variant == "7-views" and camera not in SEVEN_VIEWS:
+            rows.leave_out("a camera beyond 45 degrees, or raised, which is not among the seven of this variant")
         else:
             rows.add(
                 path, label, where=path, subject=subject, group=f"{subject}_{session}_{recording}",
@@ -64,7 +68,7 @@ SET = DatasetInfo(
     name="multi-pie",
     title="CMU Multi-PIE",
     read=read,
-    variants={"": MULTI_PIE},
+    variants={"all": MULTI_PIE, "7-views": MULTI_PIE},
     layout=(
         "data/session01/multiview/001/01/05_1/001_01_01_051_07.png ...\n"
         "data/session02 to session04 alike; highres/ is left out"
@@ -80,8 +84,8 @@ SET = DatasetInfo(
     known_faults=(
         "337 subjects, not all in all four sessions: surprise and squint are only in session 2, disgust in 3, "
         "scream in 4, smile in 1 and 3.",
-        "Each recording is seen by 15 cameras under up to 20 illuminations: choose some by the columns camera and "
-        "illumination, or most images repeat others.",
+        "Each recording is seen by 15 cameras under up to 20 illuminations (columns camera and illumination), so "
+        "most images repeat others; the variant 7-views has the seven cameras from -45 to 45 degrees.",
         "More than 750,000 images; the paper does not count them by class.",
     ),
 )

@@ -1,13 +1,13 @@
 """PhaNet on Multi-PIE: six expressions, seven yaws from -45 to 45 degrees, five folds over subjects.
 
-    mien data prepare multi-pie DIR --out prepared/multi-pie
+    mien data prepare multi-pie DIR --variant 7-views --out prepared/multi-pie
     for fold in 0 1 2 3 4; do
         mien train phanet/multi_pie --data prepared/multi-pie --fold $fold \\
             --out runs/phanet-multi-pie/$fold
     done
-    mien evaluate multi-pie --data DIR --weights 'runs/phanet-multi-pie/{fold}/weights'
+    mien evaluate multi-pie --data DIR --variant 7-views --weights 'runs/phanet-multi-pie/{fold}/weights'
 
-Pretrained weights and caveats as in kdef.py.
+Pretrained weights and caveats as in kdef.py. All illuminations; which of them the paper takes is unknown.
 """
 
 from dataclasses import replace
@@ -21,6 +21,7 @@ RECIPE = replace(
     KDEF,
     name="phanet-multi-pie",
     data="multi-pie",
+    variant="7-views",
     folds=5,
     poses="multi-pie",
     paper_accuracy=PAPER.accuracy,
