@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +16,8 @@ torch = pytest.importorskip("torch")
 
 import mien
 from mien.cli.app import run
+from mien.datasets import dataset_info
+from mien.evaluation.predict import predict_samples
 from mien.geometry import five_points, similarity
 from mien.labels import label_set
 from mien.models import build
@@ -30,7 +30,6 @@ from mien.weights.official import convert_file
 from tests.conftest import EXAMPLES
 from tests.parity.official import FAMILIES, state_of
 
-GUIDE = Path(__file__).parents[2] / "docs/how-to/convert.md"
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
@@ -174,20 +173,21 @@ def test_onnx_and_torch_give_one_answer_and_onnx_needs_no_torch(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_guides_figure_is_that_of_the_authors_inputs(
-    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_as_they_are_give_what_the_authors_inputs_give(converted: Path, tmp_path: Path) -> None:
     face = Image.open(PHOTO).convert("RGB").crop((168, 50, 278, 187)).resize((100, 100))
     (tmp_path / "RAF-DB/Image/aligned").mkdir(parents=True)
     (tmp_path / "RAF-DB/EmoLabel").mkdir()
     face.save(tmp_path / "RAF-DB/Image/aligned/test_0001_aligned.jpg")
     (tmp_path / "RAF-DB/EmoLabel/list_patition_label.txt").write_text("test_0001.jpg 4\n")
-    for path in (converted, converted.with_suffix(".json")):
-        shutil.copy(path, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    (program,) = re.findall(r"```python\n(from pathlib.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.S)
-    values: dict[str, Any] = {}
-    exec(program, values)
-    seen = Image.open("RAF-DB/Image/aligned/test_0001_aligned.jpg").resize((224, 224), Image.Resampling.BILINEAR)
-    expected = by_hand(mien.load_network("poster.safetensors"), np.asarray(seen)[..., ::-1])  # read as BGR
-    np.testing.assert_allclose(values["probabilities"][0], expected, atol=1e-5)
+    recognizer = mien.load(converted, precision="float32")
+    samples = dataset_info("raf-db").samples(tmp_path / "RAF-DB")
+    made = predict_samples([(np.array([0]), [recognizer])], samples, detect=False, align=False)
+    seen = Image.open(tmp_path / "RAF-DB/Image/aligned/test_0001_aligned.jpg").resize(
+        (224, 224), Image.Resampling.BILINEAR
+    )
+    expected = by_hand(mien.load_network(converted), np.asarray(seen)[..., ::-1])  # read as BGR
+    np.testing.assert_allclose(made.clean[0][0], expected, atol=1e-5)
+    result = mien.evaluate("raf-db", tmp_path / "RAF-DB", weights=converted, align=False)
+    assert result.settings["faces"] == "as the data set gives them, not aligned anew"
+    with pytest.raises(mien.MienError, match="neither detect nor corruptions go with it"):
+        mien.evaluate("raf-db", tmp_path / "RAF-DB", weights=converted, align=False, detect=True)

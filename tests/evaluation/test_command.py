@@ -75,7 +75,7 @@ def test_a_probability_that_was_cleared_is_no_prediction(
     assert "probability (p_ columns) that is empty" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", [["--priors", "balanced"], ["--tta"], ["--no-detect"]])
+@pytest.mark.parametrize("option", [["--priors", "balanced"], ["--tta"], ["--no-detect"], ["--no-align"]])
 def test_options_of_weights_are_refused_for_tables(
     labelled: Path, option: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,12 @@ def evaluate(
             "--detect/--no-detect", help="Detect faces, or take each image as one face. Default: as the set needs."
         ),
     ] = None,
+    no_align: Annotated[
+        bool,
+        typer.Option(
+            "--no-align", help="Feed the set's images as they are, as authors do on faces that a set has aligned."
+        ),
+    ] = False,
     tta: Tta = None,
     priors: Priors = "default",
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken rows of the set.")] = False,
@@ -67,8 +73,9 @@ def evaluate(
     with progress("evaluating", quiet=quiet) as bar:
         result = evaluate(
             dataset, data, weights=weights, predictions=predictions, split=split, variant=variant, compare=compare,
-            corruptions=corruptions, detect=detect, tta=tta, priors=priors, skip_broken=skip_broken,
-            exclude_duplicates=exclude_duplicates, limit=limit, workers=workers, progress=bar,
+            corruptions=corruptions, detect=detect, align=not no_align, tta=tta, priors=priors,
+            skip_broken=skip_broken, exclude_duplicates=exclude_duplicates, limit=limit, workers=workers,
+            progress=bar,
         )  # fmt: skip
         for line in result.unread:
             bar.write(f"mien: {line}")

@@ -49,6 +49,7 @@ def evaluate(
     compare: PathLike | None = None,
     corruptions: str | Iterable[str] = (),
     detect: bool | None = None,
+    align: bool = True,
     tta: bool | None = None,
     priors: str = "default",
     skip_broken: bool = False,
@@ -64,10 +65,11 @@ def evaluate(
     `predictions`: a table that `mien predict` wrote, instead of weights. `split`: by default the test split, or all
     images where the set has no splits. `compare`: other weights or another table, on the same images.
     `corruptions`: names, or "all": the same images are evaluated under each severity too. `detect`: detect faces,
-    or take each image (or the set's box) for one face; None: as the set needs. `tta`: test-time augmentation; None:
-    as the weights say. `priors`: class frequencies to assume. `skip_broken`: without broken rows of the set.
-    `exclude_duplicates`: without images that have a near-duplicate in another split. `limit`: only so many images,
-    drawn with seed 0. `workers`: images at a time.
+    or take each image (or the set's box) for one face; None: as the set needs. `align`: False feeds each image, or
+    the inside of its box, as it is, only resized, as authors evaluate on faces that a set has aligned. `tta`:
+    test-time augmentation; None: as the weights say. `priors`: class frequencies to assume. `skip_broken`: without
+    broken rows of the set. `exclude_duplicates`: without images that have a near-duplicate in another split.
+    `limit`: only so many images, drawn with seed 0. `workers`: images at a time.
 
     Raises `OptionError`, `InputError` and `WeightsError` that say what to do.
     """
@@ -77,14 +79,24 @@ def evaluate(
     chosen = select_corruptions(corruptions)
     if chosen and any(source.table for source in sources):
         raise OptionError("corruptions need weights, not tables of predictions: images are corrupted and predicted")
-    of_weights = {"detect": detect is not None, "tta": tta is not None, "priors": priors != "default"}
+    if not align and (detect or chosen):
+        raise OptionError("without alignment images are fed as they are: neither detect nor corruptions go with it")
+    of_weights = {
+        "detect": detect is not None,
+        "align": not align,
+        "tta": tta is not None,
+        "priors": priors != "default",
+    }
     if all(source.table for source in sources) and (names := [name for name, given in of_weights.items() if given]):
         raise OptionError(f"{', '.join(names)}: not with tables of predictions, which mien predict made already")
     samples = info.samples(Path(data), variant=variant, skip_broken=skip_broken)
     part = _select(
         info, samples, sources, split=split, exclude_duplicates=exclude_duplicates, limit=limit, workers=workers
     )
-    detect = info.image_kind_of(variant) == "photo" if detect is None else detect
+    photos, boxes = info.image_kind_of(variant) == "photo", part.samples.box
+    if photos and not align and (boxes is None or not np.isfinite(boxes).all()):
+        raise OptionError(f"{info.title} shows photos, in which faces must be found: alignment cannot be left out")
+    detect = align and photos if detect is None else detect
     versions = list(with_severities(chosen))
     made = _predict(
         [source for source in sources if not source.table],
@@ -92,6 +104,7 @@ def evaluate(
         partial(load, priors=priors, tta=tta, precision="float32", threads=1),
         corruptions=versions,
         detect=detect,
+        align=align,
         workers=workers,
         progress=progress,
     )
@@ -101,7 +114,7 @@ def evaluate(
     first = sources[0]
     return summarize(
         clean,
-        settings=_settings(info, part, first, detect=detect, tta=tta, priors=priors)
+        settings=_settings(info, part, first, detect=detect, align=align, tta=tta, priors=priors)
         | {"data": Path(data).absolute().name},
         other=results[1] if len(results) > 1 else None,
         compared=(first.name, sources[-1].name),
@@ -287,7 +300,7 @@ def _robustness(
 
 
 def _settings(
-    info: DatasetInfo, part: _Part, source: _Source, *, detect: bool, tta: bool | None, priors: str
+    info: DatasetInfo, part: _Part, source: _Source, *, detect: bool, align: bool, tta: bool | None, priors: str
 ) -> dict[str, str]:
     if source.table:
         return {"weights": Path(source.name).name} | part.settings | {"mien": __version__}
@@ -297,7 +310,7 @@ def _settings(
         "identity": manifest.identity,
         "network": manifest.network,
         **part.settings,
-        "faces": "detected" if detect else "as the data set gives them",
+        "faces": "detected" if detect else "as the data set gives them" + ("" if align else ", not aligned anew"),
         "test-time augmentation": "yes" if (manifest.tta if tta is None else tta) else "no",
         "priors": priors,
         "mien": __version__,

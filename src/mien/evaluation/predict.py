@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from PIL import Image
 
+from mien.datasets.audit.scan import inside_box
 from mien.datasets.samples import Samples
 from mien.errors import InputError
 from mien.evaluation.corruptions import Corruption, FaceRegion, corrupt
@@ -16,6 +18,7 @@ from mien.geometry import Box, box_array
 from mien.labels import LabelSet
 from mien.media.work import Progress, map_bounded, no_progress
 from mien.pipeline.recognizer import Recognizer
+from mien.pipeline.seen import SeenFace
 from mien.results import Face
 
 
@@ -48,6 +51,7 @@ def predict_samples(
     corruptions: Sequence[tuple[Corruption, str]] = (),
     *,
     detect: bool,
+    align: bool = True,
     workers: int = 2,
     seed: int = 0,
     progress: Progress = no_progress,
@@ -56,8 +60,9 @@ def predict_samples(
 
     `runs`: rows of the samples and the R recognizers that predict them: one run per fold, or one for all rows.
     `detect`: faces are detected, and the annotated one counts (`mien.faces.matching`); otherwise the set's box, or
-    the whole image, is the face. Images are corrupted before detection and alignment; the face region is that of
-    the first recognizer on the clean image, and all recognizers see the same pixels.
+    the whole image, is the face. `align`: False feeds its pixels as they are, only resized. Images are corrupted
+    before detection and alignment; the face region is that of the first recognizer on the clean image, and all
+    recognizers see the same pixels.
     """
     result: SamplePredictions | None = None
     done = 0
@@ -65,8 +70,9 @@ def predict_samples(
         if result is None:
             result = SamplePredictions.empty([one.labels for one in recognizers], len(samples), len(corruptions))
         predict = partial(
-            _predict_row, result, recognizers, samples=samples, corruptions=corruptions, detect=detect, seed=seed
-        )
+            _predict_row, result, recognizers, samples=samples, corruptions=corruptions, detect=detect, align=align,
+            seed=seed,
+        )  # fmt: skip
         for problem in map_bounded(predict, rows.tolist(), workers=workers):
             done += 1
             progress(done, len(samples))
@@ -84,6 +90,7 @@ def _predict_row(
     samples: Samples,
     corruptions: Sequence[tuple[Corruption, str]],
     detect: bool,
+    align: bool,
     seed: int,
 ) -> str | None:
     """Fill one row; why its image could not be read."""
@@ -92,7 +99,8 @@ def _predict_row(
     except InputError as error:
         return str(error)
     box = None if samples.box is None or not np.isfinite(samples.box[row]).all() else samples.box[row]
-    clean = [annotated(one, image, box, detect=detect) for one in recognizers]
+    face_of = partial(annotated, detect=detect) if align else unaligned
+    clean = [face_of(one, image, box) for one in recognizers]
     for probabilities, face in zip(result.clean, clean, strict=True):
         _fill(probabilities[row], face)
     first = clean[0]
@@ -104,7 +112,7 @@ def _predict_row(
         altered = worse is not image and not np.array_equal(worse, image)
         result.altered[v, row] = altered
         for probabilities, recognizer, face in zip(result.corrupted, recognizers, clean, strict=True):
-            _fill(probabilities[v, row], annotated(recognizer, worse, box, detect=detect) if altered else face)
+            _fill(probabilities[v, row], face_of(recognizer, worse, box) if altered else face)
     return None
 
 
@@ -118,6 +126,15 @@ def annotated(recognizer: Recognizer, image: np.ndarray, box: np.ndarray | None,
     faces = recognizer.predict(image)
     best = annotated_face(box, box_array(face.box for face in faces))
     return None if best is None else faces[best]
+
+
+def unaligned(recognizer: Recognizer, image: np.ndarray, box: np.ndarray | None) -> Face:
+    """The inside of the box (4,), or the whole image (H, W, 3), resized to the network's input."""
+    region = inside_box(image, box)
+    side = recognizer.network.manifest.inputs.size_px
+    crop = np.asarray(Image.fromarray(region).resize((side, side), Image.Resampling.BILINEAR))
+    face = Face(box=Box(0, 0, region.shape[1], region.shape[0]))
+    return recognizer.with_expressions([SeenFace(face, crop)])[0]
 
 
 def _fill(row: np.ndarray, face: Face | None) -> None:

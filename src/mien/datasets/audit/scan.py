@@ -35,11 +35,15 @@ def labelled_region(samples: Samples, row: int) -> np.ndarray:
 
     Raises `InputError` that names the image.
     """
-    image = samples.image(row)
-    if samples.box is None or not np.isfinite(samples.box[row]).all():
+    return inside_box(samples.image(row), None if samples.box is None else samples.box[row])
+
+
+def inside_box(image: np.ndarray, box: np.ndarray | None) -> np.ndarray:
+    """Image (H, W, 3) and box (4,) in pixels -> what lies inside; the whole image where there is no box."""
+    if box is None or not np.isfinite(box).all():
         return image
     height, width = image.shape[:2]
-    left, top, right, bottom = np.clip(np.rint(samples.box[row]), 0, [width, height] * 2).astype(int)
+    left, top, right, bottom = np.clip(np.rint(box), 0, [width, height] * 2).astype(int)
     inside = image[top:bottom, left:right]
     return inside if inside.size else image
 
