@@ -54,7 +54,7 @@ def test_options_come_from_the_query_or_from_fields(shared: Running, photo: byte
 
 def test_an_image_that_is_a_face_needs_no_detection(shared: Running, photo: bytes) -> None:
     result = shared.client().post("/v1/predict", content=photo, params={"detect": False}).json()
-    assert [face["box"] for face in result["faces"]] == [[0, 0, 256, 256]]
+    assert [(face["box"], face["detection"]) for face in result["faces"]] == [([0, 0, 256, 256], None)]
 
 
 def test_requests_at_once_are_predicted_together_and_each_gets_its_own(shared: Running) -> None:
