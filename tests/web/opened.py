@@ -15,11 +15,17 @@ def opened(context: Any) -> Any:
     return page
 
 
+# A file that is no image is done before a look from outside: the page itself tells when progress is hidden again.
+WATCH = """() => { const progress = document.querySelector("#progress");
+    window.recognised = new Promise((done) => new MutationObserver(() => { if (progress.hidden) done(); })
+        .observe(progress, { attributeFilter: ["hidden"] })); }"""
+
+
 def give(page: Any, *files: Path | dict[str, Any]) -> None:
     """Choose files, and wait until they are recognised."""
+    page.evaluate(WATCH)
     page.set_input_files("#files", list(files))
-    page.locator("#progress").wait_for(state="visible")
-    page.locator("#progress").wait_for(state="hidden")
+    page.evaluate("() => window.recognised")
 
 
 def rows(page: Any, kind: str = "json") -> Any:
