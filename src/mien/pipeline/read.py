@@ -41,9 +41,7 @@ def read_columns(path: Path) -> tuple[LabelSet, pa.Table]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; name a table that mien predict wrote") from error
     except (OSError, ValueError, TypeError, LookupError) as error:  # Arrow's errors are among them
-        raise InputError(
-            f"{path} is no complete table that mien predict wrote ({in_one_line(error, 200)})"
-        ) from error
+        raise _incomplete(path, error) from error
 
 
 def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
@@ -63,9 +61,7 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; name a table that mien predict wrote") from error
     except (OSError, ValueError, TypeError, LookupError, OutputError) as error:
-        raise InputError(
-            f"{path} is no complete table that mien predict wrote ({in_one_line(error, 200)})"
-        ) from error
+        raise _incomplete(path, error) from error
     scores = [f"p_{label}" for label in labels]
     if not all(row[one] is not None and 0 <= row[one] <= 1 for row in rows if row["face"] is not None
                for one in scores):  # fmt: skip

@@ -83,10 +83,8 @@ class Recognizer:
         """
         image = to_rgb(source)
         located = self.locate(image, detect=detect, boxes=boxes)
-        seen = [seen_face(image, face, self.network.manifest.inputs) for face in located]
-        if boxes is None and detect:
-            return seen
-        return [replace(one, face=replace(one.face, detection=None)) for one in seen]
+        inputs, detected = self.network.manifest.inputs, boxes is None and detect
+        return [seen_face(image, face, inputs, detected=detected) for face in located]
 
     @checked
     def locate(

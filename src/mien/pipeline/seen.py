@@ -21,15 +21,15 @@ class SeenFace:
     crop: np.ndarray
 
 
-def seen_face(image: np.ndarray, located: LocatedFace, inputs: Preprocess) -> SeenFace:
-    """A located face of an image (H, W, 3) uint8 RGB, aligned and measured."""
+def seen_face(image: np.ndarray, located: LocatedFace, inputs: Preprocess, *, detected: bool = True) -> SeenFace:
+    """A located face of an image (H, W, 3) uint8 RGB, aligned and measured. `detected`: False: it was given."""
     crop = inputs.crop(np.rot90(image, located.turns), located.points)
     pose = head_pose(located.landmarks)
     same = not located.turns and inputs.template == PATCH.template
     quality = face_quality(image, located.landmarks, pose, crop=crop if same else None)
     face = Face(
         box=located.detection.box,
-        detection=located.detection.score,
+        detection=located.detection.score if detected else None,
         landmarks=tuple((x, y) for x, y in located.landmarks.tolist()),
         pose=pose,
         quality=replace(quality, upright=located.margin),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -93,10 +93,8 @@ class ImageWork:
         try:
             one = self.located(request, recognizer)
             height, width = one.image.shape[:2]
-            inputs = recognizer.network.manifest.inputs
-            faces = [seen_face(one.image, face, inputs) for face in one.faces]
-            if not request.options.detect:
-                faces = [replace(seen, face=replace(seen.face, detection=None)) for seen in faces]
+            inputs, detected = recognizer.network.manifest.inputs, request.options.detect
+            faces = [seen_face(one.image, face, inputs, detected=detected) for face in one.faces]
             return _Seen((width, height), one.frames, one.small_faces, faces)
         except Exception as error:  # one strange image must not end the others
             return error
