@@ -24,11 +24,11 @@ from mien.metrics.resampling import Interval
 from mien.nn.fold import folded
 from mien.weights.fill import load_network
 from mien.weights.manifest import load_manifest
+from research.fer.report import insert
 from research.held_out import aligned, ferplus_validation
 from timing import in_turns
 
 PAGE = Path(__file__).parents[2] / "docs/models/comparison.md"
-START, END = "<!-- made by research/experiments/compare_networks.py -->\n", "<!-- end -->\n"
 NETWORKS = {
     "bare-backbone": "bare backbone",
     "apvit": "APViT",
@@ -93,8 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
         row += [", ".join(f"{accuracy:.1%}" for accuracy in correct[name].mean(axis=1))]
         lines.append("| " + " | ".join([*row, f"{parameters / 1e6:.1f} M", f"{cost[name]:.1f}"]) + " |")
     table = "\n".join(lines)
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    PAGE.write_text(f"{before}{START}\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    insert(PAGE, "research/experiments/compare_networks.py", table + "\n")
     print(table)
 
 

@@ -30,13 +30,12 @@ from mien.models import configure
 from mien.nn.fold import folded
 from mien.weights.fill import load_network
 from mien.weights.manifest import WeightsManifest
-from research.fer.report import rows_of
+from research.fer.report import insert, rows_of
 from research.fer.suite import ENTRIES, INPUTS, Faces, align, load
 from research.landmarks68.face_identity import face_identity_backbone
 from research.ship import write_tensors
 
 PAGE = Path(__file__).parents[2] / "docs/models/phanet.md"
-START, END = "<!-- made by research/experiments/pose_task.py -->\n", "<!-- end -->\n"
 RUNS = {"pose": "with the pose task", "no_pose": "without"}
 BINS = {"kdef3": (0, 20, 90), "wild7": (0, 20, 90), "muxspace-test": (0, 20, 35, 90)}
 TITLES = {"kdef3": "KDEF, three classes, unseen lab", "wild7": "wild7", "muxspace-test": "muxspace, test people"}
@@ -107,8 +106,7 @@ def report(out: Path, data: Path, suite: Path) -> None:
                 difference(shares["pose"][rows], shares["no_pose"][rows], clusters),
             ])  # fmt: skip
     text = rows_of(table) + f"\nSeeds: {', '.join(seeds)}.\n"
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    PAGE.write_text(before + START + "\n" + text + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    insert(PAGE, "research/experiments/pose_task.py", text)
     print(text)
 
 

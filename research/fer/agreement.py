@@ -2,7 +2,7 @@
 
     python -m research.fer.agreement --logits logits --suite suite
 
-Writes the table of docs/models/comparison.md. Each network as it is shipped, one pass.
+Writes the table of docs/models/comparison.md. Each network as it is shipped.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ import numpy as np
 
 from research.fer.cost import PAGE
 from research.fer.measure import Measured
-from research.fer.report import NETWORKS, SHORT, percent, rows_of
-
-START, END = "<!-- made by research/fer/agreement.py -->\n", "<!-- end -->\n"
+from research.fer.report import NETWORKS, SHORT, insert, percent, rows_of
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,17 +25,12 @@ def main(arguments: list[str] | None = None) -> None:
     networks = [Measured.of(weights, options.logits / f"{weights}.npz", options.suite) for weights in NETWORKS]
     table = [["images", "faces", "all agree", "on the label", "on another class", "at least one has the label"]]
     for name, title in SHORT.items():
-        predictions = []
-        for network in networks:
-            one, manifest = network.labelled(name, tta=False), network.manifest
-            bias = np.array(manifest.priors["default"])
-            predictions.append(one.probabilities(manifest.temperature, bias).argmax(axis=1))
-        right = np.array(predictions) == one.truth
-        agree = (np.array(predictions) == predictions[0]).all(axis=0)
+        truth = networks[0].labelled(name, tta=False).truth
+        predictions = np.stack([network.predicted(name) for network in networks])
+        right, agree = predictions == truth, (predictions == predictions[0]).all(axis=0)
         shares = (agree, agree & right[0], agree & ~right[0], right.any(axis=0))
-        table.append([title, f"{len(one):,}", *(percent(share.mean()) for share in shares)])
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    PAGE.write_text(before + START + "\n" + rows_of(table) + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+        table.append([title, f"{len(truth):,}", *(percent(share.mean()) for share in shares)])
+    insert(PAGE, "research/fer/agreement.py", rows_of(table))
     print(rows_of(table))
 
 

@@ -18,20 +18,16 @@ import numpy as np
 from mien.metrics import bootstrap
 from research.fer.cost import PAGE
 from research.fer.measure import Measured
-from research.fer.report import NETWORKS, rows_of
+from research.fer.report import NETWORKS, insert, rows_of
 from research.fer.suite import load
 
-START, END = "<!-- made by research/fer/by_yaw.py -->\n", "<!-- end -->\n"
 BINS = {"wild7": (0, 10, 20, 35, 90), "kdef3": (0, 20, 90)}
 TITLES = {"wild7": "wild7", "kdef3": "KDEF, three classes"}
 
 
 def correct(measured: Measured, name: str) -> np.ndarray:
     """(N,) whether each face is recognised, by the weights as they are shipped."""
-    manifest = measured.manifest
-    one = measured.labelled(name, tta=manifest.tta)
-    bias = np.array(manifest.priors["default"])
-    right: np.ndarray = one.probabilities(manifest.temperature, bias).argmax(axis=1) == one.truth
+    right: np.ndarray = measured.predicted(name) == measured.labelled(name, tta=False).truth
     return right
 
 
@@ -59,8 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
                 *(f"{100 * each[rows].mean():.1f}" for each in right.values()),
                 f"{100 * change.value:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})",
             ])  # fmt: skip
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    PAGE.write_text(before + START + "\n" + rows_of(table) + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    insert(PAGE, "research/fer/by_yaw.py", rows_of(table))
     print(rows_of(table))
 
 

@@ -22,11 +22,10 @@ from mien.nn.onnx_session import open_session
 from mien.weights.manifest import load_manifest
 from research.fer.calibrate import WITHIN, frequencies, operating_points
 from research.fer.measure import Measured
-from research.fer.report import NETWORKS, ROOT, rows_of
+from research.fer.report import NETWORKS, ROOT, insert, rows_of
 from research.fer.suite import SUITE, load
 
 PAGE = ROOT / "docs/models/comparison.md"
-START, END = "<!-- made by research/fer/cost.py -->\n", "<!-- end -->\n"
 BATCH, TURNS = 8, 10
 
 
@@ -105,8 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
         table.append([NETWORKS[each.weights], "2" if each.tta else "1", f"{100 * each.accuracy:.1f}",
                       f"{100 * each.balanced:.1f}", f"{100 * each.half_balanced:.1f}", f"{100 * each.ferplus:.1f}",
                       f"{1000 * each.seconds:.1f}", f"{each.seconds / least:.2f}"])  # fmt: skip
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    PAGE.write_text(before + START + "\n" + rows_of(table) + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    insert(PAGE, "research/fer/cost.py", rows_of(table))
     print(rows_of(table))
 
 

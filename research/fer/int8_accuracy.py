@@ -19,11 +19,9 @@ from mien.metrics import balanced_accuracy, bootstrap
 from mien.nn.onnx_session import open_session
 from mien.weights.manifest import INT8
 from research.fer.measure import BATCH, Measured
-from research.fer.report import ROOT, SHORT, percent, rows_of
+from research.fer.report import ROOT, SHORT, insert, percent, rows_of
 from research.fer.suite import SUITE, load
 from research.int8 import calibrating
-
-START, END = "<!-- made by research/fer/int8_accuracy.py -->\n", "<!-- end -->\n"
 
 
 def in_int8(measured: Measured) -> Measured:
@@ -80,8 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     single = Measured.of(options.weights, options.logits, options.suite)
     table = rows_of(table_of(single, in_int8(single)))
     page = ROOT / ("docs/performance.md" if options.weights == "default" else f"docs/models/{options.weights}.md")
-    before, _, rest = page.read_text(encoding="utf-8").partition(START)
-    page.write_text(before + START + "\n" + table + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    insert(page, "research/fer/int8_accuracy.py", table)
     print(table)
 
 

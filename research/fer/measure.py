@@ -61,6 +61,13 @@ class Measured:
         kept = np.bincount(faces.truth, minlength=len(FERPLUS))[faces.truth] >= FEW
         return everything.take(kept if rows is None else kept & rows)
 
+    def predicted(self, name: str) -> np.ndarray:
+        """(N,) the class of each face that `labelled` keeps, by the weights as they are shipped."""
+        manifest = self.manifest
+        one, bias = self.labelled(name, tta=manifest.tta), np.array(manifest.priors["default"])
+        classes: np.ndarray = one.probabilities(manifest.temperature, bias).argmax(axis=1)
+        return classes
+
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -46,6 +46,16 @@ def rows_of(table: Iterable[Iterable[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def insert(page: Path, script: str, table: str) -> None:
+    """Put a table between `<!-- made by SCRIPT -->` and `<!-- end -->` of a page; `KeyError` where these lack."""
+    start, end = f"<!-- made by {script} -->\n", "<!-- end -->\n"
+    before, begun, rest = page.read_text(encoding="utf-8").partition(start)
+    _, ended, after = rest.partition(end)
+    if not begun or not ended:
+        raise KeyError(f"{page} has no {start.strip()}")
+    page.write_text(before + start + "\n" + table + "\n" + end + after, encoding="utf-8")
+
+
 def percent(share: float | None, interval: list[float] | None = None) -> str:
     """One decimal."""
     if share is None:
