@@ -48,7 +48,7 @@ STAGES = ("conv_23", "conv_3", "conv_34", "conv_4", "conv_45", "conv_5")
 
 def placed(canvas: Tensor, points: Tensor, rng: Generator, how: cropping.RandomAffine) -> tuple[Tensor, Tensor]:
     """Canvases (B, 3, S, S) and points in their pixels -> crops in 0..1, points as shares of the crop's side."""
-    aligned_px = aligned_side(canvas.shape[-1])
+    aligned_px = aligned_side(canvas.shape[-1], INPUTS.template)
     crops, matrices = cropping.random_affine(canvas, CONFIG.size_px, rng, how, aligned_px=aligned_px)
     return crops, cropping.move_points(points, matrices) / CONFIG.size_px
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from mien.errors import InputError, OptionError, UnknownNameError
+from mien.errors import InputError, OptionError, UnknownNameError, WeightsError, shortened
 from mien.geometry import Box, box_onto_square, five_points, invert, similarity
 
 # Five points of ArcFace's 112-pixel template (insightface, `arcface_dst`): eye centres, nose tip,
@@ -30,6 +30,11 @@ TEMPLATES: dict[str, np.ndarray] = {
 # "box" is the upright square around all 68 points and the forehead: what sets that cut out a detector's box show.
 # Made from the points, so that it does not depend on the detector.
 BOX = "box"
+
+# "image" is the framing of a data set: its images as they are, whole or inside the set's box. Where their faces lie
+# is measured on the set (`Preprocess.points`), so that the faces of photos can be framed like them.
+IMAGE = "image"
+KINDS = (*TEMPLATES, BOX, IMAGE)  # what `Preprocess.template` can be
 FOREHEAD = 0.3  # above the brows, in heights of the points: CenterFace's boxes of our example photos, 0.16 to 0.31
 
 
@@ -37,9 +42,12 @@ ALIGNED_SHARE = 7 / 12  # of a stored canvas's side is the aligned face in its m
 GLANCE_PX = 3  # along each side, that `warp` averages at a glance for a pixel of the result
 
 
-def aligned_side(canvas_px: int) -> int:
-    """Side in pixels of the aligned face in the middle of a canvas of even side; even too."""
-    return 2 * round(canvas_px * ALIGNED_SHARE / 2)
+def aligned_side(canvas_px: int, template: str) -> int:
+    """Side in pixels of the aligned face in the middle of a canvas of even side; even too.
+
+    The canvas of an image as its set has it is the face: nothing is known of its surroundings.
+    """
+    return canvas_px if template == IMAGE else 2 * round(canvas_px * ALIGNED_SHARE / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +55,17 @@ class Preprocess:
     """How a face becomes a network's input. Part of every weights manifest."""
 
     size_px: int
-    template: str = "face"  # key of TEMPLATES, or BOX
+    template: str = "face"  # key of TEMPLATES, BOX or IMAGE
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of red, green, blue in 0..1: ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channels: str = "rgb"  # "bgr" where the weights were trained on swapped colours
+    points: tuple[tuple[float, float], ...] | None = None  # of IMAGE: as those of TEMPLATES; None: not measured
 
     def __post_init__(self) -> None:
-        if self.template not in {*TEMPLATES, BOX}:
-            raise UnknownNameError("template", self.template, {*TEMPLATES, BOX})
+        if self.template not in KINDS:
+            raise UnknownNameError("template", self.template, KINDS)
+        if self.points is not None:
+            object.__setattr__(self, "points", _five(self.points, self.template))
         if self.channels not in {"rgb", "bgr"}:
             raise OptionError(f"channels are {self.channels!r}; they can be 'rgb' or 'bgr'")
         if not isinstance(self.size_px, int) or self.size_px < 1:
@@ -65,14 +76,28 @@ class Preprocess:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a weights manifest holds them."""
-        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        values = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        points = values.pop("points")
+        return values if points is None else values | {"points": [list(point) for point in points]}
 
     def matrix(self, landmarks: np.ndarray) -> np.ndarray:
         """68 landmarks (68, 2) in image pixels -> the similarity (2, 3) onto the crop."""
         if self.template == BOX:
             (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
             return box_onto_square(Box(left, top - FOREHEAD * (bottom - top), right, bottom), self.size_px)
-        return similarity(five_points(landmarks), TEMPLATES[self.template] * self.size_px)
+        return similarity(five_points(landmarks), self._target() * self.size_px)
+
+    def _target(self) -> np.ndarray:
+        """Where the five points belong (5, 2), in sides of the crop."""
+        if self.template != IMAGE:
+            return TEMPLATES[self.template]
+        if self.points is None:
+            raise WeightsError(
+                "the weights were trained on images as their set has them, and the manifest does not say where the "
+                "five points of a face lie in these (inputs.points): a face in a photo cannot be framed like them. "
+                "Feed the images of a set as they are (mien evaluate --no-align)"
+            )
+        return np.array(self.points)
 
     def crop(self, image: np.ndarray, landmarks: ArrayLike) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and landmarks (68, 2), as of a `Face` -> aligned face (S, S, 3) uint8 RGB."""
@@ -99,6 +124,43 @@ class Preprocess:
             np.multiply(crops[..., of], scale[of], out=x[:, to])  # one channel at a time: a fifth of the time
             x[:, to] -= shift[of]
         return x
+
+
+def _five(points: ArrayLike, template: str) -> tuple[tuple[float, float], ...]:
+    """Five points as a manifest holds them; raises `OptionError` for others."""
+    if template != IMAGE:
+        raise OptionError(f"points belong to the template {IMAGE!r}; the template {template!r} has its own")
+    try:
+        values = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (5, 2) or not np.isfinite(values).all() or np.ptp(values, axis=0).max() < 1e-3:
+        raise OptionError(
+            "points are five pairs (x, y) in sides of the crop, not all the same: eye centres, nose tip and mouth "
+            f"corners, left to right in the image; not {shortened(points)}"
+        )
+    return tuple((x, y) for x, y in values.tolist())
+
+
+def image_square(image: np.ndarray, box: np.ndarray | None, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """The inside of a set's box (4,), or the whole image (H, W, 3), only resized, as authors feed aligned images.
+
+    Returns (S, S, 3) uint8, and the matrix (2, 3) from image pixels into it, which may stretch.
+    """
+    left, top, right, bottom = box_in_pixels(image, box)
+    region = Image.fromarray(image[top:bottom, left:right]).resize((size_px, size_px), Image.Resampling.BILINEAR)
+    wide, high = size_px / (right - left), size_px / (bottom - top)
+    return np.asarray(region), np.array([[wide, 0.0, -left * wide], [0.0, high, -top * high]])
+
+
+def box_in_pixels(image: np.ndarray, box: np.ndarray | None) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what a box (4,) shows of an image (H, W, 3); all of it where there is none."""
+    height, width = image.shape[:2]
+    if box is not None and np.isfinite(box).all():
+        left, top, right, bottom = np.clip(np.rint(box), 0, [width, height] * 2).astype(int).tolist()
+        if left < right and top < bottom:
+            return left, top, right, bottom
+    return 0, 0, width, height
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size_px: int, *, glance: bool = False) -> np.ndarray:

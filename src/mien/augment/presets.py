@@ -98,7 +98,7 @@ class Augmentation:
         return Augmented(images, mixed.labels(targets), matrices, mixed)
 
     def _changed(self, canvases: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
-        aligned_px = aligned_side(canvases.shape[-1])
+        aligned_px = aligned_side(canvases.shape[-1], self.inputs.template)
         x, matrices = cropping.crop(canvases, self.inputs.size_px, rng, self.crop, aligned_px=aligned_px)
         if not self._changes:
             return x, matrices

@@ -115,9 +115,17 @@ def data_prepare(
     folder: Folder,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared faces.", show_default=False)],
     variant: Variant = "",
-    size: Annotated[int, typer.Option(help="Side of a stored image; its middle 7/12 is the aligned face.")] = 192,
+    size: Annotated[
+        int,
+        typer.Option(
+            help="Side of a stored image; its middle 7/12 is the aligned face; all of it with --template image."
+        ),
+    ] = 192,
     template: Annotated[
-        str, typer.Option(help="Alignment: face or arcface, by five landmarks; box, upright with a margin.")
+        str,
+        typer.Option(
+            help="Alignment: face or arcface, by five landmarks; box, upright with a margin; image: as the set is."
+        ),
     ] = "face",
     detect: Annotated[
         bool | None,

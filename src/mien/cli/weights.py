@@ -87,6 +87,12 @@ def convert_command(
     keep_rates: Annotated[
         str | None, typer.Option(help="APViT: share of patches that each block keeps, as 1,1,1,1,1,1,0.9,0.9.")
     ] = None,
+    framing: Annotated[
+        Path | None,
+        typer.Option(
+            help="The set it was trained on, prepared with --template image: faces in photos are framed like its."
+        ),
+    ] = None,
     onnx: Annotated[
         bool,
         typer.Option("--onnx", help="Also export to OUT.onnx: faster, and prediction needs no torch. Minutes."),
@@ -95,6 +101,7 @@ def convert_command(
 ) -> None:
     """Convert an official checkpoint to safetensors and a manifest; no code in it is executed."""
     from mien.cli.progress import progress
+    from mien.prepared.image_framing import stated_framing
     from mien.weights.convert import convert
 
     try:
@@ -108,6 +115,7 @@ def convert_command(
             labels=labels,
             channels=channels,
             keep_rates=rates,
+            framing=None if framing is None else stated_framing(framing),
             onnx=onnx,
             overwrite=overwrite,
             progress=bar,
@@ -181,7 +189,8 @@ def _describe(manifest: WeightsManifest) -> None:
         megabytes = (manifest.folder / file).stat().st_size / 1e6
         typer.echo(f"  {manifest.folder / file}: {megabytes:,.{1 if megabytes > 1 else 3}f} MB")
     typer.echo(f"  {manifest.path}: its manifest")
-    typer.echo(f"  input: {inputs.size_px} px, {inputs.channels}, aligned to {inputs.template!r}")
+    aligned = "framed as its set" if inputs.template == "image" else f"aligned to {inputs.template!r}"
+    typer.echo(f"  input: {inputs.size_px} px, {inputs.channels}, {aligned}")
     if manifest.labels is not None:
         typer.echo(f"  classes: {' '.join(manifest.label_set)} ({_classes(manifest)})")
     if manifest.paper:

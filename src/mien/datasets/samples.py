@@ -82,6 +82,11 @@ class Samples:
         return self.take(rows)
 
     @property
+    def all_boxed(self) -> bool:
+        """Whether the set states the face's box in every image."""
+        return self.box is not None and bool(np.isfinite(self.box).all())
+
+    @property
     def splits(self) -> list[str]:
         """The splits that occur, in the usual order."""
         there = set(self.split.tolist()) - {""}

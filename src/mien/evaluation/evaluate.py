@@ -31,6 +31,7 @@ from mien.pipeline.loading import load
 from mien.pipeline.read import read_predictions
 from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.rows import SUFFIXES
+from mien.preprocess import IMAGE
 from mien.weights.manifest import load_manifest
 from mien.wording import counted
 
@@ -93,8 +94,8 @@ def evaluate(
     part = _select(
         info, samples, sources, split=split, exclude_duplicates=exclude_duplicates, limit=limit, workers=workers
     )
-    photos, boxes = info.image_kind_of(variant) == "photo", part.samples.box
-    if photos and not align and (boxes is None or not np.isfinite(boxes).all()):
+    photos = info.image_kind_of(variant) == "photo"
+    if photos and not align and not part.samples.all_boxed:
         raise OptionError(f"{info.title} shows photos, in which faces must be found: alignment cannot be left out")
     detect = align and photos if detect is None else detect
     versions = list(with_severities(chosen))
@@ -112,7 +113,7 @@ def evaluate(
     results = [_read_table(one.name, part.samples) if one.table else next(of_networks) for one in sources]
     clean = results[0]
     first = sources[0]
-    return summarize(
+    result = summarize(
         clean,
         settings=_settings(info, part, first, detect=detect, align=align, tta=tta, priors=priors)
         | {"data": Path(data).absolute().name},
@@ -124,6 +125,8 @@ def evaluate(
         unread=() if made is None else tuple(made.unread),
         misclassified=_misclassified(clean, part.samples),
     )
+    framed = _framed_anew(sources, part, possible=not photos or part.samples.all_boxed) if align else ()
+    return replace(result, notes=(*result.notes, *framed))
 
 
 @checked
@@ -315,6 +318,23 @@ def _settings(
         "priors": priors,
         "mien": __version__,
     }
+
+
+def _framed_anew(sources: Sequence[_Source], part: _Part, *, possible: bool) -> list[str]:
+    """Of weights that were trained on images as their set has them, and here get aligned faces.
+
+    `possible`: whether the images could be fed as they are.
+    """
+    names = [
+        one.name if part.folds is None else part.folds.weights(one.name)[0] for one in sources if not one.table
+    ]
+    remedy = "; --no-align feeds images as they are" if possible else ""
+    return [
+        f"{one.name} was trained on images as their set has them; here faces are aligned to the framing of that set"
+        + remedy
+        for one in map(load_manifest, names)
+        if one.inputs.template == IMAGE
+    ]
 
 
 def _paper_result(info: DatasetInfo, part: _Part, source: _Source, clean: Predictions) -> PaperResult | None:

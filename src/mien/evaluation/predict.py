@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-from PIL import Image
 
-from mien.datasets.audit.scan import inside_box
 from mien.datasets.samples import Samples
 from mien.errors import InputError
 from mien.evaluation.corruptions import Corruption, FaceRegion, corrupt
@@ -19,6 +17,7 @@ from mien.labels import LabelSet
 from mien.media.work import Progress, map_bounded, no_progress
 from mien.pipeline.recognizer import Recognizer
 from mien.pipeline.seen import SeenFace
+from mien.preprocess import box_in_pixels, image_square
 from mien.results import Face
 
 
@@ -130,10 +129,8 @@ def annotated(recognizer: Recognizer, image: np.ndarray, box: np.ndarray | None,
 
 def unaligned(recognizer: Recognizer, image: np.ndarray, box: np.ndarray | None) -> Face:
     """The inside of the box (4,), or the whole image (H, W, 3), resized to the network's input."""
-    region = inside_box(image, box)
-    side = recognizer.network.manifest.inputs.size_px
-    crop = np.asarray(Image.fromarray(region).resize((side, side), Image.Resampling.BILINEAR))
-    face = Face(box=Box(0, 0, region.shape[1], region.shape[0]))
+    crop, _ = image_square(image, box, recognizer.network.manifest.inputs.size_px)
+    face = Face(box=Box(*map(float, box_in_pixels(image, box))))
     return recognizer.with_expressions([SeenFace(face, crop)])[0]
 
 

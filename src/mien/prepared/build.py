@@ -33,6 +33,7 @@ from mien.media.resume import differences
 from mien.media.work import Progress, no_progress, worker_count
 from mien.pipeline.detectors import DEFAULT_DETECTOR
 from mien.prepared.face_canvas import CanvasSettings
+from mien.prepared.image_framing import check_images, image_notes
 from mien.prepared.parts import make_parts
 from mien.prepared.store import HEADER, StoreHeader
 from mien.prepared.table import shard_note, table_of, write_shard_table
@@ -87,9 +88,10 @@ def prepare(
 
     `detect`: whether faces must be found in the images; None: as the set is. `canvas_px`: side of a stored image,
     whose middle 7/12 is the aligned face. `template`: "face" or "arcface", aligned by five points; "box", upright
-    with a margin. `workers`: processes, 0 for one per core. `skip_broken`: leave broken rows of the set out and
-    list them in `OUT/problems.csv`; otherwise they raise `DataError`. Raises `DataError` where the folder holds no
-    image of the set, `OutputError` where `out` holds something else or cannot be written.
+    with a margin; "image", as the set has it: the whole stored image is the set's image, or the inside of its box,
+    only resized to `canvas_px`. `workers`: processes, 0 for one per core. `skip_broken`: leave broken rows of the
+    set out and list them in `OUT/problems.csv`; otherwise they raise `DataError`. Raises `DataError` where the
+    folder holds no image of the set, `OutputError` where `out` holds something else or cannot be written.
     """
     info = dataset_info(dataset)
     detect = info.image_kind_of(variant) == "photo" if detect is None else detect
@@ -99,6 +101,7 @@ def prepare(
         reading.checked()
     if not len(reading.samples):
         raise DataError(f"{folder} holds no image of {info.name}; its layout:\n{info.layout}")
+    check_images(info, reading.samples, settings)
     report = prepare_samples(
         info,
         reading.samples,
@@ -110,7 +113,7 @@ def prepare(
         overwrite=overwrite,
         progress=progress,
     )
-    return replace(report, notes=reading.notes)
+    return replace(report, notes=(*reading.notes, *image_notes(reading.samples, settings)))
 
 
 def prepare_samples(

@@ -15,7 +15,7 @@ from mien.geometry import Box, box_array, transform
 from mien.media.pixels import is_grey
 from mien.pipeline.detectors import DEFAULT_DETECTOR, DETECTION_THRESHOLD, DETECTORS, detector_called
 from mien.pipeline.loading import default_landmarker
-from mien.preprocess import BOX, TEMPLATES, Preprocess, aligned_side, warp
+from mien.preprocess import IMAGE, KINDS, Preprocess, aligned_side, image_square, warp
 from mien.weights.manifest import load_manifest
 
 LEAST_SIDE = 0.3  # of a crop's shorter side: a smaller detection is not the face that the crop shows
@@ -31,20 +31,20 @@ class CanvasSettings:
     detect: bool
     detector: str = DEFAULT_DETECTOR  # key of `mien.pipeline.detectors.DETECTORS`
     canvas_px: int = 192
-    template: str = "face"  # key of `mien.preprocess.TEMPLATES`, or BOX: upright, as turned faces want it
+    template: str = "face"  # one of `mien.preprocess.KINDS`; BOX: upright, as turned faces want it
 
     def __post_init__(self) -> None:
         if self.canvas_px % 2 or not 48 <= self.canvas_px <= 1024:
             raise OptionError(f"canvas_px (--size) is {self.canvas_px}; it must be an even number from 48 to 1024")
-        if self.template not in {*TEMPLATES, BOX}:
-            raise UnknownNameError("template", self.template, {*TEMPLATES, BOX})
+        if self.template not in KINDS:
+            raise UnknownNameError("template", self.template, KINDS)
         if self.detector not in DETECTORS:
             raise UnknownNameError("detector", self.detector, DETECTORS)
 
     @property
     def aligned_px(self) -> int:
         """Side of the aligned face in the middle of the canvas."""
-        return aligned_side(self.canvas_px)
+        return aligned_side(self.canvas_px, self.template)
 
     def describe(self) -> dict[str, Any]:
         """As plain values, with the networks that find faces and points."""
@@ -92,9 +92,7 @@ class CanvasMaker:
         if points is None:
             box = face.box if face else stated or Box(0, 0, width, height)
             points = self.landmarker.locate(image, [box])[0]
-        matrix = self._aligned.matrix(points)
-        matrix[:, 2] += (self.settings.canvas_px - self.settings.aligned_px) / 2
-        canvas = warp(image, matrix, self.settings.canvas_px)
+        canvas, matrix = self._framed(image, stated, points)
         landmarks = transform(matrix, points)
         return FaceCanvas(
             canvas=canvas[..., :1] if is_grey(image) else canvas,
@@ -103,6 +101,15 @@ class CanvasMaker:
             pose=_pose(landmarks),
             rejected=rejected,
         )
+
+    def _framed(self, image: np.ndarray, stated: Box | None, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The canvas (S, S, 3) uint8, and the matrix (2, 3) from image pixels onto it."""
+        side = self.settings.canvas_px
+        if self.settings.template == IMAGE:
+            return image_square(image, None if stated is None else box_array([stated])[0], side)
+        matrix = self._aligned.matrix(points)
+        matrix[:, 2] += (side - self.settings.aligned_px) / 2
+        return warp(image, matrix, side), matrix
 
     def _face(self, image: np.ndarray, stated: Box | None) -> tuple[Detection | None, str]:
         """The face that the image is about; where there is none among those found, why."""

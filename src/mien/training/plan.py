@@ -14,11 +14,14 @@ from mien.augment.presets import Augmentation, preset
 from mien.datasets.splits.protocols import Fold, protocol
 from mien.errors import DataError, OptionError, UnknownNameError
 from mien.evaluation.folds import FoldInfo
+from mien.faces.framing import Framing
 from mien.models import configure
 from mien.prepared import poses as pose_classes
 from mien.prepared.concat import ConcatStore
+from mien.prepared.image_framing import framing_of
 from mien.prepared.poses import PoseLabels, pose_labels
 from mien.prepared.store import PreparedStore
+from mien.preprocess import IMAGE
 from mien.training.initialize import pretrained_manifest
 from mien.training.recipe import Recipe
 from mien.training.sources import Source, joined_fold, joined_labels, open_stores
@@ -41,9 +44,22 @@ class Plan:
     sources: tuple[Source, ...]  # the prepared sets, with the rows that each has in `fold`
     config: Any  # of the network
     augmentation: Augmentation
+    framing: Framing | None  # of the training images, where they are as their set has them; None: aligned, no face
     poses: PoseLabels | None
     weights_folder: Path  # of pretrained weights that the package does not ship
     fold_info: FoldInfo | None  # of protocols with folds: the test set that nothing else may touch
+
+    @property
+    def framing_note(self) -> str:
+        """How faces in photos are framed, where the training images are as their set has them; otherwise empty."""
+        if self.augmentation.inputs.template != IMAGE:
+            return ""
+        if self.framing is not None:
+            return f"trained on images as their set has them; {self.framing.describe()}"
+        return (
+            f"trained on images of {self.store.title} as the set has them; no face was detected in any, so where "
+            "faces lie in them is not known: photos cannot be predicted, mien evaluate --no-align can"
+        )
 
     def rows_by_set(self, rows: np.ndarray) -> Sequence[tuple[PreparedStore, np.ndarray]]:
         """Rows of `store` as those of each prepared set."""
@@ -83,7 +99,9 @@ def make_plan(
     joined = ConcatStore(first, stores[1:], labels=joined_labels(stores[: len(folders)]))
     chosen, sources = joined_fold(joined, [of_set[fold] for of_set in folds], len(folders))
     store = first if len(stores) == 1 else joined
-    augmentation = _augmentation(recipe, template=first.header.settings["template"])
+    template = first.header.settings["template"]
+    rows = np.concatenate([source.train for source in sources])
+    framing = framing_of(store.take(rows)) if template == IMAGE else None
     poses = _poses(recipe, store)
     return Plan(
         recipe=recipe,
@@ -91,7 +109,8 @@ def make_plan(
         fold=chosen,
         sources=sources,
         config=_config(recipe, classes=len(store.labels), poses=poses),
-        augmentation=augmentation,
+        augmentation=_augmentation(recipe, template=template, framing=framing),
+        framing=framing,
         poses=poses,
         weights_folder=weights_folder,
         fold_info=_fold_info(recipe.protocol, settings, first, folds[0], fold),
@@ -113,9 +132,14 @@ def _check_set(recipe: Recipe, store: PreparedStore) -> None:
         )
 
 
-def _augmentation(recipe: Recipe, *, template: str) -> Augmentation:
+def _augmentation(recipe: Recipe, *, template: str, framing: Framing | None) -> Augmentation:
     augmentation = preset(recipe.augmentation)
-    inputs = replace(augmentation.inputs, template=template, size_px=recipe.size_px or augmentation.inputs.size_px)
+    inputs = replace(
+        augmentation.inputs,
+        template=template,
+        points=None if framing is None else framing.points,
+        size_px=recipe.size_px or augmentation.inputs.size_px,
+    )
     mix = Mixup(alpha=recipe.mixup, p=recipe.mixup_share) if recipe.mixup else augmentation.mix
     if mix and mix.p == 1 and recipe.poses:
         raise OptionError(

@@ -262,7 +262,7 @@ def _manifest(plan: Plan, network: nn.Module, folder: Path, measured: dict[str, 
         priors={"default": (0.0,) * len(plan.store.labels)},
         trained_on=trained_on(plan),
         measured=measured,
-        notes=tuple(seen_before(plan)),
+        notes=(*seen_before(plan), *filter(None, [plan.framing_note])),
         golden=Golden.of(torch_output(network.cpu().eval(), inputs)),
         folder=folder,
     )
@@ -298,5 +298,8 @@ def _announce(plan: Plan, data: TrainingData) -> None:
     for store, rows in plan.rows_by_set(fold.valid) if stated else ():
         if len(rows) and (store.samples.split[rows] == "valid").all():
             log.info("  %s has a validation part, so validation_fraction does nothing there", store.folder)
+    if plan.framing_note:
+        alike = plan.framing is not None and plan.framing.is_one
+        log.log(logging.INFO if alike else logging.WARNING, "  %s", plan.framing_note)
     for leak in (*fold.leaks, *seen_before(plan)):
         log.warning("leak: %s", leak)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mien.errors import OptionError
+from mien.faces.framing import ONE_FRAMING, moved_corners
 from mien.labels import LabelSet
 from mien.media.atomic import atomic_open
 from mien.preprocess import Preprocess
@@ -52,11 +53,7 @@ class Teachers:
                     f"the teacher {manifest.name!r} has the classes {manifest.labels or '(none)'}, the student has "
                     f"{', '.join(labels)}: they must have the same classes"
                 )
-            if replace(manifest.inputs, size_px=inputs.size_px) != inputs:
-                raise OptionError(
-                    f"the teacher {manifest.name!r} is for {manifest.inputs}, the student for {inputs}: "
-                    "nothing but size_px may differ"
-                )
+            _check_inputs(manifest, inputs)
         self._networks = [
             network_of(manifest).requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
             for manifest in manifests
@@ -114,6 +111,32 @@ def cached_logits(
             if not old.name.startswith(key):
                 old.unlink()
     return torch.cat(parts)
+
+
+def _check_inputs(manifest: WeightsManifest, inputs: Preprocess) -> None:
+    """Raises `OptionError` where a teacher's images differ from the student's in more than their size.
+
+    Images as their sets have them are the same to both. Where faces lie in them was measured on the images of each
+    run, which differ from fold to fold: by less than the faces of one set among each other.
+    """
+    teacher, own = manifest.inputs, replace(inputs, points=None)
+    if manifest.inputs.template != inputs.template:
+        raise OptionError(
+            f"the teacher {manifest.name!r} sees faces of the template {teacher.template!r}, the prepared images "
+            f"are of {inputs.template!r}: prepare them with --template {teacher.template}, or take another teacher"
+        )
+    if replace(teacher, size_px=inputs.size_px, points=None) != own:
+        raise OptionError(
+            f"the teacher {manifest.name!r} is for {manifest.inputs}, the student for {inputs}: "
+            "nothing but size_px may differ"
+        )
+    if teacher.points is not None and inputs.points is not None:
+        moved = moved_corners(teacher.points, inputs.points)
+        if moved > ONE_FRAMING:
+            raise OptionError(
+                f"the teacher {manifest.name!r} was trained on images that frame faces otherwise: to be framed "
+                f"like the prepared images, corners would move by {moved:.0%} of the side; take another teacher"
+            )
 
 
 def _of_size(images: Tensor, size: int) -> Tensor:

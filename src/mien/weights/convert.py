@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mien.arguments import checked
 from mien.errors import MissingPackageError, OptionError, OutputError
+from mien.faces.framing import Framing
 from mien.labels import label_set
 from mien.media.atomic import atomic_write
 from mien.media.file_state import sha256
@@ -33,6 +34,7 @@ def convert(
     labels: str | None = None,
     channels: str | None = None,
     keep_rates: Sequence[float] | None = None,
+    framing: Framing | None = None,
     onnx: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -41,7 +43,9 @@ def convert(
 
     `labels`: the label set of the data it was trained on, or its classes with commas between, where the file cannot
     tell. `channels`: "rgb" or "bgr", where it is not the order of the authors' code. `keep_rates`: of APViT's
-    blocks, where they differ from the authors'. `onnx`: export to ONNX too, with the `progress` of `export`.
+    blocks, where they differ from the authors'. `framing`: how the images it was trained on frame their faces,
+    measured on your copy of the set (`mien.prepared.image_framing.stated_framing`); photos are then framed so.
+    `onnx`: export to ONNX too, with the `progress` of `export`.
 
     Nothing is written unless everything fits: raises `OptionError` for what has to be said or does not fit,
     `WeightsError` for the file, `OutputError` where it cannot be written.
@@ -50,7 +54,7 @@ def convert(
         from safetensors.torch import save
 
         from mien.weights.official import convert_file
-        from mien.weights.official.facts import facts
+        from mien.weights.official.facts import facts, framed
     except ModuleNotFoundError as error:
         raise MissingPackageError("Converting a checkpoint", error.name or "torch", "train") from error
     file, to = Path(file), Path(to)
@@ -63,6 +67,8 @@ def convert(
     if keep_rates is not None:
         converted = _with_keep_rates(converted, tuple(keep_rates))
     known = facts(converted, labels=labels, channels=channels, source=str(file))
+    if framing is not None:
+        known = framed(known, framing)
     check_finite(converted.state, source=str(file))
     manifest = _manifest(converted, known, file, to)
     if manifest.network != "vit_small":

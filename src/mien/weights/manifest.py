@@ -246,6 +246,7 @@ def write_manifest(manifest: WeightsManifest) -> WeightsManifest:
     files = {name: sha256(manifest.folder / name) for name in manifest.files}
     values = asdict(replace(manifest, files=files))
     del values["folder"], values["filename"]
+    values["inputs"] = manifest.inputs.to_dict()
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     try:
         atomic_write(manifest.path, text.encode())

@@ -11,6 +11,7 @@ from PIL import Image
 from mien.datasets.samples import Problem, Samples
 from mien.errors import ImageError, InputError
 from mien.media.work import Progress, map_processes, no_progress, worker_count
+from mien.preprocess import box_in_pixels
 
 GREY_PX = 32  # side of the small copies
 _CHUNK = 128  # rows that a process takes at a time
@@ -35,17 +36,9 @@ def labelled_region(samples: Samples, row: int) -> np.ndarray:
 
     Raises `InputError` that names the image.
     """
-    return inside_box(samples.image(row), None if samples.box is None else samples.box[row])
-
-
-def inside_box(image: np.ndarray, box: np.ndarray | None) -> np.ndarray:
-    """Image (H, W, 3) and box (4,) in pixels -> what lies inside; the whole image where there is no box."""
-    if box is None or not np.isfinite(box).all():
-        return image
-    height, width = image.shape[:2]
-    left, top, right, bottom = np.clip(np.rint(box), 0, [width, height] * 2).astype(int)
-    inside = image[top:bottom, left:right]
-    return inside if inside.size else image
+    image = samples.image(row)
+    left, top, right, bottom = box_in_pixels(image, None if samples.box is None else samples.box[row])
+    return image[top:bottom, left:right]
 
 
 def scan(samples: Samples, *, workers: int = 1, progress: Progress = no_progress) -> Scan:

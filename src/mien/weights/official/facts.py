@@ -7,14 +7,15 @@ Sources: zczcwh/POSTER ba2e3e9 (dataset_raf.py, dataset_affectnet.py, test.py), 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from mien.errors import OptionError
+from mien.faces.framing import Framing
 from mien.labels import LABEL_SETS, expression_called, label_set
 from mien.models.paper_results import find_paper_result
-from mien.preprocess import BOX, Preprocess
+from mien.preprocess import BOX, IMAGE, Preprocess
 from mien.weights.official import Converted
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, of the first, second and third channel
@@ -66,6 +67,18 @@ def facts(converted: Converted, *, labels: str | None, channels: str | None, sou
         return OFFICIAL[converted.network](converted.config, given, channels)
     except OptionError as error:
         raise OptionError(f"{source} is {error}") from error
+
+
+def framed(known: Facts, framing: Framing) -> Facts:
+    """With the framing that was measured on a set, instead of the one that stands for its. Raises `OptionError`."""
+    if known.labels is None:
+        raise OptionError(f"{known.title}: it reads no expressions; leave --framing out")
+    notes = [note for note in known.notes if note not in (_FACE_NOTE, _BOX_NOTE)]
+    return replace(
+        known,
+        inputs=replace(known.inputs, template=IMAGE, points=framing.points),
+        notes=(*notes, framing.describe()),
+    )
 
 
 def _named(labels: str) -> Labels:
