@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import mien
-from mien.errors import InputError, OptionError
-from mien.geometry import five_points, transform
-from mien.preprocess import TEMPLATES, Preprocess, warp
+from mien.errors import InputError, OptionError, WeightsError
+from mien.geometry import five_points, similarity, transform
+from mien.preprocess import TEMPLATES, Preprocess, aligned_side, image_square, warp
 
 
 def test_the_identity_copies_the_image() -> None:
@@ -141,3 +142,60 @@ def test_outside_the_image_its_edge_goes_on(middle: tuple[float, float]) -> None
     inside[:, 2] -= matrix[:, :2] @ [wide, wide]
     difference = warp(image, matrix, 32).astype(int) - warp(padded, inside, 32)
     assert np.abs(difference).max() <= 1
+
+
+POINTS = tuple((x, y) for x, y in (TEMPLATES["arcface"] * 0.7 + 0.1).tolist())
+
+
+def test_faces_are_framed_as_a_set_frames_its_own(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    face = recognizer.predict(astronaut)[0]
+    five = five_points(np.array(face.landmarks))
+    inputs = Preprocess(size_px=80, template="image", points=POINTS)
+    matrix = inputs.matrix(np.array(face.landmarks))
+    np.testing.assert_allclose(matrix, similarity(five, np.array(POINTS) * 80))
+    assert np.abs(transform(matrix, five) - np.array(POINTS) * 80).max() < 3
+    assert inputs.crop(astronaut, np.array(face.landmarks)).shape == (80, 80, 3)
+
+
+def test_a_set_whose_points_are_not_known_says_how_its_images_can_be_fed() -> None:
+    with pytest.raises(WeightsError, match=r"inputs\.points.*mien evaluate --no-align"):
+        Preprocess(size_px=80, template="image").matrix(np.zeros((68, 2)))
+
+
+@pytest.mark.parametrize(
+    "points", [5, "points", [[0.1, 0.2]] * 4, [[0.5, 0.5]] * 5, [[0.1, np.nan]] * 5, [[0.1, 0.2, 0.3]] * 5]
+)
+def test_points_that_cannot_be_are_refused(points: object) -> None:
+    with pytest.raises(OptionError, match="points are five pairs"):
+        Preprocess(size_px=80, template="image", points=points)
+
+
+def test_points_belong_to_images_as_they_are_alone() -> None:
+    with pytest.raises(OptionError, match="the template 'face' has its own"):
+        Preprocess(size_px=80, points=POINTS)
+
+
+def test_points_are_the_same_as_lists_and_arrays_and_left_out_where_there_are_none() -> None:
+    one = Preprocess(size_px=80, template="image", points=POINTS)
+    assert Preprocess(size_px=80, template="image", points=np.array(POINTS)) == one
+    assert hash(one) == hash(Preprocess(**one.to_dict() | {"mean": one.mean, "std": one.std}))
+    assert list(Preprocess(size_px=80).to_dict()) == ["size_px", "template", "mean", "std", "channels"]
+
+
+@pytest.mark.parametrize(
+    "box", [None, np.full(4, np.nan), np.array([10.4, 5.0, 50.2, 44.6]), np.array([-9.0, 2, 70, 90])]
+)
+def test_an_image_as_its_set_has_it_is_only_resized(box: np.ndarray | None) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (48, 60, 3), dtype=np.uint8)
+    square, matrix = image_square(image, box, 64)
+    whole = box is None or np.isnan(box).any()
+    left, top, right, bottom = (0, 0, 60, 48) if whole else (10, 5, 50, 45) if box[0] > 0 else (0, 2, 60, 48)
+    part = Image.fromarray(image).crop((left, top, right, bottom))
+    np.testing.assert_array_equal(square, np.asarray(part.resize((64, 64), Image.Resampling.BILINEAR)))
+    corners = transform(matrix, np.array([[left, top], [right, bottom]], dtype=float))
+    np.testing.assert_allclose(corners, [[0, 0], [64, 64]])
+
+
+def test_of_an_image_as_its_set_has_it_all_is_the_face() -> None:
+    assert aligned_side(100, "image") == 100
+    assert aligned_side(192, "face") == 112

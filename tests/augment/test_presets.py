@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
@@ -12,7 +13,7 @@ from mien.augment.colours import ColorJitter
 from mien.augment.cropping import CenterCrop, RandomAffine, RandomResizedCrop
 from mien.augment.mixing import Mixup, mix
 from mien.augment.occlusion import RandomErasing
-from mien.augment.presets import PRESETS, Augmentation, plain
+from mien.augment.presets import PRESETS, Augmentation, plain, preset
 from mien.preprocess import Preprocess
 
 
@@ -190,3 +191,48 @@ def test_presets_run_where_the_batch_lives(name: str) -> None:
     batch = PRESETS[name](canvases().cuda(), TARGETS.cuda(), rng())
     assert batch.images.is_cuda
     assert batch.targets.is_cuda
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_takes_images_as_their_set_has_them(name: str) -> None:
+    augmentation = preset(name, template="image")
+    assert augmentation.inputs.template == "image"
+    batch = augmentation(canvases(side=100), TARGETS, rng(1))
+    assert batch.images.shape[2:] == (augmentation.inputs.size_px,) * 2
+    assert batch.images.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["poster", "poster-raf-db", "poster_v2", "apvit"])
+def test_without_augmentation_a_batch_is_what_the_authors_feed(name: str) -> None:
+    inputs, x = preset(name, template="image").inputs, canvases(side=100)
+    x = torch.randint(0, 256, x.shape, generator=rng(3), dtype=torch.uint8)
+    batch = plain(inputs)(x, TARGETS, rng()).images
+    side = (inputs.size_px, inputs.size_px)
+    for image, fed in zip(x.permute(0, 2, 3, 1).numpy(), batch, strict=True):
+        resized = np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BILINEAR), dtype=np.float32) / 255
+        order = (2, 1, 0) if inputs.channels == "bgr" else (0, 1, 2)
+        theirs = (resized - np.array(inputs.mean)) / np.array(inputs.std)
+        step = 1 / 255 / np.array(inputs.std)
+        apart = np.abs(fed.permute(1, 2, 0).numpy() - theirs[..., order])
+        assert (apart <= step[list(order)] + 1e-4).all()  # a rounding step
+
+
+def test_posters_noise_is_drawn_at_the_size_of_the_sets_images() -> None:
+    grey = torch.full((400, 1, 100, 100), 128, dtype=torch.uint8)
+    noisy = replace(preset("poster", template="image"), erase=None)
+    images = noisy(grey, torch.eye(8)[torch.zeros(400, dtype=torch.long)], rng()).images
+    changed = images.sub(images.mean(dim=(2, 3), keepdim=True)).abs().flatten(1).max(dim=1).values > 1e-4
+    assert 0.15 < changed.float().mean() < 0.35
+    small = torch.nn.functional.interpolate(torch.randn(50, 3, 100, 100, generator=rng()), size=(224, 224),
+                                            mode="bilinear", antialias=True)  # fmt: skip
+    strength = images[changed][:, 0].std() * 0.229 * 255
+    assert float(strength) == pytest.approx(30**0.5 * float(small.std()), rel=0.03)
+
+
+def test_beyond_an_image_as_its_set_has_it_apvit_sees_black_and_others_its_edge() -> None:
+    white = torch.full((50, 1, 100, 100), 255, dtype=torch.uint8)
+    turned = RandomResizedCrop(area=(1.0, 1.0), rotate_deg=20, flip=0.0)
+    black, _ = cropping.crop(white, 112, rng(), turned, aligned_px=100)
+    edge, _ = cropping.crop(white, 112, rng(), replace(turned, black_border=False), aligned_px=100)
+    assert black.min() == 0
+    torch.testing.assert_close(edge, torch.ones_like(edge))

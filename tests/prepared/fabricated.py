@@ -12,6 +12,7 @@ from mien.labels import RAF_DB
 from mien.media.file_state import sha256
 from mien.prepared.store import Shard, StoreHeader
 from mien.prepared.table import table_of, write_shard_table
+from mien.preprocess import aligned_side
 from tests.datasets.distributions import image
 
 SIDE = 48
@@ -46,6 +47,7 @@ def store(
     variant: str = "aligned",
     shard_rows: int = 8,
     grey: int = 0,
+    template: str = "face",
 ) -> np.ndarray:
     """A finished store of random canvases, the first `grey` shards grey. Returns the canvases (N, S, S, 3)."""
     out.mkdir(parents=True, exist_ok=True)
@@ -75,8 +77,8 @@ def store(
         whole.append(np.broadcast_to(canvas, (len(rows), SIDE, SIDE, 3)))
     StoreHeader(
         set=name, title=name, variant=variant, labels=samples.labels, counts=samples.counts(),
-        settings={"canvas_px": SIDE, "aligned_px": 28, "template": "face"}, samples=samples.fingerprint(),
-        version="0", citation="",
+        settings={"canvas_px": SIDE, "aligned_px": aligned_side(SIDE, template), "template": template},
+        samples=samples.fingerprint(), version="0", citation="",
         licence="", undetected=0, unreadable=0, broken=0, shards=tuple(shards),
     ).write(out)  # fmt: skip
     return np.concatenate(whole)

@@ -16,7 +16,7 @@ ALL = ("train", "valid", "test")
 PARTS = {"ferplus": ALL, "rendered": ALL}  # as the sets have them; others have no parts, or train and test
 
 
-def prepared(folder: Path, name: str, variant: str = "") -> Path:
+def prepared(folder: Path, name: str, variant: str = "", *, template: str = "face") -> Path:
     """A finished store of one image per class and part, or per class and person where it has no parts."""
     info = dataset_info(name)
     labels = info.labels(variant)
@@ -36,7 +36,7 @@ def prepared(folder: Path, name: str, variant: str = "") -> Path:
                 **({"yaw_deg": (-45.0, 0.0, 45.0)[k % 3]} if info.poses else {}),
             )
     out = folder / "prepared"
-    store(out, rows.done().samples, name=name, variant=info.variant(variant))
+    store(out, rows.done().samples, name=name, variant=info.variant(variant), template=template)
     return out
 
 

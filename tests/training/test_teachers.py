@@ -19,7 +19,7 @@ from mien.training.recipe import Recipe
 from mien.training.session import run_plan
 from mien.training.teachers import Teachers
 from mien.weights.fill import load_network
-from mien.weights.manifest import load_manifest
+from mien.weights.manifest import WeightsManifest, load_manifest
 from tests.research.fabricated import prepared
 
 STUDENT = Recipe(
@@ -74,3 +74,29 @@ def test_phanet_learns_from_teachers_too(tmp_path: Path) -> None:
         fabric=Fabric(accelerator="cpu", devices=1),
     )
     assert load_manifest(str(tmp_path / "run/weights")).network == "phanet"
+
+
+POINTS = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+
+
+def of_images(manifest: WeightsManifest, points: tuple[tuple[float, float], ...] | None) -> WeightsManifest:
+    return replace(manifest, inputs=replace(manifest.inputs, template="image", points=points))
+
+
+def test_a_teacher_of_another_template_says_how_to_prepare_the_set() -> None:
+    manifest = load_manifest("default")
+    inputs = of_images(manifest, POINTS).inputs
+    with pytest.raises(
+        OptionError, match="'default' sees faces of the template 'face'.*of 'image'.*--template face"
+    ):
+        Teachers([manifest], inputs=inputs, labels=FERPLUS)
+
+
+def test_a_teacher_of_images_framed_alike_is_taken_and_of_others_refused() -> None:
+    manifest = load_manifest("default")
+    inputs = of_images(manifest, POINTS).inputs
+    for points in (POINTS, tuple((x + 0.01, y) for x, y in POINTS), None):
+        Teachers([of_images(manifest, points)], inputs=inputs, labels=FERPLUS)
+    small = tuple((0.25 + x / 2, 0.25 + y / 2) for x, y in POINTS)
+    with pytest.raises(OptionError, match=r"frame faces otherwise: .* 71% of the side"):
+        Teachers([of_images(manifest, small)], inputs=inputs, labels=FERPLUS)

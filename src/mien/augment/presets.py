@@ -231,11 +231,17 @@ PRESETS: dict[str, Augmentation] = {
 }
 
 
-def preset(name: str) -> Augmentation:
+def preset(name: str, *, template: str = "") -> Augmentation:
     """An augmentation: one of PRESETS, or your own by its import path, `mypkg.aug:STRONG`.
 
+    `template`: that of the prepared set, which says where on its canvases the face is; "": as the preset has it.
     Raises `UnknownNameError` with the nearest known name.
     """
+    chosen = _called(name)
+    return replace(chosen, inputs=replace(chosen.inputs, template=template, points=None)) if template else chosen
+
+
+def _called(name: str) -> Augmentation:
     if name in PRESETS:
         return PRESETS[name]
     preset = plugins.resolve("augmentation", name, dict.fromkeys(PRESETS, ""))
