@@ -199,3 +199,24 @@ def test_an_image_as_its_set_has_it_is_only_resized(box: np.ndarray | None) -> N
 def test_of_an_image_as_its_set_has_it_all_is_the_face() -> None:
     assert aligned_side(100, "image") == 100
     assert aligned_side(192, "face") == 112
+
+
+def test_a_set_that_stretches_its_images_stretches_the_faces_of_photos_alike() -> None:
+    inputs = Preprocess(size_px=100, template="image", points=POINTS, aspect=0.8)
+    matrix = inputs.matrix(np.random.default_rng(0).uniform(0, 50, (68, 2)))
+    upright = matrix * [[0.8], [1.0]]  # a similarity, before it is stretched in width
+    np.testing.assert_allclose([upright[0, 0], upright[0, 1]], [upright[1, 1], -upright[1, 0]])
+    five = np.array(POINTS) * [80, 100]
+    face = five[[0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 3, 4]]
+    landmarks = np.zeros((68, 2))
+    landmarks[[*range(36, 48), 30, 48, 54]] = face
+    np.testing.assert_allclose(transform(inputs.matrix(landmarks), five), np.array(POINTS) * 100, atol=1e-9)
+    assert inputs.to_dict()["aspect"] == 0.8
+
+
+@pytest.mark.parametrize(
+    "given", [{"aspect": 0.0, "template": "image"}, {"aspect": np.nan, "template": "image"}, {"aspect": 0.8}]
+)
+def test_an_aspect_that_cannot_be_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(OptionError, match="aspect is"):
+        Preprocess(size_px=8, **given)

@@ -60,12 +60,17 @@ class Preprocess:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channels: str = "rgb"  # "bgr" where the weights were trained on swapped colours
     points: tuple[tuple[float, float], ...] | None = None  # of IMAGE: as those of TEMPLATES; None: not measured
+    aspect: float = 1.0  # of IMAGE: width / height of the set's images, which are stretched to squares
 
     def __post_init__(self) -> None:
         if self.template not in KINDS:
             raise UnknownNameError("template", self.template, KINDS)
         if self.points is not None:
             object.__setattr__(self, "points", _five(self.points, self.template))
+        if not 0.1 <= self.aspect <= 10 or (self.aspect != 1 and self.template != IMAGE):
+            raise OptionError(
+                f"aspect is {self.aspect!r}; it lies in 0.1 to 10, and is 1 but for template {IMAGE!r}"
+            )
         if self.channels not in {"rgb", "bgr"}:
             raise OptionError(f"channels are {self.channels!r}; they can be 'rgb' or 'bgr'")
         if not isinstance(self.size_px, int) or self.size_px < 1:
@@ -77,15 +82,21 @@ class Preprocess:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a weights manifest holds them."""
         values = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
-        points = values.pop("points")
-        return values if points is None else values | {"points": [list(point) for point in points]}
+        points, aspect = values.pop("points"), values.pop("aspect")
+        values |= {} if points is None else {"points": [list(point) for point in points]}
+        return values if aspect == 1 else values | {"aspect": aspect}
 
     def matrix(self, landmarks: np.ndarray) -> np.ndarray:
-        """68 landmarks (68, 2) in image pixels -> the similarity (2, 3) onto the crop."""
+        """68 landmarks (68, 2) in image pixels -> the matrix (2, 3) onto the crop.
+
+        It is a similarity, but for sets whose images are stretched to squares: these stretch faces alike.
+        """
         if self.template == BOX:
             (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
             return box_onto_square(Box(left, top - FOREHEAD * (bottom - top), right, bottom), self.size_px)
-        return similarity(five_points(landmarks), self._target() * self.size_px)
+        shape = np.array([self.aspect, 1.0]) * self.size_px
+        matrix = similarity(five_points(landmarks), self._target() * shape)
+        return matrix if self.aspect == 1 else matrix / [[self.aspect], [1.0]]
 
     def _target(self) -> np.ndarray:
         """Where the five points belong (5, 2), in sides of the crop."""

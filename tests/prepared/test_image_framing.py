@@ -19,7 +19,7 @@ from mien.prepared.concat import ConcatStore
 from mien.prepared.face_canvas import CanvasMaker, CanvasSettings
 from mien.prepared.image_framing import framing_of, stated_framing
 from mien.prepared.store import PreparedStore
-from mien.preprocess import IMAGE
+from mien.preprocess import IMAGE, Preprocess
 from tests.conftest import EXAMPLES
 from tests.prepared.fabricated import samples_in, store
 
@@ -101,7 +101,7 @@ def test_points_that_the_set_states_move_with_the_image() -> None:
     ("width", "height", "note"),
     [
         (84, 84, "the images are 84 x 84 pixels: --size 84 stores them without resizing"),
-        (72, 90, "the images are 72 x 90 pixels: they are stretched to squares, which photos later are not"),
+        (72, 90, "the images are 72 x 90 pixels: they are stretched to squares, later faces in photos alike"),
     ],
 )
 def test_the_size_that_needs_no_resizing_is_named(tmp_path: Path, width: int, height: int, note: str) -> None:
@@ -160,3 +160,16 @@ def test_aligned_faces_and_images_as_they_are_do_not_mix(tmp_path: Path) -> None
 def test_an_unknown_template_names_the_nearest() -> None:
     with pytest.raises(OptionError, match="Did you mean 'image'"):
         CanvasSettings(detect=False, template="imge")
+
+
+def test_a_face_of_a_stretched_set_is_stretched_alike(tmp_path: Path) -> None:
+    mien.prepare("folder", faces(tmp_path / "set", width=72, height=96), tmp_path / "out", template="image")
+    framing = stated_framing(tmp_path / "out")
+    assert framing.aspect == 0.75
+    store, samples = PreparedStore(tmp_path / "out"), dataset_info("folder").samples(tmp_path / "set")
+    for row, (canvas, points) in enumerate(zip(store.images(range(8)), store.landmarks, strict=True)):
+        own = five_points(points.astype(float)) / 192  # of this image alone: then it is framed as it is
+        inputs = Preprocess(size_px=96, template=IMAGE, points=own, aspect=framing.aspect)
+        crop = inputs.crop(samples.image(row), points * [72 / 192, 96 / 192]).astype(float)
+        theirs = np.asarray(Image.fromarray(canvas).resize((96, 96), Image.Resampling.BILINEAR))
+        assert np.abs(crop - theirs)[4:-4, 4:-4].mean() < 3  # resampled once, not twice

@@ -238,7 +238,11 @@ def preset(name: str, *, template: str = "") -> Augmentation:
     Raises `UnknownNameError` with the nearest known name.
     """
     chosen = _called(name)
-    return replace(chosen, inputs=replace(chosen.inputs, template=template, points=None)) if template else chosen
+    return (
+        replace(chosen, inputs=replace(chosen.inputs, template=template, points=None, aspect=1.0))
+        if template
+        else chosen
+    )
 
 
 def _called(name: str) -> Augmentation:

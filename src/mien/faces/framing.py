@@ -22,6 +22,7 @@ class Framing:
     title: str  # of the set
     points: tuple[tuple[float, float], ...]  # (x, y) in sides of the image, in the order of `TEMPLATES`
     spread: float  # how far the corners of an image move when its face is aligned to `points`; median, in sides
+    aspect: float  # width / height of the images before they were stretched to squares; median
     faces: int  # that were measured
     images: int
 
@@ -40,23 +41,37 @@ class Framing:
         return text if self.is_one else f"{text}: the set has no one framing, and photos are framed like few of it"
 
     @classmethod
-    def of(cls, landmarks: np.ndarray, detected: np.ndarray, side: int, *, title: str) -> Framing | None:
-        """Landmarks (N, 68, 2) in images of `side` pixels, (N,) whether a face was detected; None without any."""
+    def of(
+        cls,
+        landmarks: np.ndarray,
+        detected: np.ndarray,
+        side: int,
+        *,
+        title: str,
+        aspect: np.ndarray | None = None,
+    ) -> Framing | None:
+        """Landmarks (N, 68, 2) in images of `side` pixels, (N,) whether a face was detected; None without any.
+
+        `aspect`: (N,) width / height of the images before they were stretched to squares; None: they are square.
+        """
         points = five_points(np.asarray(landmarks[detected], dtype=np.float64)) / side
         points = points[np.isfinite(points).all(axis=(1, 2))]
         if not len(points):
             return None
         middle = np.median(points, axis=0).round(5)
+        shape = 1.0 if aspect is None else round(float(np.median(aspect)), 4)
         return cls(
             title=title,
             points=tuple((x, y) for x, y in middle.tolist()),
-            spread=float(np.median([moved_corners(face, middle) for face in points])),
+            spread=float(np.median([moved_corners(face, middle, aspect=shape) for face in points])),
+            aspect=shape,
             faces=len(points),
             images=len(landmarks),
         )
 
 
-def moved_corners(points: ArrayLike, onto: ArrayLike) -> float:
+def moved_corners(points: ArrayLike, onto: ArrayLike, *, aspect: float = 1.0) -> float:
     """How far the corners of an image move, in sides, where its five points (5, 2) are aligned to others."""
-    matrix = similarity(np.asarray(points), np.asarray(onto))
-    return float(np.linalg.norm(transform(matrix, _CORNERS) - _CORNERS, axis=1).mean())
+    shape = np.array([aspect, 1.0])
+    matrix = similarity(np.asarray(points) * shape, np.asarray(onto) * shape)
+    return float(np.linalg.norm(transform(matrix, _CORNERS * shape) / shape - _CORNERS, axis=1).mean())

@@ -67,6 +67,7 @@ class FaceCanvas:
     landmarks: np.ndarray  # (68, 2) float32 in canvas pixels
     detection: float  # 0..1; NaN where no face was found, or none that the image is about
     pose: tuple[float, float, float]  # yaw, pitch, roll in degrees of the face on the canvas
+    aspect: float = 1.0  # width / height of what is stretched to the canvas: 1 where the face is aligned
     rejected: str = ""  # why none of the faces that were found is the one that the image is about
 
 
@@ -99,6 +100,7 @@ class CanvasMaker:
             landmarks=landmarks.astype(np.float32),
             detection=face.score if face else float("nan"),
             pose=_pose(landmarks),
+            aspect=float(matrix[1, 1] / matrix[0, 0]) if self.settings.template == IMAGE else 1.0,
             rejected=rejected,
         )
 

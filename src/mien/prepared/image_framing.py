@@ -35,7 +35,7 @@ def image_notes(samples: Samples, settings: CanvasSettings) -> Iterator[str]:
         return
     wide, high = size
     if wide != high:
-        yield f"the images are {wide} x {high} pixels: they are stretched to squares, which photos later are not"
+        yield f"the images are {wide} x {high} pixels: they are stretched to squares, later faces in photos alike"
     elif wide % 2 == 0 and 48 <= wide <= 1024:
         yield f"the images are {wide} x {high} pixels: --size {wide} stores them without resizing"
 
@@ -64,7 +64,7 @@ def framing_of(store: PreparedStore | ConcatStore) -> Framing | None:
     landmarks = store.column("landmarks")
     if landmarks is None:
         raise DataError(f"{store.folder} has no column 'landmarks'; prepare the set again")
-    return Framing.of(landmarks, store.detected, store.canvas_px, title=store.title)
+    return Framing.of(landmarks, store.detected, store.canvas_px, title=store.title, aspect=store.column("aspect"))
 
 
 def stated_framing(folder: str | os.PathLike[str]) -> Framing:

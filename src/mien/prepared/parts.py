@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from mien.geometry import Box
 from mien.media.atomic import atomic_write
 from mien.media.work import map_processes
 from mien.prepared.face_canvas import CanvasMaker, CanvasSettings
+from mien.preprocess import IMAGE
 from mien.wording import in_one_line
 
 
@@ -90,6 +92,9 @@ def write_part(
         target_canvas[...] = face.canvas
     detection = np.array([face.detection for face in faces], dtype=np.float32)
     pose = np.array([face.pose for face in faces], dtype=np.float32).reshape(-1, 3)
+    more: dict[str, Any] = {}
+    if maker.settings.template == IMAGE:
+        more = {"aspect": np.array([face.aspect for face in faces], dtype=np.float32)}
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -102,6 +107,7 @@ def write_part(
         head_yaw_deg=pose[:, 0],
         head_pitch_deg=pose[:, 1],
         head_roll_deg=pose[:, 2],
+        **more,
         lost=np.array(json.dumps(lost)),
         rejected=np.array([face.rejected for face in faces], dtype=str),
     )

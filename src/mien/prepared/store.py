@@ -195,7 +195,8 @@ class PreparedStore:
 
         Besides those of `Samples`: `row` (in the set), and what preparing measured on the canvas:
         `detected`, `detection` (0..1, NaN where no face was found), `landmarks` (N, 68, 2) in canvas pixels,
-        `head_yaw_deg`, `head_pitch_deg`, `head_roll_deg`.
+        `head_yaw_deg`, `head_pitch_deg`, `head_roll_deg`; with template "image" also `aspect`, width / height of
+        what was stretched to the canvas.
         """
         if name not in self._columns:
             self._columns[name] = self._read(name)

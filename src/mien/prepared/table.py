@@ -16,6 +16,7 @@ from mien.labels import LabelSet
 from mien.media.atomic import atomic_write
 
 MEASURED = ("detected", "detection", "landmarks", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
+OF_IMAGES = ("aspect",)  # measured only where images are stored as their set has them
 _SHAPES = {"box": (4,), "landmarks": (68, 2)}
 
 
@@ -30,6 +31,7 @@ def table_of(samples: Samples, rows: np.ndarray, measured: Mapping[str, np.ndarr
             columns[name] = _to_arrow(value)
     columns |= {f"extra.{name}": _to_arrow(value) for name, value in sorted(part.extra.items())}
     columns |= {name: _to_arrow(measured[name]) for name in MEASURED}
+    columns |= {name: _to_arrow(measured[name]) for name in OF_IMAGES if name in measured}
     return pa.table(columns)
 
 

@@ -138,6 +138,7 @@ def _augmentation(recipe: Recipe, *, template: str, framing: Framing | None) -> 
         augmentation.inputs,
         template=template,
         points=None if framing is None else framing.points,
+        aspect=1.0 if framing is None else framing.aspect,
         size_px=recipe.size_px or augmentation.inputs.size_px,
     )
     mix = Mixup(alpha=recipe.mixup, p=recipe.mixup_share) if recipe.mixup else augmentation.mix

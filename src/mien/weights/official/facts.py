@@ -76,7 +76,7 @@ def framed(known: Facts, framing: Framing) -> Facts:
     notes = [note for note in known.notes if note not in (_FACE_NOTE, _BOX_NOTE)]
     return replace(
         known,
-        inputs=replace(known.inputs, template=IMAGE, points=framing.points),
+        inputs=replace(known.inputs, template=IMAGE, points=framing.points, aspect=framing.aspect),
         notes=(*notes, framing.describe()),
     )
 
