@@ -286,3 +286,25 @@ def test_a_wrong_name_suggests_weights_that_read_expressions() -> None:
     assert "default" in str(caught.value)
     with pytest.raises(UnknownNameError, match="Did you mean 'landmarks68'"):
         load_manifest("landmark68")
+
+
+def test_only_images_as_their_set_has_them_state_where_faces_lie(copied: Path) -> None:
+    before = (copied / "manifest.json").read_bytes()
+    manifest = load_manifest(str(copied))
+    write_manifest(manifest)
+    assert json.loads((copied / "manifest.json").read_bytes())["inputs"] == json.loads(before)["inputs"]
+    points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+    framed = replace(manifest, inputs=replace(manifest.inputs, template="image", points=points, aspect=0.8))
+    assert write_manifest(framed) == framed
+    assert load_manifest(str(copied)) == framed
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("points", [[0.1, 0.2]]), ("points", "five"), ("aspect", -1), ("aspect", "wide")]
+)
+def test_points_and_aspects_that_cannot_be_are_refused(key: str, value: object, copied: Path) -> None:
+    values = json.loads((copied / "manifest.json").read_text())
+    values["inputs"] |= {"template": "image", key: value}
+    (copied / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(WeightsError, match=key):
+        load_manifest(str(copied))
