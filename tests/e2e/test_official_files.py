@@ -24,11 +24,13 @@ from mien.models import build
 from mien.models.apvit import APViTConfig
 from mien.models.poster import PosterConfig
 from mien.models.poster_v2 import PosterV2Config
+from mien.prepared.image_framing import stated_framing
 from mien.preprocess import TEMPLATES, warp
 from mien.weights.manifest import load_manifest, write_manifest
 from mien.weights.official import convert_file
 from tests.conftest import EXAMPLES
 from tests.parity.official import FAMILIES, state_of
+from tests.prepared.cut_faces import SIDE, faces
 
 PHOTO = str(EXAMPLES / "astronaut.jpg")
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -101,6 +103,27 @@ def test_poster_of_raf_db_sees_blue_first(poster: Path, converted: Path) -> None
     crop = aligned(face, "face", 224)
     np.testing.assert_allclose(face.expression.values, by_hand(network, crop[..., ::-1]), atol=1e-5)
     assert np.abs(face.expression.values - by_hand(network, crop)).max() > 1e-3  # red first
+
+
+def test_official_weights_take_the_framing_of_ones_own_copy(
+    poster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mien.prepare("folder", faces(tmp_path / "set"), tmp_path / "prepared", template="image", canvas_px=SIDE)
+    target, framing = tmp_path / "framed.safetensors", stated_framing(tmp_path / "prepared")
+    words = ["weights", "convert", str(poster), "--to", str(target), "--labels", "raf-db", "--framing"]
+    assert run([*words, str(tmp_path / "prepared")]) == 0
+    assert "bgr, framed as its set" in (text := capsys.readouterr().out)
+    assert framing.describe() in text
+    assert load_manifest(str(target)).inputs.points == framing.points
+    (face,) = mien.predict(PHOTO, weights=target)
+    network = build("poster", size="small")
+    network.load_state_dict(convert_file(poster).state)
+    matrix = similarity(five_points(np.array(face.landmarks)), np.array(framing.points) * 224)
+    crop = warp(mien.read_image(PHOTO), matrix, 224)[..., ::-1]
+    assert face.expression is not None
+    np.testing.assert_allclose(face.expression.values, by_hand(network, crop), atol=1e-5)
+    assert run([*words, str(tmp_path), "--overwrite"]) == 1
+    assert "holds no prepared.json" in capsys.readouterr().err
 
 
 def test_a_converted_file_is_shown_verified_and_used(converted: Path, capsys: pytest.CaptureFixture[str]) -> None:

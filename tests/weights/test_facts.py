@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ import pytest
 pytest.importorskip("torch")
 
 from mien.errors import OptionError, UnknownNameError
+from mien.faces.framing import Framing
 from mien.labels import label_set
 from mien.models.apvit import APViTConfig
 from mien.models.landmarks68 import Landmarks68Config
 from mien.models.poster import PosterConfig
 from mien.models.poster_v2 import PosterV2Config
 from mien.weights.official import FAMILIES, Converted
-from mien.weights.official.facts import OFFICIAL, Facts, facts
+from mien.weights.official.facts import OFFICIAL, Facts, facts, framed
 
 
 def known(network: str, config: Any = None, labels: str | None = None, channels: str | None = None) -> Facts:
@@ -159,3 +161,15 @@ def test_classes_of_ones_own_are_to_be_compared_with_the_training_folders() -> N
     (order, _) = known("poster_v2", PosterV2Config(classes=2), "happy,bored").notes
     assert "in the order given" in order
     assert "sorted names of the training folders: check" in order
+
+
+def test_the_framing_of_ones_own_copy_takes_the_place_of_a_close_one() -> None:
+    points = ((0.35, 0.4), (0.65, 0.4), (0.5, 0.6), (0.38, 0.75), (0.62, 0.75))
+    framing = Framing(title="RAF-DB", points=points, spread=0.03, aspect=1.0, faces=90, images=100)
+    close = known("poster", PosterConfig(), "raf-db")
+    own = framed(close, framing)
+    assert own.inputs == replace(close.inputs, template="image", points=points)
+    assert own.notes == (framing.describe(),)
+    assert len(framed(known("poster_v2", PosterV2Config(), "affectnet-7"), framing).notes) == 2  # and the order
+    with pytest.raises(OptionError, match="reads no expressions; leave --framing out"):
+        framed(known("ir50"), framing)

@@ -32,12 +32,12 @@ _POSTER_CHANNELS = {
 
 _FACE_NOTE = (
     "RAF-DB's own alignment to 100 x 100 pixels is not published as a template; faces are aligned to our template "
-    "'face', so the framing is close to the set's but not the same"
+    "'face', so the framing is close to the set's but not the same (--framing takes it from a copy of the set)"
 )
 _APVIT_NOTE = "the authors' code puts the classes of every data set into one order of its own; so do the outputs"
 _BOX_NOTE = (
     "the set's images are cut out by a detector's box and not turned; faces are cut out upright around their "
-    "68 points, so the framing is close to the set's but not the same"
+    "68 points, so the framing is close to the set's but not the same (--framing takes it from a copy of the set)"
 )
 
 Labels = str | tuple[str, ...]  # a key of LABEL_SETS, or own classes in the order of the outputs
