@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,10 @@ class Preprocess:
         points, aspect = values.pop("points"), values.pop("aspect")
         values |= {} if points is None else {"points": [list(point) for point in points]}
         return values if aspect == 1 else values | {"aspect": aspect}
+
+    def unmeasured(self) -> Preprocess:
+        """Without what each run measures on its training images: two folds of a set are the same in the rest."""
+        return replace(self, points=None, aspect=1.0)
 
     def matrix(self, landmarks: np.ndarray) -> np.ndarray:
         """68 landmarks (68, 2) in image pixels -> the matrix (2, 3) onto the crop.

@@ -128,6 +128,17 @@ def test_what_is_no_set_of_folds_is_refused(copied: Path, capsys: pytest.Capture
     assert "fold 0 is missing" in refused()
 
 
+def test_folds_whose_images_frame_faces_a_little_otherwise_belong_together(copied: Path) -> None:
+    points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+    for fold in range(3):  # each measured on its own training images
+        path = copied / f"fold{fold}/weights/manifest.json"
+        values = json.loads(path.read_text())
+        values["inputs"] |= {"template": "image", "points": (points + 0.001 * fold).tolist()}
+        path.write_text(json.dumps(values))
+    assert evaluate(copied) == 0
+    assert evaluate(copied, "--no-align") == 0
+
+
 def test_overlapping_folds_are_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = json.loads((copied / "fold0/weights/fold.json").read_text())
     change(copied / "fold1", test=first["test"])

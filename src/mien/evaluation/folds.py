@@ -168,6 +168,9 @@ def _unlike(one: FoldInfo, other: FoldInfo) -> str:
 
 def _unlike_networks(one: WeightsManifest, other: WeightsManifest) -> str:
     for name in ("network", "config", "labels", "inputs"):
-        if (before := getattr(one, name)) != (now := getattr(other, name)):
+        before, now = getattr(one, name), getattr(other, name)
+        if name == "inputs":
+            before, now = before.unmeasured(), now.unmeasured()
+        if before != now:
             return f"{name} is {now!r}, not {before!r}"
     return ""

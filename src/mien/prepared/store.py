@@ -5,7 +5,8 @@
     FOLDER/00000.parquet    the rows of these images
     FOLDER/problems.csv     images without a detected face, unreadable images, broken rows of the set
 
-The middle of a canvas is the aligned face, the rest is its surroundings. Why so: docs/decisions/0007-shards.md.
+The middle of a canvas is the aligned face, the rest is its surroundings; with template "image" all of it is the
+set's image. Why so: docs/decisions/0007-shards.md.
 """
 
 from __future__ import annotations

@@ -119,13 +119,13 @@ def _check_inputs(manifest: WeightsManifest, inputs: Preprocess) -> None:
     Images as their sets have them are the same to both. Where faces lie in them was measured on the images of each
     run, which differ from fold to fold: by less than the faces of one set among each other.
     """
-    teacher, own = manifest.inputs, replace(inputs, points=None, aspect=1.0)
+    teacher = manifest.inputs
     if manifest.inputs.template != inputs.template:
         raise OptionError(
             f"the teacher {manifest.name!r} sees faces of the template {teacher.template!r}, the prepared images "
             f"are of {inputs.template!r}: prepare them with --template {teacher.template}, or take another teacher"
         )
-    if replace(teacher, size_px=inputs.size_px, points=None, aspect=1.0) != own:
+    if replace(teacher, size_px=inputs.size_px).unmeasured() != inputs.unmeasured():
         raise OptionError(
             f"the teacher {manifest.name!r} is for {manifest.inputs}, the student for {inputs}: "
             "nothing but size_px may differ"

@@ -1,14 +1,15 @@
 """APViT on RAF-DB as its authors' code trains it (youqingxiaozhua/APViT 9efaf97, configs/apvit/RAF.py).
 
-    mien data prepare raf-db DIR --variant original --out prepared/raf-db
+    mien data prepare raf-db DIR --variant original --template arcface --size 384 --out prepared/raf-db
     mien weights convert backbone_ir50_ms1m_epoch120.pth --to weights/ir50.safetensors
     mien weights convert vit_small_p16_224-15ec54c9.pth --to weights/vit_small.safetensors
     mien train apvit/raf_db --data prepared/raf-db --out runs/apvit-raf-db
     mien evaluate raf-db --data DIR --variant original --weights runs/apvit-raf-db/weights
 
 The first file is face.evoLVe's IR-50, the second timm's first ViT-small. The authors aligned the original images
-themselves; on the set's own aligned ones users report 81 % (issue 9). For these: --variant aligned, and
---set variant=aligned. Not as published: the best epoch is chosen on a tenth of train, not on test.
+themselves, to this template; on the set's own aligned ones users report 81 % (issue 9). For these: --variant
+aligned --template image --size 100, --set variant=aligned, and evaluation with --no-align. Not as published: the
+best epoch is chosen on a tenth of train, not on test.
 """
 
 from mien.models.paper_results import paper_result

@@ -1,10 +1,10 @@
 """POSTER on RAF-DB as its authors' code trains it (zczcwh/POSTER ba2e3e9, train.py).
 
-    mien data prepare raf-db DIR --out prepared/raf-db
+    mien data prepare raf-db DIR --template image --size 100 --out prepared/raf-db
     mien weights convert ir50.pth --to weights/ir50.safetensors
     mien weights convert mobilefacenet_model_best.pth.tar --to weights/mobilefacenet68.safetensors
     mien train poster/raf_db --data prepared/raf-db --out runs/poster-raf-db
-    mien evaluate raf-db --data DIR --weights runs/poster-raf-db/weights
+    mien evaluate raf-db --data DIR --weights runs/poster-raf-db/weights --no-align
 
 The two files are those that the authors' code starts from (models/pretrain). As published: images stay BGR; two
 GPUs normalise 100 images each; the landmark backbone's numbers are frozen, its batch norms are not; both passes of

@@ -1,10 +1,10 @@
 """POSTER++ on RAF-DB as its authors' code trains it (Talented-Q/POSTER_V2 18de559, main.py).
 
-    mien data prepare raf-db DIR --out prepared/raf-db
+    mien data prepare raf-db DIR --template image --size 100 --out prepared/raf-db
     mien weights convert ir50.pth --to weights/ir50.safetensors
     mien weights convert mobilefacenet_model_best.pth.tar --to weights/mobilefacenet68.safetensors
     mien train poster_v2/raf_db --data prepared/raf-db --out runs/poster_v2-raf-db
-    mien evaluate raf-db --data DIR --weights runs/poster_v2-raf-db/weights
+    mien evaluate raf-db --data DIR --weights runs/poster_v2-raf-db/weights --no-align
 
 The two files are those that the authors' code starts from (models/pretrain). Users who train without them report 81
 % (issues 32, 37), with them about 91 %. The code's weight decay and smoothing options are read and never used, and
