@@ -30,6 +30,7 @@ from tests.conftest import EXAMPLES
 from tests.datasets.distributions import image, text
 from tests.docs.commands import ROOT, Code, runnable
 from tests.e2e.test_official_files import save_official
+from tests.prepared.cut_faces import faces
 
 PAGES = ["README.md", "docs/start.md", *(f"docs/how-to/{name}.md" for name in (
     "check-data", "prepare-data", "train", "ablation", "evaluate", "summaries", "report", "video", "annotate",
@@ -192,6 +193,8 @@ def test_the_guide_to_collections_runs(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_guide_to_official_weights_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
     save_official(workplace / "rafdb_best.pth", "poster", PosterConfig(size="small"))
+    with Image.open(next(faces(workplace / "faces").rglob("*.png"))) as face:  # the others are noise
+        face.save(workplace / "RAF-DB/Image/aligned/train_00001_aligned.jpg")
     for one in runnable(ROOT / "docs/how-to/convert.md"):
         if isinstance(one, Code):
             Path("poster.safetensors").unlink()

@@ -1,8 +1,8 @@
 """POSTER on AffectNet, seven classes, as its authors' code trains it (zczcwh/POSTER ba2e3e9, train_affect.py).
 
-    mien data prepare affectnet DIR --variant 7 --out prepared/affectnet-7
+    mien data prepare affectnet DIR --variant 7 --template image --size 224 --out prepared/affectnet-7
     mien train poster/affectnet_7 --data prepared/affectnet-7 --out runs/poster-affectnet-7
-    mien evaluate affectnet --data DIR --variant 7 --weights runs/poster-affectnet-7/weights
+    mien evaluate affectnet --data DIR --variant 7 --weights runs/poster-affectnet-7/weights --no-align
 
 Pretrained weights as in raf_db.py. Classes are drawn equally often; blocks without token mixing; images are RGB.
 """

@@ -1,8 +1,8 @@
 """POSTER on AffectNet, eight classes, as its authors' code trains it (zczcwh/POSTER ba2e3e9, train_affect.py).
 
-    mien data prepare affectnet DIR --variant 8 --out prepared/affectnet-8
+    mien data prepare affectnet DIR --variant 8 --template image --size 224 --out prepared/affectnet-8
     mien train poster/affectnet_8 --data prepared/affectnet-8 --out runs/poster-affectnet-8
-    mien evaluate affectnet --data DIR --variant 8 --weights runs/poster-affectnet-8/weights
+    mien evaluate affectnet --data DIR --variant 8 --weights runs/poster-affectnet-8/weights --no-align
 
 Pretrained weights as in raf_db.py. The authors' script keeps only weights above 65 %, so it never kept any of
 these.

@@ -1,8 +1,8 @@
 """POSTER++ on AffectNet, eight classes, as its authors' code trains it (Talented-Q/POSTER_V2 18de559, main_8.py).
 
-    mien data prepare affectnet DIR --variant 8 --out prepared/affectnet-8
+    mien data prepare affectnet DIR --variant 8 --template image --size 224 --out prepared/affectnet-8
     mien train poster_v2/affectnet_8 --data prepared/affectnet-8 --out runs/poster_v2-affectnet-8
-    mien evaluate affectnet --data DIR --variant 8 --weights runs/poster_v2-affectnet-8/weights
+    mien evaluate affectnet --data DIR --variant 8 --weights runs/poster_v2-affectnet-8/weights --no-align
 
 Pretrained weights as in raf_db.py.
 """
