@@ -102,17 +102,19 @@ class Preprocess:
         matrix = similarity(five_points(landmarks), self._target() * shape)
         return matrix if self.aspect == 1 else matrix / [[self.aspect], [1.0]]
 
-    def _target(self) -> np.ndarray:
-        """Where the five points belong (5, 2), in sides of the crop."""
-        if self.template != IMAGE:
-            return TEMPLATES[self.template]
-        if self.points is None:
+    def check_photos(self) -> None:
+        """Raises `WeightsError` where no face of a photo can be framed as the training images were."""
+        if self.template == IMAGE and self.points is None:
             raise WeightsError(
                 "the weights were trained on images as their set has them, and the manifest does not say where the "
                 "five points of a face lie in these (inputs.points): a face in a photo cannot be framed like them. "
                 "Feed the images of a set as they are (mien evaluate --no-align)"
             )
-        return np.array(self.points)
+
+    def _target(self) -> np.ndarray:
+        """Where the five points belong (5, 2), in sides of the crop."""
+        self.check_photos()
+        return TEMPLATES[self.template] if self.points is None else np.array(self.points)
 
     def crop(self, image: np.ndarray, landmarks: ArrayLike) -> np.ndarray:
         """Image (H, W, 3) uint8 RGB and landmarks (68, 2), as of a `Face` -> aligned face (S, S, 3) uint8 RGB."""

@@ -80,6 +80,11 @@ def test_where_no_face_was_detected_photos_are_refused(
     assert "no face was detected in any" in manifest.notes[0]
     with pytest.raises(WeightsError, match="--no-align"):
         mien.predict(EXAMPLES / "astronaut.jpg", weights=manifest.path)
+    recognizer = mien.load(manifest.path, threads=1)
+    with pytest.raises(WeightsError, match="--no-align"):  # at once, not for each file
+        recognizer.predict_many([EXAMPLES / "astronaut.jpg", EXAMPLES / "grace_hopper.jpg"])
+    with pytest.raises(WeightsError, match="--no-align"):
+        recognizer.frames("talk.mp4")
 
 
 def test_aligned_faces_have_no_note_on_framing(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def stream(
 
     Raises `OutputError` where the folder is missing, the disk is full, or the rows begun belong to other settings.
     """
+    recognizer.network.manifest.inputs.check_photos()
     workers, sampling = worker_count(workers), Sampling(fps=fps, every=every, start_s=start_s, end_s=end_s)
     sources = list(sources)
     for source in sources:

@@ -176,6 +176,7 @@ class Recognizer:
 
         A video that cannot be read, or not to its end, ends with a `VideoFrame` that has an `error`.
         """
+        self.network.manifest.inputs.check_photos()
         sampling = Sampling(fps=fps, every=every, start_s=start_s, end_s=end_s)
         if isinstance(source, (str, os.PathLike)):
             source = frames_of(os.fsdecode(source), sampling)
