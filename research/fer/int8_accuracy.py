@@ -4,8 +4,7 @@
 
 Writes the table of docs/performance.md, for other weights that of their card. Both forms read the same aligned
 faces, without those that calibrated the ranges of int8. Intervals of the change: 95 %, 1,000 paired bootstrap
-resamples of people, films or images. The processor must have AVX-512 VNNI: on others int8 saturates, and
-`precision="auto"` does not take it.
+resamples of people, films or images.
 """
 
 from __future__ import annotations

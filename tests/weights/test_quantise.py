@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 onnx = pytest.importorskip("onnx")
@@ -20,7 +21,7 @@ from mien.pipeline import precision
 from mien.pipeline.precision import open_precise
 from mien.weights.half_precision import with_half_weights
 from mien.weights.manifest import INT8, SHIPPED, load_manifest
-from mien.weights.quantise import quantised
+from mien.weights.quantise import pair_scales, quantised
 from tests.weights.test_half_precision import product
 
 
@@ -45,6 +46,32 @@ def test_int8_is_close_and_takes_its_weights_from_the_file_beside_it(tmp_path: P
     outputs = [open_session(model, threads=1).run(None, {"faces": faces})[0] for model in (single, whole, small)]
     np.testing.assert_array_equal(outputs[1], outputs[2])
     assert np.abs(outputs[0] - outputs[1]).mean() < 0.02 * np.abs(outputs[0]).max()
+
+
+def test_no_two_weights_of_a_channel_exceed_what_16_bits_hold() -> None:
+    rng = np.random.default_rng(0)
+    channels = rng.normal(size=(200, 30)).astype(np.float32) ** 3
+    channels[0], channels[1], channels[2, 1:] = 0, 1, 0  # nothing, all the same, one weight alone
+    rounded = np.sort(np.rint(channels / pair_scales(channels)[:, None]), axis=1)
+    assert (255 * rounded[:, -2:].sum(axis=1) < 2**15).all()
+    assert (255 * rounded[:, :2].sum(axis=1) >= -(2**15)).all()
+    assert rounded[1].max() == 64
+    assert np.abs(rounded[2]).max() == 127
+
+
+@pytest.mark.parametrize("name", ["default", "landmarks68", "poster_v2"])
+def test_shipped_int8_does_not_saturate_here(name: str) -> None:
+    manifest = load_manifest(name)
+    rng = np.random.default_rng(0)
+    side = manifest.inputs.size_px
+    faces = manifest.inputs.normalise(rng.integers(0, 256, (2, side, side, 3), dtype=np.uint8))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.x64quantprecision", "1")  # products in 32 bits, slower
+    slow = onnxruntime.InferenceSession(str(manifest.file(INT8)), options, providers=["CPUExecutionProvider"])
+    fast = open_session(manifest.file(INT8), threads=1)
+    wanted, outputs = (session.run(None, {"faces": faces})[0] for session in (slow, fast))
+    np.testing.assert_allclose(outputs, wanted, atol=1e-3 * np.abs(wanted).max())
 
 
 def test_a_model_without_layers_is_refused() -> None:

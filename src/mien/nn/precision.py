@@ -8,7 +8,7 @@ from importlib import import_module
 from mien.errors import OptionError
 
 PRECISIONS = ("auto", "float32", "int8")
-_DOT_PRODUCTS = ("AVX512VNNI",)  # instructions with which int8 was measured to be faster; docs/performance.md
+_WIDE_PRODUCTS = "AVX2"  # instructions with which int8 was measured to be faster; docs/performance.md
 
 
 def check_precision(precision: str) -> None:
@@ -25,5 +25,5 @@ def int8_is_faster() -> bool:
             features: dict[str, bool] = import_module(module).__cpu_features__
         except (ImportError, AttributeError):
             continue
-        return any(features.get(name, False) for name in _DOT_PRODUCTS)
+        return features.get(_WIDE_PRODUCTS, False)
     return False
