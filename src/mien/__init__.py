@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from mien._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from mien.analysis.episodes import Episode as Episode
+    from mien.analysis.episodes import episodes as episodes
     from mien.analysis.report import Report as Report
     from mien.analysis.report import report as report
     from mien.analysis.summary import TableSummary as TableSummary
@@ -84,6 +86,7 @@ _PUBLIC = {
     "DatasetCheck": "mien.datasets.audit.check",
     "Detection": "mien.faces",
     "Detector": "mien.faces",
+    "Episode": "mien.analysis.episodes",
     "Evaluation": "mien.evaluation.result",
     "Explanation": "mien.explanation.explain",
     "Expression": "mien.labels",
@@ -119,6 +122,7 @@ _PUBLIC = {
     "check": "mien.datasets.audit.check",
     "compare": "mien.evaluation.evaluate",
     "convert": "mien.weights.convert",
+    "episodes": "mien.analysis.episodes",
     "evaluate": "mien.evaluation.evaluate",
     "explain": "mien.explanation.explain",
     "export": "mien.evaluation.export",

@@ -103,6 +103,15 @@ def test_what_could_not_be_read_is_counted_at_every_width(
     assert "not read" in folders_at
 
 
+def test_resting_faces_are_printed_for_many_videos_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    videos = [
+        one | {"source": f"{i}.mp4"} for i in range(7) for one in track(["neutral"] * 40 + ["happiness"] * 20)
+    ]
+    write_table(videos, FERPLUS, tmp_path / "t.csv")
+    assert run(["summary", str(tmp_path / "t.csv"), "--baseline", "auto"]) == 0
+    assert capsys.readouterr().out.count("against the resting face") == 7
+
+
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mien.analysis.faces import FaceTable
-from mien.analysis.shares import LEAST_UNITS, shares, student_factor
-from mien.analysis.summary import ExpressionSummary, image_summary, time_blocks, video_summary
+from mien.analysis.shares import LEAST_UNITS, student_factor
+from mien.analysis.units import ExpressionSummary, expression_shares, image_summary, time_blocks, video_summary
 from mien.errors import OptionError
 from mien.geometry import SIDES, iou
 from mien.metrics.resampling import bootstrap_each
@@ -77,7 +77,7 @@ def overall(faces: FaceTable, seconds: np.ndarray, *, name: str, kind: str = "al
         first_s=None,
         last_s=None,
         changes_per_minute=None,
-        expressions=shares(faces.expression[counted], weights[counted], units[counted], tuple(faces.labels)),
+        expressions=expression_shares(faces, weights, units),
         resampled=over if len(np.unique(units[counted].astype(str))) >= LEAST_UNITS else "",
     )
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.analysis.series import TrackSeries
-from mien.analysis.summary import COUNTED, ExpressionSummary
+from mien.analysis.summary import COUNTED
+from mien.analysis.units import ExpressionSummary
 from mien.draw.palette import INK, UNCERTAIN, colours_of
 from mien.draw.video import clock
 from mien.media.paths import common_folder

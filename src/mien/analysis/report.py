@@ -14,8 +14,9 @@ from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.gallery import Gallery, gallery
 from mien.analysis.groups import Agreement, Difference, agreement, difference, group_names, overall
 from mien.analysis.series import TrackSeries, cuts, frame_ends, track_series
-from mien.analysis.summary import ExpressionSummary, TableSummary, summarize
+from mien.analysis.summary import TableSummary, summarize
 from mien.analysis.timing import by_source, frame_times, row_seconds
+from mien.analysis.units import ExpressionSummary
 from mien.arguments import checked
 from mien.errors import OptionError
 from mien.results import FLAGS

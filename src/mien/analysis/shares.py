@@ -24,6 +24,9 @@ class ExpressionShare:
     share: float | None  # 0..1; None: nothing was counted
     low: float | None = None
     high: float | None = None
+    mean_probability: float | None = None  # over all faces without flags, uncertain ones too
+    onset_s: float | None = None  # presentation time at which it is first counted; of one video
+    episodes: int | None = None  # stretches of it in videos
 
 
 def shares(

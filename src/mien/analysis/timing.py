@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -78,6 +79,15 @@ def changes(expressions: np.ndarray, times: np.ndarray, *, gap_s: float) -> int:
     order = np.argsort(times, kind="stable")
     differ = np.diff(expressions[order]) != 0
     return int((differ & (np.diff(times[order]) <= gap_s)).sum())
+
+
+def episodes(expressions: np.ndarray, times: np.ndarray, *, gap_s: float) -> list[tuple[int, int]]:
+    """(first, last) indices of each run of one expression (M,) at rising times (M,); none goes across a gap."""
+    if not len(times):
+        return []
+    breaks = np.flatnonzero((np.diff(expressions) != 0) | (np.diff(times) > gap_s)) + 1
+    edges = [0, *breaks.tolist(), len(times)]
+    return [(a, b - 1) for a, b in pairwise(edges)]
 
 
 def stretches(times: np.ndarray, inside: np.ndarray, *, gap_s: float) -> list[tuple[int, int]]:

@@ -6,14 +6,15 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mien.errors import OutputError
-from mien.media.atomic import atomic_write
+from mien.errors import OptionError, OutputError
+from mien.media.atomic import atomic_open, atomic_write
 from mien.media.disk import check_folder
+from mien.pipeline.xlsx import check_openpyxl, write_xlsx
 
 
 def check_output_files(*paths: Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
@@ -51,10 +52,27 @@ def write_json(value: Any, path: Path) -> None:
     write_text(json.dumps(value, indent=1) + "\n", path)
 
 
-def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
-    """Rows of the same plain values to a .csv file."""
+def check_rows_file(path: Path | None, what: str) -> None:
+    """Raises `OptionError` for another ending, `MissingPackageError` for .xlsx without openpyxl."""
+    if path is None:
+        return
+    if path.suffix.lower() not in (".csv", ".xlsx", ".json"):
+        raise OptionError(
+            f"{path}: {what} are written as .csv, .xlsx or .json, not {path.suffix or 'without ending'}"
+        )
+    if path.suffix.lower() == ".xlsx":
+        check_openpyxl()
+
+
+def write_rows(rows: list[dict[str, Any]], path: Path, *, columns: Sequence[str] = ()) -> None:
+    """Rows of the same plain values to a .csv or .xlsx file; `columns` names them where there may be no rows."""
+    columns = columns or (list(rows[0]) if rows else [])
+    if path.suffix.lower() == ".xlsx":
+        with writing(path), atomic_open(path) as file:
+            write_xlsx(rows, columns, file)
+        return
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
     writer.writerows(rows)
     write_text(text.getvalue(), path)

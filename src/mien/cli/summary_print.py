@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mien.analysis.summary import COUNTED, ExpressionSummary, TableSummary
+from mien.analysis.summary import COUNTED, TableSummary
+from mien.analysis.units import ExpressionSummary
 from mien.cli.terminal import end_of_path, is_bounded, one_line, plain_console
 from mien.draw.palette import colours_of
 from mien.draw.video import clock
@@ -27,12 +28,18 @@ def print_summary(summary: TableSummary) -> None:
     if len(summary.videos) > _MOST_VIDEOS:
         _heading(console, "videos", f"{len(summary.videos)}")
         bounded |= _units(console, summary.videos)
+        for video in summary.videos:
+            _resting_of(console, video, [track for track in summary.tracks if track.source == video.source])
     for video in summary.videos if len(summary.videos) <= _MOST_VIDEOS else ():
         _heading(console, video.source, _of_video(video, [t for t in summary.tracks if t.source == video.source]))
         bounded |= _expressions(console, video)
         tracks = [track for track in summary.tracks if track.source == video.source]
         bounded |= _units(console, tracks)
         _resting(console, tracks)
+    if summary.segments:
+        _heading(console, "segments", f"{len(summary.segments)}")
+    for timed in (True, False):
+        bounded |= _units(console, [one for one in summary.segments if (one.counted_s is not None) == timed])
     if len(summary.folders) > 1:
         _heading(console, "images", f"{len(summary.folders)} folders")
         bounded |= _units(console, summary.folders)
@@ -122,13 +129,20 @@ def _units(console: Console, units: Sequence[ExpressionSummary]) -> bool:
         columns["most frequent"] = [_most_frequent(unit, rest) for unit in units]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
-        left = name in ("folder", "video", "most frequent")
+        left = name in _LEFT or name in dict(units[0].segment)
         table.add_column(name, no_wrap=True, justify="left" if left else "right", overflow="ellipsis")
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*map(Text, cells))
     console.print(table)
     console.print()
     return any("(" in cell for name in expressions for cell in columns.get(name, ()))
+
+
+def _resting_of(console: Console, video: ExpressionSummary, tracks: Sequence[ExpressionSummary]) -> None:
+    """Of one of many videos, below its name."""
+    if any(track.resting for track in tracks):
+        _heading(console, video.source, "against the resting face")
+        _resting(console, tracks)
 
 
 def _resting(console: Console, tracks: Sequence[ExpressionSummary]) -> None:
@@ -155,7 +169,9 @@ def _resting(console: Console, tracks: Sequence[ExpressionSummary]) -> None:
     console.print()
 
 
-_SPARE = ("changes/min", "uncertain", "flagged", "images", "faces", "seen", "faces seen")  # left out first
+_SPARE = ("changes/min", "not seen", "uncertain", "flagged", "images", "faces", "seen", "faces seen")
+# left out first
+_LEFT = ("folder", "video", "most frequent")
 
 
 def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
@@ -175,9 +191,21 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
             **_seconds(units),
             "errors": [f"{unit.failed:,}" for unit in units],
         }
+    elif units[0].counted_s is not None:
+        columns = {
+            **_named(units),
+            "faces seen": [f"{unit.seen_s:,.1f} s" for unit in units],
+            "not seen": [f"{unit.not_seen_s:,.1f} s" for unit in units],
+            **_seconds(units),
+            "errors": [f"{unit.failed:,}" for unit in units],
+        }
     else:
         columns = {
-            "folder": [end_of_path(one_line(unit.source), 30) for unit in units],
+            **(
+                _named(units)
+                if units[0].kind == "segment"
+                else {"folder": [end_of_path(one_line(unit.source), 30) for unit in units]}
+            ),
             "images": [f"{unit.files:,}" for unit in units],
             "faces": [f"{unit.faces:,}" for unit in units],
             "counted": [f"{unit.counted:,}" for unit in units],
@@ -187,10 +215,19 @@ def _columns(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
         }
     empty = [
         name
-        for name in ("uncertain", "flagged", "errors", "not read")
+        for name in ("not seen", "uncertain", "flagged", "errors", "not read")
         if all(cell.split()[0] in ("0", "0.0") for cell in columns.get(name, ()))
     ]
     return {name: cells for name, cells in columns.items() if name not in empty}
+
+
+def _named(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:
+    """What names segments: the columns of the user."""
+    values = [dict(unit.segment) for unit in units]
+    return {
+        name: [end_of_path(one_line("" if one.get(name) is None else str(one[name])), 20) for one in values]
+        for name in dict.fromkeys(name for one in values for name in one)
+    }
 
 
 def _seconds(units: Sequence[ExpressionSummary]) -> dict[str, list[str]]:

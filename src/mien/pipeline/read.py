@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.json as arrow_json
 import pyarrow.parquet as pq
 
-from mien.errors import InputError, OutputError
+from mien.errors import InputError, OptionError, OutputError
 from mien.labels import LabelSet
 from mien.pipeline.rows import TableRow
 from mien.pipeline.table import LATER, floats_for_integers, schema
@@ -67,6 +68,47 @@ def read_predictions(path: Path) -> tuple[LabelSet, list[TableRow]]:
                for one in scores):  # fmt: skip
         raise InputError(f"{path}: a face has a probability (p_ columns) that is empty or not from 0 to 1")
     return labels, rows
+
+
+def read_plain(table: Any) -> pa.Table:
+    """A table of any columns: a path, an Arrow table or a pandas data frame. Cells of a .csv file are text.
+
+    The columns of a .csv file are separated by commas, semicolons or tabs. Raises `InputError`.
+    """
+    if not isinstance(table, str | os.PathLike):
+        made = pa.Table.from_pandas(table, preserve_index=False) if hasattr(table, "to_records") else table
+        if not isinstance(made, pa.Table):
+            raise OptionError(f"a table is a path, an Arrow table or a data frame, not {type(table).__name__}")
+        return made
+    path = Path(table)
+    try:
+        return _plain_csv(path) if path.suffix.lower() == ".csv" else _read(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; name a table") from error
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise InputError(f"{path} is no table ({in_one_line(error, 200)})") from error
+
+
+def _plain_csv(path: Path) -> pa.Table:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            heading = file.readline()
+            file.seek(0)
+            rows = [row for row in csv.reader(file, delimiter=max(",;\t", key=heading.count)) if any(row)]
+    except UnicodeDecodeError:
+        raise ValueError(_NOT_UTF8) from None
+    if not rows:
+        raise ValueError("it is empty")
+    names = rows[0]
+    if wrong := [row for row in rows if len(row) != len(names)]:
+        raise ValueError(f"a row has {len(wrong[0])} cells and the heading {len(names)}: {', '.join(wrong[0])}")
+    columns = zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * len(names)
+    return pa.table(
+        {
+            name: pa.array([cell if cell not in ("", "NA") else None for cell in cells], pa.string())
+            for name, cells in zip(names, columns, strict=True)
+        }
+    )
 
 
 def with_contract(table: pa.Table) -> tuple[LabelSet, pa.Table]:
