@@ -156,6 +156,44 @@ def test_differences_of_the_same_files_are_paired() -> None:
     assert same.high - same.low < (other.high - other.low) / 2
 
 
+def test_participants_are_resampled_together_and_paired() -> None:
+    """Twelve people, ten photos of each in both conditions, all of a person alike: twelve units, not 240."""
+    rows = [
+        row(f"{condition}/{person}_{i}.jpg", "happiness" if happy else "neutral", person=f"p{person}")
+        for person in range(12)
+        for condition, happy in (("a", person % 2 == 0), ("b", person % 2 == 0 or person == 1))
+        for i in range(10)
+    ]
+    files, people = (mien.report(arrow(rows), cluster=name).parts[0] for name in ("", "person"))
+    one, other = (
+        next(share for share in part.differences[0].expressions if share.expression == "happiness")
+        for part in (files, people)
+    )
+    assert one.difference == other.difference == pytest.approx(-1 / 12)
+    assert (files.differences[0].paired, people.differences[0].paired) == (False, True)
+    assert other.high == pytest.approx(0.0, abs=0.03)  # nobody smiles less in b
+    assert one.high is not None
+    assert one.high > 0.03
+    assert (files.total.resampled, people.total.resampled) == ("files", "clusters")
+    (wide, narrow) = (part.total.expressions[1] for part in (people, files))
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)  # type: ignore[operator]
+    assert "the same values of person, resampled together" in mien.report(arrow(rows), cluster="person").to_html()
+    with pytest.raises(OptionError, match="no column 'team'"):
+        mien.report(arrow(rows), cluster="team")
+
+
+def test_the_most_confident_faces_of_as_many_images_as_possible(tmp_path: Path, astronaut: np.ndarray) -> None:
+    for name in "abc":
+        write_image(astronaut, tmp_path / f"{name}.jpg")
+    rows = [
+        row(f"{tmp_path}/{name}.jpg", "fear", confidence=confidence, face=face)
+        for name, face, confidence in (("a", 0, 0.8), ("b", 0, 0.95), ("b", 1, 0.9), ("c", 0, 0.85))
+    ]
+    shown = mien.report(arrow(rows), faces=3, most_confident=True)
+    assert [one.confidence for one in shown.gallery.expressions["fear"]] == [0.95, 0.85, 0.8]
+    assert "the most confident, with" in shown.to_html()
+
+
 def test_two_tables_agree_on_faces_that_overlap() -> None:
     rows = album(happy={"a": 0.5}, images=20)
     others = [

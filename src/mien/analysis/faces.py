@@ -38,6 +38,7 @@ class FaceTable:
     columns: pa.Table = field(repr=False)  # everything that the table has
     notes: tuple[str, ...] = ()
     smoothed: bool = False  # whether expressions are; probabilities never are
+    cluster: np.ndarray | None = None  # (N,) text: rows to resample together, where the user says so
 
     def __len__(self) -> int:
         return len(self.source)

@@ -33,19 +33,24 @@ class FaceImage:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Faces drawn at random per expression and per quality flag; sources that are not there any more."""
+    """Some faces of each expression and each quality flag; sources that are not there any more."""
 
     expressions: dict[str, tuple[FaceImage, ...]]
     flags: dict[str, tuple[FaceImage, ...]]
     sources: int  # with a face
     missing: tuple[str, ...]  # of them: not there any more, or not as the table describes them
+    most_confident: bool = False  # of the expressions; else drawn at random
 
     def __bool__(self) -> bool:
         return any(self.expressions.values()) or any(self.flags.values())
 
 
-def gallery(faces: FaceTable, *, most: int, beside: Path | None = None, seed: int = 0) -> Gallery:
+def gallery(
+    faces: FaceTable, *, most: int, beside: Path | None = None, most_confident: bool = False, seed: int = 0
+) -> Gallery:
     """At most so many counted faces of each expression, and half as many of each flag.
+
+    Drawn at random, or `most_confident` of an expression, of as many sources as possible.
 
     Sources are looked for as the table names them, then below the folder `beside`.
     """
@@ -53,13 +58,21 @@ def gallery(faces: FaceTable, *, most: int, beside: Path | None = None, seed: in
     paths = {source: _path(source, beside) for source in dict.fromkeys(faces.source[faces.seen].tolist())}
     there = np.array([paths.get(source) is not None for source in faces.source.tolist()], dtype=bool)
     by_expression = {
-        str(label): _some(faces, there & faces.counted & (faces.expression == i), most, rng)
+        str(label): _some(
+            faces,
+            there & faces.counted & (faces.expression == i),
+            most,
+            -faces.probabilities[:, i] if most_confident else rng.random(len(faces)),
+        )
         for i, label in enumerate(faces.labels)
     }
     split = [set(text.split()) for text in faces.flags.tolist()]
     by_flag = {
         flag: _some(
-            faces, there & faces.seen & np.array([flag in words for words in split], dtype=bool), most // 2, rng
+            faces,
+            there & faces.seen & np.array([flag in words for words in split], dtype=bool),
+            most // 2,
+            rng.random(len(faces)),
         )
         for flag in FLAGS
     }
@@ -71,17 +84,19 @@ def gallery(faces: FaceTable, *, most: int, beside: Path | None = None, seed: in
         {name: tuple(images[row] for row in group if row in images) for name, group in by_flag.items()},
         len(paths),
         tuple(missing),
+        most_confident,
     )
 
 
-def _some(faces: FaceTable, mask: np.ndarray, most: int, rng: np.random.Generator) -> list[int]:
-    """Rows at random, of as many sources (or seconds of a video) as possible, in the order of the table."""
-    rows = rng.permutation(np.flatnonzero(mask))
+def _some(faces: FaceTable, mask: np.ndarray, most: int, rank: np.ndarray) -> list[int]:
+    """The rows of the least rank, of as many sources (or seconds of a video) as possible, in that order."""
+    rows = np.flatnonzero(mask)
+    rows = rows[np.argsort(rank[rows], kind="stable")]
     seconds = np.nan_to_num(faces.time_s[rows], nan=-1.0) // 5
     spots = list(zip(faces.source[rows].tolist(), seconds.tolist(), strict=True))
     first = {spot: i for i, spot in reversed(list(enumerate(spots)))}
-    order = [*first.values(), *(i for i in range(len(rows)) if first[spots[i]] != i)]
-    return sorted(int(rows[i]) for i in order[:most])
+    order = [*sorted(first.values()), *(i for i in range(len(rows)) if first[spots[i]] != i)]
+    return [int(rows[i]) for i in order[:most]]
 
 
 def _images(

@@ -31,7 +31,7 @@ class ShareDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Two groups or tables. `paired`: both are of the same files, which are resampled together."""
+    """Two groups or tables. `paired`: both are of the same files or clusters, which are resampled together."""
 
     first: str
     second: str
@@ -53,24 +53,34 @@ def group_names(faces: FaceTable, by: str) -> np.ndarray:
     """(N,) the group of each row: its folder, or the text of a column. Raises `OptionError`."""
     if by == "folder":
         return faces.folder
-    if by not in faces.columns.column_names:
-        raise OptionError(f"the table has no column {by!r}; group by folder, source or a column that you add")
-    values = faces.columns[by].to_pylist()
-    names = np.array(["none" if value is None else str(value) for value in values], dtype=object)
+    names = np.array([value or "none" for value in _texts(faces, by)], dtype=object)
     if len(set(names[faces.seen].tolist())) > MOST_GROUPS:
         raise OptionError(f"column {by!r} has {len(set(names.tolist()))} values; group by at most {MOST_GROUPS}")
     return names
 
 
+def clustered(faces: FaceTable, by: str) -> FaceTable:
+    """The table with rows of one value of a column as a cluster; rows without one by their source."""
+    values = [
+        f"\0{source}" if value is None else value
+        for value, source in zip(_texts(faces, by), faces.source.tolist(), strict=True)
+    ]
+    return replace(faces, cluster=np.array(values, dtype=object))
+
+
+def _texts(faces: FaceTable, column: str) -> list[str | None]:
+    if column not in faces.columns.column_names:
+        raise OptionError(f"the table has no column {column!r}; give folder, source or a column that you add")
+    return [None if value is None else str(value) for value in faces.columns[column].to_pylist()]
+
+
 def overall(faces: FaceTable, seconds: np.ndarray, *, name: str, kind: str = "all") -> ExpressionSummary:
     """All rows of images, or all of videos, as one unit; intervals over files where there are enough."""
-    if not faces.timed.any():
-        return image_summary(faces, name, kind=kind)
     weights, units, over = _units(faces, seconds)
     counted = faces.counted
-    rates = video_summary(faces, seconds)
+    unit = video_summary(faces, seconds) if faces.timed.any() else image_summary(faces, name, kind=kind)
     return replace(
-        rates,
+        unit,
         kind=kind,
         source=name,
         files=len(set(faces.source.tolist())),
@@ -130,6 +140,8 @@ def _differences(stack: np.ndarray, shown: np.ndarray, labels: tuple[str, ...]) 
 
 def _units(faces: FaceTable, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
     """(N,) weights, (N,) what is resampled together, and its name."""
+    if faces.cluster is not None:
+        return np.nan_to_num(seconds) if faces.timed.any() else np.ones(len(faces)), faces.cluster, "clusters"
     if not faces.timed.any():
         return np.ones(len(faces)), faces.source, "files"
     if len(set(faces.source[faces.counted].tolist())) >= LEAST_UNITS:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.gallery import Gallery, gallery
-from mien.analysis.groups import Agreement, Difference, agreement, difference, group_names, overall
+from mien.analysis.groups import Agreement, Difference, agreement, clustered, difference, group_names, overall
 from mien.analysis.series import TrackSeries, cuts, frame_ends, track_series
 from mien.analysis.summary import TableSummary, summarize
 from mien.analysis.timing import by_source, frame_times, row_seconds
@@ -78,6 +78,7 @@ class Report:
     without_face: tuple[str, ...]  # images; videos in which no frame has a face
     unread: tuple[tuple[str, str], ...]  # source and reason
     comparison: TableComparison | None = None
+    cluster: str = ""  # the column whose values are resampled together; "": files, or blocks of time
 
     def to_html(self) -> str:
         """One self-contained page."""
@@ -88,17 +89,27 @@ class Report:
 
 @checked
 def report(
-    table: Any, second: Any = None, *, group: str = "", faces: int = FACES, raw: bool = False, title: str = ""
+    table: Any,
+    second: Any = None,
+    *,
+    group: str = "",
+    cluster: str = "",
+    faces: int = FACES,
+    most_confident: bool = False,
+    raw: bool = False,
+    title: str = "",
 ) -> Report:
     """A report of a prediction table (`mien.summarize` says what may be given), or of two compared.
 
     `group`: "folder", "source" or a column of the table by which shares are compared; by default the folders of
-    images. `faces`: on the contact sheet of each expression; 0 leaves faces out of the page.
+    images. `cluster`: a column of what is resampled together, such as participants, instead of files. `faces`: on
+    the contact sheet of each expression, `most_confident` or drawn at random; 0 leaves faces out of the page.
     Raises `InputError`, and `OptionError` for a column that is not there.
     """
     if faces < 0:
         raise OptionError(f"faces is {faces}; give 0 for none, or how many of each expression")
     rows = read_faces(table, raw=raw)
+    rows = clustered(rows, cluster) if cluster else rows
     beside = Path(table).parent if isinstance(table, str | os.PathLike) else None
     name = title or rows.name or "predictions"
     seconds = row_seconds(rows)
@@ -109,11 +120,14 @@ def report(
         summary=summarize(rows),
         parts=tuple(_part(rows, seconds, timed, group) for timed in (True, False) if _any(rows, timed)),
         timelines=_timelines(rows, summarize(rows)),
-        gallery=gallery(rows, most=faces, beside=beside) if faces else Gallery({}, {}, 0, ()),
+        gallery=gallery(rows, most=faces, beside=beside, most_confident=most_confident)
+        if faces
+        else Gallery({}, {}, 0, ()),
         flags=tuple((flag, sum(flag in text.split() for text in rows.flags[rows.seen].tolist())) for flag in FLAGS),
         without_face=_without_face(rows),
         unread=_unread(rows),
-        comparison=None if second is None else _comparison(name, rows, seconds, second, raw=raw),
+        comparison=None if second is None else _comparison(name, rows, seconds, second, raw=raw, cluster=cluster),
+        cluster=cluster,
     )
 
 
@@ -178,8 +192,11 @@ def _without_face(faces: FaceTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source for source in empty if source not in with_face))
 
 
-def _comparison(title: str, first: FaceTable, seconds: np.ndarray, table: Any, *, raw: bool) -> TableComparison:
+def _comparison(
+    title: str, first: FaceTable, seconds: np.ndarray, table: Any, *, raw: bool, cluster: str
+) -> TableComparison:
     second = read_faces(table, raw=raw)
+    second = clustered(second, cluster) if cluster else second
     name = second.name or "second table"
     if name == title:  # tables of one name in two folders
         name = os.fspath(table) if isinstance(table, str | os.PathLike) else "second table"

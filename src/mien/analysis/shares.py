@@ -44,7 +44,11 @@ def shares(
     bounds = _intervals(expression, weights, units, len(labels))
     return tuple(
         ExpressionShare(
-            expression=label, amount=float(amounts[i]), share=float(amounts[i]) / total, **bounds.get(i, {})
+            expression=label,
+            amount=float(amounts[i]),
+            share=float(amounts[i]) / total,
+            low=bounds[i][0] if i in bounds else None,
+            high=bounds[i][1] if i in bounds else None,
         )
         for i, label in enumerate(labels)
     )
@@ -52,7 +56,8 @@ def shares(
 
 def _intervals(
     expression: np.ndarray, weights: np.ndarray, units: np.ndarray, classes: int
-) -> dict[int, dict[str, float]]:
+) -> dict[int, tuple[float, float]]:
+    """The 95 % interval of each class that has one."""
     names, unit = np.unique(units, return_inverse=True)
     count = len(names)
     if count < LEAST_UNITS:
@@ -66,19 +71,19 @@ def _intervals(
     drawn = bootstrap_each(statistics, sums, clusters=np.arange(count).astype(str), resamples=_RESAMPLES)
     wider = student_factor(count)
     bounds = {
-        int(name): {
-            "low": max(0.0, one.value - wider * (one.value - one.low)),
-            "high": min(1.0, one.value + wider * (one.high - one.value)),
-        }
+        int(name): (
+            max(0.0, one.value - wider * (one.value - one.low)),
+            min(1.0, one.value + wider * (one.high - one.value)),
+        )
         for name, one in drawn.items()
     }
     margin = 1 - 0.025 ** (1 / count)
     shown = sums.sum(axis=0) > 0  # a share of 1 need not be exactly 1.0
     for i in range(classes):
         if not shown[i]:
-            bounds[i] = {"low": 0.0, "high": margin}
+            bounds[i] = (0.0, margin)
         elif shown.sum() == 1:
-            bounds[i] = {"low": 1 - margin, "high": 1.0}
+            bounds[i] = (1 - margin, 1.0)
     return bounds
 
 

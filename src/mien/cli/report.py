@@ -22,7 +22,13 @@ def report(
     group: Annotated[
         str, typer.Option(help="Compare by folder, source or a column that you added. Default: folders of images.")
     ] = "",
+    cluster: Annotated[
+        str, typer.Option(help="A column of what is resampled together, such as participants. Default: files.")
+    ] = "",
     faces: Annotated[int, typer.Option(help="Faces shown per expression; 0: none.", min=0)] = 12,
+    most_confident: Annotated[
+        bool, typer.Option("--most-confident", help="Show the most confident faces, not random ones.")
+    ] = False,
     title: Annotated[str, typer.Option(help="Heading of the page. Default: the name of the table.")] = "",
     raw: Raw = False,
 ) -> None:
@@ -32,5 +38,15 @@ def report(
 
     page = output or table.with_name(table.name + ".html")
     check_output_files(page, inputs=(table, second))
-    write_text(report(table, second, group=group, faces=faces, title=title, raw=raw).to_html(), page)
+    made = report(
+        table,
+        second,
+        group=group,
+        cluster=cluster,
+        faces=faces,
+        most_confident=most_confident,
+        title=title,
+        raw=raw,
+    )
+    write_text(made.to_html(), page)
     typer.echo(f"report: {page}")

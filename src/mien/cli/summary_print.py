@@ -169,8 +169,7 @@ def _resting(console: Console, tracks: Sequence[ExpressionSummary]) -> None:
     console.print()
 
 
-_SPARE = ("changes/min", "not seen", "uncertain", "flagged", "images", "faces", "seen", "faces seen")
-# left out first
+_SPARE = ("changes/min", "flagged", "images", "not seen", "uncertain", "faces", "seen", "faces seen")  # first
 _LEFT = ("folder", "video", "most frequent")
 
 
