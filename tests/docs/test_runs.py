@@ -33,7 +33,8 @@ from tests.e2e.test_official_files import save_official
 from tests.prepared.cut_faces import faces
 
 PAGES = ["README.md", "docs/start.md", *(f"docs/how-to/{name}.md" for name in (
-    "check-data", "prepare-data", "train", "ablation", "evaluate", "summaries", "report", "video", "annotate",
+    "check-data", "prepare-data", "train", "ablation", "evaluate", "summaries", "study", "report",
+    "video", "annotate",
 )), "docs/concepts/quality.md"]  # in this order  # fmt: skip
 GUIDES = ("photo", "explain", "folder", "groups", "own-classes", "fine-tune", "data-loader", "export",
           "cite")  # in this order  # fmt: skip
@@ -60,6 +61,8 @@ NOT_RUN = {  # a word of a command -> why it stays out
     "2:0-4.5": "the video shows one person",
     "1:30": "the video is shorter",
     "country": "a column of the reader's",
+    "condition": "a column of the reader's",
+    "parts.csv": "a table of the reader's",
     "before.csv": "an earlier table of the reader's",
 }
 
@@ -76,6 +79,12 @@ def workplace(tmp_path: Path) -> Path:
     with VideoWriter(top / "talk.mp4", (320, 320), fps=10) as video:
         for i in range(25):
             video.write(pixels, i / 10)
+    (top / "sessions").mkdir()
+    segments = ["source,from_s,to_s,track,participant,condition"]
+    for name in ("p01", "p02"):
+        shutil.copy(top / "talk.mp4", top / f"sessions/{name}.mp4")
+        segments += [f"{name}.mp4,0,1,0,{name},rest", f"{name}.mp4,1,2.5,0,{name},film"]
+    text(top / "segments.csv", *segments)
     (top / "interviews").mkdir()
     shutil.copy(top / "talk.mp4", top / "interviews/a.mp4")
     raf_db(top / "DIR")
