@@ -239,6 +239,17 @@ def test_groups_are_named_below_their_common_folder() -> None:
     assert "a minus /b" in apart or "/b minus a" in apart
 
 
+def test_groups_tell_how_much_of_each_is_left_out() -> None:
+    """Of the one half is uncertain and a quarter flagged, of the other nothing."""
+    rows = [row(f"a/{i}.jpg", confidence=0.5 if i < 4 else 0.9) for i in range(8)]
+    rows[6:] = [one | {"flags": "dark", "certain": False} for one in rows[6:]]
+    video = [one | {"group": "v"} for one in track(["fear"] * 10, confidence=0.5)]
+    (part,) = mien.report(arrow([*rows, *(row(f"b/{i}.jpg") for i in range(8))])).parts
+    assert [(unit.uncertain_share, unit.flagged_share) for unit in part.groups] == [(0.5, 0.25), (0.0, 0.0)]
+    assert mien.summarize(arrow(video)).videos[0].uncertain_share == pytest.approx(1.0)
+    assert "<td>50.0%</td><td>25.0%</td>" in mien.report(arrow([*rows, row("b/0.jpg")])).to_html()
+
+
 def test_groups_without_a_counted_face_are_named() -> None:
     uncertain = [one | {"certain": False} for one in album(happy={"c": 0.5}, images=3)]
     page = mien.report(arrow([*album(happy={"a": 0.8, "b": 0.2}), *uncertain])).to_html()

@@ -51,6 +51,20 @@ class ExpressionSummary:
         """What was counted: seconds, or faces."""
         return self.counted if self.counted_s is None else self.counted_s
 
+    @property
+    def uncertain_share(self) -> float | None:
+        """Of the seconds or faces that were seen; None: none."""
+        return self._of_seen(self.uncertain, self.uncertain_s)
+
+    @property
+    def flagged_share(self) -> float | None:
+        """Of the seconds or faces that were seen; None: none."""
+        return self._of_seen(self.flagged, self.flagged_s)
+
+    def _of_seen(self, faces: int, seconds: float | None) -> float | None:
+        part, seen = (faces, self.faces) if seconds is None else (seconds, self.seen_s or 0)
+        return part / seen if seen > 0 else None
+
     def ranked(self) -> list[ExpressionShare]:
         """The expressions that were seen, most frequent first."""
         return sorted((one for one in self.expressions if one.amount > 0), key=lambda one: -one.amount)

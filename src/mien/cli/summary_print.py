@@ -18,6 +18,7 @@ from mien.wording import counted
 
 _MOST_VIDEOS = 6  # that are shown with their tracks; more get a line each
 _BAR = 40  # cells at most
+_LEAST_PATH = 14  # cells
 _BAR_FROM = 8  # cells below which there is no bar
 
 
@@ -125,6 +126,7 @@ def _units(console: Console, units: Sequence[ExpressionSummary]) -> bool:
     else:
         while _width(columns) + 24 > console.width and (spare := next((n for n in _SPARE if n in columns), None)):
             del columns[spare]
+        _shorten(columns, _width(columns) + 24 - console.width)
         rest = console.width - _width(columns) - 2
         columns["most frequent"] = [_most_frequent(unit, rest) for unit in units]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -136,6 +138,14 @@ def _units(console: Console, units: Sequence[ExpressionSummary]) -> bool:
     console.print(table)
     console.print()
     return any("(" in cell for name in expressions for cell in columns.get(name, ()))
+
+
+def _shorten(columns: dict[str, list[str]], by: int) -> None:
+    """Paths so many cells shorter, as far as that leaves their ends."""
+    for name in ("folder", "video"):
+        if name in columns and by > 0:
+            longest = max(map(cell_len, columns[name]))
+            columns[name] = [end_of_path(text, max(_LEAST_PATH, longest - by)) for text in columns[name]]
 
 
 def _resting_of(console: Console, video: ExpressionSummary, tracks: Sequence[ExpressionSummary]) -> None:
