@@ -175,6 +175,25 @@ def test_the_command_reads_what_a_spreadsheet_saves_and_writes_long_and_wide(tmp
     assert run([*command, "--wide"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        pytest.param("s.csv", "source,who,who\np1.mp4,a,b\n", "two columns are called 'who'", id="twice"),
+        pytest.param("s.csv", "source,who\np1.mp4\n", "a row has 1 cells and the heading 2", id="short row"),
+        pytest.param("s.csv", "", "it is empty", id="empty"),
+        pytest.param("s.doc", "source\n", "tables end in", id="another ending"),
+        pytest.param("s.jsonl", '{"source": "p9.mp4"}\n', "no source 'p9.mp4'", id="JSON lines are read"),
+    ],
+)
+def test_files_that_are_no_table_of_segments_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, message: str
+) -> None:
+    write_table(study().to_pylist(), FERPLUS, tmp_path / "t.parquet")
+    (tmp_path / name).write_text(text)
+    assert run(["summary", str(tmp_path / "t.parquet"), "--segments", str(tmp_path / name)]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_workbooks_are_written_and_read(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     write_table(study().to_pylist(), FERPLUS, tmp_path / "t.parquet")

@@ -82,7 +82,9 @@ def read_plain(table: Any) -> pa.Table:
         return made
     path = Path(table)
     try:
-        return _plain_csv(path) if path.suffix.lower() == ".csv" else _read(path)
+        if path.suffix.lower() == ".csv":
+            return _plain_csv(path)
+        return arrow_json.read_json(path) if path.suffix.lower() == ".jsonl" else _read(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; name a table") from error
     except (OSError, ValueError, TypeError, LookupError) as error:
@@ -100,6 +102,8 @@ def _plain_csv(path: Path) -> pa.Table:
     if not rows:
         raise ValueError("it is empty")
     names = rows[0]
+    if repeated := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise ValueError(f"two columns are called {repeated[0]!r}")
     if wrong := [row for row in rows if len(row) != len(names)]:
         raise ValueError(f"a row has {len(wrong[0])} cells and the heading {len(names)}: {', '.join(wrong[0])}")
     columns = zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * len(names)
