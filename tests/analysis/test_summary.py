@@ -187,6 +187,15 @@ def test_a_track_number_in_two_videos_needs_its_file() -> None:
     assert [unit.resting is not None for unit in tracks] == [False, True]
 
 
+def test_copies_of_an_image_are_noted() -> None:
+    rows = [row("a.jpg"), row("a (copy).jpg"), row("b.jpg", confidence=0.8), row("c.jpg", left=11.0)]
+    (note,) = mien.summarize(arrow(rows)).notes
+    assert note == "1 face of images is exactly like one of another image, as in copies of a file; each counts"
+    assert mien.summarize(arrow(rows[1:])).notes == ()
+    still = track(["fear"] * 3)  # frames of a video that shows one image are no copies
+    assert not any("copies" in note for note in mien.summarize(arrow(still)).notes)
+
+
 def test_images_have_no_resting_face() -> None:
     with pytest.raises(OptionError, match="needs tracks of a video"):
         mien.summarize(arrow([row("a.jpg")]), baseline="auto")

@@ -17,6 +17,7 @@ from mien.geometry import SIDES
 from mien.labels import LabelSet
 from mien.media.sniff import VIDEO_SUFFIXES
 from mien.pipeline.read import read_columns, with_contract
+from mien.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,11 @@ def _faces(name: str, labels: LabelSet, columns: pa.Table, *, raw: bool) -> Face
             f"{'all' if unstated.sum() == with_face.sum() else 'some'} faces are without a confidence threshold "
             "(their weights state none): they count whatever their confidence, unless flagged"
         )
+    if copies := _copies(columns, labels):
+        notes.append(
+            f"{counted(copies, 'face')} of images {'is' if copies == 1 else 'are'} exactly like one of another "
+            "image, as in copies of a file; each counts"
+        )
     probabilities = [columns[f"p_{label}"].to_numpy(zero_copy_only=False) for label in labels]
     table = FaceTable(
         name=name,
@@ -172,6 +178,13 @@ def _deduplicated(columns: pa.Table, labels: LabelSet) -> tuple[pa.Table, int]:
     kept[rows["row"].to_numpy()] = False
     kept[faces["row_min"].to_numpy()] = True
     return columns.filter(pa.array(kept)), repeated
+
+
+def _copies(columns: pa.Table, labels: LabelSet) -> int:
+    """How many faces of images have the box and the probabilities of an earlier one of another file."""
+    values = [*SIDES, *(f"p_{label}" for label in labels)]
+    faces = columns.filter(pc.and_(pc.is_valid(columns["face"]), pc.is_null(columns["time_s"])))
+    return len(faces) - len(faces.group_by(values).aggregate([]))
 
 
 def _check_values(table: FaceTable) -> None:
