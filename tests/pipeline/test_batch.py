@@ -18,12 +18,15 @@ import pytest
 from PIL import Image
 
 import mien
+from mien.cli.app import run
+from mien.distributed.sources import sources_of
 from mien.errors import OutputError
 from mien.labels import FERPLUS
 from mien.pipeline.batch import images_of
 from mien.pipeline.journal import Journal
 from mien.pipeline.rows import TableRow
 from mien.pipeline.table import read_table
+from tests.media.videos import write_video
 
 
 def sources(rows: list[dict[str, object]]) -> list[str]:
@@ -186,8 +189,24 @@ def test_saved_images_follow_the_folders_and_resume(recognizer: mien.Recognizer,
     assert recognizer.predict_folder(folder).num_rows == 10  # nor is it for a run that saves nothing
     assert len(list(recognizer.stream([folder], output=output))) == 1
     assert recognizer.predict_folder(marked).num_rows == 9  # unless it is given itself
-    (folder / "0.png.json").write_text('{"title": "0.png"}')  # of another program
-    assert recognizer.predict_folder(folder).num_rows == 10
+
+
+def test_what_was_drawn_into_a_folder_is_no_image_of_it(
+    recognizer: mien.Recognizer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, before = str(folder / "0.png"), images_of([str(folder)])
+    talk = write_video(folder / "talk.mp4", 12, image_of=lambda i: np.roll(mien.read_image(one), i, axis=1))
+    table = str(folder / "table.csv")
+    assert run(["predict", str(talk), "--annotated", str(folder / "annotated.mp4"), "-o", table]) == 0
+    assert run(["explain", one, "-o", str(folder / "map.jpg"), "--sheet", str(folder / "sheet.png")]) == 0
+    assert run(["plot", table, "-o", str(folder / "plot.png")]) == 0
+    assert run(["predict", str(folder), "--explain", str(folder / "why"), "--save", str(folder / "marked")]) == 1
+    assert (folder / "why" / "0.png.face0.png").exists()
+    assert images_of([str(folder)]) == sorted([*before, str(talk)])
+    assert [source.name for source in sources_of([str(folder)])] == images_of([str(folder)])
+    assert images_of([str(folder / "annotated.mp4")]) == [
+        str(folder / "annotated.mp4")
+    ]  # unless it is given itself
 
 
 def test_saved_images_are_drawn_as_wanted(recognizer: mien.Recognizer, folder: Path) -> None:

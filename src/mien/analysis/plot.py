@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,10 +15,10 @@ from mien.analysis.faces import FaceTable, read_faces
 from mien.analysis.series import CUT_NOTE, TrackSeries, cuts, frame_ends, track_series
 from mien.analysis.timing import by_source, frame_times
 from mien.arguments import checked
+from mien.draw.figure_file import write_figure
 from mien.draw.matplotlib_cache import leave_home_alone
 from mien.draw.palette import FAINT, GREY, INK, MUTED, UNCERTAIN, colours_of
 from mien.errors import InputError, MissingPackageError, OptionError
-from mien.media.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,13 +62,7 @@ def plot_table(
             f"{path}: plots are saved as {', '.join(SUFFIXES)}, not {path.suffix or 'without ending'}"
         )
     figure = figure_of(read_faces(table, raw=raw), style=style, baseline=baseline)
-    drawn = BytesIO()
-    import matplotlib as mpl
-
-    with mpl.rc_context({"svg.hashsalt": "mien", "svg.fonttype": "none"}):
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-        figure.savefig(drawn, dpi=130, format=path.suffix[1:].lower(), metadata=metadata)
-    atomic_write(path, drawn.getbuffer())
+    write_figure(figure, path)
 
 
 def figure_of(faces: FaceTable, *, style: str = "stacked", baseline: str | Sequence[str] = ()) -> Figure:

@@ -86,7 +86,7 @@ def data_show(
 
     strips, title = dataset_strips(name, folder, variant=variant, split=split, per_class=per_class, seed=seed)
     with writing(save):
-        write_image(contact_sheet(strips, title=title), save)
+        write_image(contact_sheet(strips, title=title), save, is_output=True)
     images = [image for strip in strips for image in strip.images]
     unreadable = sum(image is None for image in images)
     text = f"{save}: {len(images)} of {title.rpartition('  ')[2]}, {len(strips)} classes"

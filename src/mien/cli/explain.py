@@ -82,10 +82,10 @@ def explain(
         return 1
     if output is not None:
         with writing(output):
-            write_image(overlay(pixels, explanations), output)
+            write_image(overlay(pixels, explanations), output, is_output=True)
     if sheet is not None:
         with writing(sheet):
-            write_image(draw_sheet(explanations, title=Path(image).name), sheet)
+            write_image(draw_sheet(explanations, title=Path(image).name), sheet, is_output=True)
     if npz is not None:
         with writing(npz):
             save_arrays(explanations, npz)

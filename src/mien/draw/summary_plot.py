@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mien.datasets.audit.summary import POSE_DEG, Poses, Summary, Votes
+from mien.draw.figure_file import write_figure
 from mien.draw.matplotlib_cache import leave_home_alone
 from mien.draw.palette import MUTED, SERIES, colours_of
 from mien.errors import MissingPackageError, OutputError
-from mien.media.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,9 +41,7 @@ def plot_summary(summary: Summary, path: Path, *, title: str) -> None:
     figure.suptitle(f"{title}: {summary.images:,} images", fontsize=13)
     if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
         raise OutputError(f"{path}: plots cannot be saved as {path.suffix!r}; use .png, .pdf or .svg")
-    drawn = BytesIO()
-    figure.savefig(drawn, dpi=130, format=path.suffix.lstrip(".").lower())
-    atomic_write(path, drawn.getbuffer())
+    write_figure(figure, path)
 
 
 def _balance(axes: Axes, summary: Summary) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,21 +18,17 @@ from mien.results import ImageResult
 class FaceOverlays:
     """Writes `NAME.jpg.face0.png` and so on below `folder`, in a tree like that of the sources.
 
-    `method`: one of `METHODS`. Raises before anything is predicted as `mien.explain` and `Saver` do, and
-    `OptionError` where the folder lies in one that is predicted.
+    `method`: one of `METHODS`. Raises before anything is predicted as `mien.explain` and `Saver` do.
     """
 
     def __init__(
         self, recognizer: Recognizer, method: str, folder: Path, given: Iterable[str], sources: Iterable[str]
     ) -> None:
-        methods, given = check_methods(method), list(given)
+        methods = check_methods(method)
         if len(methods) != 1:
             raise OptionError(
                 f"an overlay shows one method, not {len(methods)}; mien explain --sheet shows several"
             )
-        for one in given:
-            if os.path.isdir(one) and folder.resolve().is_relative_to(Path(one).resolve()):
-                raise OptionError(f"{folder} lies in {one}, whose images are predicted; explain elsewhere")
         self._explainer = Explainer(recognizer, methods, curves=False)
         self._targets = targets_below(folder, given, sources)
 
@@ -46,6 +41,6 @@ class FaceOverlays:
         target.parent.mkdir(parents=True, exist_ok=True)
         for one in self._explainer.explain_boxes(image, [face.box for face in result.faces]):
             path = target.with_name(f"{target.name}.face{one.index}.png")
-            write_image(face_overlay(image, one), path)
+            write_image(face_overlay(image, one), path, is_output=True)
             written.append(path)
         return written

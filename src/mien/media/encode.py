@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from mien.errors import OutputError
+from mien.media.marking import MARK
 from mien.media.video import load_av, open_video
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class VideoWriter:
     """Frames with their times to `path`, in one step: until the end they are in a file beside it.
 
     `size`: width and height of the frames; an odd last column or row is left out. `audio_of`: a video whose audio
-    between `start_s` and the last frame is kept; `start_s` becomes 0.
+    between `start_s` and the last frame is kept; `start_s` becomes 0. `is_output`: it is drawn of another video,
+    and no input of a later run (`mien.media.outputs`).
     """
 
     def __init__(
@@ -40,11 +42,14 @@ class VideoWriter:
         fps: float = 30.0,
         audio_of: str | None = None,
         start_s: float = 0.0,
+        is_output: bool = False,
     ) -> None:
         self._av = load_av()
         self.path, self._size, self._start_s = path, (size[0] // 2 * 2, size[1] // 2 * 2), start_s
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.mp4")
         self._file: OutputContainer = self._av.open(str(self._temporary), "w", options={"movflags": "+faststart"})
+        if is_output:
+            self._file.metadata["comment"] = MARK
         encoder = next((name for name in _ENCODERS if name in self._av.codecs_available), None)
         if encoder is None:
             raise OutputError(f"{path}: this PyAV encodes neither H.264 nor VP9; install av from PyPI")

@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from mien.arguments import checked
 from mien.errors import ImageError, InputError, how_to_install
 from mien.media.atomic import atomic_open
+from mien.media.marking import marked_exif
 from mien.media.pixels import from_array, rgb_of
 from mien.media.sniff import HEAD, IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 from mien.wording import in_one_line
@@ -235,11 +236,14 @@ def _format_of(data: bytes) -> str:
     return names[-1] if names else ""
 
 
-def write_image(image: np.ndarray, path: Path) -> None:
-    """RGB uint8 (H, W, 3) to a file in one step; the suffix chooses the format."""
+def write_image(image: np.ndarray, path: Path, *, is_output: bool = False) -> None:
+    """RGB uint8 (H, W, 3) to a file in one step; the suffix chooses the format.
+
+    `is_output`: it is drawn of another image, and no input of a later run (`mien.media.outputs`).
+    """
     encoding = check_image_suffix(path)
     with atomic_open(path) as file:
-        Image.fromarray(image).save(file, encoding, quality=92)
+        Image.fromarray(image).save(file, encoding, quality=92, exif=marked_exif() if is_output else b"")
 
 
 def check_image_suffix(path: Path) -> str:

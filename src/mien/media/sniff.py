@@ -55,7 +55,7 @@ def is_video(path: str) -> bool:
     if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
         return suffix in VIDEO_SUFFIXES
     try:
-        return suffix_of(_first_bytes(path, HEAD)) in VIDEO_SUFFIXES
+        return suffix_of(first_bytes(path, HEAD)) in VIDEO_SUFFIXES
     except (OSError, ValueError):
         return False
 
@@ -63,7 +63,7 @@ def is_video(path: str) -> bool:
 def is_animation(path: str) -> bool:
     """Whether a GIF, WebP or PNG has more than one frame, by its header; False for what cannot be read."""
     try:
-        head = _first_bytes(path, _PNG_HEAD)
+        head = first_bytes(path, _PNG_HEAD)
         if head[:8] == b"\x89PNG\r\n\x1a\n":
             return b"acTL" in head.partition(b"IDAT")[0]
         if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
@@ -76,7 +76,7 @@ def is_animation(path: str) -> bool:
     return False
 
 
-def _first_bytes(path: str, count: int) -> bytes:
+def first_bytes(path: str, count: int) -> bytes:
     """Of a file; none of a pipe or a device, which could wait for ever."""
     if not os.path.isfile(path):
         return b""

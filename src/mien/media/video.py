@@ -106,14 +106,18 @@ class VideoFile:
 @contextmanager
 def open_video(name: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container of a local file and its video stream, ready to decode. Raises `VideoError`."""
+    with open_container(name) as container:
+        yield container, video_stream(container, name)
+
+
+def open_container(name: str) -> InputContainer:
+    """The container of a local file. Raises `VideoError`."""
     av = load_av()
     _check_file(name)
     try:
-        container = av.open(os.path.abspath(name), options=_LOCAL)
+        return cast("InputContainer", av.open(os.path.abspath(name), options=_LOCAL))
     except (av.FFmpegError, ValueError, OSError, UnicodeError) as error:
         raise VideoError(name, _why_unreadable(name, error)) from None
-    with container:
-        yield container, video_stream(container, name)
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:

@@ -81,7 +81,9 @@ def annotate_video(
     rate = float(np.clip((len(rows.frames) - 1) / seconds, 1, 240))
     with (
         plain_disk_errors(output, option="--annotated"),
-        VideoWriter(output, (size[0], marker.height), fps=rate, audio_of=audio_of, start_s=rows.first_s) as writer,
+        VideoWriter(
+            output, (size[0], marker.height), fps=rate, audio_of=audio_of, start_s=rows.first_s, is_output=True
+        ) as writer,
     ):
         progress(0, len(rows.frames))
         for done, frame in enumerate(chain((first,), frames), 1):

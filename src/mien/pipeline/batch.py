@@ -27,7 +27,7 @@ from mien.pipeline.amounts import Amounts
 from mien.pipeline.image_files import name_of, predict_image_files
 from mien.pipeline.journal import Journal
 from mien.pipeline.rows import TableRow, check_suffix, rows_of
-from mien.pipeline.save import Saver, without_saved
+from mien.pipeline.save import Saver, without_outputs
 from mien.pipeline.video import VideoPredictor
 from mien.pipeline.xlsx import check_rows
 from mien.results import ImageResult, VideoFrame
@@ -168,13 +168,13 @@ def images_of(names: Iterable[str], *, leave_out: Path | None = None) -> list[st
     """The images and videos as given and those in folders, each once, however its path is written; unreadable
     folders as their errors.
 
-    Folders are left without what lies below `leave_out`, and without what earlier runs saved in them.
+    Folders are left without what lies below `leave_out`, and without what earlier runs drew in them.
     """
     below = os.path.abspath(leave_out) + os.sep if leave_out else None
     items: dict[str, str | ImageError] = {}
     for name in names:
         folder = os.path.isdir(name)
-        for item in without_saved(images_in(name)) if folder else (name,):
+        for item in without_outputs(images_in(name)) if folder else (name,):
             path = os.path.abspath(item.source if isinstance(item, ImageError) else item)
             if isinstance(item, ImageError) or not (folder and below and path.startswith(below)):
                 items.setdefault(path, item)

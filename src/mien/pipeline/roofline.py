@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 
+from mien.draw.figure_file import write_figure
 from mien.draw.matplotlib_cache import leave_home_alone
 from mien.errors import MissingPackageError, OptionError
-from mien.media.atomic import atomic_write
 from mien.pipeline.bench import BenchResult
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -61,6 +60,4 @@ def draw_roofline(result: BenchResult, path: Path) -> None:
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix[1:], dpi=140)
-    atomic_write(path, content.getvalue())
+    write_figure(figure, path, dpi=140)

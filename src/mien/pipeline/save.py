@@ -16,6 +16,7 @@ from mien.media.atomic import atomic_write
 from mien.media.disk import check_folder, disk_full, is_disk_full
 from mien.media.file_state import file_state, unchanged
 from mien.media.images import write_image
+from mien.media.outputs import is_output
 from mien.media.resume import differences
 from mien.results import Face, ImageResult
 
@@ -76,7 +77,8 @@ class Saver:
     def _save(self, source: str, image: np.ndarray, faces: list[Face], frames: int) -> None:
         target, state = self._targets[source], file_state(source)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_image(annotate(image, faces, draw=self._draw, anonymize=self._anonymize), target)
+        drawn = annotate(image, faces, draw=self._draw, anonymize=self._anonymize)
+        write_image(drawn, target, is_output=True)
         values = {
             "source": source, "faces": [face.to_dict() for face in faces], "frames": frames, "file": state,
             "settings": self.settings,
@@ -88,29 +90,14 @@ class Saver:
         return target.with_name(target.name + ".json")
 
 
-def without_saved(items: Iterable[str | ImageError]) -> list[str | ImageError]:
-    """What is in a folder but for the annotated images in it, unless these are all there is.
+def without_outputs(items: Iterable[str | ImageError]) -> list[str | ImageError]:
+    """What is in a folder but for what earlier runs drew of it there, unless this is all there is.
 
-    Known by the .json beside each: they would count beside the images they were made from.
+    It would count beside the images and videos that it was made from.
     """
-    everything, beside = list(items), dict[str, set[str]]()
-    others = []
-    for item in everything:
-        if isinstance(item, str):
-            parent, name = os.path.split(item)
-            if parent not in beside:
-                beside[parent] = set(os.listdir(parent))
-            if f"{name}.json" in beside[parent] and _is_saved(Path(f"{item}.json")):
-                continue
-        others.append(item)
+    everything = list(items)
+    others = [item for item in everything if isinstance(item, ImageError) or not is_output(item)]
     return others or everything
-
-
-def _is_saved(path: Path) -> bool:
-    try:
-        return {"source", "faces", "frames", "settings"} <= json.loads(path.read_bytes()).keys()
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def targets_below(folder: Path, given: Iterable[str], sources: Iterable[str]) -> dict[str, Path]:
