@@ -18,7 +18,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.errors import WeightsError
+from mien.errors import InputError, WeightsError
+from mien.training.run_folder import RunFolder
 from mien.weights.manifest import load_manifest
 from mien.weights.official import convert_file
 from mien.weights.official.pickles import Unread, read
@@ -119,6 +120,43 @@ def test_a_file_with_damage_inside_is_reported_by_its_name(place: bytes, tmp_pat
     file.write_bytes(content)
     with pytest.raises(WeightsError, match=r"damaged\.pth cannot be read as a torch checkpoint: .*again"):
         read(file)
+
+
+def flip_a_byte_of_a_tensor(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[content.index(torch.arange(99.0).numpy().tobytes()) + 50] ^= 1
+    file.write_bytes(content)
+
+
+def test_another_byte_in_a_tensor_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save({"weight": torch.arange(99.0)}, file)
+    assert read(file)["weight"].tolist() == list(range(99))
+    flip_a_byte_of_a_tensor(file)
+    with pytest.raises(
+        WeightsError, match=r"weights\.pth is damaged: the checksum of weights/data/0 .* download it again"
+    ):
+        convert_file(file)
+
+
+def test_a_file_that_was_saved_without_checksums_is_read(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"weight": torch.arange(99.0)}, tmp_path / "weights.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read(tmp_path / "weights.pth")["weight"].tolist() == list(range(99))
+    torch.save({"weight": torch.arange(99.0)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert read(tmp_path / "old.pth")["weight"].tolist() == list(range(99))
+
+
+def test_a_run_does_not_resume_from_a_damaged_state(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.save({"weight": torch.arange(99.0)})
+    assert run.last() is not None
+    flip_a_byte_of_a_tensor(tmp_path / "last.pt")
+    with pytest.raises(InputError, match=r"last\.pt is damaged .*delete it to start over"):
+        run.last()
 
 
 def test_a_whole_module_instead_of_its_tensors_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from mien.media.lock import lock
 from mien.media.resume import differences
 from mien.training.history import patience_ended
 from mien.training.recipe import Recipe
+from mien.weights.checksums import damaged_entry
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,8 @@ class RunFolder:
         if not path.exists():
             return None
         try:
+            if (damaged := damaged_entry(path)) is not None:
+                raise ValueError(f"the checksum of {damaged} in it is another")
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
             raise InputError(f"{path} is damaged ({error}); delete it to start over") from error

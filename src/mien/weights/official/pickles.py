@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mien.errors import MissingPackageError, WeightsError
+from mien.weights.checksums import damaged_entry
 from mien.weights.downloads import no_weights
 
 _TRUSTED = {"torch", "collections", "_codecs"}  # torch's unpickler decides on each name of these
@@ -51,8 +52,13 @@ def read(path: Path) -> Any:
         raise WeightsError(f"{path} {what}")
     try:
         names = set(_globals(path))
+        damaged = damaged_entry(path)
     except Exception as error:  # as below
         raise _broken(path, error) from error
+    if damaged is not None:
+        raise WeightsError(
+            f"{path} is damaged: the checksum of {damaged} in it is another; copy or download it again"
+        )
     replaced = {name for name in names if name.split(".")[0] in _REPLACED} | names & _HARMLESS
     foreign = {name for name in names - replaced if name.split(".")[0] not in _TRUSTED}
     if modules := {name for name in names if name.startswith("torch.nn.modules.")}:
