@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,11 +126,49 @@ def test_what_could_not_be_read_is_named_and_what_is_no_longer_named_is_counted(
     result = predict(folder, out)
     reason = "is not an image although it is called .png; check the file"
     assert (result.others, result.unread) == (0, ((str(folder / "bad.png"), reason),))
-    (folder / "0.png").rename(folder / "9.png")
+    (folder / "0.png").unlink()
     (folder / "also bad.png").write_bytes(b"no image")
     result = predict(folder, out)
-    assert (result.images, result.others) == (8, 1)
+    assert (result.images, result.others) == (7, 1)
     assert [Path(name).name for name, _ in result.unread] == ["bad.png", "also bad.png"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("9.png", id="a new name"), pytest.param("3.png", id="in the place of another")]
+)
+def test_a_renamed_image_counts_once(recognizer: mien.Recognizer, folder: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    predict(folder, out)
+    (folder / "0.png").rename(folder / name)
+    Image.open(folder / "1.png").rotate(4).save(folder / "0.png")  # another image under the old name
+    predict(folder, out)
+    (folder / "0.png").rename(folder / "8.png")
+    result = predict(folder, out)
+    assert (result.images, result.others) == (len(list(folder.rglob("*.png"))), 0)
+    assert sorted(rows_of(out), key=str) == sorted(local_rows(recognizer, folder), key=str)
+
+
+def test_a_renamed_folder_counts_once(recognizer: mien.Recognizer, folder: Path, tmp_path: Path) -> None:
+    predict(folder, tmp_path / "out")
+    now = folder.rename(folder.with_name("renamed"))
+    result = predict(now, tmp_path / "out")
+    assert (result.images, result.parts, result.others) == (6, 3, 0)
+    assert rows_of(tmp_path / "out") == local_rows(recognizer, now)
+
+
+def test_a_file_under_two_names_is_not_counted_twice(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    predict(folder, out)
+    monkeypatch.chdir(folder)
+    with pytest.raises(OutputError, match=r"0\.png, which is given as \./.*0\.png now and would count twice"):
+        predict(".", out)
+    (folder.parent / "link").symlink_to(folder)
+    with pytest.raises(OutputError, match="would count twice"):
+        predict(folder.parent / "link", out)
+    os.link(folder / "0.png", folder / "link.png")
+    assert predict(folder, out).images == 7  # both names are given
 
 
 def test_only_what_could_not_be_read_is_read_again(folder: Path, tmp_path: Path) -> None:

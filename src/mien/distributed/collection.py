@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby, islice
@@ -39,6 +40,7 @@ _INPUTS = pa.schema(
         ("size", pa.int64()),
         ("changed_ns", pa.int64()),
         ("error", pa.string()),
+        ("inode", pa.int64()),
     ]
 )
 _KEY = b"mien"  # of a part's metadata
@@ -126,12 +128,13 @@ class Collection:
     def plan(self, sources: Iterable[Source], *, images_per_part: int) -> None:
         """Divide the sources into parts, unless an interrupted run has done so; a video is a part of its own.
 
-        Of a complete collection images that are new go into further parts, and parts whose files have changed are
-        made again. Raises `InputError` where there is no image.
+        Of a complete collection images that are new go into further parts, and parts whose files have changed or
+        were renamed are made again. Raises `InputError` where there is no image, `OutputError` for a file that the
+        collection has under another name, from another folder, say.
         """
         if self._parts and self.complete is None:
             return
-        changed: dict[str, Source] = {}
+        changed: dict[str, Source | None] = {}
         remaining = self._news(sources, changed) if self._parts else iter(sources)
         parts = list(self._parts)
         for chunk in _chunks(remaining, images_per_part):
@@ -140,7 +143,8 @@ class Collection:
             parts.append(self._write_inputs(len(parts), chunk))
         if not parts:
             raise InputError("no image there; name images, folders, lists or Parquet files with some")
-        again = {i: now for i in range(len(self._parts)) if (now := self._replaced(i, changed))} if changed else {}
+        replaced = {i: self._replaced(i, changed) for i in range(len(self._parts) if changed else 0)}
+        again = {i: now for i, now in replaced.items() if now is not None}
         for index, now in again.items():
             parts[index] = Planned(made_from(now, self.settings), len(now))
         if parts == self._parts and not again:
@@ -156,30 +160,58 @@ class Collection:
     def _run(self) -> dict[str, Any]:
         return {"format": FORMAT, "settings": self.settings, "given": self._given}
 
-    def _news(self, sources: Iterable[Source], changed: dict[str, Source]) -> Iterator[Source]:
-        """Sources that no part holds; those of parts whose file is another now are put into `changed`.
+    def _news(self, sources: Iterable[Source], changed: dict[str, Source | None]) -> Iterator[Source]:
+        """Sources that no part holds. What becomes of those of parts is put into `changed`: files that are others
+        now, or renamed since, and None for one that was renamed to the name of another.
 
         Counts `others`.
         """
-        names, states = Seen(), Seen()
-        for index in range(len(self._parts)):
-            for source in self.inputs(index):
-                names.add(source.name)
-                states.add(_state(source))
+        names, states, paths, files, given = (Seen() for _ in range(5))
+        for source in self._planned():
+            names.add(source.name)
+            states.add(_state(source))
+            paths.add(source.path or source.name)
+            files.add(source.file or source.name)
         self.others = sum(self.sizes())
+        renamed: dict[str, list[Source]] = {}  # what may be a file of a part under a new name
         for source in sources:
-            if source.name not in names:
-                yield source
-                continue
-            self.others -= 1
-            if (source.size is not None or source.error) and _state(source) not in states:
+            given.add(source.name)
+            known = source.name in names
+            if known:
+                self.others -= 1
+                if (source.size is None and not source.error) or _state(source) in states:
+                    continue
                 changed[source.name] = source
+            elif source.path is not None and source.path in paths:
+                raise self._twice(next(one.name for one in self._planned() if one.path == source.path), source)
+            if source.file is not None and source.file in files:
+                renamed.setdefault(source.file, []).append(source)
+            elif not known:
+                yield source
+        for before in self._planned() if renamed else ():
+            if before.name in given or not (those := renamed.get(before.file or "")):
+                continue
+            if before.path is not None and os.path.exists(before.path):
+                raise self._twice(before.name, those[0])
+            now = those.pop(0)
+            self.others -= 1
+            changed[before.name] = None if now.name in names else now
+        yield from (one for those in renamed.values() for one in those if one.name not in names)
 
-    def _replaced(self, index: int, changed: Mapping[str, Source]) -> list[Source]:
-        """The images of a part with those that changed; empty where none of them did."""
+    def _planned(self) -> Iterator[Source]:
+        return (source for index in range(len(self._parts)) for source in self.inputs(index))
+
+    def _twice(self, before: str, now: Source) -> OutputError:
+        return OutputError(
+            f"{self.storage} has {before}, which is given as {now.name} now and would count twice; "
+            "give it as before, or use --overwrite"
+        )
+
+    def _replaced(self, index: int, changed: Mapping[str, Source | None]) -> list[Source] | None:
+        """The images of a part with those that changed; None where none of them did."""
         before = self.inputs(index)
-        now = [changed.get(source.name, source) for source in before]
-        return [] if now == before else now
+        now = [one for source in before if (one := changed.get(source.name, source)) is not None]
+        return None if now == before else now
 
     def _write_inputs(self, index: int, sources: Sequence[Source]) -> Planned:
         table = pa.Table.from_pylist([asdict(source) for source in sources], schema=_INPUTS)

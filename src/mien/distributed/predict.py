@@ -36,7 +36,7 @@ class CollectionResult:
     errors: int  # images that could not be read, each a row with its `error`
     parts: int
     made_now: int  # parts that this call made; the others were there
-    others: int  # images of earlier calls that this one does not name: of deleted or renamed files, say
+    others: int  # images of earlier calls that this one does not name: of deleted files, say
     unread: tuple[tuple[str, str], ...]  # name and error of what could not be read, the first MOST_UNREAD
 
 

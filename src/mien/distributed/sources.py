@@ -14,13 +14,13 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from mien.distributed.filesystems import file_info, is_local, is_uri, local_path, open_filesystem, shown, state_of
 from mien.errors import ImageError, InputError
-from mien.media.file_state import file_stamp
 from mien.media.sniff import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from mien.pipeline.batch import images_of
 from mien.pipeline.image_files import name_of
 from mien.wording import in_one_line
 
 LIST_SUFFIXES = (".txt", ".lst")
+_INT64 = (1 << 63) - 1
 _REMOTE_VIDEO = "is a video in an object store; videos are read from folders that all machines share"
 
 
@@ -33,6 +33,18 @@ class Source:
     size: int | None = None  # bytes; None: not known before it is read
     changed_ns: int | None = None
     error: str | None = None  # why it cannot be read, where that is known already
+    inode: int | None = None  # of a file of this machine
+
+    @property
+    def file(self) -> str | None:
+        """What a file keeps when it is renamed; None where that is not known."""
+        return None if self.inode is None else f"{self.inode}\0{self.size}\0{self.changed_ns}"
+
+    @property
+    def path(self) -> str | None:
+        """The absolute path of a file of this machine; None for others."""
+        address = os.fsdecode(self.address)
+        return address if address and is_local(address) else None
 
     @property
     def is_video(self) -> bool:
@@ -77,8 +89,12 @@ def _of_this_machine(name: str) -> Iterator[Source]:
 
 
 def _local(path: str) -> Source:
-    size, changed, _ = file_stamp(path) or (None, None, None)
-    return Source(name_of(path), os.fsencode(os.path.abspath(path)), size, changed)
+    name, address = name_of(path), os.fsencode(os.path.abspath(path))
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return Source(name, address)
+    return Source(name, address, status.st_size, status.st_mtime_ns, inode=status.st_ino & _INT64)
 
 
 def _of_remote_folder(uri: str) -> Iterator[Source]:
