@@ -11,6 +11,8 @@ import mien
 from mien.analysis.units import ExpressionSummary
 from mien.errors import InputError, OptionError
 from mien.labels import FERPLUS
+from mien.media.frames import Sampling
+from mien.pipeline.rows import TableRow
 from mien.pipeline.table import write_table
 from tests.analysis.tables import arrow, conversation, row, track
 
@@ -82,6 +84,37 @@ def test_steps_of_a_whole_table_are_no_absence(source: str, numbers: list[int]) 
     for i, one in enumerate(rows):
         one |= {"source": source, "frame": sum(numbers[:i]), "time_s": sum(steps[:i])}
     assert mien.summarize(arrow(rows)).videos[0].seen_s == pytest.approx(sum(steps) + 0.1)
+
+
+def examined(rate: float, fps: float | None, *, frames: int = 900) -> list[TableRow]:
+    """The rows of a person in every frame that is examined of a video with a constant rate."""
+    selected = Sampling(fps=fps).selector()
+    rows = track(["neutral"] * frames, fps=rate)
+    return [one | {"time_s": round(one["time_s"], 6)} for one in rows if selected(one["frame"], one["time_s"])]
+
+
+@pytest.mark.parametrize("frames", [11, 900])
+@pytest.mark.parametrize(("rate", "fps"), [(30, None), (30, 25), (25, 24), (30, 29), (30, 20), (25, 15), (30, 12)])
+def test_frames_that_are_examined_at_any_rate_are_no_absence(rate: float, fps: float | None, frames: int) -> None:
+    rows = examined(rate, fps, frames=frames)
+    times = np.array([one["time_s"] for one in rows])
+    whole = times[-1] - times[0] + np.median(np.diff(times))
+    for shift in (0.0, 7.7):  # times of a table that a user shifted
+        shifted = [one | {"time_s": one["time_s"] + shift} for one in rows]
+        assert mien.summarize(arrow(shifted)).videos[0].seen_s == pytest.approx(whole, abs=1e-4)
+
+
+@pytest.mark.parametrize(("rate", "fps"), [(30, None), (30, 10), (25, 15), (30, 12), (30, 8)])
+@pytest.mark.parametrize("absent", [1, 2])
+def test_absences_of_a_frame_or_two_are_nobodys_time(rate: float, fps: float | None, absent: int) -> None:
+    rows = examined(rate, fps)
+    apart = np.cumsum(np.random.default_rng(0).integers(4, 30, size=100))
+    out = {int(first) + i for first in apart for i in range(absent)} & {*range(1, len(rows) - 1)}
+    kept = [one for i, one in enumerate(rows) if i not in out]
+    whole = mien.summarize(arrow(rows)).videos[0].seen_s
+    assert whole is not None
+    expected = whole * len(kept) / len(rows)
+    assert mien.summarize(arrow(kept)).videos[0].seen_s == pytest.approx(expected, rel=0.01)
 
 
 def test_only_certain_faces_without_flags_count() -> None:

@@ -183,6 +183,15 @@ def test_sampling_by_rate_step_and_time(tmp_path: Path) -> None:
     assert Sampling(fps=5, start_s=0.5).expected(45, 1.5) == 5
 
 
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_frames_whose_times_are_in_milliseconds_are_all_examined_at_their_own_rate(
+    tmp_path: Path, fps: int
+) -> None:
+    path = write_video(tmp_path / "a.mkv", 61, fps=fps)
+    assert len(read(path, Sampling(fps=fps))[0]) == 61
+    assert [frame.index for frame in read(path, Sampling(fps=fps / 2))[0]] == list(range(0, 61, 2))
+
+
 @pytest.mark.parametrize(
     "values", [{"fps": 0}, {"fps": 2e6}, {"every": 0}, {"fps": 5, "every": 2}, {"start_s": -1}, {"end_s": 0.0}]
 )

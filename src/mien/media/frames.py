@@ -13,7 +13,8 @@ import numpy as np
 from mien.errors import OptionError, check_option
 
 MAX_FPS = 1000.0
-_SLACK = 1e-4  # of a frame: 1/30 s counted in milliseconds must not fall below the next 1/30
+_ROUNDED_S = 6e-4  # Matroska counts in milliseconds: 1/30 s must not fall below the next 1/30
+_MOST_SLACK = 0.2  # of an interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,11 @@ class FrameSource(Protocol):
     def __iter__(self) -> Iterator[Frame]:
         """The frames; raises `VideoError` where no more can be read."""
         ...
+
+
+def intervals(times: np.ndarray, fps: float) -> np.ndarray:
+    """The number of the interval of 1/fps in which each frame is shown, of which the first is examined."""
+    return np.floor(times * fps + min(_ROUNDED_S * fps, _MOST_SLACK))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +91,7 @@ class Sampling:
         return examined
 
     def _slot(self, time_s: float) -> int | None:
-        return None if self.fps is None else math.floor(time_s * self.fps + _SLACK)
+        return None if self.fps is None else int(intervals(np.float64(time_s), self.fps))
 
     def is_over(self, time_s: float) -> bool:
         """Whether this frame, and with it each later one, lies behind the end."""

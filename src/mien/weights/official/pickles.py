@@ -101,6 +101,8 @@ def _globals(path: Path) -> Iterator[str]:
                 if member.filename.endswith(".pkl"):
                     if member.file_size > MAX_PICKLE_BYTES:
                         raise WeightsError(f"its {member.filename} says it holds {member.file_size:,} bytes")
+                    if not member.CRC:  # saved without checksums
+                        del member.CRC
                     with archive.open(member) as stream:
                         yield from _named(stream)
         return
