@@ -91,7 +91,7 @@ class Sampling:
         return examined
 
     def _slot(self, time_s: float) -> int | None:
-        return None if self.fps is None else int(intervals(np.float64(time_s), self.fps))
+        return None if self.fps is None else int(intervals(np.array(time_s), self.fps))
 
     def is_over(self, time_s: float) -> bool:
         """Whether this frame, and with it each later one, lies behind the end."""

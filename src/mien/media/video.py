@@ -20,6 +20,7 @@ from mien.errors import MissingPackageError, VideoError
 from mien.media.frames import Frame, Sampling
 from mien.media.images import MAX_PIXELS, MIN_SIDE_PX
 from mien.media.seeking import SeekError, StartPoint, go_to, start_point
+from mien.media.stored_order import StoredOrderError, stored_times
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -32,6 +33,7 @@ _LOCAL = {"protocol_whitelist": "file"}  # nothing in a file makes us go online
 _BT709, _UNSPECIFIED, _HD_FROM = 1, 2, 720  # colour spaces of ITU-T H.273; HD without one is BT.709
 _THREADS_FROM = 17  # PyAV: since then it converts with a thread per core, which takes half as long again
 _NO_TIMES = "has no timestamps; give it some by its frame rate: ffmpeg -r RATE -i OLD NEW.mp4"
+_NO_ORDER = "in a container that does not say when frames are shown"
 _MOST_UNTIMED = 300  # frames before the first that has a time
 _MOST_SQUEEZED = 8  # sample aspect ratios beyond it are nonsense
 
@@ -172,8 +174,8 @@ def _decoded(
         if time_s < before:
             raise VideoError(
                 name,
-                f"is damaged, or in a container that does not say when frames are shown: at {before:.3f} s its "
-                f"timestamps go back to {time_s:.3f} s; convert it: ffmpeg -i OLD NEW.mp4",
+                f"is damaged, or {_NO_ORDER}: at {before:.3f} s its timestamps go back to {time_s:.3f} s; "
+                "convert it: ffmpeg -i OLD NEW.mp4",
             )
         if frame.is_corrupt:
             if before == -math.inf and not frame.key_frame:
@@ -222,6 +224,7 @@ def _frames(
     av = load_av()
     first, reached, last_s = None if point is None else point.pts, False, None
     key: Any = None  # the first key frame's packet
+    stored = stored_times(container, stream)
     try:
         for packet in container.demux((stream, *container.streams.audio)):
             end.saw(packet)
@@ -230,6 +233,8 @@ def _frames(
             reached = reached or packet.pts == first
             if reached and first is not None and packet.pts is not None and packet.pts < first:
                 continue  # shown before the key frame although it follows it: it needs frames before it
+            if stored is not None:
+                stored.sent(packet)
             try:
                 frames = cast("list[VideoFrame]", packet.decode())
             except (av.FFmpegError, ValueError):
@@ -239,9 +244,15 @@ def _frames(
                 raise
             key = packet if key is None and packet.is_keyframe else key
             for frame in frames:
+                if stored is not None:
+                    stored.show(frame)
                 if first is None or (frame.pts is not None and frame.pts >= first):
                     last_s = frame.time or 0.0
                     yield frame
+        if stored is not None:
+            stored.end()
+    except StoredOrderError:
+        raise VideoError(name, f"is {_NO_ORDER}; convert it: ffmpeg -i OLD NEW.mp4") from None
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, ValueError):
             raise VideoError(name, f"cannot be read any more ({error.strerror}); check the disk") from None
