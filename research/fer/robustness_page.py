@@ -1,6 +1,6 @@
 """Evaluate weights under all corruptions and write the tables of docs/models/robustness.md.
 
-python tools/robustness_page.py --data ferplus.zip --limit 600
+python -m research.fer.robustness_page --data ferplus.zip --limit 600
 
 About a second per image on one core. `--report FILE` writes the page from the JSON that
 `mien evaluate --corruptions all --json FILE` wrote, and measures nothing.
@@ -22,10 +22,9 @@ import mien
 from mien.evaluation.corruptions import FaceRegion, corrupt, select_corruptions, with_severities
 from mien.media.images import read_image
 from mien.weights.manifest import load_manifest
+from research.fer.report import ROOT, insert
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/models/robustness.md"
-START, END = "<!-- made by tools/robustness_page.py -->\n", "<!-- end -->\n"
 
 
 def main() -> int:
@@ -50,9 +49,7 @@ def main() -> int:
 def write(report: Mapping[str, Any], weights: str) -> int:
     """Put the tables of an evaluation into the page, and a sheet of the corruptions beside it."""
     sheet().save(PAGE.with_suffix(".jpg"), quality=88)
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    text = tables(report, weights)
-    PAGE.write_text(before + START + "\n" + text + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    insert(PAGE, "research/fer/robustness_page.py", tables(report, weights))
     return 0
 
 
