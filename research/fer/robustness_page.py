@@ -64,7 +64,7 @@ def sheet(*, columns: int = 9, side_px: int = 112, line_px: int = 13) -> Image.I
         for worse in [corrupt(image, corruption, severity, region=region, name="astronaut.jpg")]
     ]
     (x, y), half = region.centre, 0.8 * region.side_px
-    box = tuple(round(side) for side in (x - half, y - half, x + half, y + half))
+    box = (round(x - half), round(y - half), round(x + half), round(y + half))
     rows = -(-len(shown) // columns)
     result = Image.new("RGB", (columns * side_px, rows * (side_px + line_px)), "white")
     draw = ImageDraw.Draw(result)
