@@ -105,6 +105,13 @@ def serve(
     max_connections: Annotated[
         int, typer.Option(min=1, help="Open connections at a time.", rich_help_panel=LIMITS)
     ] = 1024,
+    client_share: Annotated[
+        float,
+        typer.Option(
+            help="Share of the queue, of the images in memory and of the unfinished jobs that one token may take.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 0.5,
     jobs: Annotated[int, typer.Option(min=1, help="Unfinished jobs at a time.", rich_help_panel=JOBS)] = 100,
     job_files: Annotated[int, typer.Option(min=1, help="Files per job.", rich_help_panel=JOBS)] = 1000,
     job_mib: Annotated[
@@ -134,7 +141,7 @@ def serve(
         weights=tuple(weights or ("default",)), detector=detector, allow_urls=allow_urls, workers=workers,
         batch_size=batch_size, batch_wait_ms=batch_wait_ms, queue=queue, timeout_s=timeout, max_mib=max_mib,
         max_megapixels=max_megapixels, max_search_megapixels=max_search_megapixels,
-        max_pending_mib=max_pending_mib, max_connections=max_connections, jobs=jobs,
+        max_pending_mib=max_pending_mib, max_connections=max_connections, client_share=client_share, jobs=jobs,
         job_files=job_files, job_mib=job_mib, jobs_mib=jobs_mib, keep_hours=keep_hours,
     )  # fmt: skip
     write_to_stderr(log_level)

@@ -22,6 +22,7 @@ from mien.service.database import open_database
 from mien.service.explain_work import ExplainWork
 from mien.service.fetch import Fetcher
 from mien.service.gather import Gatherer
+from mien.service.image_memory import ImageMemory
 from mien.service.image_work import ImageWork
 from mien.service.job_files import DataFolder
 from mien.service.job_runner import JobRunner
@@ -111,23 +112,30 @@ async def open_state(settings: ServiceSettings) -> ServiceState:
         raise
     jobs = JobStore(engine, folder.instance, keep_s=settings.keep_hours * 3600)
     metrics = Metrics(lambda: gatherer.waiting + explainer.waiting)
+    memory = ImageMemory(
+        int(max(settings.max_pending_mib, settings.max_mib) * MIB),
+        int(settings.share(settings.max_pending_mib, least=settings.max_mib) * MIB),
+    )
     images = ImageWork(
         recognizers,
         max_pixels=int(settings.max_megapixels * 1e6),
         max_search_pixels=int(settings.max_search_megapixels * 1e6),
     )
+    client_queue = int(settings.share(settings.queue, least=1))
     gatherer = Gatherer(
         images,
         workers=settings.workers or usable_cores(),
         size=settings.batch_size,
         wait_s=settings.batch_wait_ms / 1000,
         limit=settings.queue,
+        client_limit=client_queue,
         timeout_s=settings.timeout_s,
         observe=metrics.batch,
     )
     explainer = Gatherer(  # one at a time, so that predictions go on beside it
         ExplainWork(recognizers, images),
-        workers=1, size=1, wait_s=0, limit=settings.queue, timeout_s=settings.timeout_s,
+        workers=1, size=1, wait_s=0, limit=settings.queue, client_limit=client_queue,
+        timeout_s=settings.timeout_s,
     )  # fmt: skip
     runner = JobRunner(jobs, folder, recognizers, attempts=settings.job_attempts)
     fetcher = Fetcher(max_bytes=int(settings.max_mib * MIB), timeout_s=settings.timeout_s)
@@ -136,7 +144,7 @@ async def open_state(settings: ServiceSettings) -> ServiceState:
     runner.start()
     return ServiceState(
         settings, recognizers, gatherer, explainer, engine, TokenCheck(engine), folder, jobs, runner, metrics,
-        fetcher if settings.allow_urls else None,
+        fetcher if settings.allow_urls else None, memory,
     )  # fmt: skip
 
 

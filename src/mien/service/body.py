@@ -74,7 +74,7 @@ async def pieces(request: Request, *, max_bytes: int, timeout_s: float) -> Async
                 piece = await anext(stream, None)
         except TimeoutError:
             message = f"the body did not arrive in time ({received} bytes so far); send it faster"
-            raise ServiceError(message, status=408) from None
+            raise ServiceError(message, status=408, retry_after_s=1) from None
         if piece is None:
             return
         received += len(piece)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     Engine,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
@@ -63,6 +64,7 @@ jobs = Table(
     Column("ended", Float),
     Column("expires", Float),
     UniqueConstraint("owner", "key"),
+    Index("jobs_turns", "instance", "owner", "started"),
 )
 
 

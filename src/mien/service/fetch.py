@@ -76,13 +76,13 @@ class Fetcher:
         self._max_bytes, self._timeout_s, self._ports = max_bytes, timeout_s, ports
         self._allowed = allowed
 
-    async def fetch(self, url: str) -> bytes:
-        """The content at an address. Raises `ServiceError`."""
+    async def fetch(self, url: str, arrived: Callable[[int], None] = lambda size: None) -> bytes:
+        """The content at an address; `arrived` is told the size of each piece. Raises `ServiceError`."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 async with httpcore.AsyncConnectionPool(network_backend=_Pinned(self._allowed)) as pool:
                     for _ in range(MOST_REDIRECTS + 1):
-                        content, target = await self._get(pool, url)
+                        content, target = await self._get(pool, url, arrived)
                         if target is None:
                             return content
                         url = urljoin(url, target)
@@ -92,7 +92,9 @@ class Fetcher:
             raise _unreachable("the connection failed") from None
         raise _unreachable(f"it redirects more than {MOST_REDIRECTS} times")
 
-    async def _get(self, pool: httpcore.AsyncConnectionPool, url: str) -> tuple[bytes, str | None]:
+    async def _get(
+        self, pool: httpcore.AsyncConnectionPool, url: str, arrived: Callable[[int], None]
+    ) -> tuple[bytes, str | None]:
         """The content, or where the address redirects to."""
         self._check(url)
         headers = {"User-Agent": f"mien/{__version__}", "Accept": "image/*", "Accept-Encoding": "identity"}
@@ -104,6 +106,7 @@ class Fetcher:
                 raise _unreachable(f"it responds with status {response.status}")
             content = bytearray()
             async for piece in response.aiter_stream():
+                arrived(len(piece))
                 content += piece
                 if len(content) > self._max_bytes:
                     limit = self._max_bytes / 2**20

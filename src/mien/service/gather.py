@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from mien.errors import ServiceError
+from mien.service.fair_queue import FairQueue
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,11 +26,11 @@ class _Waiting(Generic[T, R]):
 
 
 class Gatherer(Generic[T, R]):
-    """Runs `run(items)`, which returns one result or error for each item, in `workers` threads.
+    """Runs `run(items)`, which returns one result or error for each item, in `workers` threads; clients take turns.
 
     A batch is what waits, up to `size` items. While other requests are `arriving`, a batch that is not full waits
-    up to `wait_s` for them. Beyond `limit` waiting items, and for those that wait longer than `timeout_s`, a
-    `ServiceError` 429 says when to try again.
+    up to `wait_s` for them. Beyond `limit` waiting items, `client_limit` of one client, and for those that wait
+    longer than `timeout_s`, a `ServiceError` 429 says when to try again.
     """
 
     def __init__(
@@ -40,13 +41,16 @@ class Gatherer(Generic[T, R]):
         size: int,
         wait_s: float,
         limit: int,
+        client_limit: int,
         timeout_s: float,
         observe: Callable[[int, float], None] = lambda items, seconds: None,
     ) -> None:
-        self._run, self._size, self._wait_s, self._limit, self._timeout_s = run, size, wait_s, limit, timeout_s
+        self._run, self._size, self._wait_s, self._timeout_s = run, size, wait_s, timeout_s
+        self._limit, self._client_limit = limit, client_limit
         self._observe = observe
-        self._waiting: deque[_Waiting[T, R]] = deque()
-        self._arriving = self._idle = 0
+        self._waiting: FairQueue[_Waiting[T, R]] = FairQueue()
+        self._arriving: Counter[str] = Counter()  # by client
+        self._idle = 0
         self._changed = asyncio.Condition()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
         self._workers = [asyncio.create_task(self._work()) for _ in range(workers)]
@@ -59,20 +63,22 @@ class Gatherer(Generic[T, R]):
         return len(self._waiting)
 
     @contextlib.contextmanager
-    def arriving(self) -> Iterator[None]:
-        """A request is being received; raises `ServiceError` 429 where it would find the queue full."""
-        self._check_room(self._arriving)
-        self._arriving += 1
+    def arriving(self, client: str) -> Iterator[None]:
+        """A client's request is being received; raises `ServiceError` 429 where it would find the queue full."""
+        self._check_room(client, self._arriving)
+        self._arriving[client] += 1
         try:
             yield
         finally:
-            self._arriving -= 1
+            self._arriving[client] -= 1
+            if not self._arriving[client]:
+                del self._arriving[client]
 
-    async def submit(self, item: T) -> R:
+    async def submit(self, client: str, item: T) -> R:
         """The result of one item; raises what `run` gave for it."""
-        self._check_room(0)
+        self._check_room(client, Counter())
         entry: _Waiting[T, R] = _Waiting(item, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
+        self._waiting.append(client, entry)
         async with self._changed:
             self._changed.notify()
         return await entry.future
@@ -85,13 +91,14 @@ class Gatherer(Generic[T, R]):
         await asyncio.gather(*self._workers)
         self._pool.shutdown()
 
-    def _check_room(self, arriving: int) -> None:
-        if len(self._waiting) + arriving >= self._limit + self._idle:
-            raise ServiceError(
-                f"the service is busy: {len(self._waiting)} requests wait; try again later",
-                status=429,
-                retry_after_s=self._retry_after_s(),
-            )
+    def _check_room(self, client: str, arriving: Counter[str]) -> None:
+        if len(self._waiting) + arriving.total() >= self._limit + self._idle:
+            message = f"the service is busy: {len(self._waiting)} requests wait; try again later"
+            raise ServiceError(message, status=429, retry_after_s=self._retry_after_s())
+        mine = self._waiting.of(client) + arriving[client]
+        if mine >= self._client_limit + self._idle:
+            message = f"{mine} of your requests wait, the limit of one client; wait for their responses"
+            raise ServiceError(message, status=429, retry_after_s=self._retry_after_s())
 
     def _retry_after_s(self) -> int:
         return max(1, min(60, round(self._item_s * len(self._waiting) / max(1, len(self._workers)))))

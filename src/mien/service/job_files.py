@@ -24,7 +24,8 @@ from mien.service.settings import ServiceSettings
 
 _INCOMING = ".incoming-"
 RESULT = "result.parquet"
-ROWS = "rows.parquet"  # with names of the disk; its journal beside it
+ROWS = "rows.parquet"  # with names of the disk
+JOURNAL = f"{ROWS}.partial"  # while it is written
 
 
 class DataFolder:
@@ -79,8 +80,8 @@ class DataFolder:
 class Incoming:
     """The uploads of a job that is being received. `keep` makes them a job's; `discard` removes them otherwise."""
 
-    def __init__(self, folder: DataFolder, settings: ServiceSettings) -> None:
-        self.number = secrets.token_hex(16)
+    def __init__(self, folder: DataFolder, settings: ServiceSettings, owner: str) -> None:
+        self.number, self.owner = secrets.token_hex(16), owner
         self.files: list[JobFile] = []
         self.size = 0
         self._folder, self._settings = folder, settings

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -18,7 +19,7 @@ from mien.errors import ServiceError
 from mien.pipeline.rows import csv_lines
 from mien.service.body import FormReader, content_type, pieces
 from mien.service.job_files import Incoming
-from mien.service.job_store import UNFINISHED, Job
+from mien.service.job_store import Job
 from mien.service.options import JobOptions, check_once, with_fields
 from mien.service.schemas import JobList, JobStatus, errors, job_body
 from mien.service.settings import MIB
@@ -57,38 +58,42 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
     kind, parameters = content_type(request)
     if kind != "multipart/form-data":
         raise ServiceError("a job is a form (multipart/form-data) with its files", status=415)
-    if key is None or await run_in_threadpool(state.jobs.with_key, owner, key) is None:
-        await run_in_threadpool(_check_room, state)
-    incoming = Incoming(state.folder, state.settings)
-    state.incoming.add(incoming)
-    checked = 0
-    form = FormReader(parameters.get("boundary", ""), incoming.open_file, files="files")
-    try:
+    with _arriving(state, owner) as incoming:
+        if key is None or await run_in_threadpool(state.jobs.with_key, owner, key) is None:
+            await run_in_threadpool(_check_room, state, owner)
+        form, checked = FormReader(parameters.get("boundary", ""), incoming.open_file, files="files"), 0
         max_bytes = int(state.settings.job_mib * MIB)
-        async for piece in pieces(request, max_bytes=max_bytes, timeout_s=state.settings.timeout_s):
-            await run_in_threadpool(form.feed, piece)  # a disk may be slow; others are served meanwhile
-            if incoming.size - checked >= ROOM_EVERY:
-                checked = incoming.size
-                await run_in_threadpool(_check_space, state)
+        with contextlib.closing(form):
+            async for piece in pieces(request, max_bytes=max_bytes, timeout_s=state.settings.timeout_s):
+                await run_in_threadpool(form.feed, piece)  # a disk may be slow; others are served meanwhile
+                if incoming.size - checked >= ROOM_EVERY:
+                    checked = incoming.size
+                    await run_in_threadpool(_check_space, state, owner)
         form.finish()
-        await run_in_threadpool(_check_space, state)
+        await run_in_threadpool(_check_space, state, owner)
         if not incoming.files:
             raise ServiceError("the form has no file; send images or videos in the field 'files'", status=422)
         options = with_fields(options, form.fields)
         _check_options(state, options)
         job = await run_in_threadpool(_keep, state, incoming, owner, key, options)
-    except BaseException:
-        try:
-            form.close()
-        finally:
-            incoming.discard()
-        raise
-    finally:
-        state.incoming.discard(incoming)
     if job.id != incoming.number:
         incoming.discard()
     state.runner.wake()
-    return _respond(job, 202)
+    return await run_in_threadpool(_respond, state, job, 202)
+
+
+@contextlib.contextmanager
+def _arriving(state: ServiceState, owner: str) -> Iterator[Incoming]:
+    """The uploads of a job that is being received; nothing is left of them where that fails."""
+    incoming = Incoming(state.folder, state.settings, owner)
+    state.incoming.add(incoming)
+    try:
+        yield incoming
+    except BaseException:
+        incoming.discard()
+        raise
+    finally:
+        state.incoming.discard(incoming)
 
 
 def _check_options(state: ServiceState, options: JobOptions) -> None:
@@ -96,18 +101,36 @@ def _check_options(state: ServiceState, options: JobOptions) -> None:
     options.check_sampling()
 
 
-def _check_room(state: ServiceState) -> None:
-    counts = state.jobs.counts()
-    if sum(counts[one] for one in UNFINISHED) >= state.settings.jobs:
-        raise ServiceError("too many jobs wait; try again later", status=429, retry_after_s=30)
-    _check_space(state)
+def _check_room(state: ServiceState, owner: str) -> None:
+    """Whether the job that is beginning to arrive is one too many; others that arrive count too."""
+    settings, unfinished = state.settings, state.jobs.unfinished()
+    counts = Counter({one: count for one, (count, _) in unfinished.items()})
+    counts.update(one.owner for one in tuple(state.incoming))
+    if counts.total() > settings.jobs:
+        raise _busy("too many jobs wait; try again later")
+    most = int(settings.share(settings.jobs, least=1))
+    if counts[owner] > most:
+        raise _busy(
+            f"{counts[owner] - 1} of your jobs wait, the limit of one client; wait until one of them has ended"
+        )
+    _check_space(state, owner)
 
 
-def _check_space(state: ServiceState) -> None:
+def _check_space(state: ServiceState, owner: str) -> None:
     """Also those that are being received count: each may be as large as a job may be."""
-    size = state.jobs.unfinished_bytes() + sum(one.size for one in tuple(state.incoming))
-    if size > state.settings.jobs_mib * MIB:
-        raise ServiceError("the uploads of waiting jobs fill their space; try later", status=429, retry_after_s=30)
+    settings, unfinished = state.settings, state.jobs.unfinished()
+    sizes = Counter({one: size for one, (_, size) in unfinished.items()})
+    for one in tuple(state.incoming):
+        sizes[one.owner] += one.size
+    if sizes.total() > settings.jobs_mib * MIB:
+        raise _busy("the uploads of waiting jobs fill their space; try later")
+    most = settings.share(settings.jobs_mib, least=settings.job_mib)
+    if sizes[owner] > most * MIB:
+        raise _busy(f"the uploads of your jobs fill {most:g} MiB, the limit of one client; try later")
+
+
+def _busy(message: str) -> ServiceError:
+    return ServiceError(message, status=429, retry_after_s=30)
 
 
 def _keep(state: ServiceState, incoming: Incoming, owner: str, key: str | None, options: JobOptions) -> Job:
@@ -123,15 +146,18 @@ def _keep(state: ServiceState, incoming: Incoming, owner: str, key: str | None, 
             responses=errors(401, 403, 503))  # fmt: skip
 async def list_jobs(request: Request) -> Any:
     """At most a hundred."""
-    jobs = await run_in_threadpool(state_of(request).jobs.of, owner_of(request))
-    return {"jobs": [status(job) for job in jobs]}
+    state = state_of(request)
+    jobs = await run_in_threadpool(state.jobs.of, owner_of(request))
+    return {"jobs": await run_in_threadpool(_statuses, state, jobs)}
 
 
 @router.get("/v1/jobs/{job_id}", summary="How far a job is", response_model=JobStatus,
             responses=errors(401, 403, 404, 503))  # fmt: skip
 async def job_status(request: Request, job_id: str) -> Any:
-    """`state` is queued, running, done, failed, cancelled or expired."""
-    return status(await run_in_threadpool(state_of(request).jobs.get, job_id, owner_of(request)))
+    """`state` is queued, running, done, failed, cancelled or expired; `position` is the place in the queue."""
+    state = state_of(request)
+    job = await run_in_threadpool(state.jobs.get, job_id, owner_of(request))
+    return (await run_in_threadpool(_statuses, state, [job]))[0]
 
 
 @router.delete("/v1/jobs/{job_id}", summary="Cancel a job, or remove its result", response_model=JobStatus,
@@ -140,7 +166,7 @@ async def cancel(request: Request, job_id: str) -> Any:
     """Its uploads and its result are removed."""
     state = state_of(request)
     job = await run_in_threadpool(state.cancel_job, job_id, owner_of(request))
-    return status(job)
+    return _status(job, None)
 
 
 @router.get(
@@ -210,12 +236,18 @@ def _json_array(file: BinaryIO) -> Iterator[str]:
     yield "[]\n" if separator == "[" else "]\n"
 
 
-def status(job: Job) -> dict[str, Any]:
+def _statuses(state: ServiceState, of: Sequence[Job]) -> list[dict[str, Any]]:
+    positions = state.jobs.positions(of)
+    return [_status(job, positions.get(job.id)) for job in of]
+
+
+def _status(job: Job, position: int | None) -> dict[str, Any]:
     """A job as its owner sees it."""
     done = job.state == "done"
     return {
         "id": job.id,
         "state": job.state,
+        "position": position,
         "files": len(job.files),
         "unreadable": sum(file.error is not None for file in job.files),
         "bytes": job.bytes,
@@ -236,6 +268,6 @@ def _time(moment: float | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
-def _respond(job: Job, code: int) -> Response:
+def _respond(state: ServiceState, job: Job, code: int) -> Response:
     headers = {"Location": f"/v1/jobs/{job.id}"}
-    return Response(json.dumps(status(job)), code, headers, "application/json")
+    return Response(json.dumps(_statuses(state, [job])[0]), code, headers, "application/json")

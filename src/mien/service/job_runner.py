@@ -1,4 +1,4 @@
-"""Runs the jobs of a service one after the other. What is finished of a job survives the process."""
+"""Runs the jobs of a service, one at a time; clients take turns. What is finished of a job survives the process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
+from typing import Literal
 
 import pyarrow.parquet as pq
 
@@ -19,7 +21,7 @@ from mien.pipeline.rows import TableRow, rows_of
 from mien.pipeline.table import write_table
 from mien.results import ImageResult
 from mien.service.database import UNAVAILABLE
-from mien.service.job_files import RESULT, ROWS, DataFolder
+from mien.service.job_files import JOURNAL, RESULT, ROWS, DataFolder
 from mien.service.job_store import Job, JobStore
 from mien.service.logs import log
 from mien.service.options import JobOptions
@@ -27,6 +29,8 @@ from mien.service.recognizers import Recognizers
 
 NOTE_S = 0.5  # between notes of progress, at which a job sees that it was cancelled
 EXPIRE_S = 30.0
+TURN_S = 30.0  # after which a job makes way for that of another client
+Stop = Literal["done", "cancelled", "later"]
 
 
 class JobRunner:
@@ -89,8 +93,9 @@ class JobRunner:
                 raise MienError(
                     f"the job has ended the process {self._attempts} times; one of its files is damaged"
                 )
-            if not self._predict(job):
-                self._leave(job)
+            stop = self._predict(job)
+            if stop != "done":
+                self._leave(job, stop)
                 return
             state, error = "done", None
         except UNAVAILABLE as problem:
@@ -129,26 +134,26 @@ class JobRunner:
                 self._store.release(job.id)
                 return
 
-    def _leave(self, job: Job) -> None:
-        """The job is cancelled, or the service ends."""
-        if self._ending.is_set():
+    def _leave(self, job: Job, stop: Stop) -> None:
+        """The job was cancelled; or it goes on later, because the service ends or it is another client's turn."""
+        if stop == "later":
             self._store.release(job.id)
         else:
             self._folder.remove(job.id)
             log("job", job=job.id, state="cancelled")
 
-    def _predict(self, job: Job) -> bool:
-        """Write the result; False where the job is to stop before."""
+    def _predict(self, job: Job) -> Stop:
+        """Write the result, unless the job is to stop before."""
         options = JobOptions(**job.options)
         folder = self._folder.jobs / job.id
         paths = [str(folder / file.file) for file in job.files if file.file is not None]
         recognizer = self._recognizers.of(options)
-        if paths and not self._predict_files(job, recognizer, paths, options):
-            return False
-        write_table(_rows(job, self._folder, recognizer.labels), recognizer.labels, folder / RESULT)
-        return True
+        stop = self._predict_files(job, recognizer, paths, options) if paths else "done"
+        if stop == "done":
+            write_table(_rows(job, self._folder, recognizer.labels), recognizer.labels, folder / RESULT)
+        return stop
 
-    def _predict_files(self, job: Job, recognizer: Recognizer, paths: list[str], options: JobOptions) -> bool:
+    def _predict_files(self, job: Job, recognizer: Recognizer, paths: list[str], options: JobOptions) -> Stop:
         amounts: list[tuple[int, int | None]] = [(0, None)]
 
         def progress(done: int, total: int | None) -> None:
@@ -171,15 +176,39 @@ class JobRunner:
         except OutputError:  # begun by another version
             settings["overwrite"] = True
             results = recognizer.stream(paths, **settings)
-        noted = 0.0
+        noted, turn = 0.0, _Turn(self._folder.jobs / job.id / JOURNAL)
         for _ in results:
             if self._ending.is_set():
-                return False
+                return "later"
             if time.monotonic() - noted >= NOTE_S:
                 noted = time.monotonic()
                 if not self._store.progress(job.id, *amounts[0]):
-                    return False
-        return self._store.progress(job.id, *amounts[0])
+                    return "cancelled"
+            if turn.is_over() and self._store.makes_way(job):
+                return "later" if self._store.progress(job.id, *amounts[0]) else "cancelled"
+        return "done" if self._store.progress(job.id, *amounts[0]) else "cancelled"
+
+
+class _Turn:
+    """How long a job may go on while others wait: `TURN_S`, and then until something more of it is kept.
+
+    It must be further after each turn: the frames of a video are kept some seconds of it at a time.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal, self._until = journal, time.monotonic() + TURN_S
+        self._kept: int | None = None
+
+    def is_over(self) -> bool:
+        """Asked after each result; from its end on true at most once in `NOTE_S`, when a result was just kept."""
+        if time.monotonic() < self._until:
+            return False
+        size = self._journal.stat().st_size
+        if self._kept is None or size == self._kept:
+            self._kept = size
+            return False
+        self._until, self._kept = time.monotonic() + NOTE_S, None
+        return True
 
 
 def _rows(job: Job, folder: DataFolder, labels: LabelSet) -> Iterator[TableRow]:

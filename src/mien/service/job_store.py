@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Engine, Row, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mien.errors import ServiceError
 from mien.service.database import jobs
+from mien.service.job_turns import WaitingJob, in_turn
 
 UNFINISHED = ("queued", "running")
 FINISHED = ("done", "failed", "cancelled")
@@ -121,12 +122,19 @@ class JobStore:
         with self._engine.connect() as connection:
             return dict.fromkeys(STATES, 0) | {state: count for state, count in connection.execute(rows)}
 
-    def unfinished_bytes(self) -> int:
-        """Size of the uploads of all unfinished jobs of this service."""
-        rows = select(func.coalesce(func.sum(jobs.c.bytes), 0))
+    def unfinished(self) -> dict[str, tuple[int, int]]:
+        """By owner: how many unfinished jobs of this service there are, and the size of their uploads."""
+        rows = select(jobs.c.owner, func.count(), func.sum(jobs.c.bytes)).group_by(jobs.c.owner)
         rows = rows.where(jobs.c.instance == self._instance, jobs.c.state.in_(UNFINISHED))
         with self._engine.connect() as connection:
-            return int(connection.execute(rows).scalar_one())
+            return {owner: (count, int(size)) for owner, count, size in connection.execute(rows)}
+
+    def positions(self, of: Iterable[Job]) -> dict[str, int]:
+        """Places in the queues of their services, from 1, of those among these jobs that are queued, by id."""
+        wanted = {job.id: job.instance for job in of if job.state == "queued"}
+        with self._engine.connect() as connection:
+            queues = [_queue(connection, instance) for instance in set(wanted.values())]
+        return {job.id: place for queue in queues for place, job in enumerate(queue, 1) if job.id in wanted}
 
     def ids(self, *states: str) -> set[str]:
         """Jobs of this service in these states; without any in those that have files."""
@@ -142,16 +150,21 @@ class JobStore:
             return connection.execute(rows.values(state="queued")).rowcount
 
     def claim(self) -> Job | None:
-        """The oldest queued job of this service, running from now on; last those that ended the process before."""
-        oldest = select(jobs).where(jobs.c.instance == self._instance, jobs.c.state == "queued")
+        """The queued job of this service whose turn it is, running from now on."""
         with self._engine.connect() as connection:
-            row = connection.execute(oldest.order_by(jobs.c.attempts, jobs.c.created).limit(1)).first()
-        if row is None:
+            queue = _queue(connection, self._instance)
+        if not queue:
             return None
-        now = {"started": time.time(), "attempts": row.attempts + 1}
-        if not self._move(row.id, "queued", "running", **now):
+        now = {"started": time.time(), "attempts": queue[0].attempts + 1}
+        if not self._move(queue[0].id, "queued", "running", **now):
             return None  # cancelled meanwhile
-        return self.get(row.id, row.owner)
+        return self.get(queue[0].id, queue[0].owner)
+
+    def makes_way(self, job: Job) -> bool:
+        """Whether it would be another client's turn if this running job were released."""
+        with self._engine.connect() as connection:
+            queue = _queue(connection, self._instance)
+        return bool(queue) and not queue[0].attempts and queue[0].owner != job.owner
 
     def progress(self, number: str, done: int, total: int | None) -> bool:
         """Note how far a job is. False where it is not to go on: it was cancelled."""
@@ -210,6 +223,18 @@ class JobStore:
         rows = update(jobs).where(jobs.c.id == number, jobs.c.state == before)
         with self._engine.begin() as connection:
             return connection.execute(rows.values(state=after, **values)).rowcount == 1
+
+
+def _queue(connection: Connection, instance: str) -> list[WaitingJob]:
+    """The queued jobs of a service in the order in which they are run."""
+    rows = select(jobs.c.id, jobs.c.owner, jobs.c.attempts, jobs.c.created)
+    rows = rows.where(jobs.c.instance == instance, jobs.c.state == "queued")
+    waiting = [WaitingJob(*row) for row in connection.execute(rows)]
+    begun = select(jobs.c.owner, func.max(jobs.c.started)).group_by(jobs.c.owner)
+    owners = {job.owner for job in waiting}
+    begun = begun.where(jobs.c.instance == instance, jobs.c.owner.in_(owners), jobs.c.started.is_not(None))
+    served = {owner: moment for owner, moment in connection.execute(begun)} if len(owners) > 1 else {}
+    return in_turn(waiting, served)
 
 
 def _job(row: Row[Any]) -> Job:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -16,7 +15,7 @@ from mien.service.image_work import ImageRequest
 from mien.service.options import ExplainOptions, ImageOptions, check_once, with_fields
 from mien.service.schemas import Explanation, Prediction, errors, image_body
 from mien.service.settings import MIB
-from mien.service.state import ServiceState, state_of
+from mien.service.state import ServiceState, owner_of, state_of
 
 router = APIRouter()
 
@@ -61,29 +60,18 @@ async def _carried_out(
     """The response of a queue to an image within the limits."""
     check_once(request.query_params.multi_items())
     state.recognizers.check(options)
-    with _reserved(state, stated_length(request)):
-        with gatherer.arriving():
-            image = await _received(request, options, state)
+    client, most = owner_of(request), int(state.settings.max_mib * MIB)
+    with state.memory.request(client, min(stated_length(request) or 0, most)) as arrived:
+        with gatherer.arriving(client):
+            image = await _received(request, options, state, arrived)
         state.recognizers.check(image.options)
-        body = await gatherer.submit(image)
+        body = await gatherer.submit(client, image)
     return Response(body, media_type="application/json")
 
 
-@contextlib.contextmanager
-def _reserved(state: ServiceState, stated: int | None) -> Iterator[None]:
-    """Memory for one image; raises `ServiceError` 429 where all of it is taken."""
-    settings = state.settings
-    size = min(stated if stated is not None else int(settings.max_mib * MIB), int(settings.max_mib * MIB))
-    if state.pending_bytes + size > max(settings.max_pending_mib, settings.max_mib) * MIB:
-        raise ServiceError("the service holds too many images; try again later", status=429, retry_after_s=1)
-    state.pending_bytes += size
-    try:
-        yield
-    finally:
-        state.pending_bytes -= size
-
-
-async def _received(request: Request, options: ImageOptions, state: ServiceState) -> ImageRequest:
+async def _received(
+    request: Request, options: ImageOptions, state: ServiceState, arrived: Callable[[int], None]
+) -> ImageRequest:
     settings = state.settings
     kind, parameters = content_type(request)
     max_bytes = int(settings.max_mib * MIB)
@@ -98,6 +86,7 @@ async def _received(request: Request, options: ImageOptions, state: ServiceState
 
         form = FormReader(parameters.get("boundary", ""), open_file, files="image")
         async for piece in pieces(request, max_bytes=max_bytes, timeout_s=settings.timeout_s):
+            arrived(len(piece))
             form.feed(piece)
         form.finish()
         options = with_fields(options, form.fields)
@@ -105,6 +94,7 @@ async def _received(request: Request, options: ImageOptions, state: ServiceState
     elif kind.startswith("image/") or kind in ("application/octet-stream", ""):
         data = bytearray()
         async for piece in pieces(request, max_bytes=max_bytes, timeout_s=settings.timeout_s):
+            arrived(len(piece))
             data += piece
         name, content = "image", bytes(data)
     else:
@@ -117,7 +107,7 @@ async def _received(request: Request, options: ImageOptions, state: ServiceState
     if options.url is not None:
         if state.fetcher is None:
             raise ServiceError("this service fetches no addresses; send the image itself", status=403)
-        name, content = "image", await state.fetcher.fetch(options.url)
+        name, content = "image", await state.fetcher.fetch(options.url, arrived)
     if not content:
         raise ServiceError("there is no image; send it as the body or as the field 'image' of a form", status=422)
     return ImageRequest(content, name or "image", options)

@@ -181,6 +181,10 @@ class JobStatus(BaseModel):
 
     id: str
     state: Literal["queued", "running", "done", "failed", "cancelled", "expired"]
+    position: int | None = Field(
+        description="Place in the queue, from 1, as it stands now; null: not in the queue. Clients take turns, so "
+        "that a client who comes later, or waits for longer, may go first."
+    )
     files: int = Field(description="Uploads.")
     unreadable: int = Field(description="Uploads that are no image or video; they are rows with an error.")
     bytes: int
@@ -188,7 +192,7 @@ class JobStatus(BaseModel):
     total: int | None = Field(description="Of so many; of videos an estimate.")
     error: str | None = Field(description="Why a job failed.")
     created: str = Field(examples=["2026-11-27T10:00:00+00:00"])
-    started: str | None
+    started: str | None = Field(description="When it was begun, or last gone on with after the turn of others.")
     ended: str | None
     expires: str | None = Field(description="When the result is removed.")
     result: dict[str, str] = Field(

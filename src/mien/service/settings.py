@@ -37,6 +37,7 @@ class ServiceSettings:
     max_search_megapixels: float = 16.0  # of an image that is searched tile by tile, which is the costliest work
     max_pending_mib: float = 256.0  # of all images that are being received or wait
     max_connections: int = 1024
+    client_share: float = 0.5  # of queue, memory and unfinished jobs: what one token may take of each at most
 
     job_files: int = 1000  # of one job
     job_mib: float = 2048.0  # uploads of one job
@@ -55,6 +56,8 @@ class ServiceSettings:
                     raise OptionError(f"{field.name} is {value}; give a number from 0 on")
             elif not 0 < value < math.inf:
                 raise OptionError(f"{field.name} is {value}; give a number above 0")
+        if self.client_share > 1:
+            raise OptionError(f"client_share is {self.client_share:g}; give a share, above 0 and up to 1")
         if self.keep_hours > MOST_HOURS:
             raise OptionError(f"keep_hours is {self.keep_hours:g}; give at most {MOST_HOURS:,}, ten years")
         if not self.weights:
@@ -64,6 +67,10 @@ class ServiceSettings:
                 f"without tokens the service listens on loopback only, not on {self.host}; "
                 "leave --no-auth out, or use --host 127.0.0.1"
             )
+
+    def share(self, limit: float, *, least: float) -> float:
+        """What one client may take of something, `least` in any case; all of it where nobody has a token."""
+        return max(limit * self.client_share, min(least, limit)) if self.auth else limit
 
     @property
     def database_url(self) -> str:

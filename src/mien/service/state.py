@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from mien.service.fetch import Fetcher
 from mien.service.gather import Gatherer
+from mien.service.image_memory import ImageMemory
 from mien.service.image_work import ImageRequest
 from mien.service.job_files import DataFolder, Incoming
 from mien.service.job_runner import JobRunner
@@ -34,7 +35,7 @@ class ServiceState:
     runner: JobRunner
     metrics: Metrics
     fetcher: Fetcher | None
-    pending_bytes: int = 0  # of images that are being received or wait
+    memory: ImageMemory
     incoming: set[Incoming] = field(default_factory=set)  # uploads of jobs that are being received
 
     def cancel_job(self, number: str, owner: str) -> Job:
