@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections import Counter
 
 import pytest
 
 import hostile
+from mien.service.tokens import add_token
 from tests.service.conftest import Running, Start, wait_for
 from tests.waiting import PATIENCE_S, eventually
 
@@ -90,12 +92,98 @@ def test_connections_beyond_the_limit_are_refused(start_service: Start) -> None:
 def test_memory_for_images_is_bounded(start_service: Start, photo: bytes) -> None:
     service = start_service(max_pending_mib=1.0, max_mib=1.0)
     with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S) as one:
-        one.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
-        eventually(lambda: service.state.pending_bytes)
+        one.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + bytes(900_000)
+        )
+        eventually(lambda: service.state.memory.held >= 900_000)
         response = service.client().post("/v1/predict", content=photo + bytes(900_000))
         assert (response.status_code, response.headers["retry-after"]) == (429, "1")
-    eventually(lambda: not service.state.pending_bytes)
+    eventually(lambda: not service.state.memory.held)
     assert service.client().post("/v1/predict", content=photo).status_code == 200
+
+
+def opened(service: Running, token: str, begin: bytes, count: int) -> list[socket.socket]:
+    """So many requests of a client that begin and do not end."""
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token.encode() + b"\r\n"
+    sockets = []
+    for _ in range(count):
+        sockets.append(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S))
+        sockets[-1].sendall(head + begin)
+    return sockets
+
+
+def status_of(connection: socket.socket) -> tuple[int, bytes]:
+    """Of the error on a connection, and all of it."""
+    response = b""
+    with connection:
+        while not response.endswith(b"}}"):
+            response += connection.recv(65536)
+    return int(response.split(b" ")[1]), response
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+LONG = b"Content-Length: 900000\r\n\r\n"
+
+
+@pytest.mark.parametrize("begin", [CHUNKED, LONG], ids=["chunked", "length"])
+def test_requests_without_bytes_hold_up_no_other_client(start_service: Start, photo: bytes, begin: bytes) -> None:
+    service = start_service(auth=True, timeout_s=3.0, queue=8, max_mib=1.0, max_pending_mib=8.0)
+    tokens = [add_token(service.state.engine, name) for name in ("idle", "other")]
+    time.sleep(1.1)
+    idle = opened(service, tokens[0], begin, 40)
+    eventually(lambda: service.state.gatherer.arriving_of(tokens[0].split("_")[1]) >= 4)
+    for _ in range(3):
+        assert service.client(tokens[1]).post("/v1/predict", content=photo).status_code == 200
+    statuses = Counter(status for status, response in map(status_of, idle) if b"retry-after" in response)
+    assert statuses.keys() == {408, 429}
+    assert statuses.total() == len(idle)
+    eventually(lambda: not service.state.memory.held)
+    assert service.client(tokens[0]).post("/v1/predict", content=photo).status_code == 200
+
+
+def test_one_client_holds_no_more_than_its_share_of_the_memory(start_service: Start, photo: bytes) -> None:
+    service = start_service(auth=True, max_mib=1.0, max_pending_mib=4.0)
+    tokens = [add_token(service.state.engine, name) for name in ("large", "other")]
+    time.sleep(1.1)
+    large = opened(service, tokens[0], LONG + bytes(890_000), 2)
+    eventually(lambda: service.state.memory.held >= 2 * 890_000)
+    response = service.client(tokens[0]).post("/v1/predict", content=photo + bytes(900_000))
+    assert (response.status_code, response.headers["retry-after"]) == (429, "1")
+    assert "hold nearly 2 MiB of images, the limit of one client" in response.json()["error"]["message"]
+    (chunked,) = opened(service, tokens[0], CHUNKED + b"80000\r\n" + bytes(2**19) + b"\r\n", 1)  # unsaid before
+    assert b" 429 " in chunked.recv(65536)
+    assert service.client(tokens[1]).post("/v1/predict", content=photo + bytes(900_000)).status_code == 200
+    for one in (*large, chunked):
+        one.close()
+    eventually(lambda: not service.state.memory.held)
+    assert service.client(tokens[0]).post("/v1/predict", content=photo).status_code == 200
+
+
+def test_uploads_of_jobs_without_bytes_hold_up_no_other_client(start_service: Start, photo: bytes) -> None:
+    service = start_service(auth=True, jobs=4, timeout_s=3.0)
+    tokens = [add_token(service.state.engine, name) for name in ("idle", "other")]
+    time.sleep(1.1)
+    sockets = []
+    for _ in range(12):
+        sockets.append(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S))
+        sockets[-1].sendall(
+            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + tokens[0].encode()
+            + b"\r\nContent-Type: multipart/form-data; boundary=x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )  # fmt: skip
+    eventually(lambda: len(service.state.incoming) == 2)
+    assert service.client(tokens[1]).post("/v1/jobs", files={"files": photo}).status_code == 202
+    assert {status for status, _ in map(status_of, sockets)} == {408, 429}
+    eventually(lambda: not service.state.incoming)
+    assert len(list((service.settings.data / "jobs").iterdir())) == 1
+
+
+def test_a_job_without_a_boundary_leaves_nothing(start_service: Start) -> None:
+    service = start_service()
+    headers = {"Content-Type": "multipart/form-data"}
+    response = service.client().post("/v1/jobs", content=b"--x\r\n", headers=headers)
+    assert (response.status_code, "no boundary" in response.text) == (400, True)
+    assert not service.state.incoming
+    assert not list((service.settings.data / "jobs").iterdir())
 
 
 def test_a_sender_that_goes_leaves_nothing(start_service: Start, caplog: pytest.LogCaptureFixture) -> None:
@@ -106,7 +194,7 @@ def test_a_sender_that_goes_leaves_nothing(start_service: Start, caplog: pytest.
             connection.sendall(b"POST " + path + b" HTTP/1.1\r\n" + head + body.replace(b"-" + b"x" * 20, b"-x"))
             time.sleep(0.2)
     time.sleep(0.3)
-    eventually(lambda: not list((service.settings.data / "jobs").iterdir()) and not service.state.pending_bytes)
+    eventually(lambda: not list((service.settings.data / "jobs").iterdir()) and not service.state.memory.held)
     assert not [record for record in caplog.records if record.exc_info and record.name == "mien.service"]
     assert service.client().get("/healthz").json() == {"status": "ok"}
 

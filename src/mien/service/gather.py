@@ -62,6 +62,10 @@ class Gatherer(Generic[T, R]):
         """Items that no worker has taken yet."""
         return len(self._waiting)
 
+    def arriving_of(self, client: str) -> int:
+        """Requests of this client that are being received."""
+        return self._arriving[client]
+
     @contextlib.contextmanager
     def arriving(self, client: str) -> Iterator[None]:
         """A client's request is being received; raises `ServiceError` 429 where it would find the queue full."""

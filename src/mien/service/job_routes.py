@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -30,6 +30,7 @@ router = APIRouter(tags=["jobs"])
 PARQUET = "application/vnd.apache.parquet"
 PIECE = 2**18  # bytes of a file that are read at once
 ROOM_EVERY = 2**24  # bytes of an upload, after which it is looked whether there is room for more
+Unfinished = Mapping[str, tuple[int, int]]  # by owner, as `JobStore.unfinished` has it
 Key = Annotated[
     str | None,
     Header(
@@ -58,9 +59,9 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
     kind, parameters = content_type(request)
     if kind != "multipart/form-data":
         raise ServiceError("a job is a form (multipart/form-data) with its files", status=415)
+    if key is None or await run_in_threadpool(state.jobs.with_key, owner, key) is None:
+        _check_room(state, owner, await run_in_threadpool(state.jobs.unfinished))
     with _arriving(state, owner) as incoming:
-        if key is None or await run_in_threadpool(state.jobs.with_key, owner, key) is None:
-            await run_in_threadpool(_check_room, state, owner)
         form, checked = FormReader(parameters.get("boundary", ""), incoming.open_file, files="files"), 0
         max_bytes = int(state.settings.job_mib * MIB)
         with contextlib.closing(form):
@@ -68,9 +69,9 @@ async def submit(request: Request, options: Annotated[JobOptions, Query()], key:
                 await run_in_threadpool(form.feed, piece)  # a disk may be slow; others are served meanwhile
                 if incoming.size - checked >= ROOM_EVERY:
                     checked = incoming.size
-                    await run_in_threadpool(_check_space, state, owner)
+                    _check_space(state, owner, await run_in_threadpool(state.jobs.unfinished))
         form.finish()
-        await run_in_threadpool(_check_space, state, owner)
+        _check_space(state, owner, await run_in_threadpool(state.jobs.unfinished))
         if not incoming.files:
             raise ServiceError("the form has no file; send images or videos in the field 'files'", status=422)
         options = with_fields(options, form.fields)
@@ -101,27 +102,24 @@ def _check_options(state: ServiceState, options: JobOptions) -> None:
     options.check_sampling()
 
 
-def _check_room(state: ServiceState, owner: str) -> None:
-    """Whether the job that is beginning to arrive is one too many; others that arrive count too."""
-    settings, unfinished = state.settings, state.jobs.unfinished()
+def _check_room(state: ServiceState, owner: str, unfinished: Unfinished) -> None:
+    """Whether one more job may arrive; those that are arriving count too."""
+    settings = state.settings
     counts = Counter({one: count for one, (count, _) in unfinished.items()})
-    counts.update(one.owner for one in tuple(state.incoming))
-    if counts.total() > settings.jobs:
+    counts.update(one.owner for one in state.incoming)
+    if counts.total() >= settings.jobs:
         raise _busy("too many jobs wait; try again later")
-    most = int(settings.share(settings.jobs, least=1))
-    if counts[owner] > most:
-        raise _busy(
-            f"{counts[owner] - 1} of your jobs wait, the limit of one client; wait until one of them has ended"
-        )
-    _check_space(state, owner)
+    if counts[owner] >= int(settings.share(settings.jobs, least=1)):
+        raise _busy(f"{counts[owner]} of your jobs wait, the limit of one client; wait until one of them has ended")
+    _check_space(state, owner, unfinished)
 
 
-def _check_space(state: ServiceState, owner: str) -> None:
+def _check_space(state: ServiceState, owner: str, unfinished: Unfinished) -> None:
     """Also those that are being received count: each may be as large as a job may be."""
-    settings, unfinished = state.settings, state.jobs.unfinished()
+    settings = state.settings
     sizes = Counter({one: size for one, (_, size) in unfinished.items()})
-    for one in tuple(state.incoming):
-        sizes[one.owner] += one.size
+    for incoming in state.incoming:
+        sizes[incoming.owner] += incoming.size
     if sizes.total() > settings.jobs_mib * MIB:
         raise _busy("the uploads of waiting jobs fill their space; try later")
     most = settings.share(settings.jobs_mib, least=settings.job_mib)
