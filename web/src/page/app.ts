@@ -11,6 +11,7 @@ import { describeMode } from "./modeline";
 import { showPanel } from "./panel";
 import { covered, show, thumbnail } from "./stage";
 import { messageOf, showProblem, showProgress } from "./status";
+import { showRetry } from "./retry";
 import { showStrip } from "./strip";
 import { downloadTable, showTable } from "./tableview";
 import { showTimeline } from "./timeline";
@@ -81,6 +82,26 @@ export class App {
     for (const item of added) this.#enqueue(() => this.#carryOut(item));
   }
 
+  /** Recognise once more what failed, where faces are recognised now. */
+  retry(items: readonly Item[]): void {
+    const failed = items.filter((item) => item.failed);
+    if (!failed.length) return;
+    showProblem(null);
+    this.#shownOfBatch = true; // what is shown stays
+    for (const item of failed) {
+      item.reset();
+      this.#enqueue(() => this.#carryOut(item));
+    }
+    announce(failed.length === 1 ? `Trying ${isolated(failed[0]!.name)} again` : `Trying ${failed.length} files again`);
+    if (this.#current && failed.includes(this.#current)) this.select(this.#current);
+    else this.#refreshLists();
+  }
+
+  /** What is shown, where it failed. */
+  retryCurrent(): void {
+    if (this.#current) this.retry([this.#current]);
+  }
+
   #enqueue(work: () => Promise<void>): void {
     this.#waiting += 1;
     const done = this.#work.add(work).finally(() => {
@@ -122,6 +143,7 @@ export class App {
 
   async #imageFile(item: Item): Promise<void> {
     const image = await readImage(item.file!);
+    item.readable = true;
     item.faces = await this.backend.predict(image, item.file!);
     item.done = true;
     this.#makeThumbnail(item, image, item.faces);
@@ -136,8 +158,8 @@ export class App {
   }
 
   async #video(item: Item): Promise<void> {
-    const video = await VideoFile.open(item.file!);
-    item.video = video;
+    const video = item.video ?? (await VideoFile.open(item.file!));
+    [item.video, item.readable] = [video, true];
     await this.backend.networks.startVideo();
     this.#begin(item);
     try {
@@ -340,6 +362,7 @@ export class App {
     if (image) show({ image, faces, labels, chosen, anonymise, landmarks, explanation }, (face) => this.choose(face));
     byId("view-note").textContent = item ? noteOn(item, this.anonymise) : "";
     byId("view-note").classList.toggle("bad", item !== null && item.error !== null);
+    showRetry(this.items, item);
     showPanel(
       {
         face: faces[chosen] ?? null,
@@ -392,7 +415,8 @@ export class App {
 
   #refreshLists(): void {
     this.#tableShown = performance.now();
-    showStrip(this.items, this.#current, this.anonymise, (item) => this.select(item));
+    showStrip(this.items, this.#current, this.anonymise, (item) => this.select(item), (item) => this.retry([item]));
+    showRetry(this.items, this.#current);
     showTable(this.items, this.#labels);
   }
 

@@ -14,6 +14,8 @@ export type Kind = "image" | "video" | "camera";
 export class Item {
   error: string | null = null;
   done = false;
+  /** Whether its file was read: what went wrong afterwards may go right another time. */
+  readable = false;
   /** Where its faces were recognised. */
   mode: Mode | null = null;
   /** Of an image. */
@@ -29,6 +31,18 @@ export class Item {
     readonly file: Blob | null,
     public video: VideoFile | null = null,
   ) {}
+
+  /** Whether it failed in a way that trying again may help. */
+  get failed(): boolean {
+    return this.done && this.error !== null && this.readable && this.file !== null;
+  }
+
+  /** As it was given; a video begins again. */
+  reset(): void {
+    [this.error, this.done, this.faces] = [null, false, []];
+    this.moments.length = 0;
+    this.explanations.clear();
+  }
 
   /** One more frame; scores are smoothed over time: a camera's with those before only. */
   add(timeS: number, faces: readonly Face[]): Moment {
@@ -90,6 +104,7 @@ export function noteOn(item: Item, anonymise: boolean): string {
 
 /** What to say where there is no face. */
 export function nothingIn(item: Item | null): string {
+  if (item?.failed && !item.moments.length) return "Its faces are not recognised yet.";
   if (item?.error && !item.moments.length) return "There is nothing to recognise faces in.";
   if (item?.done && item.kind === "image") return "No face was detected.";
   return item?.moments.length ? "No face in this frame." : "…";

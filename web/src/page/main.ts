@@ -48,6 +48,8 @@ async function addExample(): Promise<void> {
 function startControls(): void {
   byId("stop").onclick = () => app.stop();
   byId("play").onclick = () => app.play();
+  byId("again").onclick = () => app.retryCurrent();
+  byId("again-all").onclick = () => app.retry(app.items);
   byId("anonymise").onchange = () => app.switched();
   byId("landmarks").onchange = () => app.switched();
   byId<HTMLInputElement>("seek").oninput = (event) => app.seek(Number((event.target as HTMLInputElement).value));

@@ -2,13 +2,16 @@
 
 import { byId, isolated, make } from "./dom";
 import type { Item } from "./items";
+import { retryLabel } from "./retry";
 
-export function showStrip(items: readonly Item[], current: Item | null, anonymise: boolean, select: (item: Item) => void): void {
+type Act = (item: Item) => void;
+
+export function showStrip(items: readonly Item[], current: Item | null, anonymise: boolean, select: Act, retry: Act): void {
   const strip = byId("strip");
   strip.hidden = items.length < 2;
   const focused = [...strip.children].findIndex((entry) => entry.contains(document.activeElement));
   const before = [...strip.children].findIndex((entry) => entry.querySelector("[aria-current=true]"));
-  strip.replaceChildren(...items.map((item) => make("li", {}, entryOf(item, item === current, anonymise, select))));
+  strip.replaceChildren(...items.map((item) => make("li", {}, entryOf(item, item === current, anonymise, select), retryOf(item, retry))));
   const at = current === null ? -1 : items.indexOf(current);
   if (at >= 0 && at !== before) reveal(strip, strip.children[at] as HTMLElement);
   if (focused >= 0) strip.children[focused]?.querySelector("button")?.focus();
@@ -21,7 +24,7 @@ function reveal(strip: HTMLElement, entry: HTMLElement): void {
   else if (right > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = right - strip.clientWidth;
 }
 
-function entryOf(item: Item, current: boolean, anonymise: boolean, select: (item: Item) => void): HTMLButtonElement {
+function entryOf(item: Item, current: boolean, anonymise: boolean, select: Act): HTMLButtonElement {
   const small = (anonymise ? item.thumbnail?.anonymised : item.thumbnail?.plain) ?? make("canvas");
   small.setAttribute("aria-hidden", "true");
   const button = make(
@@ -32,5 +35,12 @@ function entryOf(item: Item, current: boolean, anonymise: boolean, select: (item
     make("span", { class: item.error === null ? "muted" : "bad" }, item.summary),
   );
   button.onclick = () => select(item);
+  return button;
+}
+
+function retryOf(item: Item, retry: Act): HTMLButtonElement | null {
+  if (!item.failed) return null;
+  const button = make("button", { type: "button", class: "again", "aria-label": retryLabel(item) }, "Try again");
+  button.onclick = () => retry(item);
   return button;
 }

@@ -2,10 +2,10 @@
 //
 // Responses get the headers that let pages use threads (COOP, COEP), so that any static host will do.
 
-const VERSION = "27afa35c6f59";
+const VERSION = "fcfab04a6841";
 const PAGE = `mien page ${VERSION}`;
 const MODELS = "mien models";
-const FILES = ["assets/astronaut-C39iLcNU.jpg","assets/browser-CB9WaMml.js","assets/index-B6J683Xs.css","assets/index-C910SWuj.js","assets/ort-1.30.0.mjs","assets/ort-1.30.0.wasm.gz","assets/ort-webgpu-1.30.0.mjs","assets/ort-webgpu-1.30.0.wasm.gz","assets/ort.jspi.min-BRCu08l6.js","assets/ort.wasm.min-C-8u33Sh.js","assets/rolldown-runtime-I1t7kcUN.js","assets/worker-D8W00izN.js","icon.svg","index.html","licences.txt","site.webmanifest"];
+const FILES = ["assets/astronaut-C39iLcNU.jpg","assets/browser-CB9WaMml.js","assets/index-BTIbd_7O.css","assets/index-DcjWNb7s.js","assets/ort-1.30.0.mjs","assets/ort-1.30.0.wasm.gz","assets/ort-webgpu-1.30.0.mjs","assets/ort-webgpu-1.30.0.wasm.gz","assets/ort.jspi.min-BRCu08l6.js","assets/ort.wasm.min-C-8u33Sh.js","assets/rolldown-runtime-I1t7kcUN.js","assets/worker-D8W00izN.js","icon.svg","index.html","licences.txt","site.webmanifest"];
 const WEIGHTS = ["default", "landmarks68", "yunet-slim", "yunet-slim-robust", "roll"];
 const scope = new URL(self.registration.scope);
 const fileOf = (url) => (url.pathname.startsWith(scope.pathname) ? url.pathname.slice(scope.pathname.length) : null);
