@@ -34,18 +34,37 @@ def photos(folder: Path, count: int) -> None:
         scenes[i % 4 == 0].rotate(0, translate=(right, down)).save(folder / f"{i:05}.jpg", quality=90)
 
 
-def images_per_s(folder: Path, workers: int, part: int, temp_dir: Path) -> tuple[float, float]:
-    """Images a second between the first and the last part, and seconds before the first."""
+def worker_mib() -> float:
+    """Resident memory of the largest Ray worker on this machine."""
+    most = 0.0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cmdline").read_bytes().startswith(b"ray::"):
+                lines = (process / "status").read_text().splitlines()
+                most = max(most, *(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")))
+        except OSError:  # it has just ended
+            continue
+    return most
+
+
+def images_per_s(folder: Path, workers: int, part: int, temp_dir: Path) -> tuple[float, float, float]:
+    """Images a second between the first and the last part, seconds before the first, and MiB of a worker."""
     moments: list[tuple[float, int]] = []
+    memory: list[float] = []
     out = temp_dir / "out"
+
+    def progress(done: int, _: int | None) -> None:
+        moments.append((time.perf_counter(), done))
+        memory.append(worker_mib())
+
     mien.predict_collection(
         folder, out, workers=workers, images_per_part=part, overwrite=True, temp_dir=temp_dir,
-        progress=lambda done, _: moments.append((time.perf_counter(), done)),
+        progress=progress,
     )  # fmt: skip
     shutil.rmtree(out)
     begun, *rest = [moment for moment in moments if moment[1] or moment is moments[0]]
     first, last = rest[0], rest[-1]
-    return (last[1] - first[1]) / (last[0] - first[0]), first[0] - begun[0]
+    return (last[1] - first[1]) / (last[0] - first[0]), first[0] - begun[0], max(memory)
 
 
 def cpu_ms() -> dict[str, float]:
@@ -83,6 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     rates: dict[str, list[float]] = {"plain loop": [], "1 worker": [], "2 workers": []}
     starts: list[float] = []
+    memory: list[float] = []
     with tempfile.TemporaryDirectory(prefix="m") as name:
         folder, temp = Path(name) / "images", Path(name) / "r"
         folder.mkdir()
@@ -91,16 +111,19 @@ def main() -> None:
         for _ in range(options.rounds):
             rates["plain loop"].append(plain_per_s(folder, min(40, options.images)))
             for workers in (1, 2, 2, 1):
-                rate, start = images_per_s(folder, workers, options.images_per_part, temp)
+                rate, start, mib = images_per_s(folder, workers, options.images_per_part, temp)
                 rates[f"{workers} worker{'s' * (workers > 1)}"].append(rate)
                 starts.append(start)
+                memory.append(mib)
     median = {name: round(statistics.median(values), 2) for name, values in rates.items()}
     result = {
-        "command": f"python benchmarks/scaling.py --images {options.images} --rounds {options.rounds}",
+        "command": f"python benchmarks/scaling.py --images {options.images} --rounds {options.rounds} "
+        f"--images-per-part {options.images_per_part}",
         "machine": machine(),
         "images_per_s": median,
         "ratio to one worker": {name: round(rate / median["1 worker"], 2) for name, rate in median.items()},
         "CPU ms an image, one thread": cpu_ms(),
+        "MiB of a worker": round(max(memory)),
         "seconds before the first part": round(statistics.median(starts), 1),
         "all": {name: [round(value, 2) for value in values] for name, values in rates.items()},
     }

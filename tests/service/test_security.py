@@ -16,7 +16,7 @@ from mien.service.database import open_database
 from mien.service.logs import JsonFormatter
 from mien.service.settings import ServiceSettings
 from mien.service.tokens import TokenCheck, add_token, list_tokens, revoke_token
-from tests.service.conftest import Running, Start
+from tests.service.conftest import Running, Start, wait_for
 from tests.waiting import eventually
 
 CLOSED = ("/v1/models", "/v1/jobs", "/v1/jobs/0", "/v1/jobs/0/result", "/metrics")
@@ -47,6 +47,27 @@ def test_jobs_are_their_owner_s(start_service: Start, photo: bytes) -> None:
         assert other.request(method, f"/v1/jobs/{job}{path}").status_code == 404
     assert other.get("/v1/jobs").json() == {"jobs": []}
     assert other.post("/v1/jobs", files={"files": photo}, headers={"Idempotency-Key": "k"}).json()["id"] != job
+
+
+def test_a_revoked_token_leaves_no_jobs(
+    start_service: Start, photo: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.service.job_runner.EXPIRE_S", 0.2)
+    service = start_service(auth=True)
+    tokens = [add_token(service.state.engine, name) for name in ("one", "other")]
+    one, other = map(service.client, tokens)
+    time.sleep(1.1)
+    done = one.post("/v1/jobs", files={"files": photo}).json()["id"]
+    wait_for(one, done, "done")
+    uploads = [("files", (f"{i}.jpg", photo)) for i in range(200)]
+    running, queued = (one.post("/v1/jobs", files=uploads).json()["id"] for _ in range(2))
+    wait_for(one, running, "running")
+    theirs = other.post("/v1/jobs", files={"files": photo}).json()["id"]
+    revoke_token(service.state.engine, tokens[0].split("_")[1])
+    wait_for(other, theirs, "done")
+    eventually(lambda: [path.name for path in (tmp_path / "data/jobs").iterdir()] == [theirs])
+    states = [service.state.jobs.get(job, tokens[0].split("_")[1]).state for job in (done, running, queued)]
+    assert states == ["expired"] * 3
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ from sqlalchemy.exc import (
 
 from mien.errors import MissingPackageError, OptionError, OutputError
 
+UNFINISHED = ("queued", "running")  # states of a job
+FINISHED = ("done", "failed", "cancelled")
+
 metadata = MetaData()
 
 tokens = Table(

@@ -12,11 +12,9 @@ from sqlalchemy import Connection, Engine, Row, case, delete, func, insert, sele
 from sqlalchemy.exc import IntegrityError
 
 from mien.errors import ServiceError
-from mien.service.database import jobs
+from mien.service.database import FINISHED, UNFINISHED, jobs
 from mien.service.job_turns import WaitingJob, in_turn
 
-UNFINISHED = ("queued", "running")
-FINISHED = ("done", "failed", "cancelled")
 STATES = (*UNFINISHED, *FINISHED, "expired")
 FORGET_S = 7 * 86400  # an expired job is known that long
 

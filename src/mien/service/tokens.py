@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, insert, select, update
 
 from mien.errors import OptionError, ServiceError, UnknownNameError
-from mien.service.database import tokens
+from mien.service.database import FINISHED, UNFINISHED, jobs, tokens
 
 REFRESH_S = 1.0  # after which a revoked token is refused
 _PREFIX = "mien"
@@ -49,13 +49,21 @@ def list_tokens(engine: Engine) -> list[Token]:
 
 
 def revoke_token(engine: Engine, number: str) -> Token:
-    """Revoke a token by its id; a running service refuses it from `REFRESH_S` on. Raises `UnknownNameError`."""
+    """Revoke a token by its id; a running service refuses it from `REFRESH_S` on. Raises `UnknownNameError`.
+
+    Its jobs are cancelled and their results expire now: nobody can ask for them any more.
+    """
     known = {token.id: token for token in list_tokens(engine)}
     if number not in known:
         raise UnknownNameError("token", number, known)
     with engine.begin() as connection:
         rows = update(tokens).where(tokens.c.id == number, tokens.c.revoked.is_(None))
-        connection.execute(rows.values(revoked=time.time()))
+        now = time.time()
+        connection.execute(rows.values(revoked=now))
+        mine = update(jobs).where(jobs.c.owner == number)
+        unfinished = mine.where(jobs.c.state.in_(UNFINISHED))
+        connection.execute(unfinished.values(state="cancelled", ended=now, expires=now))
+        connection.execute(mine.where(jobs.c.state.in_(FINISHED)).values(expires=now))
     return known[number]
 
 
