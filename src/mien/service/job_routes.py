@@ -197,8 +197,8 @@ async def result(
         length = {"Content-Length": str(os.fstat(file.fileno()).st_size)}
         return StreamingResponse(_pieces(file), media_type=PARQUET, headers=disposition | length)
     if format == "csv":
-        return StreamingResponse(csv_lines(_rows(file)), media_type="text/csv", headers=disposition)
-    return StreamingResponse(_json_array(file), media_type="application/json")
+        return StreamingResponse(_gathered(csv_lines(_rows(file))), media_type="text/csv", headers=disposition)
+    return StreamingResponse(_gathered(_json_array(file)), media_type="application/json")
 
 
 def _open_result(state: ServiceState, job: Job) -> BinaryIO:
@@ -218,6 +218,17 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     with file:
         while piece := file.read(PIECE):
             yield piece
+
+
+def _gathered(lines: Iterator[str]) -> Iterator[bytes]:
+    """Pieces of some size: each costs the server more than a line does."""
+    piece = bytearray()
+    for line in lines:
+        piece += line.encode()
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)
 
 
 def _rows(file: BinaryIO) -> Iterator[dict[str, Any]]:
