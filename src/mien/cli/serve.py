@@ -190,7 +190,7 @@ def revoke(
     data: Data = Path("mien-service"),
     database: Database = None,
 ) -> None:
-    """Revoke a token, also in a running service."""
+    """Revoke a token, also in a running service; its jobs are cancelled and their results removed."""
     with _database(data, database) as engine:
         from mien.service.tokens import revoke_token
 
