@@ -132,7 +132,7 @@ class JobStore:
         wanted = {job.id: job.instance for job in of if job.state == "queued"}
         with self._engine.connect() as connection:
             queues = [_queue(connection, instance) for instance in set(wanted.values())]
-        return {job.id: place for queue in queues for place, job in enumerate(queue, 1) if job.id in wanted}
+        return {job.id: i for queue in queues for i, job in enumerate(queue, 1) if job.id in wanted}
 
     def ids(self, *states: str) -> set[str]:
         """Jobs of this service in these states; without any in those that have files."""
