@@ -15,6 +15,7 @@ from research.fer import calibrate, suite
 from research.fer.checkpoint import OUTPUTS, soup, votes_only
 from research.fer.int8_accuracy import table_of
 from research.fer.measure import Measured
+from research.fer.reliability import right_by_probability
 from research.int8 import calibrating
 from safetensors.torch import save_file
 
@@ -105,3 +106,14 @@ def test_int8_is_compared_on_faces_that_did_not_calibrate_it(measured: Measured)
     assert table["CFEE"][1] == str(faces)
     assert float(table["CFEE"][-1]) == pytest.approx(100 * (1 - 20 / faces), abs=0.1)
     assert table["CFEE"][6].startswith("-")
+
+
+def test_reliability_counts_each_face_of_the_other_half_in_its_bin(measured: Measured) -> None:
+    cells = right_by_probability(measured, "sfew-val")
+    counts = [int(cell.partition("(")[2].rstrip(")")) for cell in cells if cell]
+    everything = measured.labelled("sfew-val", tta=False)
+    assert len(everything) - suite.FEW * cells.count("") < sum(counts) <= len(everything)
+    rates = [float(cell.partition(" ")[0]) for cell in cells if cell]
+    assert rates[0] < rates[-1]
+    half = [int(cell.partition("(")[2].rstrip(")")) for cell in right_by_probability(measured, "cfee") if cell]
+    assert sum(half) < 0.6 * len(measured.labelled("cfee", tta=False))
