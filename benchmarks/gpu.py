@@ -40,7 +40,7 @@ from gpu_parts.card import card
 from gpu_parts.light import compared, light, streams
 from gpu_parts.processes import WORKERS, compiled, processes
 from gpu_parts.published import PUBLISHED, published
-from gpu_parts.run import Run, shown
+from gpu_parts.run import Run, multiplies_bfloat16, shown
 
 LIGHT = ("poster_v2", "bare_backbone", "poster", "apvit", "phanet")  # the default first
 BEGUN = time.monotonic() - time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID)  # about when the process began
@@ -63,6 +63,7 @@ def machine(run: Run) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "python": sys.version.split()[0],
         "torch": torch.__version__,
+        "bfloat16": multiplies_bfloat16(run.device),  # otherwise single precision in its place
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
         "lightning_fabric": fabric,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from gpu_parts.run import Run, turns
+from gpu_parts.run import Run, rounded, turns
 
 
 def card(run: Run) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def card(run: Run) -> dict[str, Any]:
         call()
     ms = turns(run, calls, block=20, rounds=4)
     return {
-        "bf16 TFLOP/s": round(2 * side**3 / ms["bf16"] / 1e9, 2),
-        "float32 TFLOP/s": round(2 * (side // 2) ** 3 / ms["float32"] / 1e9, 2),
-        "copy GB/s, read and written": round(2 * megabytes * 2**20 / ms["copy"] / 1e6, 1),
+        "bf16 TFLOP/s": rounded(2 * side**3 / ms["bf16"] / 1e9),
+        "float32 TFLOP/s": rounded(2 * (side // 2) ** 3 / ms["float32"] / 1e9),
+        "copy GB/s, read and written": rounded(2 * megabytes * 2**20 / ms["copy"] / 1e6),
     }

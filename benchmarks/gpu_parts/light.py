@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gpu_parts.product import CLASSES, SIDE, Resident, Trained
-from gpu_parts.run import Run, flops, share, shown, turns
+from gpu_parts.run import Run, flops, rounded, share, shown, turns
 from mien.models import configure
 
 
@@ -66,7 +66,7 @@ def light(
             forms["graph, without augmentation"] = lambda one=one: one(augment=False)  # type: ignore[misc]
             forms["augmentation alone"] = lambda one=one: data.batch(1, one.size)  # type: ignore[misc]
         ms = turns(run, forms, block=8, rounds=3)
-        row |= {"ms": ms, "images a second": {form: round(1000 * size / value) for form, value in ms.items()}}
+        row |= {"ms": ms, "images a second": {form: rounded(1000 * size / value) for form, value in ms.items()}}
         if "graph" in made:
             count, begun = (1 if run.tiny else 20), time.process_time()
             for _ in range(count):
@@ -88,7 +88,7 @@ def tuned(run: Run, name: str, data: Resident, size: int) -> float:
     torch.backends.cudnn.benchmark = True
     try:
         one = Trained(run, name, data, size, graph=True).warmed()
-        return round(1000 * size / turns(run, {"graph": one}, block=8, rounds=3)["graph"])
+        return rounded(1000 * size / turns(run, {"graph": one}, block=8, rounds=3)["graph"])
     finally:
         torch.backends.cudnn.benchmark = False
 
@@ -123,7 +123,7 @@ def streams(run: Run, names: Sequence[str]) -> dict[str, Any]:
     ms = turns(run, {"one after another": alone, "streams": together}, block=4, rounds=3)
     result["networks"] = list(names)
     result["images a second, all together"] = {
-        form: round(1000 * size * len(names) / value) for form, value in ms.items()
+        form: rounded(1000 * size * len(names) / value) for form, value in ms.items()
     }
     result["peak MB"] = run.peak_mb()
     return result

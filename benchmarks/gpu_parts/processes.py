@@ -17,7 +17,7 @@ import torch
 
 from gpu_parts.product import Resident, Trained
 from gpu_parts.published import PUBLISHED, plain_step, recorded
-from gpu_parts.run import Run, shown, turns
+from gpu_parts.run import Run, rounded, shown, turns
 from mien.models import configure
 
 COMMAND = Path(__file__).parents[1] / "gpu.py"
@@ -33,7 +33,7 @@ def processes(run: Run, names: Sequence[str]) -> dict[str, Any]:
         ]
         rows = dict(zip(names, collected(jobs, time.monotonic() + max(5.0, run.left)), strict=True))
     total = [row["images"] / row["seconds"] for row in rows.values() if "images" in row]
-    return {"of each": rows, "images a second, all together": round(sum(total)), "finished": len(total)}
+    return {"of each": rows, "images a second, all together": rounded(sum(total)), "finished": len(total)}
 
 
 def together(run: Run, name: str, size: int, folder: Path, count: int, seconds: float) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def compiled_alone(run: Run, kind: str, name: str, lock: Path) -> dict[str, Any]
         "batch": size,
         "seconds to compile": round(ready, 1),
         "ms": ms,
-        "images a second": {form: round(1000 * size / value) for form, value in ms.items()},
+        "images a second": {form: rounded(1000 * size / value) for form, value in ms.items()},
         **({"errors": errors} if errors else {}),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gpu_parts.run import Run
+from gpu_parts.run import Run, multiplies_bfloat16
 from mien.models import configure
 from mien.training.graph import Repeated
 
@@ -117,6 +117,7 @@ class Trained:
         from mien.training.recipe import Optimizer, Recipe
         from mien.training.step import Step
 
+        precision = precision if multiplies_bfloat16(run.device) else "32-true"
         recipe = Recipe(
             name=name, network=name, batch=size, precision=precision, cuda_graph=graph,  # type: ignore[arg-type]
             optimizer=Optimizer(lr=1e-3, weight_decay=0.05, grad_clip=5.0),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gpu_parts.run import Run, flops, share, shown, turns
+from gpu_parts.run import Run, flops, multiplies_bfloat16, rounded, share, shown, turns
 from mien.models import configure
 from official.apvit import OfficialAPViT
 from official.poster import OfficialPoster
@@ -54,7 +54,7 @@ def plain_step(
     def call() -> None:
         with tf32(convolutions):
             optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=ours):
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=ours and multiplies_bfloat16(x.device)):
                 loss = nn.functional.cross_entropy(network(x), labels)
             loss.backward()
             if name == "apvit":
@@ -115,10 +115,10 @@ def published(run: Run, name: str, rate: float | None) -> dict[str, Any]:
     best = min((value for form, value in ms.items() if form.startswith("ours")), default=float("nan"))
     result |= {
         "ms": ms,
-        "images a second": {form: round(1000 * batch / value, 1) for form, value in ms.items()},
+        "images a second": {form: rounded(1000 * batch / value) for form, value in ms.items()},
         "peak MB": peaks,
         "GFLOP an image": round(operations / 1e9, 3),
-        "times, of float32": round(ms.get("published, float32", float("nan")) / best, 2),
-        "times, of TF32 convolutions": round(ms.get("published, TF32 convolutions", float("nan")) / best, 2),
+        "times, of float32": rounded(ms.get("published, float32", float("nan")) / best),
+        "times, of TF32 convolutions": rounded(ms.get("published, TF32 convolutions", float("nan")) / best),
     }
     return result | share(operations * 1000 * batch / best, rate)

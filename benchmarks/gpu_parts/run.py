@@ -95,10 +95,20 @@ def flops(network: Any, x: Tensor) -> float:
     return 3 * counter.get_total_flops() - 2 * frozen.get_total_flops()
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is worth its name there: processors with AVX2 alone take seconds for a step of it."""
+    return device.type == "cuda" or torch.backends.cpu.get_cpu_capability() != "AVX2"
+
+
+def rounded(value: float) -> float:
+    """To five significant digits: the rate of a slow processor is no zero."""
+    return float(f"{value:.5g}")
+
+
 def share(rate: float, card_rate: float | None) -> dict[str, float]:
     """Of the card's matrix rate."""
-    return {"TFLOP/s": round(rate / 1e12, 2)} | (
-        {"share of the matrix rate": round(rate / 1e12 / card_rate, 4)} if card_rate else {}
+    return {"TFLOP/s": rounded(rate / 1e12)} | (
+        {"share of the matrix rate": rounded(rate / 1e12 / card_rate)} if card_rate else {}
     )
 
 
