@@ -37,8 +37,8 @@ METHODS = {
 CHECKED = [(name, each) for name, of in (FUNCTIONS | METHODS).items() for each in _declared(inspect.unwrap(of))[1]]
 LEFT_TO_THEM = {  # arrays, tables and images: the functions know more of them than a type
     "annotate": {"source"}, "explain": {"source"}, "predict": {"source"}, "report": {"table", "second"},
-    "summarize": {"table"}, "Recognizer.predict": {"source"}, "Recognizer.see": {"source"},
-    "Recognizer.detections": {"image"}, "read_image": {"source"},
+    "episodes": {"table"}, "summarize": {"table", "segments"}, "Recognizer.predict": {"source"},
+    "Recognizer.see": {"source"}, "Recognizer.detections": {"image"}, "read_image": {"source"},
 }  # fmt: skip
 
 
